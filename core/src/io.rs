@@ -1,0 +1,100 @@
+//! The seam between the pure engine and the world: what goes in, what comes out. The driver of a real node and
+//! the simulator know nothing else.
+
+use bytes::Bytes;
+
+use crate::{
+    ids::{ConnectionId, LinkId, NodeId, PeerId},
+    link::{ConnectionKind, DialId, FailureReason},
+    record::NodeAddr,
+    wire::Stream,
+};
+
+/// Something happened outside.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A link's transport is up and both ends have proven to know the graph.
+    LinkOpened {
+        /// Its number, chosen by the driver; never used again.
+        link: LinkId,
+        /// The node at the other end, proven by TLS.
+        node: NodeId,
+        /// The dial it answers; `None` if the other end dialled.
+        dial: Option<DialId>,
+    },
+    /// A link is gone. Nothing more comes from it.
+    LinkClosed {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        why: FailureReason,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Which.
+        dial: DialId,
+        /// `Unreachable`, `TimedOut`, or `NotAuthenticated` if the other end does not know the graph.
+        why: FailureReason,
+    },
+    /// A frame arrived, no longer than its stream allows.
+    Frame {
+        /// On which link.
+        link: LinkId,
+        /// On which stream.
+        stream: Stream,
+        /// Exactly one message.
+        bytes: Bytes,
+    },
+    /// Frames given out by [`Output::Send`] on `Records` or `Bulk` were handed to the network.
+    Written {
+        /// On which link.
+        link: LinkId,
+        /// On which stream.
+        stream: Stream,
+        /// How many bytes of frames.
+        bytes: usize,
+    },
+    /// This node can now be dialled here.
+    AddressesChanged(NodeAddr),
+}
+
+/// Something is to be done outside.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Open a link; answered by exactly one `LinkOpened` or `DialFailed`.
+    Dial {
+        /// The attempt.
+        dial: DialId,
+        /// Whom and where.
+        addr: NodeAddr,
+    },
+    /// Stop a dial. `DialFailed` may still follow; `LinkOpened` may too, if it was under way.
+    CancelDial(DialId),
+    /// Send a frame. Never waits: the engine bounds what is under way by `Input::Written`.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// On which stream.
+        stream: Stream,
+        /// One encoded message.
+        frame: Bytes,
+    },
+    /// A link is set up: application data may flow on it.
+    LinkReady {
+        /// Which.
+        link: LinkId,
+        /// Its number for applications.
+        connection: ConnectionId,
+        /// Neighbor or direct.
+        kind: ConnectionKind,
+        /// The node at the other end.
+        node: NodeId,
+        /// Its identity.
+        peer: PeerId,
+    },
+    /// Close a link when what was sent before is written. No `LinkClosed` follows.
+    Close {
+        /// Which.
+        link: LinkId,
+    },
+}

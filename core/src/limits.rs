@@ -1,0 +1,145 @@
+//! Every cap, timeout and default: unit, reason, and what happens at the edge.
+
+use std::time::Duration;
+
+/// Longest record type, in bytes of UTF-8. Longer ones are refused when parsed.
+pub const MAX_RECORD_TYPE: usize = 64;
+/// Longest attribute name, in bytes.
+pub const MAX_ATTRIBUTE_NAME: usize = 40;
+/// Most bytes of encoded attributes in a record.
+pub const MAX_ATTRIBUTES: usize = 2 * 1024;
+/// Most bytes of a record's signed header, attributes included. Checked before decoding.
+pub const MAX_HEADER: usize = 4 * 1024;
+/// Largest body plus attributes a graph accepts unless it was created with another limit. 1 MiB.
+pub const DEFAULT_MAX_RECORD: u32 = 1024 * 1024;
+/// Smallest value for a graph's record limit, as in Windows.
+pub const MIN_MAX_RECORD: u32 = 1024;
+/// Largest value for a graph's record limit: 60 MiB, as in Windows.
+pub const MAX_MAX_RECORD: u32 = 60 * 1024 * 1024;
+/// Records up to this size are pushed along the tree; larger ones are announced and pulled.
+pub const PUSH_LIMIT: usize = 64 * 1024;
+
+/// Longest friendly name of a graph, identity or node, in bytes.
+pub const MAX_NAME: usize = 255;
+/// Longest comment of a graph, in bytes.
+pub const MAX_COMMENT: usize = 512;
+/// Most bytes of a node's attributes text.
+pub const MAX_NODE_ATTRIBUTES: usize = 1024;
+/// Most addresses told for one node; the rest are cut.
+pub const MAX_ADDRESSES: usize = 16;
+/// Shortest presence lifetime.
+pub const MIN_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
+/// Presence lifetime unless set: how long a crashed node is listed at most.
+pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// A record stamped at most this far ahead of peer time is admitted at once.
+pub const SKEW_ADMIT: Duration = Duration::from_secs(2 * 60);
+/// One stamped at most this far ahead is held until its time comes; beyond, it is refused.
+pub const SKEW_HOLD: Duration = Duration::from_secs(10 * 60);
+/// Records held for their time; the newest are refused beyond this.
+pub const MAX_HELD: usize = 1000;
+/// A neighbor's clock further off than this is not averaged into peer time. 20 minutes, as in Windows.
+pub const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(20 * 60);
+/// Greatest jump of a record's version over the one it replaces. Larger ones are refused.
+pub const MAX_VERSION_JUMP: u64 = 1 << 16;
+/// How long a tombstone is kept, unless configured.
+pub const DEFAULT_TOMBSTONE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Largest control, announcement or reconciliation message, in bytes. A larger one ends the link.
+pub const MAX_MESSAGE: usize = 128 * 1024;
+/// Record bytes gathered into one frame.
+pub const BATCH_BYTES: usize = 64 * 1024;
+/// Record bytes on their way to one neighbor before its queue holds ids instead. Bounds memory per slow neighbor.
+pub const LINK_WINDOW: usize = 256 * 1024;
+/// Ids waiting for one neighbor; beyond, the queue is dropped, the link marked dirty, and reconciled later.
+pub const LINK_QUEUE: usize = 4096;
+/// Ids in one announcement; reached, it is sent at once.
+pub const ANNOUNCE_BATCH: usize = 64;
+/// How long an announcement may wait for company.
+pub const ANNOUNCE_DELAY: Duration = Duration::from_millis(5);
+/// Announced ids not yet received, per link; beyond, further ones are left to reconciliation.
+pub const MAX_MISSING: usize = 4096;
+/// Shortest wait for an announced record before it is pulled.
+pub const GRAFT_DELAY: Duration = Duration::from_millis(40);
+/// Origins whose trees are remembered. The least recently used is forgotten; its next record floods.
+pub const MAX_ORIGINS: usize = 1024;
+/// Ids remembered as seen, beside the database. Memory: about 40 bytes each.
+pub const MAX_SEEN: usize = 64 * 1024;
+/// Invalid signatures from one link before it is closed and its node shunned.
+pub const MAX_STRIKES: u32 = 3;
+/// How long a node is shunned after that; doubles each time.
+pub const SHUN: Duration = Duration::from_secs(600);
+
+/// Neighbors we try to keep.
+pub const TARGET_NEIGHBORS: usize = 5;
+/// Neighbors we accept at most.
+pub const MAX_NEIGHBORS: usize = 8;
+/// Neighbors below which we look for more at once.
+pub const MIN_NEIGHBORS: usize = 3;
+/// Graphs of at most this many nodes are fully meshed.
+pub const FULL_MESH: usize = 6;
+/// Addresses handed out with a refusal, a welcome or a goodbye.
+pub const REFERRALS: usize = 10;
+/// Referrals remembered in one connect; each is tried at most once.
+pub const MAX_REFERRALS: usize = 100;
+/// Contacts dialled at the same time while short of neighbors.
+pub const REPAIR_DIALS: usize = 4;
+/// First wait before a contact that could not be reached is dialled again; doubles to [`MAX_BACKOFF`].
+pub const MIN_BACKOFF: Duration = Duration::from_secs(1);
+/// Longest wait between two dials of one contact.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+/// A contact not heard of for this long is forgotten.
+pub const CONTACT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Time between two rounds of maintenance.
+pub const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two probes of a random contact for a partition, ± 50 %.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+/// Time between two comparisons of databases with each neighbor, ± 50 %.
+pub const ANTI_ENTROPY_INTERVAL: Duration = Duration::from_secs(60);
+/// Time between pings of a link.
+pub const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// Unanswered pings after which a neighbor is taken for dead, at least.
+pub const PING_MISSES: u32 = 3;
+
+/// A dial without answer is given up after this.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A link not set up after this is closed, when few are being set up. Falls to [`HANDSHAKE_FLOOR`] under load.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The shortest handshake deadline, however many are in progress.
+pub const HANDSHAKE_FLOOR: Duration = Duration::from_secs(5);
+/// Incoming links being set up at once; further ones are refused.
+pub const MAX_HANDSHAKES: usize = 64;
+/// `connect` gives up after this unless told otherwise.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for goodbyes and flushes when a graph or node closes.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Keys in one reconciliation range that are listed rather than fingerprinted.
+pub const SYNC_LEAF: usize = 32;
+/// Ranges in one reconciliation message.
+pub const MAX_RANGES: usize = 64;
+/// Reconciliation messages one side may send in a session; beyond, it is aborted.
+pub const MAX_SYNC_ROUNDS: u32 = 256;
+/// Keys asked for and not yet received in a session.
+pub const FETCH_WINDOW: usize = 2048;
+/// A session without progress for this long is aborted.
+pub const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
+/// Sessions answered at once.
+pub const MAX_SERVED_SYNCS: usize = 4;
+/// Elements of a summary bucket: built to this, split at twice it.
+pub const BUCKET: usize = 512;
+
+/// Connection and presence events waiting for one subscriber. Beyond, they coalesce, then [`Lagged`] counts them.
+///
+/// [`Lagged`]: crate::events::Event::Lagged
+pub const EVENT_RING: usize = 1024;
+/// Record changes waiting in memory for one subscriber; beyond, they are read from the database when it is ready.
+pub const RECORD_RING: usize = 1024;
+/// Bytes of incoming data waiting for one subscriber; beyond, the sender is held back.
+pub const DATA_RING_BYTES: usize = 1024 * 1024;
+/// Messages of incoming data waiting for one subscriber; beyond, the sender is held back.
+pub const DATA_RING: usize = 4096;
+/// Largest message on a direct connection or neighbor link. 16 MiB.
+pub const MAX_DATA: usize = 16 * 1024 * 1024;
+/// Largest page of any enumeration.
+pub const MAX_PAGE: usize = 1000;

@@ -1,0 +1,132 @@
+//! The library's own records: graph properties and presence.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::NodeAddr;
+use crate::{
+    limits::{DEFAULT_PRESENCE_LIFETIME, MAX_COMMENT, MAX_NAME, MAX_NODE_ATTRIBUTES, MIN_PRESENCE_LIFETIME},
+    record::DeviceCertificate,
+    time::Timestamp,
+};
+
+/// The properties of a graph that may change. The fixed ones are in [`Genesis`](super::Genesis).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[doc(alias = "PEER_GRAPH_PROPERTIES")]
+pub struct GraphProperties {
+    /// Friendly name, at most 255 bytes.
+    pub name: String,
+    /// Comment, at most 512 bytes.
+    pub comment: String,
+    /// How long a presence record lives unless refreshed. Default 24 h, at least 5 minutes.
+    pub presence_lifetime: Duration,
+    /// How many nodes publish their presence: `None` = all (the default), `Some(0)` = nobody, `Some(n)` = about n.
+    pub presence_max: Option<u32>,
+}
+
+/// A property lies outside its bounds. The caller's mistake.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PropertiesError {
+    /// The name is too long.
+    #[error("the name has {len} bytes, more than {MAX_NAME}")]
+    Name {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The comment is too long.
+    #[error("the comment has {len} bytes, more than {MAX_COMMENT}")]
+    Comment {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The presence lifetime is too short.
+    #[error("a presence lifetime of {0:?} is shorter than 5 minutes")]
+    PresenceLifetime(Duration),
+    /// The record limit lies outside 1 KiB to 60 MiB.
+    #[error("a record limit of {0} bytes is not in 1 KiB to 60 MiB")]
+    MaxRecord(u32),
+}
+
+impl Default for GraphProperties {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            comment: String::new(),
+            presence_lifetime: DEFAULT_PRESENCE_LIFETIME,
+            presence_max: None,
+        }
+    }
+}
+
+impl GraphProperties {
+    /// The names of all changeable properties, as `PropertyChanged` reports them.
+    pub const NAMES: [&'static str; 4] = ["name", "comment", "presence_lifetime", "presence_max"];
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// The first property outside its bounds.
+    pub fn check(&self) -> Result<(), PropertiesError> {
+        if self.name.len() > MAX_NAME {
+            return Err(PropertiesError::Name { len: self.name.len() });
+        }
+        if self.comment.len() > MAX_COMMENT {
+            return Err(PropertiesError::Comment { len: self.comment.len() });
+        }
+        if self.presence_lifetime < MIN_PRESENCE_LIFETIME {
+            return Err(PropertiesError::PresenceLifetime(self.presence_lifetime));
+        }
+        Ok(())
+    }
+
+    /// The names of those that differ.
+    pub fn changes(&self, other: &Self) -> BTreeSet<&'static str> {
+        let differ = [
+            self.name != other.name,
+            self.comment != other.comment,
+            self.presence_lifetime != other.presence_lifetime,
+            self.presence_max != other.presence_max,
+        ];
+        Self::NAMES.into_iter().zip(differ).filter_map(|(name, differs)| differs.then_some(name)).collect()
+    }
+}
+
+/// A node's word that it is here: the body of a `peergraph.presence` record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Presence {
+    /// The node, certified by its identity; the record's creator must be that identity.
+    pub device: DeviceCertificate,
+    /// Where it can be dialled.
+    pub addr: NodeAddr,
+    /// Free text of the application, at most 1,024 bytes.
+    pub attributes: String,
+    /// When this node was started, in peer time.
+    pub since: Timestamp,
+}
+
+impl Presence {
+    /// True if the certificate holds, names the node of the address, and sizes are in bounds.
+    pub fn is_sound(&self) -> bool {
+        self.device.node == self.addr.node
+            && self.attributes.len() <= MAX_NODE_ATTRIBUTES
+            && self.device.verify()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_named_and_bounds_checked() {
+        let old = GraphProperties::default();
+        let new = GraphProperties { name: "Book club".into(), presence_max: Some(3), ..old.clone() };
+        assert_eq!(new.changes(&old), BTreeSet::from(["name", "presence_max"]));
+        assert!(old.changes(&old).is_empty());
+        let long = GraphProperties { name: "x".repeat(256), ..old.clone() };
+        assert_eq!(long.check(), Err(PropertiesError::Name { len: 256 }));
+        let brief = GraphProperties { presence_lifetime: Duration::from_secs(299), ..old };
+        assert!(matches!(brief.check(), Err(PropertiesError::PresenceLifetime(_))));
+    }
+}

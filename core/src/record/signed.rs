@@ -1,0 +1,348 @@
+//! The signed envelope: what travels and what is stored, byte for byte.
+//!
+//! ```text
+//! varint header length | header (postcard) | signature (64) | body
+//! ```
+//! The signature covers domain, graph id and header; the header holds the body's length and BLAKE3 hash. The
+//! element id is the hash of everything before the body.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{AttributeError, Attributes, Record, RecordKey, RecordType, record_id};
+use crate::{
+    crypto::{self, Claim, Domain, SIGNATURE_LEN, SecretKey, SignatureBytes},
+    ids::{ElementId, GraphId, PeerId, RecordId},
+    limits::MAX_HEADER,
+    time::{Hlc, Timestamp},
+};
+
+/// The signed part of a record.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// Its kind.
+    pub record_type: RecordType,
+    /// Random bytes from which the id derives.
+    pub nonce: [u8; 16],
+    /// Who made the record.
+    pub creator: PeerId,
+    /// Who wrote this version, where that is not the creator.
+    pub editor: Option<PeerId>,
+    /// Counts from 1.
+    pub version: u64,
+    /// When the record was made.
+    pub created: Timestamp,
+    /// When this version was written.
+    pub hlc: Hlc,
+    /// When it ceases to exist.
+    pub expires: Option<Timestamp>,
+    /// The version that was replaced.
+    pub replaced: Option<ElementId>,
+    /// The author's credential, in graphs that ask for one.
+    pub grant: Option<[u8; 32]>,
+    /// True for a tombstone.
+    pub deleted: bool,
+    /// Named values.
+    pub attributes: Attributes,
+    /// The body's length in bytes.
+    pub body_len: u64,
+    /// The body's BLAKE3 hash.
+    pub body_hash: [u8; 32],
+}
+
+impl Header {
+    /// Who wrote this version.
+    pub fn author(&self) -> PeerId {
+        self.editor.unwrap_or(self.creator)
+    }
+}
+
+/// The bytes are not a record. The sender's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// They end too early, go on too long, or do not have the form.
+    #[error("malformed record")]
+    Malformed,
+    /// Larger than the graph allows.
+    #[error("record of {len} bytes, more than {max}")]
+    TooLarge {
+        /// The size claimed or found, in bytes.
+        len: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// The attributes break a rule.
+    #[error(transparent)]
+    Attributes(#[from] AttributeError),
+    /// A field contradicts another: the rule is named.
+    #[error("record breaks a rule: {0}")]
+    Rule(&'static str),
+    /// The body is not the one that was signed.
+    #[error("the body does not have the signed hash")]
+    Body,
+}
+
+/// A record as somebody claims it: well formed, its body matching its header, its signature not checked.
+#[derive(Clone, PartialEq)]
+pub struct SignedRecord {
+    bytes: Bytes,
+    body_at: usize,
+    header: Header,
+    id: RecordId,
+    element: ElementId,
+}
+
+impl SignedRecord {
+    /// Signs a header over its body.
+    ///
+    /// `header.body_len` and `header.body_hash` are set here.
+    ///
+    /// # Panics
+    /// Never: a header always encodes.
+    pub fn sign(graph: &GraphId, key: &SecretKey, mut header: Header, body: &[u8]) -> Self {
+        header.body_len = body.len() as u64;
+        header.body_hash = crypto::body_hash(body);
+        let encoded = postcard::to_stdvec(&header).expect("a header always encodes");
+        let signature = key.sign(Domain::Record, graph.as_bytes(), &encoded);
+        let mut bytes = Vec::with_capacity(3 + encoded.len() + SIGNATURE_LEN + body.len());
+        put_varint(&mut bytes, encoded.len());
+        bytes.extend_from_slice(&encoded);
+        bytes.extend_from_slice(&signature);
+        let body_at = bytes.len();
+        let element = ElementId::from_bytes(crypto::envelope_hash(&bytes));
+        bytes.extend_from_slice(body);
+        let id = record_id(graph, &header.creator, &header.nonce);
+        Self { bytes: bytes.into(), body_at, header, id, element }
+    }
+
+    /// Reads an envelope and checks all that needs neither keys nor database: form, canonical encoding, sizes,
+    /// rules between fields, body hash.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; the sender is at fault.
+    pub fn decode(graph: &GraphId, bytes: Bytes, max_record: usize) -> Result<Self, DecodeError> {
+        let max = max_record + MAX_HEADER + SIGNATURE_LEN + 3;
+        if bytes.len() > max {
+            return Err(DecodeError::TooLarge { len: bytes.len(), max });
+        }
+        let (header_len, header_at) = take_varint(&bytes).ok_or(DecodeError::Malformed)?;
+        if header_len > MAX_HEADER {
+            return Err(DecodeError::TooLarge { len: header_len, max: MAX_HEADER });
+        }
+        let body_at = header_at + header_len + SIGNATURE_LEN;
+        if bytes.len() < body_at {
+            return Err(DecodeError::Malformed);
+        }
+        let encoded = &bytes[header_at..header_at + header_len];
+        let header: Header = crate::wire::decode_exact(encoded).map_err(|_| DecodeError::Malformed)?;
+        let body = &bytes[body_at..];
+        check(&header, body, max_record)?;
+        let element = ElementId::from_bytes(crypto::envelope_hash(&bytes[..body_at]));
+        let id = record_id(graph, &header.creator, &header.nonce);
+        Ok(Self { body_at, header, id, element, bytes })
+    }
+
+    /// Reads an envelope that this node stored after checking it: trusts hash and rules.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] if the bytes were damaged.
+    pub fn decode_stored(graph: &GraphId, bytes: Bytes) -> Result<Self, DecodeError> {
+        let (header_len, header_at) = take_varint(&bytes).ok_or(DecodeError::Malformed)?;
+        let body_at = header_at + header_len + SIGNATURE_LEN;
+        if header_len > MAX_HEADER || bytes.len() < body_at {
+            return Err(DecodeError::Malformed);
+        }
+        let header: Header = postcard::from_bytes(&bytes[header_at..header_at + header_len])
+            .map_err(|_| DecodeError::Malformed)?;
+        let element = ElementId::from_bytes(crypto::envelope_hash(&bytes[..body_at]));
+        let id = record_id(graph, &header.creator, &header.nonce);
+        Ok(Self { body_at, header, id, element, bytes })
+    }
+
+    /// The claim to check against the author's key, under [`Domain::Record`] and the graph id.
+    pub fn claim(&self) -> Claim<'_> {
+        let signature_at = self.body_at - SIGNATURE_LEN;
+        let (_, header_at) = take_varint(&self.bytes).expect("checked when decoded");
+        let signature: &SignatureBytes =
+            self.bytes[signature_at..self.body_at].try_into().expect("a signature has 64 bytes");
+        let key = self.header.editor.as_ref().unwrap_or(&self.header.creator).as_bytes();
+        Claim { key, message: &self.bytes[header_at..signature_at], signature }
+    }
+
+    /// Checks the signature alone.
+    pub fn verify(&self, graph: &GraphId) -> bool {
+        let claim = self.claim();
+        crypto::verify(claim.key, Domain::Record, graph.as_bytes(), claim.message, claim.signature)
+    }
+
+    /// The record's id.
+    pub const fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// This version's key.
+    pub const fn key(&self) -> RecordKey {
+        RecordKey { hlc: self.header.hlc, element: self.element }
+    }
+
+    /// The signed fields.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The envelope and body as they travel.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The content.
+    pub fn body(&self) -> Bytes {
+        self.bytes.slice(self.body_at..)
+    }
+
+    /// What decides between two versions of one record: the greater wins, on every node.
+    pub fn rank(&self) -> (Hlc, PeerId, ElementId) {
+        (self.header.hlc, self.header.author(), self.element)
+    }
+
+    /// The readable form.
+    pub fn to_record(&self) -> Record {
+        let h = &self.header;
+        Record {
+            id: self.id,
+            record_type: h.record_type.clone(),
+            version: h.version,
+            creator: h.creator,
+            author: h.author(),
+            created: h.created,
+            modified: h.hlc.timestamp(),
+            expires: h.expires,
+            deleted: h.deleted,
+            attributes: h.attributes.clone(),
+            body: self.body(),
+            key: self.key(),
+            replaced: h.replaced,
+        }
+    }
+}
+
+impl fmt::Debug for SignedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignedRecord({} v{} {:?})", self.id.short(), self.header.version, self.header.hlc)
+    }
+}
+
+fn check(header: &Header, body: &[u8], max_record: usize) -> Result<(), DecodeError> {
+    let content = body.len() + header.attributes.encoded_len();
+    if content > max_record {
+        return Err(DecodeError::TooLarge { len: content, max: max_record });
+    }
+    header.attributes.check()?;
+    let broken = if header.version == 0 {
+        Some("versions count from 1")
+    } else if header.editor == Some(header.creator) {
+        Some("the creator is not named twice")
+    } else if header.version == 1 && (header.replaced.is_some() || header.deleted) {
+        Some("a first version replaces nothing")
+    } else if header.deleted && !(header.attributes.is_empty() && body.is_empty()) {
+        Some("a tombstone is empty")
+    } else if header.expires.is_some_and(|at| at <= header.hlc.timestamp()) {
+        Some("it expires before it was written")
+    } else {
+        None
+    };
+    if let Some(rule) = broken {
+        return Err(DecodeError::Rule(rule));
+    }
+    if header.body_len != body.len() as u64 || header.body_hash != crypto::body_hash(body) {
+        return Err(DecodeError::Body);
+    }
+    Ok(())
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// A length of at most three bytes in its shortest form, and where it ends.
+fn take_varint(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut value = 0;
+    for (i, byte) in bytes.iter().take(3).enumerate() {
+        value |= usize::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return (i == 0 || *byte != 0).then_some((value, i + 1));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRAPH: GraphId = GraphId::from_bytes([3; 32]);
+
+    fn sample(body: &[u8]) -> SignedRecord {
+        let key = SecretKey::from_bytes(&[1; 32]);
+        let header = Header {
+            record_type: RecordType::new("chat.message").unwrap(),
+            nonce: [5; 16],
+            creator: key.peer(),
+            editor: None,
+            version: 1,
+            created: Timestamp(1000),
+            hlc: Hlc::at(Timestamp(1000)),
+            expires: Some(Timestamp(9000)),
+            replaced: None,
+            grant: None,
+            deleted: false,
+            attributes: Attributes::from([("room", "main")]),
+            body_len: 0,
+            body_hash: [0; 32],
+        };
+        SignedRecord::sign(&GRAPH, &key, header, body)
+    }
+
+    fn decode(bytes: impl Into<Bytes>) -> Result<SignedRecord, DecodeError> {
+        SignedRecord::decode(&GRAPH, bytes.into(), 1024)
+    }
+
+    #[test]
+    fn an_envelope_round_trips() {
+        let record = sample(b"hello");
+        let again = decode(record.bytes().clone()).unwrap();
+        assert_eq!(again, record);
+        assert!(again.verify(&GRAPH));
+        assert!(!again.verify(&GraphId::from_bytes([4; 32])));
+        assert_eq!(&again.body()[..], b"hello");
+        assert_eq!(SignedRecord::decode_stored(&GRAPH, record.bytes().clone()).unwrap(), record);
+    }
+
+    #[test]
+    fn s4_no_changed_byte_and_no_truncation_is_accepted() {
+        let record = sample(b"hello");
+        let bytes = record.bytes().to_vec();
+        for at in 0..bytes.len() {
+            assert!(decode(bytes[..at].to_vec()).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                let accepted = decode(flipped).is_ok_and(|r| r.verify(&GRAPH));
+                assert!(!accepted, "bit {bit} of byte {at}");
+            }
+        }
+        assert!(decode([&bytes[..], b"x"].concat()).is_err());
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        let big = sample(&[7; 2000]);
+        assert!(matches!(decode(big.bytes().clone()), Err(DecodeError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,140 @@
+//! A graph's addresses and secret as text.
+
+use std::{fmt, str::FromStr};
+
+use data_encoding::BASE32_NOPAD_NOCASE;
+use serde::{Deserialize, Serialize};
+
+use super::{GraphSecret, NodeAddr};
+use crate::{
+    crypto,
+    ids::GraphId,
+    limits::{MAX_REFERRALS, REFERRALS},
+};
+
+/// The way into a graph: its id, its secret, and nodes to begin with. Text: `peergraph:` and base32.
+///
+/// Whoever holds a ticket can join. Give it only to those who may.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The graph.
+    pub graph: GraphId,
+    /// What proves the right to link.
+    pub secret: GraphSecret,
+    /// Nodes to connect to, tried in turn. At most 100.
+    pub nodes: Vec<NodeAddr>,
+}
+
+/// The text is not a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TicketError {
+    /// It does not begin with `peergraph:`.
+    #[error("a ticket begins with \"peergraph:\"")]
+    Prefix,
+    /// It has characters that base32 does not have.
+    #[error("the ticket has a character that cannot be in one")]
+    Encoding,
+    /// The check sum is wrong: cut off or mistyped.
+    #[error("the ticket is incomplete or mistyped")]
+    Checksum,
+    /// It was made by a later version.
+    #[error("the ticket has version {0}, which this version does not know")]
+    Version(u8),
+    /// It has the right check sum but not the right form.
+    #[error("the ticket does not have the form of one")]
+    Malformed,
+}
+
+const PREFIX: &str = "peergraph:";
+const VERSION: u8 = 1;
+const CHECKSUM: usize = 4;
+
+impl Ticket {
+    /// The same ticket with at most ten nodes.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        self.nodes.truncate(REFERRALS);
+        self
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = vec![VERSION];
+        bytes.extend(postcard::to_stdvec(self).expect("a ticket always encodes"));
+        bytes.extend_from_slice(&checksum(&bytes));
+        write!(f, "{PREFIX}{}", BASE32_NOPAD_NOCASE.encode(&bytes).to_lowercase())
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = TicketError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let code = text
+            .get(..PREFIX.len())
+            .filter(|start| start.eq_ignore_ascii_case(PREFIX))
+            .and_then(|_| text.get(PREFIX.len()..))
+            .ok_or(TicketError::Prefix)?;
+        let bytes = BASE32_NOPAD_NOCASE.decode(code.as_bytes()).map_err(|_| {
+            let foreign = code.bytes().any(|c| !(c.is_ascii_alphabetic() || (b'2'..=b'7').contains(&c)));
+            if foreign { TicketError::Encoding } else { TicketError::Checksum }
+        })?;
+        let (content, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(TicketError::Checksum)?;
+        if checksum(content) != *sum {
+            return Err(TicketError::Checksum);
+        }
+        let (version, content) = content.split_first().ok_or(TicketError::Malformed)?;
+        if *version != VERSION {
+            return Err(TicketError::Version(*version));
+        }
+        let ticket: Self = crate::wire::decode_exact(content).map_err(|_| TicketError::Malformed)?;
+        if ticket.nodes.len() > MAX_REFERRALS {
+            return Err(TicketError::Malformed);
+        }
+        Ok(ticket)
+    }
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    crypto::hash("peergraph v1 ticket checksum", &[bytes])[..CHECKSUM].try_into().expect("four bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::NodeId;
+
+    fn sample() -> Ticket {
+        Ticket {
+            graph: GraphId::from_bytes([1; 32]),
+            secret: GraphSecret::from_bytes([2; 32]),
+            nodes: vec![NodeAddr::at(NodeId::from_bytes([3; 32]), ["127.0.0.1:4000".parse().unwrap()])],
+        }
+    }
+
+    #[test]
+    fn text_round_trips_in_either_case() {
+        let text = sample().to_string();
+        assert_eq!(text.parse(), Ok(sample()));
+        assert_eq!(text.to_uppercase().parse(), Ok(sample()));
+        assert_eq!(format!(" {text}\n").parse(), Ok(sample()));
+    }
+
+    #[test]
+    fn each_mistake_has_its_error() {
+        let text = sample().to_string();
+        let parse = |text: &str| text.parse::<Ticket>().unwrap_err();
+        assert_eq!(parse(""), TicketError::Prefix);
+        assert_eq!(parse("https://x"), TicketError::Prefix);
+        assert_eq!(parse("peergraph:a!b"), TicketError::Encoding);
+        for cut in PREFIX.len()..text.len() {
+            assert_eq!(parse(&text[..cut]), TicketError::Checksum, "cut at {cut}");
+        }
+        let mut typo = text.clone().into_bytes();
+        typo[20] = if typo[20] == b'a' { b'b' } else { b'a' };
+        assert_eq!(parse(std::str::from_utf8(&typo).unwrap()), TicketError::Checksum);
+        assert!(!format!("{:?}", sample()).contains("[2, 2"));
+    }
+}

@@ -1,0 +1,271 @@
+//! The two traits a database offers: [`Store`] to the engine, which writes; [`Reader`] to everybody else.
+//!
+//! Versions that are gone stay in the feed as what they became: a tombstone, or the stub of an expired record. So
+//! the feed is an index on the sequence number over the record table, needs no second log, and is never compacted
+//! away before [`Store::collect`] reaches its horizon.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    ids::{Lsn, PeerId, RecordId},
+    record::{ChangeKind, Record, RecordKey, RecordType, SignedRecord},
+    records::VerifiedRecord,
+    time::{Hlc, Timestamp},
+    wire::Filter,
+};
+
+/// When a commit counts as done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// When it is on the disk: survives a power failure. The default.
+    #[default]
+    Synced,
+    /// When the operating system has it: survives a crash of the process, not one of the machine.
+    Relaxed,
+}
+
+/// What became of a record given to [`Store::put`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum Put {
+    /// Nothing had this id.
+    Inserted {
+        /// Its place in the feed.
+        lsn: Lsn,
+    },
+    /// It won over the version that was there.
+    Replaced {
+        /// Its place in the feed.
+        lsn: Lsn,
+        /// What was there: a version, a tombstone, or what an expired record left.
+        older: SignedRecord,
+    },
+    /// The version that is there wins.
+    Older {
+        /// What is there.
+        newer: SignedRecord,
+    },
+    /// This very version is there.
+    Same,
+}
+
+/// How many keys a set has, and their LtHash fingerprint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Fingerprint {
+    /// How many.
+    pub count: u64,
+    /// [`LtHash::fingerprint`](crate::crypto::LtHash::fingerprint) of the keys' byte forms.
+    pub hash: [u8; 16],
+}
+
+/// One entry of the feed: the latest state of one record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// Its place.
+    pub lsn: Lsn,
+    /// What happened since the cursor: added, if the record was not here then.
+    pub kind: ChangeKind,
+    /// The record as it is now; without attributes and body when deleted or expired.
+    pub record: Arc<Record>,
+}
+
+/// A stretch of the feed.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Changes {
+    /// Matching entries in order.
+    pub entries: Vec<Change>,
+    /// Everything up to here has been looked at, matching or not.
+    pub through: Lsn,
+}
+
+/// Which records to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListQuery {
+    /// Of this type.
+    pub record_type: Option<RecordType>,
+    /// Made by this identity.
+    pub creator: Option<PeerId>,
+    /// Tombstones too.
+    pub include_deleted: bool,
+    /// Reserved types too. They are left out of a list that names no type.
+    pub include_reserved: bool,
+    /// After this place: the `next` of the page before.
+    pub after: Option<Lsn>,
+    /// As the feed stood here: later changes are left out. The first page sets it.
+    pub through: Option<Lsn>,
+    /// At most so many; 0 and anything above [`MAX_PAGE`](crate::limits::MAX_PAGE) mean that.
+    pub limit: usize,
+}
+
+/// One page of a list.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Page<T> {
+    /// What is on it, oldest change first.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<Lsn>,
+    /// The feed's end when the first page was made.
+    pub through: Lsn,
+    /// How many items all pages have together, counted when this page was made.
+    pub total: u64,
+}
+
+/// The database failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full, the file cannot be written, or the system says no.
+    #[error("the database cannot be read or written")]
+    Io(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The file is not a database of this kind, or is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// It was written by a later version.
+    #[error("the database has schema {found}, newer than {known}")]
+    Schema {
+        /// What the file says.
+        found: u32,
+        /// The newest that this version knows.
+        known: u32,
+    },
+    /// It belongs to another graph.
+    #[error("the database belongs to another graph")]
+    WrongGraph,
+}
+
+/// The database as the engine sees it. Synchronous: the driver gives the engine a thread of its own.
+///
+/// Changes are visible to this trait's reads at once, and durable and visible to [`Reader`]s after
+/// [`commit`](Self::commit).
+pub trait Store: Send + fmt::Debug {
+    /// Stores a version unless a better one is there. Winner: greatest [`SignedRecord::rank`].
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError>;
+
+    /// Turns at most `max` records whose time is over at `now` into stubs: absent but for the feed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError>;
+
+    /// Forgets tombstones and stubs whose last change is older than `before`. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn collect(&mut self, before: Timestamp) -> Result<usize, StoreError>;
+
+    /// Keeps a small value under a name, in the same transaction as records.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes everything since the last commit durable, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing since the last commit was kept, and none of it may be acknowledged.
+    fn commit(&mut self, durability: Durability) -> Result<(), StoreError>;
+
+    /// Drops everything since the last commit.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database can no longer be used.
+    fn rollback(&mut self) -> Result<(), StoreError>;
+
+    /// The current version under an id; tombstones too, expired records not.
+    fn get(&self, id: &RecordId) -> Result<Option<SignedRecord>, StoreError>;
+
+    /// The version with this key, if it is the current one.
+    fn fetch(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError>;
+
+    /// True if the version with this key is the current one of its record.
+    fn contains(&self, key: &RecordKey) -> Result<bool, StoreError>;
+
+    /// A value kept by [`set_meta`](Self::set_meta).
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// When the next record expires.
+    fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The greatest clock reading of any record: where the clock goes on after a restart.
+    fn last_hlc(&self) -> Result<Hlc, StoreError>;
+
+    /// The end of the feed.
+    fn last_lsn(&self) -> Lsn;
+
+    /// Count and fingerprint of all current keys (tombstones included), from memory.
+    fn root(&self) -> Fingerprint;
+
+    /// Count and fingerprint of the keys in `from..to`.
+    fn fingerprint(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+    ) -> Result<Fingerprint, StoreError>;
+
+    /// Keys that cut `from..to` into at most `parts` parts of about equal size: ascending, inside the range.
+    fn split(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        parts: usize,
+    ) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// For each of `sizes`, the key behind which the newest so many (or a little more) lie; ascending, without
+    /// repeats. Sizes beyond the count are left out.
+    fn newest(&self, filter: &Filter, sizes: &[u64]) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// The first `max` keys in `from..to`.
+    fn keys(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// Envelopes with bodies of the records in `from..to` in key order until `max_bytes` are reached (one at
+    /// least), and the key where the rest begins.
+    fn envelopes(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max_bytes: usize,
+    ) -> Result<(Vec<Bytes>, Option<RecordKey>), StoreError>;
+
+    /// A handle for reading committed data from any thread, never waiting for writes.
+    fn reader(&self) -> Arc<dyn Reader>;
+}
+
+/// Committed data, for any thread.
+pub trait Reader: Send + Sync + fmt::Debug {
+    /// The current version under an id, unless it is deleted or expired at `now`.
+    fn get(&self, id: &RecordId, now: Timestamp) -> Result<Option<Record>, StoreError>;
+
+    /// A page of records that are not expired at `now`, in feed order. A snapshot: what changes between two pages
+    /// is left out of the later ones, never repeated.
+    fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError>;
+
+    /// At most `max` changes after a place, of these types and authors (empty: all but reserved types).
+    fn changes(
+        &self,
+        after: Lsn,
+        types: &[RecordType],
+        authors: &[PeerId],
+        max: usize,
+    ) -> Result<Changes, StoreError>;
+
+    /// A number drawn when the database was made: another one means that cursors are void.
+    fn incarnation(&self) -> u64;
+
+    /// The end of the feed.
+    fn last_lsn(&self) -> Result<Lsn, StoreError>;
+
+    /// A check value for a cursor at this place: eight bytes of the element there, zero if it moved on since.
+    fn check_at(&self, lsn: Lsn) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,171 @@
+//! Time as the pure modules see it: always an argument, never asked for.
+//!
+//! [`Now`] pairs a monotonic reading (for timers) with a wall reading (for records); [`Hlc`] is the hybrid logical
+//! clock by which record versions are ordered (Kulkarni et al., *Logical Physical Clocks*, 2014).
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A monotonic instant: microseconds since some fixed moment of this process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    /// Time passed since `earlier`; zero if that lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Mono {
+    type Output = Self;
+
+    fn add(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// A moment in wall-clock or peer time: milliseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The moment `seconds` after the Unix epoch.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Time passed since `earlier`; zero if that lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This moment moved by a signed number of milliseconds; stops at the epoch and at the end of time.
+    pub fn offset_by(self, milliseconds: i64) -> Self {
+        Self(self.0.saturating_add_signed(milliseconds))
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl std::ops::Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, back: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(back.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}s", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+impl From<Timestamp> for std::time::SystemTime {
+    fn from(at: Timestamp) -> Self {
+        Self::UNIX_EPOCH + Duration::from_millis(at.0)
+    }
+}
+
+impl From<std::time::SystemTime> for Timestamp {
+    /// Times before 1970 become the epoch.
+    fn from(at: std::time::SystemTime) -> Self {
+        let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The two readings every input comes with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Now {
+    /// For timers.
+    pub mono: Mono,
+    /// For records: this machine's own wall clock, before any peer-time offset.
+    pub wall: Timestamp,
+}
+
+/// A hybrid logical clock reading: 48 bits of milliseconds, 16 bits of counter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Hlc(pub u64);
+
+impl Hlc {
+    /// The first reading of a millisecond. Milliseconds beyond 48 bits (year 10889) saturate.
+    pub const fn at(time: Timestamp) -> Self {
+        let ms = if time.0 >= 1 << 48 { (1 << 48) - 1 } else { time.0 };
+        Self(ms << 16)
+    }
+
+    /// The wall part.
+    pub const fn timestamp(self) -> Timestamp {
+        Timestamp(self.0 >> 16)
+    }
+}
+
+impl fmt::Debug for Hlc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}+{}", self.timestamp(), self.0 & 0xffff)
+    }
+}
+
+/// Hands out [`Hlc`] readings that only grow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HlcClock {
+    last: Hlc,
+}
+
+impl HlcClock {
+    /// A clock that continues after `last`, as restored from a database.
+    pub const fn starting_after(last: Hlc) -> Self {
+        Self { last }
+    }
+
+    /// The next reading: at least `now`, greater than all before and than everything [observed](Self::observe).
+    /// A counter that overflows runs into the next millisecond; at the end of time it saturates.
+    pub fn tick(&mut self, now: Timestamp) -> Hlc {
+        self.last = Hlc(Hlc::at(now).0.max(self.last.0.saturating_add(1)));
+        self.last
+    }
+
+    /// Makes all later readings greater than `seen`.
+    pub fn observe(&mut self, seen: Hlc) {
+        self.last = self.last.max(seen);
+    }
+
+    /// The last reading handed out or observed.
+    pub const fn last(&self) -> Hlc {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hlc_grows_whatever_the_clock_does() {
+        let mut clock = HlcClock::default();
+        let mut last = Hlc(0);
+        for now in [5, 5, 3, 9, 9, 0] {
+            let next = clock.tick(Timestamp(now));
+            assert!(next > last);
+            last = next;
+        }
+        clock.observe(Hlc::at(Timestamp(1000)));
+        assert!(clock.tick(Timestamp(10)) > Hlc::at(Timestamp(1000)));
+    }
+
+    #[test]
+    fn hlc_saturates_at_the_end_of_time() {
+        let mut clock = HlcClock::starting_after(Hlc(u64::MAX - 1));
+        assert_eq!(clock.tick(Timestamp(1)), Hlc(u64::MAX));
+        assert_eq!(clock.tick(Timestamp(u64::MAX)), Hlc(u64::MAX));
+    }
+}
