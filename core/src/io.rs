@@ -45,7 +45,8 @@ pub enum Input {
         /// Exactly one message.
         bytes: Bytes,
     },
-    /// Frames given out by [`Output::Send`] on `Records` or `Bulk` were handed to the network.
+    /// Frames given out by [`Output::Send`] on `Records` or `Bulk` were handed to the network: all up to one that
+    /// asked for this word.
     Written {
         /// On which link.
         link: LinkId,
@@ -78,6 +79,8 @@ pub enum Output {
         stream: Stream,
         /// One encoded message.
         frame: Bytes,
+        /// True to be told when it was written.
+        confirm: bool,
     },
     /// A link is set up: application data may flow on it.
     LinkReady {

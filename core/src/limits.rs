@@ -29,8 +29,9 @@ pub const MAX_NODE_ATTRIBUTES: usize = 1024;
 pub const MAX_ADDRESSES: usize = 16;
 /// Shortest presence lifetime.
 pub const MIN_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
-/// Presence lifetime unless set: how long a crashed node is listed at most.
-pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// Presence lifetime unless set: how long a crashed node is listed at most. Refreshed at half of it. 5 minutes, as in
+/// Windows; graphs of thousands want hours, or `presence_max`.
+pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 
 /// A record stamped at most this far ahead of peer time is admitted at once.
 pub const SKEW_ADMIT: Duration = Duration::from_secs(2 * 60);
@@ -38,10 +39,15 @@ pub const SKEW_ADMIT: Duration = Duration::from_secs(2 * 60);
 pub const SKEW_HOLD: Duration = Duration::from_secs(10 * 60);
 /// Records held for their time; the newest are refused beyond this.
 pub const MAX_HELD: usize = 1000;
+/// Bytes of records held for their time; as above. One of the largest size fits.
+pub const MAX_HELD_BYTES: usize = MAX_MAX_RECORD as usize + MAX_HEADER + 16 * 1024;
 /// A neighbor's clock further off than this is not averaged into peer time. 20 minutes, as in Windows.
 pub const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(20 * 60);
-/// Greatest jump of a record's version over the one it replaces. Larger ones are refused.
+/// Highest version of a record as old as its last change. Higher ones are refused. Depends on the record alone, so
+/// that all nodes refuse the same.
 pub const MAX_VERSION_JUMP: u64 = 1 << 16;
+/// What each millisecond between a record's creation and its last change adds to that.
+pub const VERSIONS_PER_MS: u64 = 1000;
 /// How long a tombstone is kept, unless configured.
 pub const DEFAULT_TOMBSTONE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -88,12 +94,16 @@ pub const REPAIR_DIALS: usize = 4;
 pub const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait between two dials of one contact.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+/// Contacts remembered; beyond, the one not heard of for longest is forgotten. About 200 bytes each.
+pub const MAX_CONTACTS: usize = 16 * 1024;
 /// A contact not heard of for this long is forgotten.
 pub const CONTACT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Time between two rounds of maintenance.
 pub const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 /// Time between two probes of a random contact for a partition, ± 50 %.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+/// A partition mark that has not grown for this long is dead.
+pub const MARK_LIFETIME: Duration = Duration::from_secs(30);
 /// Time between two comparisons of databases with each neighbor, ± 50 %.
 pub const ANTI_ENTROPY_INTERVAL: Duration = Duration::from_secs(60);
 /// Time between pings of a link.
@@ -116,18 +126,37 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Keys in one reconciliation range that are listed rather than fingerprinted.
 pub const SYNC_LEAF: usize = 32;
+/// Parts into which a larger range is cut.
+pub const SYNC_BRANCH: usize = 16;
 /// Ranges in one reconciliation message.
 pub const MAX_RANGES: usize = 64;
-/// Reconciliation messages one side may send in a session; beyond, it is aborted.
+/// Reconciliation messages under way to one peer.
+pub const SYNC_PIPELINE: u32 = 4;
+/// Reconciliation messages one side may send in a session, and one more for every four records transferred;
+/// beyond, it is aborted.
 pub const MAX_SYNC_ROUNDS: u32 = 256;
+/// Ranges waiting to be sent in a session; beyond, it is aborted. Memory: about 80 bytes each, and keys.
+pub const MAX_OPEN_RANGES: usize = 16 * 1024;
 /// Keys asked for and not yet received in a session.
 pub const FETCH_WINDOW: usize = 2048;
+/// A key asked for on one link may be asked for on another after this.
+pub const FETCH_PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes asked for by range and not yet received in a session.
+pub const PULL_WINDOW: usize = 1024 * 1024;
+/// Requests by range under way in a session.
+pub const MAX_PULLS: usize = 16;
 /// A session without progress for this long is aborted.
 pub const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sessions answered at once.
 pub const MAX_SERVED_SYNCS: usize = 4;
 /// Elements of a summary bucket: built to this, split at twice it.
 pub const BUCKET: usize = 512;
+/// Record types with summaries of their own in memory, 4 bytes a record. Beyond, the smallest is dropped.
+pub const MAX_TYPE_SUMMARIES: usize = 64;
+/// Record types and identities whose numbers a disk store remembers. Beyond, it looks them up again.
+pub const MAX_INTERNED: usize = 64 * 1024;
+/// Idle read connections that a disk store keeps open. Beyond, they are closed after use.
+pub const MAX_IDLE_READERS: usize = 4;
 
 /// Connection and presence events waiting for one subscriber. Beyond, they coalesce, then [`Lagged`] counts them.
 ///

@@ -68,7 +68,7 @@ impl LtHash {
         Some(hash)
     }
 
-    fn apply(&mut self, element: &[u8], combine: fn(u16, u16) -> u16) {
+    fn apply(&mut self, element: &[u8], combine: impl Fn(u16, u16) -> u16) {
         let mut stream = [0u8; Self::LEN];
         blake3::Hasher::new_derive_key("peergraph v1 set element")
             .update(element)

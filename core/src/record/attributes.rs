@@ -26,7 +26,7 @@ pub enum Value {
     /// Opaque bytes.
     Bytes(Bytes),
     /// Several values. Lists do not nest.
-    List(Vec<Value>),
+    List(Vec<Self>),
 }
 
 macro_rules! value_from {

@@ -8,7 +8,6 @@ use crate::{
     crypto::{self, Domain, SecretKey, SignatureBytes},
     ids::{GraphId, NodeId, PeerId},
     limits::{DEFAULT_MAX_RECORD, MAX_MAX_RECORD, MIN_MAX_RECORD},
-    time::Timestamp,
 };
 
 /// The unchangeable properties of a graph. Its hash is the [`GraphId`], so nobody can alter them.
@@ -17,8 +16,6 @@ use crate::{
 pub struct Genesis {
     /// Who made the graph.
     pub creator: PeerId,
-    /// When, by the creator's clock.
-    pub created: Timestamp,
     /// Most bytes of body plus attributes in a record: 1 KiB to 60 MiB.
     pub max_record: u32,
     /// Random bytes that make the graph unique.
@@ -27,8 +24,8 @@ pub struct Genesis {
 
 impl Genesis {
     /// A graph with the default record limit of 1 MiB.
-    pub const fn new(creator: PeerId, created: Timestamp, nonce: [u8; 16]) -> Self {
-        Self { creator, created, max_record: DEFAULT_MAX_RECORD, nonce }
+    pub const fn new(creator: PeerId, nonce: [u8; 16]) -> Self {
+        Self { creator, max_record: DEFAULT_MAX_RECORD, nonce }
     }
 
     /// The graph's id.
@@ -127,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_field_changes_the_graph_id() {
-        let genesis = Genesis::new(SecretKey::from_bytes(&[1; 32]).peer(), Timestamp(1), [0; 16]);
+        let genesis = Genesis::new(SecretKey::from_bytes(&[1; 32]).peer(), [0; 16]);
         let mut other = genesis.clone();
         other.max_record += 1;
         assert_ne!(genesis.id(), other.id());

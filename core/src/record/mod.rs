@@ -25,6 +25,7 @@ mod ticket;
 
 pub use address::NodeAddr;
 pub use attributes::{AttributeError, Attributes, Value};
+pub(crate) use draft::check_content;
 pub use draft::{DraftError, RecordDraft, RecordUpdate};
 pub use genesis::{DeviceCertificate, Genesis, GraphSecret};
 pub use record_type::{RecordType, RecordTypeError};

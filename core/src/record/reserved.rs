@@ -19,7 +19,7 @@ pub struct GraphProperties {
     pub name: String,
     /// Comment, at most 512 bytes.
     pub comment: String,
-    /// How long a presence record lives unless refreshed. Default 24 h, at least 5 minutes.
+    /// How long a presence record lives unless refreshed. Default and least: 5 minutes.
     pub presence_lifetime: Duration,
     /// How many nodes publish their presence: `None` = all (the default), `Some(0)` = nobody, `Some(n)` = about n.
     pub presence_max: Option<u32>,

@@ -177,6 +177,12 @@ impl SignedRecord {
         crypto::verify(claim.key, Domain::Record, graph.as_bytes(), claim.message, claim.signature)
     }
 
+    /// True if the body is the one that was signed. [`decode`](Self::decode) checks it, `decode_stored` does not.
+    pub fn has_signed_body(&self) -> bool {
+        let body = &self.bytes[self.body_at..];
+        self.header.body_len == body.len() as u64 && self.header.body_hash == crypto::body_hash(body)
+    }
+
     /// The record's id.
     pub const fn id(&self) -> RecordId {
         self.id

@@ -3,9 +3,27 @@
 //! [`admit`] is the only maker of [`VerifiedRecord`]; a [`Store`] takes nothing else. [`sync`] compares two stores
 //! without knowing how they are connected. Knows nothing of links, events or sockets.
 
+mod admit;
+mod policy;
 mod store;
+#[cfg(test)]
+mod store_conformance;
+mod store_memory;
+#[cfg(feature = "sqlite")]
+mod store_sqlite;
+mod stored;
+mod summaries;
+mod summary;
+pub mod sync;
 
+pub use admit::{
+    Admission, AdmitContext, HoldQueue, RejectReason, admit, admit_own, check_update, find_unsound,
+};
+pub use policy::{OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
+pub use store_memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use store_sqlite::{Opened as StoreOpened, SqliteStore};
 
 use crate::record::SignedRecord;
 

@@ -38,13 +38,13 @@ pub enum Put {
     Replaced {
         /// Its place in the feed.
         lsn: Lsn,
-        /// What was there: a version, a tombstone, or what an expired record left.
+        /// What was there: a version, a tombstone, or what an expired record left (that has no body).
         older: SignedRecord,
     },
     /// The version that is there wins.
     Older {
-        /// What is there.
-        newer: SignedRecord,
+        /// What is there; `None` if that has expired, for it is not to be sent any more.
+        newer: Option<SignedRecord>,
     },
     /// This very version is there.
     Same,
@@ -64,7 +64,8 @@ pub struct Fingerprint {
 pub struct Change {
     /// Its place.
     pub lsn: Lsn,
-    /// What happened since the cursor: added, if the record was not here then.
+    /// What happened since the cursor: added, if the record came into being (for the first time, or again after it
+    /// was deleted or had expired) since then.
     pub kind: ChangeKind,
     /// The record as it is now; without attributes and body when deleted or expired.
     pub record: Arc<Record>,
@@ -146,15 +147,25 @@ pub trait Store: Send + fmt::Debug {
 
     /// Turns at most `max` records whose time is over at `now` into stubs: absent but for the feed.
     ///
+    /// Tombstones can expire too. They were gone before, so nothing is returned for them, but they count for `max`.
+    ///
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError>;
 
     /// Forgets tombstones and stubs whose last change is older than `before`. Returns how many.
     ///
+    /// That is when a tombstone was written and a stub expired: the same moment on every node.
+    ///
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn collect(&mut self, before: Timestamp) -> Result<usize, StoreError>;
+
+    /// Throws out the version with this key, without a trace: for one that turned out to be damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError>;
 
     /// Keeps a small value under a name, in the same transaction as records.
     ///
@@ -189,7 +200,7 @@ pub trait Store: Send + fmt::Debug {
     /// When the next record expires.
     fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// The greatest clock reading of any record: where the clock goes on after a restart.
+    /// The greatest clock reading of any record that was ever put: where the clock goes on after a restart.
     fn last_hlc(&self) -> Result<Hlc, StoreError>;
 
     /// The end of the feed.
@@ -228,8 +239,8 @@ pub trait Store: Send + fmt::Debug {
         max: usize,
     ) -> Result<Vec<RecordKey>, StoreError>;
 
-    /// Envelopes with bodies of the records in `from..to` in key order until `max_bytes` are reached (one at
-    /// least), and the key where the rest begins.
+    /// Envelopes with bodies of the records in `from..to` in key order, as many as fit in `max_bytes` but at least
+    /// one, and the key where the rest begins.
     fn envelopes(
         &self,
         filter: &Filter,
@@ -251,7 +262,8 @@ pub trait Reader: Send + Sync + fmt::Debug {
     /// is left out of the later ones, never repeated.
     fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError>;
 
-    /// At most `max` changes after a place, of these types and authors (empty: all but reserved types).
+    /// At most `max` changes after a place, of these types and authors (empty: all but reserved types). Fewer mean
+    /// that the end was reached; `through` is then the end of the feed.
     fn changes(
         &self,
         after: Lsn,

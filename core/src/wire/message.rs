@@ -69,6 +69,10 @@ pub struct Connect {
     pub expected: Option<PeerId>,
     /// True to be told of other nodes.
     pub wants_referrals: bool,
+    /// True if it has no neighbor and could find none otherwise: a full node then parts with one of its own.
+    pub urgent: bool,
+    /// Random, new with each start of the node: links with an earlier instance of it are dead.
+    pub instance: u64,
     /// Its mark.
     pub mark: Mark,
 }
@@ -82,6 +86,8 @@ pub struct Welcome {
     pub addr: NodeAddr,
     /// What the graph is.
     pub genesis: Genesis,
+    /// As in [`Connect`].
+    pub instance: u64,
     /// The responder's peer time.
     pub peer_time: Timestamp,
     /// Other nodes of the graph, at most ten.

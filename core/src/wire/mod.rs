@@ -5,14 +5,19 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+mod compact;
+mod frame;
+mod hello;
 mod message;
 mod sync;
 
+pub use frame::{DataAck, MAX_NOT_TAKEN, next_data, next_frame, put_data};
+pub use hello::EXPORTER_LABEL;
 pub use message::{
     Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Mark, Message, Ping, Purpose, Refuse,
     RefuseReason, Stream, Welcome,
 };
-pub use sync::{Filter, Range, RangeState, SyncMessage};
+pub use sync::{Digest, Filter, Range, RangeState, SyncMessage, TypeDigest};
 
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &[u8] = b"peergraph/1";

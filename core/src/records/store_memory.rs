@@ -1,0 +1,340 @@
+//! A database in memory: for tests, for the simulator, and for graphs that leave nothing behind.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+
+use self::reader::Shared;
+use super::{
+    Change, Durability, Fingerprint, Put, Reader, Store, StoreError, VerifiedRecord,
+    stored::{State, change, damaged, gone_at, without_body},
+    summaries::{KeySource, Summaries},
+};
+use crate::{
+    ids::{GraphId, Lsn, RecordId},
+    record::{RecordKey, RecordType, SignedRecord},
+    time::{Hlc, Timestamp},
+    wire::Filter,
+};
+
+mod reader;
+
+/// A [`Store`] that is gone when it is dropped.
+pub struct MemoryStore {
+    graph: GraphId,
+    tables: Tables,
+    summaries: RefCell<Summaries>,
+    meta: BTreeMap<String, Vec<u8>>,
+    last: (Lsn, Hlc),
+    undo: Undo,
+    shared: Arc<Shared>,
+}
+
+/// One version, or what is left of it.
+struct Row {
+    record: SignedRecord,
+    state: State,
+    lsn: Lsn,
+    /// When the record came into being, or last came back.
+    born: Lsn,
+}
+
+/// What the writer sees.
+#[derive(Default)]
+struct Tables {
+    by_id: BTreeMap<RecordId, Arc<Row>>,
+    by_key: BTreeMap<RecordKey, Arc<Row>>,
+    by_type: BTreeSet<(RecordType, RecordKey)>,
+    by_expiry: BTreeSet<(Timestamp, Lsn, RecordId)>,
+    gone: BTreeSet<(Timestamp, RecordId)>,
+}
+
+/// How to go back to the last commit, and what to tell the readers at the next.
+#[derive(Default)]
+struct Undo {
+    rows: Vec<(RecordId, Option<Arc<Row>>)>,
+    meta: Vec<(String, Option<Vec<u8>>)>,
+    last: Option<(Lsn, Hlc)>,
+}
+
+impl MemoryStore {
+    /// An empty database. `incarnation`: random, so that cursors of another one are recognised.
+    pub fn new(graph: GraphId, incarnation: u64) -> Self {
+        Self {
+            graph,
+            tables: Tables::default(),
+            summaries: RefCell::default(),
+            meta: BTreeMap::new(),
+            last: (Lsn(0), Hlc(0)),
+            undo: Undo::default(),
+            shared: Arc::new(Shared { incarnation, committed: RwLock::default() }),
+        }
+    }
+
+    /// The next place in the feed. All changes come through here, so it also keeps where to go back to.
+    fn advance(&mut self, hlc: Hlc) -> Lsn {
+        self.undo.last.get_or_insert(self.last);
+        self.last = (Lsn(self.last.0.0 + 1), self.last.1.max(hlc));
+        self.last.0
+    }
+
+    /// Puts a row in the place of what is there, all indices and summaries included.
+    fn replace(&mut self, id: RecordId, row: Option<Arc<Row>>) -> Result<(), StoreError> {
+        let old = self.tables.replace(id, row.clone());
+        let summaries = self.summaries.get_mut();
+        if let Some(old) = old.as_ref().filter(|row| row.state.is_current()) {
+            summaries.remove(&old.record.header().record_type, old.record.key());
+        }
+        self.undo.rows.push((id, old));
+        match row.filter(|row| row.state.is_current()) {
+            Some(row) => summaries.add(&row.record.header().record_type, row.record.key(), &self.tables),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError> {
+        let record = record.signed();
+        let old = self.tables.by_id.get(&record.id()).cloned();
+        if let Some(old) = &old {
+            if old.record.key() == record.key() {
+                return Ok(Put::Same);
+            }
+            if old.record.rank() > record.rank() {
+                let newer = old.state.is_current().then(|| old.record.clone());
+                return Ok(Put::Older { newer });
+            }
+        }
+        let lsn = self.advance(record.header().hlc);
+        let born = old.as_ref().filter(|old| old.state == State::Live).map_or(lsn, |old| old.born);
+        let row = Row { record: record.clone(), state: State::of(record), lsn, born };
+        self.replace(record.id(), Some(Arc::new(row)))?;
+        Ok(match old {
+            None => Put::Inserted { lsn },
+            Some(old) => Put::Replaced { lsn, older: old.record.clone() },
+        })
+    }
+
+    fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {
+        let due = self.tables.by_expiry.iter().take_while(|(at, ..)| *at <= now).take(max);
+        let due: Vec<_> = due.map(|(.., id)| *id).collect();
+        let mut changes = Vec::new();
+        for id in due {
+            let old = self.tables.by_id[&id].clone();
+            let record = without_body(&self.graph, &old.record).map_err(damaged)?;
+            // The feed has told of a tombstone already.
+            let told = old.state == State::Tombstone;
+            let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
+            if !told {
+                changes.push(change(lsn, lsn, old.born, State::Stub, &record));
+            }
+            self.replace(id, Some(Arc::new(Row { record, state: State::Stub, lsn, born: old.born })))?;
+        }
+        Ok(changes)
+    }
+
+    fn collect(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let old: Vec<_> = self.tables.gone.iter().take_while(|(at, _)| *at < before).map(|g| g.1).collect();
+        for id in &old {
+            self.replace(*id, None)?;
+        }
+        Ok(old.len())
+    }
+
+    fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError> {
+        match self.tables.by_key.get(key).map(|row| row.record.id()) {
+            Some(id) => self.replace(id, None),
+            None => Ok(()),
+        }
+    }
+
+    fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        let old = self.meta.insert(name.into(), value.into());
+        self.undo.meta.push((name.into(), old));
+        Ok(())
+    }
+
+    fn commit(&mut self, _: Durability) -> Result<(), StoreError> {
+        let undo = std::mem::take(&mut self.undo);
+        self.summaries.get_mut().commit();
+        let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, _) in undo.rows {
+            committed.replace(id, self.tables.by_id.get(&id).cloned());
+        }
+        committed.last = self.last.0;
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Result<(), StoreError> {
+        let undo = std::mem::take(&mut self.undo);
+        for (id, old) in undo.rows.into_iter().rev() {
+            self.tables.replace(id, old);
+        }
+        for (name, old) in undo.meta.into_iter().rev() {
+            match old {
+                Some(value) => self.meta.insert(name, value),
+                None => self.meta.remove(&name),
+            };
+        }
+        self.last = undo.last.unwrap_or(self.last);
+        self.summaries.get_mut().rollback();
+        Ok(())
+    }
+
+    fn get(&self, id: &RecordId) -> Result<Option<SignedRecord>, StoreError> {
+        let row = self.tables.by_id.get(id).filter(|row| row.state.is_current());
+        Ok(row.map(|row| row.record.clone()))
+    }
+
+    fn fetch(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        Ok(self.tables.by_key.get(key).map(|row| row.record.clone()))
+    }
+
+    fn contains(&self, key: &RecordKey) -> Result<bool, StoreError> {
+        Ok(self.tables.by_key.contains_key(key))
+    }
+
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.meta.get(name).cloned())
+    }
+
+    fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.tables.by_expiry.first().map(|(at, ..)| *at))
+    }
+
+    fn last_hlc(&self) -> Result<Hlc, StoreError> {
+        Ok(self.last.1)
+    }
+
+    fn last_lsn(&self) -> Lsn {
+        self.last.0
+    }
+
+    fn root(&self) -> Fingerprint {
+        self.summaries.borrow().all().root()
+    }
+
+    fn fingerprint(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+    ) -> Result<Fingerprint, StoreError> {
+        self.summaries.borrow_mut().fingerprint(filter, from, to, &self.tables)
+    }
+
+    fn split(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        parts: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.summaries.borrow_mut().split(filter, from, to, parts, &self.tables)
+    }
+
+    fn newest(&self, filter: &Filter, sizes: &[u64]) -> Result<Vec<RecordKey>, StoreError> {
+        self.summaries.borrow_mut().newest(filter, sizes, &self.tables)
+    }
+
+    fn keys(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.tables.scan(filter, from, to, max)
+    }
+
+    fn envelopes(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max_bytes: usize,
+    ) -> Result<(Vec<Bytes>, Option<RecordKey>), StoreError> {
+        let (mut found, mut total) = (Vec::new(), 0);
+        for key in self.tables.range(filter, from, to) {
+            let bytes = self.tables.by_key[&key].record.bytes();
+            if !found.is_empty() && total + bytes.len() > max_bytes {
+                return Ok((found, Some(key)));
+            }
+            total += bytes.len();
+            found.push(bytes.clone());
+        }
+        Ok((found, None))
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.shared.clone()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryStore({} rows, {:?})", self.tables.by_id.len(), self.last.0)
+    }
+}
+
+impl Tables {
+    fn replace(&mut self, id: RecordId, row: Option<Arc<Row>>) -> Option<Arc<Row>> {
+        let old = match &row {
+            Some(row) => self.by_id.insert(id, row.clone()),
+            None => self.by_id.remove(&id),
+        };
+        if let Some(old) = &old {
+            let (key, header) = (old.record.key(), old.record.header());
+            if old.state.is_current() {
+                self.by_key.remove(&key);
+                self.by_type.remove(&(header.record_type.clone(), key));
+                header.expires.map(|at| self.by_expiry.remove(&(at, old.lsn, id)));
+            }
+            gone_at(&old.record, old.state).map(|at| self.gone.remove(&(at, id)));
+        }
+        if let Some(row) = row {
+            let (key, header) = (row.record.key(), row.record.header());
+            gone_at(&row.record, row.state).map(|at| self.gone.insert((at, id)));
+            if row.state.is_current() {
+                self.by_type.insert((header.record_type.clone(), key));
+                header.expires.map(|at| self.by_expiry.insert((at, row.lsn, id)));
+                self.by_key.insert(key, row);
+            }
+        }
+        old
+    }
+
+    fn range(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+    ) -> Box<dyn Iterator<Item = RecordKey> + '_> {
+        let inside = move |key: &RecordKey| to.is_none_or(|to| *key < to);
+        match filter {
+            Filter::All => Box::new(self.by_key.range(from..).map(|(key, _)| *key).take_while(inside)),
+            Filter::Only(only) => {
+                let range = (only.clone(), from)..=(only.clone(), RecordKey::MAX);
+                Box::new(self.by_type.range(range).map(|(_, key)| *key).take_while(inside))
+            }
+        }
+    }
+}
+
+impl KeySource for Tables {
+    fn scan(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        Ok(self.range(filter, from, to).take(max).collect())
+    }
+}

@@ -1,0 +1,144 @@
+//! [`Reader`] of a database in memory: a copy of the rows, as of the last commit.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::Row;
+use crate::{
+    ids::{Lsn, PeerId, RecordId},
+    limits::MAX_PAGE,
+    record::{Record, RecordType},
+    records::{
+        Changes, ListQuery, Page, Reader, StoreError,
+        stored::{State, change, check_value},
+    },
+    time::Timestamp,
+};
+
+/// What readers see.
+pub(super) struct Shared {
+    pub(super) incarnation: u64,
+    pub(super) committed: RwLock<Committed>,
+}
+
+/// The feed as of the last commit.
+#[derive(Default)]
+pub(super) struct Committed {
+    by_id: BTreeMap<RecordId, Arc<Row>>,
+    by_lsn: BTreeMap<Lsn, Arc<Row>>,
+    pub(super) last: Lsn,
+}
+
+impl Committed {
+    pub(super) fn replace(&mut self, id: RecordId, row: Option<Arc<Row>>) {
+        let old = match &row {
+            Some(row) => self.by_id.insert(id, row.clone()),
+            None => self.by_id.remove(&id),
+        };
+        if let Some(old) = old {
+            self.by_lsn.remove(&old.lsn);
+        }
+        if let Some(row) = row {
+            self.by_lsn.insert(row.lsn, row);
+        }
+    }
+}
+
+impl Shared {
+    fn read<T>(&self, read: impl FnOnce(&Committed) -> T) -> Result<T, StoreError> {
+        Ok(read(&self.committed.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Reader for Shared {
+    fn get(&self, id: &RecordId, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        self.read(|committed| {
+            let row = committed.by_id.get(id).filter(|row| row.state == State::Live);
+            row.map(|row| row.record.to_record()).filter(|record| !record.is_expired(now))
+        })
+    }
+
+    fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError> {
+        self.read(|committed| {
+            let through = query.through.unwrap_or(committed.last);
+            let limit = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
+            let matching = || {
+                let snapshot = committed.by_lsn.range(..=through).map(|(_, row)| row);
+                snapshot.filter(|row| row.is_listed(query, now))
+            };
+            let after = query.after.unwrap_or_default();
+            let mut rest = matching().filter(|row| row.lsn > after);
+            let page: Vec<_> = rest.by_ref().take(limit).collect();
+            Page {
+                next: rest.next().and_then(|_| page.last()).map(|row| row.lsn),
+                items: page.iter().map(|row| row.record.to_record()).collect(),
+                through,
+                total: matching().count() as u64,
+            }
+        })
+    }
+
+    fn changes(
+        &self,
+        after: Lsn,
+        types: &[RecordType],
+        authors: &[PeerId],
+        max: usize,
+    ) -> Result<Changes, StoreError> {
+        self.read(|committed| {
+            let wanted = |row: &&Arc<Row>| {
+                let header = row.record.header();
+                let of_type = match types {
+                    [] => !header.record_type.is_reserved(),
+                    types => types.contains(&header.record_type),
+                };
+                of_type && (authors.is_empty() || authors.contains(&header.author()))
+            };
+            let later = committed.by_lsn.range(Lsn(after.0.saturating_add(1))..).map(|(_, row)| row);
+            let entries = later.filter(wanted).take(max);
+            let entries: Vec<_> =
+                entries.map(|row| change(after, row.lsn, row.born, row.state, &row.record)).collect();
+            let through = match entries.last() {
+                Some(last) if entries.len() == max => last.lsn,
+                _ if max == 0 => after,
+                _ => committed.last.max(after),
+            };
+            Changes { entries, through }
+        })
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    fn last_lsn(&self) -> Result<Lsn, StoreError> {
+        self.read(|committed| committed.last)
+    }
+
+    fn check_at(&self, lsn: Lsn) -> Result<u64, StoreError> {
+        self.read(|committed| committed.by_lsn.get(&lsn).map_or(0, |row| check_value(row.record.key())))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryReader").field("incarnation", &self.incarnation).finish_non_exhaustive()
+    }
+}
+
+impl Row {
+    fn is_listed(&self, query: &ListQuery, now: Timestamp) -> bool {
+        let header = self.record.header();
+        let of_type = match &query.record_type {
+            Some(wanted) => header.record_type == *wanted,
+            None => query.include_reserved || !header.record_type.is_reserved(),
+        };
+        of_type
+            && query.creator.is_none_or(|creator| header.creator == creator)
+            && (self.state == State::Live || query.include_deleted && self.state == State::Tombstone)
+            && header.expires.is_none_or(|at| at > now)
+    }
+}

@@ -1,0 +1,57 @@
+//! Values as SQLite keeps them.
+
+use bytes::Bytes;
+use rusqlite::{Error, Row, types::Type};
+
+use crate::{
+    ids::{GraphId, Lsn},
+    record::{RecordKey, SignedRecord},
+    records::stored::State,
+};
+
+/// A number of which SQLite, whose integers are signed, keeps the order.
+pub(super) const fn ordered(value: u64) -> i64 {
+    (value ^ (1 << 63)).cast_signed()
+}
+
+/// The number that was kept.
+pub(super) const fn unordered(kept: i64) -> u64 {
+    kept.cast_unsigned() ^ (1 << 63)
+}
+
+/// A place in the feed. Those beyond what SQLite can count do not occur, and are its last.
+pub(super) fn row_of(lsn: Lsn) -> i64 {
+    i64::try_from(lsn.0).unwrap_or(i64::MAX)
+}
+
+/// A column with a place in the feed.
+pub(super) fn lsn(row: &Row<'_>, column: usize) -> rusqlite::Result<Lsn> {
+    Ok(Lsn(row.get::<_, i64>(column)?.cast_unsigned()))
+}
+
+/// An exclusive upper bound of keys: without one, a value behind all keys.
+pub(super) fn upper(to: Option<RecordKey>) -> Vec<u8> {
+    to.map_or_else(|| vec![0xff; RecordKey::LEN + 1], |to| to.to_bytes().to_vec())
+}
+
+/// A column with a key.
+pub(super) fn key(row: &Row<'_>, column: usize) -> rusqlite::Result<RecordKey> {
+    row.get(column).map(|bytes: [u8; RecordKey::LEN]| RecordKey::from_bytes(&bytes))
+}
+
+/// A column with a state.
+pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    match row.get::<_, i64>(column)? {
+        0 => Ok(State::Live),
+        1 => Ok(State::Tombstone),
+        2 => Ok(State::Stub),
+        _ => Err(Error::FromSqlConversionFailure(column, Type::Integer, "unknown state".into())),
+    }
+}
+
+/// A column with an envelope.
+pub(super) fn envelope(row: &Row<'_>, column: usize, graph: &GraphId) -> rusqlite::Result<SignedRecord> {
+    let bytes = Bytes::copy_from_slice(row.get_ref(column)?.as_blob()?);
+    SignedRecord::decode_stored(graph, bytes)
+        .map_err(|error| Error::FromSqlConversionFailure(column, Type::Blob, error.into()))
+}

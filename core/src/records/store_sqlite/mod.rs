@@ -1,0 +1,202 @@
+//! A database on disk: one SQLite file a graph.
+//!
+//! One connection writes, in transactions that begin with the first write and end with a commit; readers have
+//! connections of their own and see what is committed (WAL). A row's number is its place in the feed, so an update
+//! deletes the old row and appends a new one, and the table is the feed. The columns: [`schema`].
+
+use std::{cell::RefCell, error::Error, fmt, path::Path, sync::Arc};
+
+use self::{db::Db, intern::Interned, reader::SqliteReader};
+use super::{
+    Durability, StoreError,
+    summaries::{KeySource, Summaries},
+    summary::Summary,
+};
+use crate::{
+    ids::{GraphId, Lsn},
+    record::RecordKey,
+    time::Hlc,
+    wire::Filter,
+};
+
+mod columns;
+mod db;
+mod file;
+mod intern;
+mod reader;
+mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
+
+/// What [`SqliteStore::open`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opened {
+    /// Nothing; an empty database was made.
+    Created,
+    /// A database.
+    Existing,
+}
+
+/// A [`Store`](super::Store) in a file.
+pub struct SqliteStore {
+    /// First, and so closed first: the last connection to close tidies up, which one that only reads cannot.
+    reader: Arc<SqliteReader>,
+    db: Db,
+    interned: Interned,
+    summaries: RefCell<Summaries>,
+    /// The feed's end and the greatest clock reading, as written and as committed.
+    last: (Lsn, Hlc),
+    committed: (Lsn, Hlc),
+    /// From the first write to the end of the transaction; and whether anything was changed in it.
+    in_transaction: bool,
+    changed: bool,
+    /// What the next transaction is begun with.
+    durability: Durability,
+}
+
+impl SqliteStore {
+    /// Opens the database of a graph, or makes it, readable for this user alone.
+    ///
+    /// `incarnation_seed`: random; becomes the [incarnation](super::Reader::incarnation) of a new database.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the file is not such a database, [`StoreError::WrongGraph`] if it is another
+    /// graph's, [`StoreError::Schema`] if a later version wrote it, [`StoreError::Io`] for everything else.
+    pub fn open(path: &Path, graph: GraphId, incarnation_seed: u64) -> Result<(Self, Opened), StoreError> {
+        // Readers open it again later, when the current directory may be another one.
+        let path = std::path::absolute(path).map_err(io)?;
+        let mut conn = file::open_writer(&path)?;
+        let opened = schema::prepare(&mut conn, &graph, incarnation_seed)?;
+        file::configure_writer(&path, &conn)?;
+        let db = Db::new(conn, graph);
+        let (incarnation, lsn, hlc) = db.state().map_err(sql)?;
+        let summary = load_summary(&db, incarnation_seed)?;
+        let store = Self {
+            db,
+            interned: Interned::default(),
+            summaries: RefCell::new(Summaries::new(summary)),
+            last: (lsn, hlc),
+            committed: (lsn, hlc),
+            in_transaction: false,
+            changed: false,
+            durability: Durability::Synced,
+            reader: Arc::new(SqliteReader::new(&path, graph, incarnation)),
+        };
+        Ok((store, opened))
+    }
+
+    /// Begins a transaction unless one is open.
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if !self.in_transaction {
+            self.db.begin().map_err(sql)?;
+            self.in_transaction = true;
+        } else if !self.db.in_transaction() {
+            // SQLite rolls back on its own when the disk is full; what follows must not be written without it.
+            return Err(io("an earlier error ended the transaction"));
+        }
+        Ok(())
+    }
+
+    /// Takes the next place in the feed.
+    fn advance(&mut self, hlc: Hlc) -> Lsn {
+        self.last = (self.next_lsn(), self.last.1.max(hlc));
+        self.changed = true;
+        self.last.0
+    }
+
+    const fn next_lsn(&self) -> Lsn {
+        Lsn(self.last.0.0 + 1)
+    }
+
+    fn finish(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if !self.in_transaction {
+            return Ok(());
+        }
+        self.begin()?;
+        if self.changed {
+            self.db.write_buckets(self.summaries.get_mut().all()).map_err(sql)?;
+            self.db.write_last(self.last).map_err(sql)?;
+        }
+        self.db.commit().map_err(sql)?;
+        self.summaries.get_mut().commit();
+        self.interned.commit();
+        self.committed = self.last;
+        self.in_transaction = false;
+        let changed = std::mem::take(&mut self.changed);
+        if changed && durability != self.durability { self.switch(durability) } else { Ok(()) }
+    }
+
+    /// SQLite cannot switch inside a transaction. So the first relaxed commit is synced all the same, and the first
+    /// synced one is followed by another without changes, which takes both to the disk.
+    fn switch(&mut self, durability: Durability) -> Result<(), StoreError> {
+        self.db.set_durability(durability).map_err(sql)?;
+        self.durability = durability;
+        if durability == Durability::Synced {
+            self.db.begin().map_err(sql)?;
+            self.db.write_last(self.last).map_err(sql)?;
+            self.db.commit().map_err(sql)?;
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self) -> Result<(), StoreError> {
+        self.summaries.get_mut().rollback();
+        self.interned.rollback();
+        self.last = self.committed;
+        (self.in_transaction, self.changed) = (false, false);
+        self.db.rollback().map_err(sql)
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqliteStore({} keys, {:?})", self.summaries.borrow().all().count(), self.last.0)
+    }
+}
+
+/// Reads the buckets, checks their number and some of them, and makes them anew if they are wrong.
+fn load_summary(db: &Db, seed: u64) -> Result<Summary, StoreError> {
+    let keys = |from, to, max| db.scan(&Filter::All, from, to, max);
+    let last = db.last_key().map_err(sql)?;
+    let loaded = Summary::load(db.buckets().map_err(sql)?, last);
+    let starts: Vec<_> = loaded.buckets().map(|(start, _)| start).collect();
+    let mut sound = loaded.count() == db.count_keys().map_err(sql)?
+        && starts.first().is_none_or(|first| *first == RecordKey::MIN);
+    // Some anywhere, and the last one, which is written the most.
+    let step = (starts.len() / SAMPLES).max(1);
+    let offset = usize::try_from(seed % step as u64).unwrap_or_default();
+    for start in starts.iter().skip(offset).step_by(step).chain(starts.last()) {
+        sound = sound && loaded.verify(*start, &keys)?;
+    }
+    if sound {
+        return Ok(loaded);
+    }
+    tracing::warn!(buckets = starts.len(), "key summaries were wrong and are made anew");
+    let built = Summary::build(&keys)?;
+    db.begin().and_then(|()| db.replace_buckets(&built)).and_then(|()| db.commit()).map_err(sql)?;
+    Ok(built)
+}
+
+/// Buckets that are checked when a database is opened.
+const SAMPLES: usize = 8;
+
+/// What an error of SQLite means.
+fn sql(error: rusqlite::Error) -> StoreError {
+    use rusqlite::{Error, ErrorCode};
+    match &error {
+        Error::SqliteFailure(cause, _)
+            if matches!(cause.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) =>
+        {
+            StoreError::Damaged(error.to_string())
+        }
+        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) => {
+            StoreError::Damaged(error.to_string())
+        }
+        _ => io(error),
+    }
+}
+
+fn io(cause: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::Io(cause.into().into())
+}

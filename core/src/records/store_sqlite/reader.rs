@@ -1,0 +1,242 @@
+//! [`Reader`]: committed data, over a few connections of its own.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
+use super::{columns, db::limit, file, intern, sql};
+use crate::{
+    ids::{GraphId, Lsn, PeerId, RecordId},
+    limits::{MAX_IDLE_READERS, MAX_PAGE},
+    record::{Record, RecordType},
+    records::{
+        Change, Changes, ListQuery, Page, Reader, StoreError,
+        stored::{State, change, check_value},
+    },
+    time::Timestamp,
+};
+
+/// Hands each call a connection and one state of the database.
+pub(super) struct SqliteReader {
+    path: PathBuf,
+    graph: GraphId,
+    incarnation: u64,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl SqliteReader {
+    pub(super) fn new(path: &Path, graph: GraphId, incarnation: u64) -> Self {
+        Self { path: path.into(), graph, incarnation, idle: Mutex::default() }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let conn = match taken {
+            Some(conn) => conn,
+            None => file::open_reader(&self.path)?,
+        };
+        let snapshot = conn.unchecked_transaction().map_err(sql)?;
+        let result = read(&snapshot).map_err(sql)?;
+        snapshot.finish().map_err(sql)?;
+        let mut idle = idle();
+        if idle.len() < MAX_IDLE_READERS {
+            idle.push(conn);
+        }
+        Ok(result)
+    }
+
+    fn page(&self, conn: &Connection, query: &ListQuery, now: Timestamp) -> rusqlite::Result<Page<Record>> {
+        let through = match query.through {
+            Some(through) => through,
+            None => last_lsn(conn)?,
+        };
+        let empty = Page { items: Vec::new(), next: None, through, total: 0 };
+        let Some(selection) = Selection::new(conn, query)? else { return Ok(empty) };
+        let states = if query.include_deleted { State::Tombstone } else { State::Live } as i64;
+        let max = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
+        let mut values = vec![columns::row_of(through), columns::ordered(now.0), states];
+        values.extend(&selection.values);
+        let total: i64 = conn
+            .prepare_cached(&selection.sql("count(*)", selection.counted, ""))?
+            .query_row(params_from_iter(&values), |row| row.get(0))?;
+        values.push(columns::row_of(query.after.unwrap_or_default()));
+        values.push(limit(max + 1));
+        let (after, most) = (values.len() - 1, values.len());
+        let rest = format!("AND lsn > ?{after} ORDER BY lsn LIMIT ?{most}");
+        let mut statement = conn.prepare_cached(&selection.sql("lsn, envelope", selection.listed, &rest))?;
+        let mut rows = statement.query(params_from_iter(&values))?;
+        let mut page = Page { total: total.cast_unsigned(), ..empty };
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            if page.items.len() == max {
+                page.next = last;
+                break;
+            }
+            last = Some(columns::lsn(row, 0)?);
+            page.items.push(columns::envelope(row, 1, &self.graph)?.to_record());
+        }
+        Ok(page)
+    }
+
+    fn change(&self, conn: &Connection, after: Lsn, lsn: Lsn) -> rusqlite::Result<Change> {
+        conn.prepare_cached("SELECT state, born, envelope FROM records WHERE lsn = ?1")?.query_row(
+            [columns::row_of(lsn)],
+            |row| {
+                let record = columns::envelope(row, 2, &self.graph)?;
+                Ok(change(after, lsn, columns::lsn(row, 1)?, columns::state(row, 0)?, &record))
+            },
+        )
+    }
+}
+
+impl Reader for SqliteReader {
+    fn get(&self, id: &RecordId, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        let found = self.read(|conn| {
+            conn.prepare_cached("SELECT envelope FROM records WHERE id = ?1 AND state = 0")?
+                .query_row([id.as_bytes()], |row| columns::envelope(row, 0, &self.graph))
+                .optional()
+        })?;
+        Ok(found.map(|record| record.to_record()).filter(|record| !record.is_expired(now)))
+    }
+
+    fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError> {
+        self.read(|conn| self.page(conn, query, now))
+    }
+
+    fn changes(
+        &self,
+        after: Lsn,
+        types: &[RecordType],
+        authors: &[PeerId],
+        max: usize,
+    ) -> Result<Changes, StoreError> {
+        if max == 0 {
+            return Ok(Changes { entries: Vec::new(), through: after });
+        }
+        self.read(|conn| {
+            let places = places(conn, after, types, authors, max)?;
+            let through = match places.last() {
+                Some(last) if places.len() == max => *last,
+                _ => last_lsn(conn)?.max(after),
+            };
+            let entries = places.into_iter().map(|lsn| self.change(conn, after, lsn));
+            Ok(Changes { entries: entries.collect::<Result<_, _>>()?, through })
+        })
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    fn last_lsn(&self) -> Result<Lsn, StoreError> {
+        self.read(last_lsn)
+    }
+
+    fn check_at(&self, lsn: Lsn) -> Result<u64, StoreError> {
+        let key = self.read(|conn| {
+            conn.prepare_cached("SELECT key FROM records WHERE lsn = ?1")?
+                .query_row([columns::row_of(lsn)], |row| columns::key(row, 0))
+                .optional()
+        })?;
+        Ok(key.map_or(0, check_value))
+    }
+}
+
+impl fmt::Debug for SqliteReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteReader").field("incarnation", &self.incarnation).finish_non_exhaustive()
+    }
+}
+
+/// The part of a list's conditions that decides which index serves it.
+struct Selection {
+    conditions: &'static str,
+    /// Values from the fourth parameter on.
+    values: Vec<i64>,
+    /// How rows are found, and how they are counted: without reading any, from what the indices hold.
+    listed: &'static str,
+    counted: &'static str,
+}
+
+impl Selection {
+    /// `None` if nothing can match.
+    fn new(conn: &Connection, query: &ListQuery) -> rusqlite::Result<Option<Self>> {
+        let record_type = match &query.record_type {
+            None if query.include_reserved => i64::MIN,
+            None => 0,
+            Some(name) => match intern::find_type(conn, name)? {
+                Some(number) => number,
+                None => return Ok(None),
+            },
+        };
+        let mut values = vec![record_type];
+        if let Some(creator) = &query.creator {
+            let Some(number) = intern::find_peer(conn, creator)? else { return Ok(None) };
+            values.push(number);
+        }
+        let (by_type, by_creator) = ("INDEXED BY records_type", "INDEXED BY records_creator");
+        let (conditions, listed, counted) = match (&query.record_type, &query.creator) {
+            (Some(_), Some(_)) => ("type = ?4 AND creator = ?5", by_creator, by_creator),
+            (None, Some(_)) => ("type > ?4 AND creator = ?5", by_creator, by_creator),
+            (Some(_), None) => ("type = ?4", by_type, by_type),
+            (None, None) => ("type > ?4", "NOT INDEXED", by_type),
+        };
+        Ok(Some(Self { conditions, values, listed, counted }))
+    }
+
+    fn sql(&self, selected: &str, index: &str, rest: &str) -> String {
+        format!(
+            "SELECT {selected} FROM records {index} WHERE {} AND lsn <= ?1 AND state <= ?3
+             AND (expires IS NULL OR expires > ?2) {rest}",
+            self.conditions
+        )
+    }
+}
+
+/// Where the first `max` changes after a place are.
+fn places(
+    conn: &Connection,
+    after: Lsn,
+    types: &[RecordType],
+    authors: &[PeerId],
+    max: usize,
+) -> rusqlite::Result<Vec<Lsn>> {
+    let mut of_author = String::new();
+    if !authors.is_empty() {
+        let known: Result<Vec<_>, _> =
+            authors.iter().filter_map(|author| intern::find_peer(conn, author).transpose()).collect();
+        let known: Vec<_> = known?.iter().map(i64::to_string).collect();
+        of_author = format!("AND author IN ({})", known.join(","));
+    }
+    let find = |index, of_type, number: i64| {
+        let sql = format!(
+            "SELECT lsn FROM records {index} WHERE lsn > ?1 AND {of_type} ?2 {of_author} ORDER BY lsn LIMIT ?3"
+        );
+        let mut statement = conn.prepare_cached(&sql)?;
+        let rows = statement
+            .query_map(params![columns::row_of(after), number, limit(max)], |row| columns::lsn(row, 0))?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    if types.is_empty() {
+        return find("NOT INDEXED", "type >", 0);
+    }
+    let mut found = Vec::new();
+    for name in types {
+        if let Some(number) = intern::find_type(conn, name)? {
+            found.extend(find("INDEXED BY records_type", "type =", number)?);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(max);
+    Ok(found)
+}
+
+fn last_lsn(conn: &Connection) -> rusqlite::Result<Lsn> {
+    conn.prepare_cached("SELECT last_lsn FROM state")?.query_row([], |row| columns::lsn(row, 0))
+}

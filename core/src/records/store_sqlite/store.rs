@@ -1,0 +1,223 @@
+//! [`Store`] over the statements of [`Db`](super::db::Db): who wins, and what happens to the loser.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    SqliteStore,
+    db::{Found, NewRow},
+    sql,
+};
+use crate::{
+    ids::{Lsn, RecordId},
+    record::{RecordKey, RecordType, SignedRecord},
+    records::{
+        Change, Durability, Fingerprint, Put, Reader, Store, StoreError, VerifiedRecord,
+        stored::{State, change, damaged, without_body},
+        summaries::KeySource,
+    },
+    time::{Hlc, Timestamp},
+    wire::Filter,
+};
+
+impl SqliteStore {
+    /// The numbers of a record's type, creator and author.
+    fn intern(&mut self, record: &SignedRecord) -> Result<[i64; 3], StoreError> {
+        let (header, conn) = (record.header(), self.db.conn());
+        let record_type = self.interned.record_type(conn, &header.record_type).map_err(sql)?;
+        let creator = self.interned.peer(conn, &header.creator).map_err(sql)?;
+        let author = match &header.editor {
+            Some(editor) => self.interned.peer(conn, editor).map_err(sql)?,
+            None => creator,
+        };
+        Ok([record_type, creator, author])
+    }
+
+    fn add_key(&mut self, record: &SignedRecord) -> Result<(), StoreError> {
+        self.summaries.get_mut().add(&record.header().record_type, record.key(), &self.db)
+    }
+
+    /// Deletes a row with its key.
+    fn remove(&mut self, found: &Found) -> Result<(), StoreError> {
+        self.db.delete(found.lsn).map_err(sql)?;
+        if found.state.is_current() {
+            self.summaries.get_mut().remove(&found.record.header().record_type, found.record.key());
+        }
+        self.changed = true;
+        Ok(())
+    }
+}
+
+impl Store for SqliteStore {
+    fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError> {
+        self.begin()?;
+        let record = record.signed();
+        let interned = self.intern(record)?;
+        let lsn = self.next_lsn();
+        let mut row = NewRow { lsn, born: lsn, state: State::of(record), record, interned };
+        // Most records are new, so that is tried without looking.
+        if self.db.insert(&row).map_err(sql)? {
+            self.advance(record.header().hlc);
+            self.add_key(record)?;
+            return Ok(Put::Inserted { lsn });
+        }
+        let found = self.db.find(&record.id()).map_err(sql)?;
+        let old = found.ok_or_else(|| StoreError::Damaged("the index of ids".into()))?;
+        if old.record.key() == record.key() {
+            return Ok(Put::Same);
+        }
+        if old.record.rank() > record.rank() {
+            return Ok(Put::Older { newer: old.state.is_current().then_some(old.record) });
+        }
+        self.remove(&old)?;
+        if old.state == State::Live {
+            row.born = old.born;
+        }
+        self.db.insert(&row).map_err(sql)?;
+        self.advance(record.header().hlc);
+        self.add_key(record)?;
+        Ok(Put::Replaced { lsn, older: old.record })
+    }
+
+    fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {
+        let due = self.db.due(now, max).map_err(sql)?;
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.begin()?;
+        let mut changes = Vec::new();
+        for old in due {
+            let record = without_body(self.db.graph(), &old.record).map_err(damaged)?;
+            let interned = self.intern(&record)?;
+            self.remove(&old)?;
+            // The feed has told of a tombstone already.
+            let told = old.state == State::Tombstone;
+            let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
+            let row = NewRow { lsn, born: old.born, state: State::Stub, record: &record, interned };
+            self.db.insert(&row).map_err(sql)?;
+            if !told {
+                changes.push(change(lsn, lsn, old.born, State::Stub, &record));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn collect(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let gone = self.db.gone(before).map_err(sql)?;
+        if !gone.is_empty() {
+            self.begin()?;
+        }
+        gone.iter().try_for_each(|old| self.remove(old))?;
+        Ok(gone.len())
+    }
+
+    fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError> {
+        self.begin()?;
+        if let Some(name) = self.db.discard(key).map_err(sql)? {
+            let record_type =
+                RecordType::new(&name).map_err(|_| StoreError::Damaged("a type's name".into()))?;
+            self.summaries.get_mut().remove(&record_type, *key);
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.begin()?;
+        self.changed = true;
+        self.db.set_meta(name, value).map_err(sql)
+    }
+
+    fn commit(&mut self, durability: Durability) -> Result<(), StoreError> {
+        self.finish(durability).inspect_err(|error| {
+            tracing::warn!(%error, "nothing since the last commit was kept");
+            // The error that counts is the first one.
+            let _ = self.undo();
+        })
+    }
+
+    fn rollback(&mut self) -> Result<(), StoreError> {
+        self.undo()
+    }
+
+    fn get(&self, id: &RecordId) -> Result<Option<SignedRecord>, StoreError> {
+        let found = self.db.find(id).map_err(sql)?;
+        Ok(found.filter(|found| found.state.is_current()).map(|found| found.record))
+    }
+
+    fn fetch(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        self.db.fetch(key).map_err(sql)
+    }
+
+    fn contains(&self, key: &RecordKey) -> Result<bool, StoreError> {
+        self.db.contains(key).map_err(sql)
+    }
+
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.meta(name).map_err(sql)
+    }
+
+    fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.db.next_expiry().map_err(sql)
+    }
+
+    fn last_hlc(&self) -> Result<Hlc, StoreError> {
+        Ok(self.last.1)
+    }
+
+    fn last_lsn(&self) -> Lsn {
+        self.last.0
+    }
+
+    fn root(&self) -> Fingerprint {
+        self.summaries.borrow().all().root()
+    }
+
+    fn fingerprint(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+    ) -> Result<Fingerprint, StoreError> {
+        self.summaries.borrow_mut().fingerprint(filter, from, to, &self.db)
+    }
+
+    fn split(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        parts: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.summaries.borrow_mut().split(filter, from, to, parts, &self.db)
+    }
+
+    fn newest(&self, filter: &Filter, sizes: &[u64]) -> Result<Vec<RecordKey>, StoreError> {
+        self.summaries.borrow_mut().newest(filter, sizes, &self.db)
+    }
+
+    fn keys(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.db.scan(filter, from, to, max)
+    }
+
+    fn envelopes(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        to: Option<RecordKey>,
+        max_bytes: usize,
+    ) -> Result<(Vec<Bytes>, Option<RecordKey>), StoreError> {
+        self.db.envelopes(filter, from, to, max_bytes).map_err(sql)
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.reader.clone()
+    }
+}

@@ -1,0 +1,228 @@
+use std::{fs, path::Path};
+
+use super::*;
+use crate::records::{
+    Store,
+    store_conformance::{GRAPH, Spec, all_keys, commit, naive, observe, put_all, spec},
+};
+use crate::time::Timestamp;
+
+fn open(path: &Path) -> (SqliteStore, Opened) {
+    SqliteStore::open(path, GRAPH, 42).unwrap()
+}
+
+fn failure(path: &Path) -> StoreError {
+    SqliteStore::open(path, GRAPH, 42).unwrap_err()
+}
+
+/// The database as the disk has it now, elsewhere: what a killed process leaves.
+fn killed(path: &Path) -> (tempfile::TempDir, SqliteStore) {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["db", "db-wal"] {
+        if path.with_file_name(file).exists() {
+            fs::copy(path.with_file_name(file), dir.path().join(file)).unwrap();
+        }
+    }
+    let (store, opened) = open(&dir.path().join("db"));
+    assert_eq!(opened, Opened::Existing);
+    (dir, store)
+}
+
+#[test]
+fn g4_g39_a_database_is_found_again_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, opened) = open(&path);
+    assert_eq!((opened, store.reader().incarnation()), (Opened::Created, 42));
+    put_all(&mut store, (0..700).map(|n| spec(n, 10 + n)));
+    put_all(&mut store, [spec(1, 2000).deleted(), spec(2, 2001).expiring(3000)]);
+    store.expire(Timestamp(3000), 9).unwrap();
+    store.collect(Timestamp(2500)).unwrap();
+    store.set_meta("name", b"value").unwrap();
+    store.commit(Durability::Synced).unwrap();
+    let before = observe(&store);
+    put_all(&mut store, [spec(3, 4000)]);
+    drop(store);
+    let (store, opened) = SqliteStore::open(&path, GRAPH, 43).unwrap();
+    assert_eq!((opened, store.reader().incarnation()), (Opened::Existing, 42));
+    assert_eq!(observe(&store), before, "what was not committed is gone");
+}
+
+#[test]
+fn r23_a_crash_leaves_what_was_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    let mut committed = observe(&store);
+    for round in 0..6u64 {
+        put_all(&mut store, (0..150).map(|n| spec(n * 5 % (40 * (round + 1)), 1000 * round + 10 + n)));
+        put_all(&mut store, [spec(round, 1000 * round + 900).deleted()]);
+        let (_dir, found) = killed(&path);
+        assert_eq!(observe(&found), committed, "in the middle of transaction {round}");
+        let durability = if round % 2 == 0 { Durability::Synced } else { Durability::Relaxed };
+        store.commit(durability).unwrap();
+        committed = observe(&store);
+        let (_dir, found) = killed(&path);
+        assert_eq!(observe(&found), committed, "after transaction {round}");
+    }
+}
+
+#[test]
+fn r23_a_log_that_is_cut_anywhere_leaves_a_state_that_was_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    let mut states = vec![observe(&store)];
+    for round in 0..4u64 {
+        put_all(&mut store, (0..10).map(|n| spec(n + 5 * round, 100 * round + 10 + n)));
+        commit(&mut store);
+        states.push(observe(&store));
+    }
+    let log = fs::read(path.with_file_name("db-wal")).unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    for cut in (0..=log.len()).step_by(log.len() / 40) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::copy(&path, dir.path().join("db")).unwrap();
+        fs::write(dir.path().join("db-wal"), &log[..cut]).unwrap();
+        let seen = observe(&open(&dir.path().join("db")).0);
+        let state = states.iter().position(|state| *state == seen);
+        found.insert(state.unwrap_or_else(|| panic!("cut at {cut} of {}", log.len())));
+    }
+    assert!(found.len() >= 4, "{found:?}");
+}
+
+#[test]
+fn files_that_are_not_ours_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    drop(open(&path));
+    assert!(matches!(SqliteStore::open(&path, GraphId::from_bytes([4; 32]), 1), Err(StoreError::WrongGraph)));
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 1 }));
+    raw.pragma_update(None, "user_version", 1).unwrap();
+    drop(raw);
+    open(&path);
+
+    let garbage = dir.path().join("garbage");
+    fs::write(&garbage, [0x5a; 5000]).unwrap();
+    assert!(matches!(failure(&garbage), StoreError::Damaged(_)));
+    assert_eq!(fs::read(&garbage).unwrap(), [0x5a; 5000]);
+    let foreign = dir.path().join("foreign");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(matches!(failure(&foreign), StoreError::Damaged(_)));
+    assert!(matches!(failure(&dir.path().join("missing/db")), StoreError::Io(_)));
+    let empty = dir.path().join("empty");
+    fs::write(&empty, []).unwrap();
+    assert_eq!(open(&empty).1, Opened::Created);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    put_all(&mut store, [spec(1, 10)]);
+    commit(&mut store);
+    let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 3);
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+#[test]
+fn wrong_summaries_are_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    put_all(&mut store, (0..600).map(|n| spec(n, 10 + n)));
+    commit(&mut store);
+    let expected = naive(&all_keys(&store));
+    drop(store);
+    for wrong in [
+        "UPDATE buckets SET count = count + 1 WHERE slot = 0",
+        "UPDATE buckets SET hash = zeroblob(2048)",
+        "UPDATE buckets SET hash = x'00', start = x'00'",
+        "DELETE FROM buckets",
+    ] {
+        rusqlite::Connection::open(&path).unwrap().execute(wrong, []).unwrap();
+        assert_eq!(open(&path).0.root(), expected, "{wrong}");
+        let buckets = rusqlite::Connection::open(&path).unwrap();
+        let sum: i64 = buckets.query_row("SELECT sum(count) FROM buckets", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 600);
+    }
+}
+
+#[test]
+fn a_damaged_envelope_is_an_error_and_not_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    let records = put_all(&mut store, [spec(1, 10)]);
+    commit(&mut store);
+    rusqlite::Connection::open(&path).unwrap().execute("UPDATE records SET envelope = x'ffff'", []).unwrap();
+    assert!(matches!(store.get(&records[0].id()), Err(StoreError::Damaged(_))));
+    assert!(matches!(store.reader().get(&records[0].id(), Timestamp(1)), Err(StoreError::Damaged(_))));
+    assert!(matches!(store.put(&spec(1, 20).make()), Err(StoreError::Damaged(_))));
+    store.rollback().unwrap();
+}
+
+#[test]
+fn a_full_disk_keeps_nothing_of_the_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(&dir.path().join("db"));
+    put_all(&mut store, (0..20).map(|n| spec(n, 10 + n)));
+    commit(&mut store);
+    let before = observe(&store);
+    let pages: i64 = store.db.conn().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    store.db.conn().query_row(&format!("PRAGMA max_page_count = {}", pages + 4), [], |_| Ok(())).unwrap();
+    let more: Vec<_> = (100..400).map(|n| spec(n, 10 + n)).map(Spec::make).collect();
+    let failed = more.iter().find_map(|record| store.put(record).err());
+    assert!(matches!(failed, Some(StoreError::Io(_))), "{failed:?}");
+    store.rollback().unwrap();
+    assert_eq!(observe(&store), before);
+    store.db.conn().query_row("PRAGMA max_page_count = 100000", [], |_| Ok(())).unwrap();
+    put_all(&mut store, [spec(100, 110)]);
+    commit(&mut store);
+    assert_eq!(store.root(), naive(&all_keys(&store)));
+}
+
+#[test]
+fn more_readers_than_idle_connections_are_served_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(&dir.path().join("db"));
+    let records = put_all(&mut store, (0..50).map(|n| spec(n, 10 + n)));
+    commit(&mut store);
+    let threads: Vec<_> = (0..12)
+        .map(|_| {
+            let (reader, id) = (store.reader(), records[7].id());
+            std::thread::spawn(move || (0..20).all(|_| reader.get(&id, Timestamp(1)).unwrap().is_some()))
+        })
+        .collect();
+    put_all(&mut store, [spec(60, 80)]);
+    commit(&mut store);
+    assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+}
+
+#[test]
+fn the_buckets_on_disk_are_those_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(&dir.path().join("db"));
+    let check = |store: &SqliteStore| {
+        let mut kept = store.db.buckets().unwrap();
+        kept.sort_unstable_by_key(|(start, _)| *start);
+        let summaries = store.summaries.borrow();
+        assert!(kept.iter().map(|(start, bucket)| (*start, bucket)).eq(summaries.all().buckets()));
+        kept.len()
+    };
+    put_all(&mut store, (0..1200).rev().map(|n| spec(n, 10 + n)));
+    commit(&mut store);
+    assert_eq!(check(&store), 2, "one was split");
+    put_all(&mut store, (0..1000).map(|n| spec(n, 2000 + n)));
+    commit(&mut store);
+    assert_eq!(check(&store), 3, "two were appended, and one that was emptied is gone");
+    assert_eq!(store.root(), naive(&all_keys(&store)));
+}

@@ -1,0 +1,78 @@
+//! What a stored version is beside its envelope, and how it looks in the feed. Shared by the stores.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Change, StoreError};
+use crate::{
+    ids::{GraphId, Lsn},
+    record::{Attributes, ChangeKind, DecodeError, Record, RecordKey, SignedRecord},
+    time::Timestamp,
+};
+
+/// What a row of the feed stands for. The first two are current keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// A record that can be read.
+    Live = 0,
+    /// What a delete left.
+    Tombstone = 1,
+    /// What an expired record or tombstone left: an envelope without body, for the feed and for who wins.
+    Stub = 2,
+}
+
+impl State {
+    /// The state of a version that is put.
+    pub(super) const fn of(record: &SignedRecord) -> Self {
+        if record.header().deleted { Self::Tombstone } else { Self::Live }
+    }
+
+    /// True if its key counts in fingerprints.
+    pub(super) const fn is_current(self) -> bool {
+        !matches!(self, Self::Stub)
+    }
+}
+
+/// When something in this state last changed: the same on every node. `None` while it is live.
+pub(super) fn gone_at(record: &SignedRecord, state: State) -> Option<Timestamp> {
+    let written = record.header().hlc.timestamp();
+    match state {
+        State::Live => None,
+        State::Tombstone => Some(written),
+        State::Stub => Some(written.max(record.header().expires.unwrap_or_default())),
+    }
+}
+
+/// The same version without its body.
+pub(super) fn without_body(graph: &GraphId, record: &SignedRecord) -> Result<SignedRecord, DecodeError> {
+    let envelope = record.bytes().len() - record.body().len();
+    SignedRecord::decode_stored(graph, Bytes::copy_from_slice(&record.bytes()[..envelope]))
+}
+
+/// The feed's entry of a version, as a cursor at `after` sees it. `born`: when the record last came into being.
+pub(super) fn change(after: Lsn, lsn: Lsn, born: Lsn, state: State, record: &SignedRecord) -> Change {
+    let kind = match state {
+        _ if record.header().deleted => ChangeKind::Deleted,
+        State::Stub => ChangeKind::Expired,
+        _ if born > after => ChangeKind::Added,
+        _ => ChangeKind::Updated,
+    };
+    let mut record: Record = record.to_record();
+    if state == State::Stub {
+        record.attributes = Attributes::new();
+        record.body = Bytes::new();
+    }
+    Change { lsn, kind, record: Arc::new(record) }
+}
+
+/// What a cursor keeps of the entry it stands at.
+pub(super) fn check_value(key: RecordKey) -> u64 {
+    u64::from_be_bytes(key.element.as_bytes()[..8].try_into().expect("an element id has 16 bytes"))
+}
+
+/// A stored envelope cannot be read.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn damaged(error: DecodeError) -> StoreError {
+    StoreError::Damaged(format!("a stored envelope: {error}"))
+}

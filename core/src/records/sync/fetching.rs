@@ -1,0 +1,308 @@
+//! The receiving side: what is wanted, what is asked for, within a window, and by which session.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Owner, ranges::Gap};
+use crate::{
+    limits::{FETCH_PATIENCE, FETCH_WINDOW, MAX_PULLS, PULL_WINDOW},
+    record::RecordKey,
+    time::Mono,
+};
+
+/// What is asked for with one `Pull` of many records, and of few.
+const PULL_BYTES: usize = PULL_WINDOW / 2;
+const SMALL_PULL_BYTES: usize = PULL_WINDOW / MAX_PULLS;
+/// A pull of at most so many records is small.
+const SMALL_PULL: u64 = 64;
+/// Neighboring gaps of together so many records are pulled as one. Larger ones apart: two can be under way.
+const JOINED: u64 = FETCH_WINDOW as u64;
+/// Gaps waiting to be pulled; beyond, the other side gets no acknowledgement until there are fewer.
+const MANY_GAPS: usize = 256;
+
+/// What all sessions together have asked for: nothing is asked for twice at the same time.
+#[derive(Default, Debug)]
+pub(super) struct Claims {
+    keys: BTreeMap<RecordKey, (Owner, Mono)>,
+    /// The same keys by deadline, and some that arrived.
+    deadlines: VecDeque<(Mono, RecordKey)>,
+    pulls: Vec<(Owner, u32, RecordKey, Option<RecordKey>)>,
+    /// Something became free since this was last looked at.
+    pub(super) freed: bool,
+}
+
+impl Claims {
+    fn taken_by_other(&self, owner: Owner, key: &RecordKey) -> bool {
+        self.keys.get(key).is_some_and(|(by, _)| *by != owner)
+    }
+
+    fn take(&mut self, owner: Owner, now: Mono, key: RecordKey) {
+        let deadline = now + FETCH_PATIENCE;
+        self.keys.insert(key, (owner, deadline));
+        self.deadlines.push_back((deadline, key));
+    }
+
+    /// The key is here, or will not come.
+    pub(super) fn free(&mut self, key: &RecordKey) {
+        self.freed |= self.keys.remove(key).is_some();
+    }
+
+    fn overlaps_other(&self, owner: Owner, gap: &Gap) -> bool {
+        self.pulls.iter().any(|(by, _, from, to)| {
+            *by != owner && to.is_none_or(|to| gap.from < to) && gap.to.is_none_or(|to| *from < to)
+        })
+    }
+
+    fn free_pull(&mut self, owner: Owner, request: u32) {
+        self.pulls.retain(|(by, number, ..)| (*by, *number) != (owner, request));
+        self.freed = true;
+    }
+
+    /// A session is over.
+    pub(super) fn free_all(&mut self, owner: Owner) {
+        self.keys.retain(|_, (by, _)| *by != owner);
+        self.pulls.retain(|(by, ..)| *by != owner);
+        self.freed = true;
+    }
+
+    /// Frees what was asked for too long ago.
+    pub(super) fn expire(&mut self, now: Mono) {
+        while let Some((deadline, key)) = self.deadlines.front().copied() {
+            let over = match self.keys.get(&key) {
+                Some((_, at)) if *at == deadline => deadline <= now,
+                _ => true,
+            };
+            if !over {
+                break;
+            }
+            self.deadlines.pop_front();
+            if self.keys.get(&key).is_some_and(|(_, at)| *at == deadline) {
+                self.free(&key);
+            }
+        }
+    }
+
+    /// When the next key may be asked for elsewhere.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        self.deadlines.front().map(|(at, _)| *at)
+    }
+}
+
+/// A request to be sent.
+#[derive(Debug)]
+pub(super) enum Request {
+    Fetch { request: u32, keys: Vec<RecordKey> },
+    Pull { request: u32, from: RecordKey, to: Option<RecordKey>, max_bytes: u32 },
+}
+
+#[derive(Debug)]
+struct Fetch {
+    left: BTreeSet<RecordKey>,
+    got: u32,
+    said: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Pull {
+    gap: Gap,
+    max_bytes: usize,
+    got: u32,
+    said: Option<(u32, Option<RecordKey>)>,
+}
+
+/// The receiving side of a session.
+#[derive(Default, Debug)]
+pub(super) struct Fetching {
+    wanted: BTreeSet<RecordKey>,
+    /// Wanted, and under way in another session.
+    awaited: BTreeSet<RecordKey>,
+    fetches: BTreeMap<u32, Fetch>,
+    gaps: VecDeque<Gap>,
+    /// Gaps that another session pulls now; compared again afterwards.
+    held: Vec<Gap>,
+    pulls: BTreeMap<u32, Pull>,
+    requests: u32,
+}
+
+impl Fetching {
+    pub(super) fn want(&mut self, keys: impl IntoIterator<Item = RecordKey>) {
+        for key in keys {
+            if !self.fetches.values().any(|f| f.left.contains(&key)) && !self.awaited.contains(&key) {
+                self.wanted.insert(key);
+            }
+        }
+    }
+
+    pub(super) fn fill(&mut self, gap: Gap) {
+        match self.gaps.back_mut() {
+            Some(last) if last.to == Some(gap.from) && last.count.saturating_add(gap.count) <= JOINED => {
+                last.to = gap.to;
+                last.count += gap.count;
+            }
+            _ => self.gaps.push_back(gap),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.wanted.is_empty()
+            && self.awaited.is_empty()
+            && self.fetches.is_empty()
+            && self.gaps.is_empty()
+            && self.held.is_empty()
+            && self.pulls.is_empty()
+    }
+
+    /// True while the other side is to hear no acknowledgement, so that it does not bring up yet more.
+    pub(super) fn is_congested(&self) -> bool {
+        self.wanted.len() >= FETCH_WINDOW || self.gaps.len() >= MANY_GAPS
+    }
+
+    /// True if another session must get on first.
+    pub(super) fn waits_for_others(&self) -> bool {
+        !self.awaited.is_empty() || !self.held.is_empty()
+    }
+
+    /// What may be asked for now.
+    pub(super) fn next_request(&mut self, now: Mono, owner: Owner, claims: &mut Claims) -> Option<Request> {
+        self.next_fetch(now, owner, claims).or_else(|| self.next_pull(owner, claims))
+    }
+
+    fn next_fetch(&mut self, now: Mono, owner: Owner, claims: &mut Claims) -> Option<Request> {
+        let asked: usize = self.fetches.values().map(|f| f.left.len()).sum();
+        let room = FETCH_WINDOW.saturating_sub(asked);
+        // Not a handful at a time, unless that is all.
+        if room < FETCH_WINDOW / 4 && room < self.wanted.len() {
+            return None;
+        }
+        let mut keys = BTreeSet::new();
+        while keys.len() < room {
+            let Some(key) = self.wanted.pop_first() else { break };
+            if claims.taken_by_other(owner, &key) {
+                self.awaited.insert(key);
+            } else {
+                claims.take(owner, now, key);
+                keys.insert(key);
+            }
+        }
+        if keys.is_empty() {
+            return None;
+        }
+        let request = self.number();
+        let list = keys.iter().copied().collect();
+        self.fetches.insert(request, Fetch { left: keys, got: 0, said: None });
+        Some(Request::Fetch { request, keys: list })
+    }
+
+    fn next_pull(&mut self, owner: Owner, claims: &mut Claims) -> Option<Request> {
+        loop {
+            let gap = *self.gaps.front()?;
+            if claims.overlaps_other(owner, &gap) {
+                self.gaps.pop_front();
+                self.held.push(gap);
+                continue;
+            }
+            let max_bytes = if gap.count <= SMALL_PULL { SMALL_PULL_BYTES } else { PULL_BYTES };
+            let asked: usize = self.pulls.values().map(|p| p.max_bytes).sum();
+            if asked + max_bytes > PULL_WINDOW {
+                return None;
+            }
+            self.gaps.pop_front();
+            let request = self.number();
+            claims.pulls.push((owner, request, gap.from, gap.to));
+            self.pulls.insert(request, Pull { gap, max_bytes, got: 0, said: None });
+            let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
+            return Some(Request::Pull { request, from: gap.from, to: gap.to, max_bytes });
+        }
+    }
+
+    fn number(&mut self) -> u32 {
+        self.requests = self.requests.wrapping_add(1);
+        self.requests
+    }
+
+    /// A record came in this session. True if it was asked for.
+    pub(super) fn arrived(&mut self, owner: Owner, key: &RecordKey, claims: &mut Claims) -> bool {
+        let mut asked = false;
+        for fetch in self.fetches.values_mut() {
+            if fetch.left.remove(key) {
+                fetch.got += 1;
+                asked = true;
+            }
+        }
+        for pull in self.pulls.values_mut() {
+            if *key >= pull.gap.from && pull.gap.to.is_none_or(|to| *key < to) {
+                pull.got += 1;
+                asked = true;
+            }
+        }
+        self.close_answered(owner, claims);
+        asked
+    }
+
+    /// A record came in some session, or by another way.
+    pub(super) fn is_here(&mut self, key: &RecordKey) {
+        self.awaited.remove(key);
+        self.wanted.remove(key);
+    }
+
+    /// The other side says that an answer is complete. False if nothing of the kind is open.
+    pub(super) fn sent(
+        &mut self,
+        owner: Owner,
+        request: u32,
+        records: u32,
+        next: Option<RecordKey>,
+        claims: &mut Claims,
+    ) -> Result<bool, &'static str> {
+        if let Some(fetch) = self.fetches.get_mut(&request) {
+            fetch.said = Some(records);
+        } else if let Some(pull) = self.pulls.get_mut(&request) {
+            let sound = next.is_none_or(|next| {
+                records > 0 && next > pull.gap.from && pull.gap.to.is_none_or(|to| next < to)
+            });
+            if !sound {
+                return Err("a pull that does not get on");
+            }
+            pull.said = Some((records, next));
+        } else {
+            return Ok(false);
+        }
+        self.close_answered(owner, claims);
+        Ok(true)
+    }
+
+    fn close_answered(&mut self, owner: Owner, claims: &mut Claims) {
+        self.fetches.retain(|_, fetch| {
+            let over = fetch.left.is_empty() || fetch.said.is_some_and(|said| fetch.got >= said);
+            if over {
+                // What did not come has been replaced over there; its successor is found by comparing.
+                fetch.left.iter().for_each(|key| claims.free(key));
+            }
+            !over
+        });
+        let gaps = &mut self.gaps;
+        self.pulls.retain(|request, pull| match pull.said {
+            Some((said, next)) if pull.got >= said => {
+                claims.free_pull(owner, *request);
+                if let Some(from) = next {
+                    let count = pull.gap.count.saturating_sub(u64::from(said));
+                    gaps.push_front(Gap { from, to: pull.gap.to, count });
+                }
+                false
+            }
+            _ => true,
+        });
+    }
+
+    /// Looks again at what another session had claimed. Returns gaps to be compared again.
+    pub(super) fn reconsider(&mut self, owner: Owner, claims: &Claims) -> Vec<Gap> {
+        let (awaited, free) =
+            std::mem::take(&mut self.awaited).into_iter().partition(|k| claims.taken_by_other(owner, k));
+        self.awaited = awaited;
+        let free: BTreeSet<RecordKey> = free;
+        self.wanted.extend(free);
+        let (held, free) =
+            std::mem::take(&mut self.held).into_iter().partition(|gap| claims.overlaps_other(owner, gap));
+        self.held = held;
+        free
+    }
+}

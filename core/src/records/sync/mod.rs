@@ -1,0 +1,417 @@
+//! Making two databases equal: range-based set reconciliation (Meyer, arXiv 2212.13567) over keys ordered by time.
+//!
+//! [`Syncs`] is the pure machine of all sessions of one graph on one node. It reads the store and never writes it.
+//! Records only travel because their receiver asked for them, within a window, so nobody waits for a peer and memory
+//! is bounded. A session that breaks off leaves nothing behind: the next one begins with what differs then.
+//!
+//! ```text
+//! Open ->            the whole in short, and the types that come first
+//! <- Compared        equal, or which types differ: a phase for each of those, then one for all
+//! <- Ranges ->       fingerprints, narrowed until keys are listed
+//! <- Have ->         keys the other side lacks
+//! <- Fetch, Pull ->  records wanted, by key or by range;  <- Sent, records -> the answer
+//! Done ->
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::{
+    ids::LinkId,
+    limits::{MAX_RANGES, MAX_SERVED_SYNCS},
+    record::{RecordKey, RecordType},
+    records::{Store, StoreError},
+    time::{Mono, Now},
+    wire::{Digest, Filter, SyncMessage, TypeDigest},
+};
+
+mod fetching;
+mod ranges;
+mod serving;
+mod session;
+#[cfg(test)]
+pub(super) mod tests;
+
+use fetching::Claims;
+use session::{Context, Session};
+
+/// What is to be done differently from the default.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SyncConfig {
+    /// Types that are made equal first, in order, after the graph's properties and presence. At most 62 are used.
+    pub precedence: Vec<RecordType>,
+}
+
+/// What the machine wants done.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SyncOutput {
+    /// Send a message.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: SyncMessage,
+    },
+    /// Send records that were asked for.
+    SendRecords {
+        /// On which link.
+        link: LinkId,
+        /// In which session.
+        session: u32,
+        /// Envelopes with bodies.
+        records: Vec<Bytes>,
+    },
+    /// All records of a type that comes first are equal on both sides.
+    TypeDone {
+        /// With the node on this link.
+        link: LinkId,
+        /// The type.
+        record_type: RecordType,
+    },
+    /// A session is over.
+    Finished {
+        /// On which link.
+        link: LinkId,
+        /// True if this side opened it.
+        initiator: bool,
+        /// How it ended.
+        outcome: SyncOutcome,
+    },
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SyncOutcome {
+    /// The databases were equal.
+    Equal,
+    /// They are equal now, but for what changed meanwhile.
+    Reconciled {
+        /// Records received that were asked for.
+        received: u64,
+        /// Records sent that the other side asked for.
+        sent_keys: u64,
+    },
+    /// It broke off. What was received stays; another session goes on from there.
+    Aborted(SyncAbort),
+}
+
+/// Why a session broke off.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SyncAbort {
+    /// The other side gave it up, is busy, or ended it too early.
+    ByPeer,
+    /// No progress for [`SYNC_TIMEOUT`](crate::limits::SYNC_TIMEOUT).
+    TimedOut,
+    /// The other side says and asks more than the databases warrant.
+    TooMuch,
+    /// The other side opened another one.
+    Replaced,
+    /// The link closed.
+    LinkClosed,
+}
+
+/// A message could not be handled.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SyncFault {
+    /// The other side broke the protocol; close the link.
+    #[error("reconciliation: {0}")]
+    Protocol(&'static str),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How far a session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SyncProgress {
+    /// On which link.
+    pub link: LinkId,
+    /// Records received.
+    pub received: u64,
+    /// Records known to be missing so far, received ones included. The other side's word; grows while comparing.
+    pub expected: u64,
+}
+
+/// A session is named by its link and whether this side opened it: there may be one each way.
+type Owner = (LinkId, bool);
+
+/// All sessions of one graph on one node.
+#[derive(Default, Debug)]
+pub struct Syncs {
+    config: SyncConfig,
+    sessions: BTreeMap<Owner, Session>,
+    claims: Claims,
+    out: VecDeque<SyncOutput>,
+    last_id: u32,
+}
+
+impl Syncs {
+    /// A machine without sessions.
+    pub fn new(config: SyncConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// Opens a session. False if this side has one open on this link.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was opened.
+    pub fn open(&mut self, now: Now, link: LinkId, store: &dyn Store) -> Result<bool, StoreError> {
+        if self.sessions.contains_key(&(link, true)) {
+            return Ok(false);
+        }
+        let mut types = vec![RecordType::properties(), RecordType::presence()];
+        for record_type in &self.config.precedence {
+            if types.len() < MAX_RANGES && !types.contains(record_type) {
+                types.push(record_type.clone());
+            }
+        }
+        let mut digests = Vec::with_capacity(types.len());
+        for record_type in &types {
+            let digest = type_digest(store, record_type)?;
+            digests.push(TypeDigest { record_type: record_type.clone(), digest });
+        }
+        let root = store.root();
+        self.last_id = self.last_id.wrapping_add(1);
+        let plan = types.into_iter().map(|t| (t, false)).collect();
+        let session = Session::new((link, true), self.last_id, plan, root.count, now.mono);
+        self.sessions.insert((link, true), session);
+        let message = SyncMessage::Open { session: self.last_id, digest: root.into(), types: digests };
+        self.out.push_back(SyncOutput::Send { link, message });
+        Ok(true)
+    }
+
+    /// Takes in a message. Afterwards and whenever there is room, call [`bulk_room`](Self::bulk_room): requests are
+    /// only answered there.
+    ///
+    /// # Errors
+    /// [`SyncFault`]; the session is over.
+    pub fn handle(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        message: SyncMessage,
+        store: &dyn Store,
+    ) -> Result<(), SyncFault> {
+        let (id, by_initiator) = message.session();
+        let done = match message {
+            SyncMessage::Open { session, digest, types } => {
+                self.accept(now, link, session, digest, types, store)
+            }
+            message => {
+                let owner = (link, !by_initiator);
+                let known = self.sessions.get(&owner).is_some_and(|session| session.id == id);
+                if known {
+                    self.step(owner, now, |session, context| session.handle(message, store, context))
+                } else {
+                    if !matches!(message, SyncMessage::Abort { .. } | SyncMessage::Done { .. }) {
+                        let message = SyncMessage::Abort { session: id, initiator: !by_initiator };
+                        self.out.push_back(SyncOutput::Send { link, message });
+                    }
+                    Ok(())
+                }
+            }
+        };
+        self.settle(now);
+        done
+    }
+
+    /// Records of a session were received and admitted, rejected or known: they need not come again. Tell of every
+    /// one that came, after it was stored.
+    pub fn arrived(&mut self, now: Now, link: LinkId, session: u32, keys: &[RecordKey]) {
+        let concerned =
+            |(owner, other): &(&Owner, &Session)| owner.0 == link || other.fetching.waits_for_others();
+        let concerned: Vec<Owner> = self.sessions.iter().filter(concerned).map(|(owner, _)| *owner).collect();
+        let mut context = Context { now: now.mono, out: &mut self.out, claims: &mut self.claims };
+        for key in keys {
+            context.claims.free(key);
+            for (owner, other) in &mut self.sessions {
+                if owner.0 == link && other.id == session {
+                    other.arrived(key, &mut context);
+                }
+                other.fetching.is_here(key);
+            }
+        }
+        for owner in concerned {
+            // Without a message or the store nothing can fail.
+            let _ = self.step(owner, now, |session, context| {
+                if session.fetching.waits_for_others() {
+                    session.touch(context.now);
+                }
+                Ok(session.pump(context))
+            });
+        }
+        self.settle(now);
+    }
+
+    /// Sends up to about `room` bytes of the records that were asked for on this link.
+    ///
+    /// # Errors
+    /// [`SyncFault::Store`]; the session is over.
+    pub fn bulk_room(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        mut room: usize,
+        store: &dyn Store,
+    ) -> Result<(), SyncFault> {
+        let mut done = Ok(());
+        while done.is_ok() {
+            let mut moved = false;
+            for owner in self.owners_of(link) {
+                if room == 0 || !self.sessions.get(&owner).is_some_and(Session::is_asked) {
+                    continue;
+                }
+                moved = true;
+                done = self.step(owner, now, |session, context| {
+                    let (bytes, outcome) = session.serve(room, store, context)?;
+                    room = room.saturating_sub(bytes);
+                    Ok(outcome)
+                });
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.settle(now);
+        done
+    }
+
+    /// The link is gone; its sessions are over.
+    pub fn link_closed(&mut self, link: LinkId) {
+        for owner in self.owners_of(link) {
+            self.end(owner, SyncOutcome::Aborted(SyncAbort::LinkClosed));
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.claims.expire(now.mono);
+        let late: Vec<Owner> =
+            self.sessions.iter().filter(|(_, s)| s.deadline() <= now.mono).map(|(owner, _)| *owner).collect();
+        for owner in late {
+            let _ = self
+                .step(owner, now, |session, context| Ok(Some(session.give_up(SyncAbort::TimedOut, context))));
+        }
+        self.settle(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let sessions = self.sessions.values().map(Session::deadline).min();
+        if !self.sessions.values().any(|session| session.fetching.waits_for_others()) {
+            return sessions;
+        }
+        // A link that closed freed what others wait for.
+        let freed = self.claims.freed.then_some(Mono::default());
+        [freed, sessions, self.claims.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<SyncOutput> {
+        self.out.pop_front()
+    }
+
+    /// How far the sessions are.
+    pub fn progress(&self) -> Vec<SyncProgress> {
+        let progress = |(owner, session): (&Owner, &Session)| SyncProgress {
+            link: owner.0,
+            received: session.received,
+            expected: session.expected,
+        };
+        self.sessions.iter().map(progress).collect()
+    }
+
+    fn owners_of(&self, link: LinkId) -> Vec<Owner> {
+        [(link, false), (link, true)].into_iter().filter(|owner| self.sessions.contains_key(owner)).collect()
+    }
+
+    fn accept(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        id: u32,
+        theirs: Digest,
+        types: Vec<TypeDigest>,
+        store: &dyn Store,
+    ) -> Result<(), SyncFault> {
+        let owner = (link, false);
+        if self.sessions.contains_key(&owner) {
+            self.end(owner, SyncOutcome::Aborted(SyncAbort::Replaced));
+        }
+        if self.sessions.keys().filter(|(_, ours)| !ours).count() >= MAX_SERVED_SYNCS {
+            let message = SyncMessage::Abort { session: id, initiator: false };
+            self.out.push_back(SyncOutput::Send { link, message });
+            return Ok(());
+        }
+        let root = store.root();
+        let equal = theirs.same(&root.into());
+        let mut plan = Vec::with_capacity(types.len());
+        let mut differing = Vec::new();
+        for (at, TypeDigest { record_type, digest }) in (0..).zip(types) {
+            let differs = !equal && !digest.same(&type_digest(store, &record_type)?);
+            if differs {
+                differing.push(at);
+            }
+            plan.push((record_type, differs));
+        }
+        let message = SyncMessage::Compared { session: id, equal, differing };
+        self.out.push_back(SyncOutput::Send { link, message });
+        self.sessions.insert(owner, Session::new(owner, id, plan, root.count, now.mono));
+        self.step(owner, now, |session, context| {
+            if equal {
+                session.skip_all(context);
+                return Ok(Some(SyncOutcome::Equal));
+            }
+            session.begin(store, context)
+        })
+    }
+
+    /// Lets a session act; ends it when it says so or fails.
+    fn step(
+        &mut self,
+        owner: Owner,
+        now: Now,
+        act: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Option<SyncOutcome>, SyncFault>,
+    ) -> Result<(), SyncFault> {
+        let Some(session) = self.sessions.get_mut(&owner) else { return Ok(()) };
+        let mut context = Context { now: now.mono, out: &mut self.out, claims: &mut self.claims };
+        match act(session, &mut context) {
+            Ok(None) => Ok(()),
+            Ok(Some(outcome)) => {
+                self.end(owner, outcome);
+                Ok(())
+            }
+            Err(fault) => {
+                self.end(owner, SyncOutcome::Aborted(SyncAbort::ByPeer));
+                Err(fault)
+            }
+        }
+    }
+
+    fn end(&mut self, owner: Owner, outcome: SyncOutcome) {
+        if self.sessions.remove(&owner).is_some() {
+            self.claims.free_all(owner);
+            self.out.push_back(SyncOutput::Finished { link: owner.0, initiator: owner.1, outcome });
+        }
+    }
+
+    /// Lets sessions go on that waited for what others had claimed.
+    fn settle(&mut self, now: Now) {
+        while std::mem::take(&mut self.claims.freed) {
+            let waiting: Vec<Owner> = self
+                .sessions
+                .iter()
+                .filter(|(_, session)| session.fetching.waits_for_others())
+                .map(|(owner, _)| *owner)
+                .collect();
+            for owner in waiting {
+                let _ = self.step(owner, now, |session, context| Ok(session.reconsider(context)));
+            }
+        }
+    }
+}
+
+fn type_digest(store: &dyn Store, record_type: &RecordType) -> Result<Digest, StoreError> {
+    Ok(store.fingerprint(&Filter::Only(record_type.clone()), RecordKey::MIN, None)?.into())
+}
