@@ -4,8 +4,27 @@
 //! links, databases or sockets; record changes that did not fit in memory are read back through [`ChangeSource`].
 
 mod event;
+mod filter;
+mod hub;
+mod queue;
+mod source;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod wake;
 
 pub use event::{
     ChangeOrigin, ConnectionChange, ConnectionEvent, Cursor, Event, EventKind, IncomingData, NodeChange,
     NodeInfo, RecordChanged, RequiredReason, Status,
+};
+pub use filter::{EventFilter, Start, SubscribeOptions};
+pub use hub::{DataDelivery, Hub, SubscribeError};
+pub use queue::NewChange;
+pub use source::{ChangeBatch, ChangeSource, FeedEntry, FeedError, FeedPosition};
+pub use subscription::{Refill, RefillHook, Subscription};
+pub use wake::WakeHook;
+
+pub use crate::{
+    link::{ConnectionKind, FailureReason},
+    record::ChangeKind,
 };
