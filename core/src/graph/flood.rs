@@ -1,0 +1,358 @@
+//! Dissemination: which links get a record, which its id; what duplicates teach; back-pressure without loss.
+//!
+//! Epidemic broadcast trees (Leitão, Pereira, Rodrigues, SRDS 2007), one tree for each origin.
+
+use std::{collections::VecDeque, mem};
+
+use bytes::Bytes;
+
+use super::{
+    Overlay, OverlayEvent,
+    links::{Missing, Outbox},
+};
+use crate::{
+    ids::LinkId,
+    io::Output,
+    limits::{
+        ANNOUNCE_BATCH, ANNOUNCE_DELAY, BATCH_BYTES, GRAFT_DELAY, LINK_QUEUE, LINK_WINDOW, MAX_MISSING,
+        PUSH_LIMIT,
+    },
+    record::RecordKey,
+    time::Now,
+    wire::{Announce, Message, Purpose, Stream, SyncMessage},
+};
+
+/// Keys whose payloads are read again in one step.
+const REFILL: usize = 64;
+/// Announcers remembered for one missing record.
+const MAX_ANNOUNCERS: usize = 4;
+/// Requests for one missing record before it is left to reconciliation.
+const MAX_ATTEMPTS: u32 = 4;
+
+/// How a record came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// Pushed: it is new in the graph.
+    Flood,
+    /// By reconciliation: others may well have it.
+    Sync,
+}
+
+impl Overlay {
+    /// A record enters the graph here.
+    pub fn publish(&mut self, now: Now, key: RecordKey, bytes: &Bytes) {
+        let origin = self.me().tag();
+        self.forward(now, Announce { origin, key }, bytes, None, Via::Flood);
+    }
+
+    /// A record that came on a link was new, and is stored.
+    pub fn accepted(&mut self, now: Now, from: LinkId, origin: u64, key: RecordKey, bytes: &Bytes, via: Via) {
+        self.arrived(&key);
+        if via == Via::Flood {
+            self.trees.delivered(origin, from);
+            if let Some(link) = self.links.get_mut(&from) {
+                link.out.useful += 1;
+                link.rate(true);
+            }
+        }
+        self.forward(now, Announce { origin, key }, bytes, Some(from), via);
+    }
+
+    /// A record that came on a link was known, or older than what is here.
+    pub fn duplicate(&mut self, _now: Now, from: LinkId, origin: u64, key: RecordKey) {
+        self.arrived(&key);
+        let is_parent = self.trees.parent(origin) == Some(from);
+        if let Some(link) = self.links.get_mut(&from) {
+            link.out.useless += 1;
+            link.rate(false);
+            if !is_parent {
+                link.out.prunes.insert(origin);
+            }
+        }
+    }
+
+    /// Of the records announced on a link, these are not here.
+    pub fn missing(&mut self, now: Now, from: LinkId, items: Vec<Announce>) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let deadline = now.mono + link.patience(GRAFT_DELAY);
+        for Announce { origin, key } in items {
+            if let Some(known) = self.missing.get_mut(&key) {
+                if known.announcers.len() < MAX_ANNOUNCERS && !known.announcers.contains(&from) {
+                    known.announcers.push_back(from);
+                }
+            } else if link.out.missing < MAX_MISSING {
+                link.out.missing += 1;
+                let announcers = VecDeque::from([from]);
+                self.missing
+                    .insert(key, Missing { origin, announcers, counted: from, deadline, attempts: 0 });
+                self.due.insert((deadline, key));
+            } else {
+                link.next_sync = link.next_sync.min(deadline);
+            }
+        }
+    }
+
+    /// Payloads for [`OverlayEvent::Wanted`], or a newer version than the one a neighbor sent.
+    pub fn supply(&mut self, _now: Now, link: LinkId, origin: u64, records: Vec<(RecordKey, Bytes)>) {
+        let mut large = Vec::new();
+        for (_, bytes) in records {
+            if bytes.len() > PUSH_LIMIT {
+                large.push(bytes);
+            } else {
+                self.stage(link, origin, bytes);
+            }
+        }
+        for bytes in large {
+            // Session 0 is nobody's: an answer to a graft.
+            self.send_bulk(link, &Message::Records { session: 0, records: vec![bytes] });
+        }
+    }
+
+    /// Sends a message of reconciliation.
+    pub fn send_sync(&mut self, _now: Now, link: LinkId, message: SyncMessage) {
+        if self.links.contains_key(&link) {
+            self.send(link, &Message::Sync(message));
+        }
+    }
+
+    /// Sends records that reconciliation was asked for.
+    pub fn send_records(&mut self, _now: Now, link: LinkId, session: u32, records: Vec<Bytes>) {
+        self.send_bulk(link, &Message::Records { session, records });
+    }
+
+    /// Bytes that can be sent on the bulk stream before the network has taken what is under way.
+    pub fn bulk_room(&self, link: LinkId) -> usize {
+        self.links.get(&link).map_or(0, |l| LINK_WINDOW.saturating_sub(l.out.bulk_under_way))
+    }
+
+    /// The network has taken frames.
+    pub fn written(&mut self, now: Now, id: LinkId, stream: Stream, bytes: usize) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if stream == Stream::Bulk {
+            link.out.bulk_under_way = link.out.bulk_under_way.saturating_sub(bytes);
+            self.events.push_back(OverlayEvent::BulkRoom { link: id });
+            return;
+        }
+        link.out.under_way = link.out.under_way.saturating_sub(bytes);
+        if link.out.under_way > LINK_WINDOW / 2 {
+            return;
+        }
+        if link.out.queue.is_empty() {
+            if mem::take(&mut link.out.dirty) {
+                link.next_sync = now.mono;
+                self.compare_databases(now);
+            }
+            return;
+        }
+        let count = link.out.queue.len().min(REFILL);
+        let mut wanted: Vec<(u64, Vec<RecordKey>)> = Vec::new();
+        for Announce { origin, key } in link.out.queue.drain(..count) {
+            match wanted.last_mut() {
+                Some((same, keys)) if *same == origin => keys.push(key),
+                _ => wanted.push((origin, vec![key])),
+            }
+        }
+        for (origin, keys) in wanted {
+            self.events.push_back(OverlayEvent::Wanted { link: id, origin, keys });
+        }
+    }
+
+    /// Ends a batch: sends what was gathered.
+    pub fn flush(&mut self, _now: Now) {
+        for id in self.neighbor_links() {
+            self.send_staged(id);
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let prunes = mem::take(&mut link.out.prunes);
+            let many = link.out.useful + link.out.useless >= ACK_BATCH;
+            if !prunes.is_empty() {
+                self.send(id, &Message::Prune(prunes.into_iter().collect()));
+            }
+            if many {
+                self.acknowledge(id);
+            }
+        }
+    }
+
+    /// Tells how useful the other end's records were: when there were many, and with each ping.
+    pub(super) fn acknowledge(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (useful, useless) = (mem::take(&mut link.out.useful), mem::take(&mut link.out.useless));
+        if useful + useless > 0 {
+            self.send(id, &Message::Ack { useful, useless });
+        }
+    }
+
+    pub(super) fn on_prune(&mut self, link: LinkId, origins: &[u64]) {
+        for origin in origins {
+            self.trees.prune(*origin, link);
+        }
+    }
+
+    pub(super) fn on_graft(&mut self, link: LinkId, origin: u64, keys: Vec<RecordKey>) {
+        self.trees.graft(origin, link);
+        self.events.push_back(OverlayEvent::Wanted { link, origin, keys });
+    }
+
+    pub(super) fn on_ack(&mut self, id: LinkId, useful: u32, useless: u32) {
+        if let Some(link) = self.links.get_mut(&id) {
+            // A batch counts as so many single judgements, but not without bound.
+            (0..useful.min(MAX_JUDGED)).for_each(|_| link.rate(true));
+            (0..useless.min(MAX_JUDGED)).for_each(|_| link.rate(false));
+        }
+    }
+
+    pub(super) fn send_due_announcements(&mut self, now: Now) {
+        let due = self.links.values().filter(|l| l.out.announce_at.is_some_and(|at| at <= now.mono));
+        for id in due.map(|l| l.id).collect::<Vec<_>>() {
+            self.send_announcements(id);
+        }
+    }
+
+    /// Asks for what was announced and has not come.
+    pub(super) fn graft_missing(&mut self, now: Now) {
+        let mut asked: Vec<(LinkId, u64, Vec<RecordKey>)> = Vec::new();
+        while let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= now.mono) {
+            self.due.remove(&(at, key));
+            let Some(missing) = self.missing.get_mut(&key) else { continue };
+            let announcer = loop {
+                match missing.announcers.pop_front() {
+                    Some(id) if self.links.get(&id).is_some_and(|l| l.is_ready(Purpose::Neighbor)) => {
+                        break Some(id);
+                    }
+                    Some(_) => {}
+                    None => break None,
+                }
+            };
+            let Some(id) = announcer.filter(|_| missing.attempts < MAX_ATTEMPTS) else {
+                self.forget_missing(&key);
+                continue;
+            };
+            missing.attempts += 1;
+            missing.announcers.push_back(id);
+            let origin = missing.origin;
+            let wait = self.links[&id].patience(GRAFT_DELAY) * 4;
+            missing.deadline = now.mono + wait;
+            self.due.insert((missing.deadline, key));
+            match asked.iter_mut().find(|(link, o, keys)| *link == id && *o == origin && keys.len() < REFILL)
+            {
+                Some((.., keys)) => keys.push(key),
+                None => asked.push((id, origin, vec![key])),
+            }
+        }
+        for (link, origin, keys) in asked {
+            self.send(link, &Message::Graft { origin, keys });
+        }
+    }
+
+    fn forward(&mut self, now: Now, item: Announce, bytes: &Bytes, from: Option<LinkId>, via: Via) {
+        for id in self.neighbor_links() {
+            if Some(id) == from {
+                continue;
+            }
+            let push =
+                via == Via::Flood && bytes.len() <= PUSH_LIMIT && !self.trees.is_pruned(item.origin, id);
+            if !push {
+                self.announce(now, id, item);
+            } else if self.has_room(id, bytes.len()) {
+                self.stage(id, item.origin, bytes.clone());
+            } else {
+                self.enqueue(id, item);
+            }
+        }
+    }
+
+    fn has_room(&self, id: LinkId, len: usize) -> bool {
+        self.links.get(&id).is_some_and(|link| {
+            let Outbox { queue, dirty, under_way, staged, .. } = &link.out;
+            queue.is_empty() && !dirty && (under_way + staged == 0 || under_way + staged + len <= LINK_WINDOW)
+        })
+    }
+
+    /// Remembers the id only; when there are too many, not even that: the databases are compared later.
+    fn enqueue(&mut self, id: LinkId, item: Announce) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.out.dirty {
+            return;
+        }
+        if link.out.queue.len() >= LINK_QUEUE {
+            link.out.queue.clear();
+            link.out.dirty = true;
+        } else {
+            link.out.queue.push_back(item);
+        }
+    }
+
+    fn announce(&mut self, now: Now, id: LinkId, item: Announce) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.out.announces.push(item);
+        if link.out.announces.len() >= ANNOUNCE_BATCH {
+            self.send_announcements(id);
+        } else if link.out.announce_at.is_none() {
+            link.out.announce_at = Some(now.mono + ANNOUNCE_DELAY);
+        }
+    }
+
+    fn send_announcements(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.out.announce_at = None;
+        let items = mem::take(&mut link.out.announces);
+        if !items.is_empty() {
+            self.send(id, &Message::Announce(items));
+        }
+    }
+
+    fn stage(&mut self, id: LinkId, origin: u64, bytes: Bytes) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let len = bytes.len();
+        let (records, size) = link.out.pushes.entry(origin).or_default();
+        records.push(bytes);
+        *size += len;
+        link.out.staged += len;
+        if *size >= BATCH_BYTES {
+            self.send_staged(id);
+        }
+    }
+
+    fn send_staged(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.out.pushes.is_empty() {
+            return;
+        }
+        link.out.staged = 0;
+        for (origin, (records, _)) in mem::take(&mut link.out.pushes) {
+            let frame = Message::Push { origin, records }.encode();
+            let Some(link) = self.links.get_mut(&id) else { return };
+            let Outbox { queue, dirty, under_way, .. } = &mut link.out;
+            *under_way += frame.len();
+            // Being told wakes this engine: only where something waits for room, or soon will.
+            let confirm = *under_way > LINK_WINDOW / 2 || !queue.is_empty() || *dirty;
+            self.outputs.push_back(Output::Send { link: id, stream: Stream::Records, frame, confirm });
+        }
+    }
+
+    fn send_bulk(&mut self, id: LinkId, message: &Message) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let frame = message.encode();
+        link.out.bulk_under_way += frame.len();
+        self.outputs.push_back(Output::Send { link: id, stream: Stream::Bulk, frame, confirm: true });
+    }
+
+    fn arrived(&mut self, key: &RecordKey) {
+        if let Some(deadline) = self.forget_missing(key) {
+            self.due.remove(&(deadline, *key));
+        }
+    }
+
+    fn forget_missing(&mut self, key: &RecordKey) -> Option<crate::time::Mono> {
+        let missing = self.missing.remove(key)?;
+        if let Some(link) = self.links.get_mut(&missing.counted) {
+            link.out.missing = link.out.missing.saturating_sub(1);
+        }
+        Some(missing.deadline)
+    }
+}
+
+/// Judgements that are sent before the next ping.
+const ACK_BATCH: u32 = 64;
+/// Judgements taken from one acknowledgement: more would not change the utility any further.
+const MAX_JUDGED: u32 = 256;

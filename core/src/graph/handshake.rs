@@ -1,0 +1,378 @@
+//! Setting a link up: connect, welcome, refuse; one link between two nodes in the end.
+
+use std::time::Duration;
+
+use super::{
+    Overlay, OverlayEvent,
+    links::{DialWhy, Link, LinkState, Outbox, Pulse},
+};
+use crate::{
+    ids::{ConnectionId, LinkId, NodeId},
+    io::Output,
+    limits::{HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, MAX_HANDSHAKES, REFERRALS},
+    link::FailureReason,
+    record::{DeviceCertificate, NodeAddr},
+    time::Now,
+    wire::{Connect, GoodbyeReason, Message, Purpose, Refuse, RefuseReason, Welcome},
+};
+
+impl Overlay {
+    pub(super) fn begin_link(&mut self, now: Now, id: LinkId, node: NodeId, why: Option<DialWhy>) {
+        let setting_up = self.links.values().filter(|l| l.state != LinkState::Ready).count();
+        if why.is_none() && (setting_up >= MAX_HANDSHAKES || node == self.me()) {
+            return self.outputs.push_back(Output::Close { link: id });
+        }
+        let purpose = match why {
+            Some(DialWhy::Connect(connect)) => self.connects.purpose(connect),
+            Some(DialWhy::Probe) => Purpose::Probe,
+            Some(DialWhy::Repair) | None => Purpose::Neighbor,
+        };
+        if let Some(DialWhy::Connect(connect)) = why
+            && !self.connect_linked(connect, id)
+        {
+            return self.outputs.push_back(Output::Close { link: id });
+        }
+        let link = Link {
+            id,
+            node,
+            why,
+            state: if why.is_some() { LinkState::AwaitsWelcome } else { LinkState::AwaitsConnect },
+            purpose,
+            connection: ConnectionId(self.next_number()),
+            peer: self.device.peer, // replaced when the other end shows its certificate
+            addr: NodeAddr::new(node),
+            instance: 0, // likewise
+            since: now.mono,
+            deadline: now.mono + setup_timeout(setting_up),
+            utility: 0,
+            next_sync: self.jittered(now, self.config.anti_entropy_interval),
+            pulse: Pulse::new(now.mono),
+            out: Outbox::default(),
+            early: Vec::new(),
+        };
+        self.links.insert(id, link);
+        if let Some(why) = why {
+            let expected = match why {
+                DialWhy::Connect(connect) => self.connects.expected(connect),
+                DialWhy::Repair | DialWhy::Probe => None,
+            };
+            let urgent = match why {
+                DialWhy::Connect(connect) => self.connects.is_urgent(connect),
+                DialWhy::Repair => self.ready_neighbors() == 0,
+                DialWhy::Probe => false,
+            };
+            let connect = Connect {
+                purpose,
+                device: self.device.clone(),
+                addr: self.own_address(),
+                expected,
+                wants_referrals: purpose == Purpose::Neighbor,
+                urgent,
+                instance: self.instance,
+                mark: self.marks.current(),
+            };
+            self.send(id, &Message::Connect(Box::new(connect)));
+        }
+    }
+
+    pub(super) fn on_connect(&mut self, now: Now, id: LinkId, connect: Connect) {
+        let Some(node) = self.links.get(&id).map(|l| l.node) else { return };
+        if !names(&connect.device, node) || connect.addr.node != node {
+            return self.misbehaved(now, id);
+        }
+        if let Some(reason) = self.refusal(now, id, node, &connect) {
+            let referrals = if reason == RefuseReason::Busy { self.referrals(&node) } else { Vec::new() };
+            self.send(id, &Message::Refuse(Refuse { reason, referrals }));
+            self.links.remove(&id);
+            return self.outputs.push_back(Output::Close { link: id });
+        }
+        if connect.purpose == Purpose::Neighbor {
+            self.replace_others(now, id, node);
+            self.make_room(now, node);
+        }
+        let Some(genesis) = self.genesis.clone() else {
+            return self.drop_link(now, id, FailureReason::Refused);
+        };
+        let welcome = Welcome {
+            device: self.device.clone(),
+            addr: self.own_address(),
+            genesis,
+            instance: self.instance,
+            peer_time: self.peer_time(now),
+            referrals: if connect.wants_referrals { self.referrals(&node) } else { Vec::new() },
+            mark: self.marks.current(),
+        };
+        self.send(id, &Message::Welcome(Box::new(welcome)));
+        let addr = connect.addr.trimmed();
+        if !addr.is_bare() {
+            self.add_contact(now, addr.clone(), Some(connect.device.peer));
+        }
+        self.hear_mark(now, Some(&addr), connect.mark);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.purpose = connect.purpose;
+            link.addr = addr;
+            link.peer = connect.device.peer;
+            link.instance = connect.instance;
+        }
+        self.ready(now, id);
+    }
+
+    pub(super) fn on_welcome(&mut self, now: Now, id: LinkId, welcome: Welcome) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (node, why, purpose, since) = (link.node, link.why, link.purpose, link.since);
+        if !names(&welcome.device, node) || welcome.addr.node != node || welcome.genesis.id() != self.graph {
+            return self.misbehaved(now, id);
+        }
+        if let Some(DialWhy::Connect(connect)) = why
+            && self.connects.expected(connect).is_some_and(|peer| peer != welcome.device.peer)
+        {
+            self.connect_wrong_peer(now, connect);
+            return self.drop_link(now, id, FailureReason::NotAuthenticated);
+        }
+        if self.genesis.is_none() {
+            self.genesis = Some(welcome.genesis.clone());
+            self.events.push_back(OverlayEvent::Genesis(welcome.genesis));
+        }
+        let rtt = now.mono.since(since);
+        if !self.clock.observe(now.wall, welcome.peer_time, rtt) {
+            tracing::warn!(
+                node = %node.short(),
+                "this machine's clock and the neighbor's are more than 20 minutes apart"
+            );
+        }
+        let addr = welcome.addr.trimmed();
+        if !addr.is_bare() {
+            self.add_contact(now, addr.clone(), Some(welcome.device.peer));
+        }
+        for referral in welcome.referrals {
+            self.add_contact(now, referral, None);
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.peer = welcome.device.peer;
+            link.instance = welcome.instance;
+            link.addr = addr.clone();
+            link.pulse.srtt = Some(rtt);
+        }
+        self.contacts.reached(now.mono, &node);
+        self.hear_mark(now, Some(&addr), welcome.mark);
+        if purpose == Purpose::Probe {
+            return self.part(now, id, GoodbyeReason::ProbeOver, FailureReason::Closed);
+        }
+        if purpose == Purpose::Neighbor && !self.prefer(now, id, node) {
+            return;
+        }
+        self.ready(now, id);
+    }
+
+    pub(super) fn on_refuse(&mut self, now: Now, id: LinkId, refuse: Refuse) {
+        let Some(link) = self.links.remove(&id) else { return };
+        self.outputs.push_back(Output::Close { link: id });
+        for referral in &refuse.referrals {
+            self.add_contact(now, referral.clone(), None);
+        }
+        match refuse.reason {
+            // Full now; others may have room.
+            RefuseReason::Busy => self.contacts.rest(now.mono, &link.node, AFTER_BUSY),
+            RefuseReason::Duplicate => {}
+            _ => self.contacts.failed(now.mono, &link.node, &mut self.rng),
+        }
+        if let Some(DialWhy::Connect(connect)) = link.why {
+            self.connect_refused(now, connect, link.node, refuse.reason, refuse.referrals);
+        }
+        self.hurry(now);
+    }
+
+    pub(super) fn setups_timed_out(&mut self, now: Now) {
+        let late = self
+            .links
+            .values()
+            .filter(|l| l.state != LinkState::Ready && l.deadline <= now.mono)
+            .map(|l| l.id);
+        for id in late.collect::<Vec<_>>() {
+            self.drop_link(now, id, FailureReason::TimedOut);
+        }
+    }
+
+    /// Nodes to try instead of this one: neighbors first, at most ten.
+    pub(super) fn referrals(&self, except: &NodeId) -> Vec<NodeAddr> {
+        let neighbors = self
+            .links
+            .values()
+            .filter(|l| l.is_ready(Purpose::Neighbor) && !l.addr.is_bare())
+            .map(|l| l.addr.clone());
+        let mut found: Vec<NodeAddr> = neighbors.filter(|addr| addr.node != *except).collect();
+        for contact in self.contacts.all() {
+            if found.len() >= REFERRALS {
+                break;
+            }
+            let addr = &contact.addr;
+            if addr.node != *except && !addr.is_bare() && found.iter().all(|f| f.node != addr.node) {
+                found.push(addr.clone());
+            }
+        }
+        found.truncate(REFERRALS);
+        found
+    }
+
+    fn refusal(&self, now: Now, id: LinkId, node: NodeId, connect: &Connect) -> Option<RefuseReason> {
+        if self.shunned.get(&node).is_some_and(|(until, _)| *until > now.mono) {
+            return Some(RefuseReason::NotAuthorized);
+        }
+        let open = self.listening || connect.purpose == Purpose::Direct;
+        if !open || self.leaving || self.genesis.is_none() {
+            return Some(RefuseReason::NotListening);
+        }
+        if connect.expected.is_some_and(|peer| peer != self.device.peer) {
+            return Some(RefuseReason::WrongPeer);
+        }
+        match connect.purpose {
+            Purpose::Direct => (!self.accept_direct).then_some(RefuseReason::DirectNotAccepted),
+            Purpose::Probe => None,
+            Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
+                Some(RefuseReason::Duplicate)
+            }
+            Purpose::Neighbor => {
+                let others = self.other_neighbors(node);
+                let full = others + self.coming_neighbors(node) >= self.config.max;
+                // Whoever has nobody else takes the place of one that has.
+                let makes_room = connect.urgent && others > 1 && self.next_eviction <= now.mono;
+                (full && !makes_room).then_some(RefuseReason::Busy)
+            }
+        }
+    }
+
+    /// True if a link we dialled to this node stays. Of two dials that cross, a link that is up already stays, or else
+    /// the lower node's dial. A second dial later on, or from a node that was restarted, means that the other end has
+    /// lost the first link.
+    fn prefers_own(&self, now: Now, id: LinkId, node: NodeId, instance: u64) -> bool {
+        let mut ours = self
+            .links
+            .values()
+            .filter(|l| l.id != id && l.node == node && l.purpose == Purpose::Neighbor && l.why.is_some());
+        ours.any(|link| match link.state {
+            LinkState::Ready => link.instance == instance && now.mono.since(link.since) < CROSSING_TIME,
+            LinkState::AwaitsWelcome => self.me() < node,
+            LinkState::AwaitsConnect | LinkState::Parting(_) => false,
+        })
+    }
+
+    /// Before a link is welcomed: what else there is between the two nodes goes.
+    fn replace_others(&mut self, now: Now, id: LinkId, node: NodeId) {
+        let others =
+            self.links.values().filter(|l| l.id != id && l.node == node && l.is_ready(Purpose::Neighbor));
+        for other in others.map(|l| l.id).collect::<Vec<_>>() {
+            self.drop_link(now, other, FailureReason::Pruned);
+        }
+    }
+
+    /// Parts with the least useful neighbor if there are as many as may be, for one that has none.
+    fn make_room(&mut self, now: Now, node: NodeId) {
+        if self.other_neighbors(node) < self.config.max {
+            return;
+        }
+        self.next_eviction = now.mono + EVICTION_INTERVAL;
+        let neighbors = self.links.values().filter(|l| l.is_ready(Purpose::Neighbor) && l.node != node);
+        if let Some(link) = neighbors.min_by_key(|l| l.utility).map(|l| l.id) {
+            self.part(now, link, GoodbyeReason::LeastUseful, FailureReason::Pruned);
+        }
+    }
+
+    fn other_neighbors(&self, node: NodeId) -> usize {
+        self.links.values().filter(|l| l.is_ready(Purpose::Neighbor) && l.node != node).count()
+    }
+
+    /// Those we dial ourselves: their places are taken.
+    fn coming_neighbors(&self, node: NodeId) -> usize {
+        let neighborly = |why: DialWhy| match why {
+            DialWhy::Connect(connect) => self.connects.purpose(connect) == Purpose::Neighbor,
+            DialWhy::Repair => true,
+            DialWhy::Probe => false,
+        };
+        let dials = self.dials.values().filter(|d| d.node != node && neighborly(d.why)).count();
+        let welcome = |l: &&Link| l.state == LinkState::AwaitsWelcome && l.purpose == Purpose::Neighbor;
+        dials + self.links.values().filter(welcome).filter(|l| l.node != node).count()
+    }
+
+    /// After a welcome: if there is another link to the node, one of the two goes, the same on both sides. True if
+    /// this one stays.
+    fn prefer(&mut self, now: Now, id: LinkId, node: NodeId) -> bool {
+        let other =
+            self.links.values().find(|l| l.id != id && l.node == node && l.is_ready(Purpose::Neighbor));
+        let Some((other, info)) = other.map(|l| (l.id, l.info())) else { return true };
+        // This one we dialled, the other one they did.
+        if self.me() < node {
+            self.drop_link(now, other, FailureReason::Pruned);
+            return true;
+        }
+        self.connect_done(id, &info);
+        self.links.remove(&id);
+        self.outputs.push_back(Output::Close { link: id });
+        false
+    }
+
+    fn ready(&mut self, now: Now, id: LinkId) {
+        let first_pulse = self.config.ping_interval.mul_f64(rand::RngExt::random::<f64>(&mut self.rng));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.state = LinkState::Ready;
+        link.pulse.next = now.mono + first_pulse;
+        if link.purpose == Purpose::Probe {
+            return;
+        }
+        let (connection, kind, node, peer) = (link.connection, link.kind(), link.node, link.peer);
+        let (addr, dialed, purpose) = (link.addr.clone(), link.why.is_some(), link.purpose);
+        self.outputs.push_back(Output::LinkReady { link: id, connection, kind, node, peer });
+        self.events.push_back(OverlayEvent::Connected {
+            link: id,
+            connection,
+            kind,
+            node,
+            peer,
+            addr,
+            dialed,
+        });
+        if let Some(info) = self.links.get(&id).map(Link::info) {
+            self.connect_done(id, &info);
+        }
+        if purpose == Purpose::Neighbor {
+            if dialed {
+                self.events.push_back(OverlayEvent::SyncDue { link: id });
+            }
+            self.hurry(now);
+            let early = self.links.get_mut(&id).map(|l| std::mem::take(&mut l.early)).unwrap_or_default();
+            for message in early {
+                self.on_neighbor_message(now, id, message);
+            }
+        }
+    }
+}
+
+/// True if a certificate holds and is this node's.
+fn names(device: &DeviceCertificate, node: NodeId) -> bool {
+    device.node == node && device.verify()
+}
+
+/// Between 20 s when little is going on and 5 s under load.
+fn setup_timeout(setting_up: usize) -> Duration {
+    let spare = (HANDSHAKE_TIMEOUT - HANDSHAKE_FLOOR).mul_f64((-(setting_up as f64) / 10.0).exp());
+    HANDSHAKE_FLOOR + spare
+}
+
+/// A full node parts with a neighbor for a lonely one at most this often, so that nobody can empty it.
+const EVICTION_INTERVAL: Duration = Duration::from_secs(1);
+/// Two dials this close together have crossed.
+const CROSSING_TIME: Duration = Duration::from_secs(2);
+/// A full node is not asked again before.
+const AFTER_BUSY: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g19_the_deadline_of_set_up_falls_under_load() {
+        assert_eq!(setup_timeout(0), HANDSHAKE_TIMEOUT);
+        let times: Vec<_> = [0, 1, 10, 64].map(setup_timeout).to_vec();
+        assert!(times.is_sorted_by(|a, b| a > b));
+        assert!(times[3] >= HANDSHAKE_FLOOR && times[3] < HANDSHAKE_FLOOR + Duration::from_secs(1));
+    }
+}

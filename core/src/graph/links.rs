@@ -1,0 +1,171 @@
+//! One link as the overlay sees it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::connect::ConnectId;
+use crate::{
+    ids::{ConnectionId, LinkId, NodeId, PeerId},
+    link::{ConnectionKind, FailureReason},
+    record::{NodeAddr, RecordKey},
+    time::Mono,
+    wire::{Announce, Message, Purpose},
+};
+
+/// Why a node is dialled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum DialWhy {
+    /// The application asked.
+    Connect(ConnectId),
+    /// There are too few neighbors, or the graph is in two parts.
+    Repair,
+    /// To look for another part of the graph.
+    Probe,
+}
+
+/// How far a link is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LinkState {
+    /// We dialled and sent `Connect`.
+    AwaitsWelcome,
+    /// They dialled and will send `Connect`.
+    AwaitsConnect,
+    /// Set up.
+    Ready,
+    /// They said goodbye: what they sent before may still come, on other streams.
+    Parting(FailureReason),
+}
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) node: NodeId,
+    pub(super) why: Option<DialWhy>,
+    pub(super) state: LinkState,
+    pub(super) purpose: Purpose,
+    pub(super) connection: ConnectionId,
+    pub(super) peer: PeerId,
+    pub(super) addr: NodeAddr,
+    /// Which run of that node this is.
+    pub(super) instance: u64,
+    pub(super) since: Mono,
+    /// When the set-up is given up.
+    pub(super) deadline: Mono,
+    pub(super) utility: u16,
+    pub(super) next_sync: Mono,
+    pub(super) pulse: Pulse,
+    pub(super) out: Outbox,
+    /// Records that overtook the welcome, on another stream.
+    pub(super) early: Vec<Message>,
+}
+
+/// Liveness of a link.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    pub(super) next: Mono,
+    pub(super) seq: u32,
+    pub(super) heard: Mono,
+    pub(super) srtt: Option<Duration>,
+    /// Pings without an answer, oldest first.
+    pub(super) open: VecDeque<(u32, Mono)>,
+    pub(super) next_clock: Mono,
+}
+
+/// What waits to be sent on a link.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Record bytes handed to the network and not written yet.
+    pub(super) under_way: usize,
+    pub(super) bulk_under_way: usize,
+    /// Records of this batch, by origin.
+    pub(super) pushes: BTreeMap<u64, (Vec<Bytes>, usize)>,
+    pub(super) staged: usize,
+    /// Ids of records that did not fit; their payloads are read again when there is room.
+    pub(super) queue: VecDeque<Announce>,
+    /// True if the queue overflowed: the databases must be compared.
+    pub(super) dirty: bool,
+    pub(super) announces: Vec<Announce>,
+    pub(super) announce_at: Option<Mono>,
+    pub(super) prunes: BTreeSet<u64>,
+    pub(super) useful: u32,
+    pub(super) useless: u32,
+    /// Announced to us and still missing.
+    pub(super) missing: usize,
+}
+
+/// A neighbor or direct connection, to look at.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NeighborInfo {
+    /// Its number for applications.
+    pub connection: ConnectionId,
+    /// Its number for the driver.
+    pub link: LinkId,
+    /// The node at the other end.
+    pub node: NodeId,
+    /// Its identity.
+    pub peer: PeerId,
+    /// Where it says it can be dialled.
+    pub addr: NodeAddr,
+    /// Smoothed round-trip time, once measured.
+    pub rtt: Option<Duration>,
+    /// How useful its records were lately: 0 to 4,096.
+    pub utility: u16,
+    /// True if this node dialled.
+    pub dialed: bool,
+}
+
+impl Link {
+    pub(super) fn is_ready(&self, purpose: Purpose) -> bool {
+        self.state == LinkState::Ready && self.purpose == purpose
+    }
+
+    pub(super) const fn kind(&self) -> ConnectionKind {
+        match self.purpose {
+            Purpose::Direct => ConnectionKind::Direct,
+            Purpose::Neighbor | Purpose::Probe => ConnectionKind::Neighbor,
+        }
+    }
+
+    /// `LU' = LU·31/32`, and 128 more if it was useful: 4,096 for a link whose every record is new.
+    pub(super) fn rate(&mut self, useful: bool) {
+        self.utility = (u32::from(self.utility) * 31 / 32) as u16 + if useful { 128 } else { 0 };
+    }
+
+    pub(super) fn info(&self) -> NeighborInfo {
+        NeighborInfo {
+            connection: self.connection,
+            link: self.id,
+            node: self.node,
+            peer: self.peer,
+            addr: self.addr.clone(),
+            rtt: self.pulse.srtt,
+            utility: self.utility,
+            dialed: self.why.is_some(),
+        }
+    }
+
+    /// How long an answer may take before something is done about it.
+    pub(super) fn patience(&self, least: Duration) -> Duration {
+        self.pulse.srtt.map_or(least, |srtt| (2 * srtt).max(least))
+    }
+}
+
+/// A record that was announced and has not come.
+#[derive(Debug)]
+pub(super) struct Missing {
+    pub(super) origin: u64,
+    /// Who announced it: asked in turn.
+    pub(super) announcers: VecDeque<LinkId>,
+    /// On whose account it is counted.
+    pub(super) counted: LinkId,
+    pub(super) deadline: Mono,
+    pub(super) attempts: u32,
+}
+
+/// A missing record's place in the order of deadlines.
+pub(super) type Due = (Mono, RecordKey);

@@ -1,0 +1,121 @@
+//! Pings: who is still there, how far away, what time it is, and the partition mark.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rand::RngExt;
+
+use super::{
+    Overlay,
+    links::{Link, LinkState, Pulse},
+};
+use crate::{
+    ids::LinkId,
+    limits::PING_MISSES,
+    link::FailureReason,
+    time::{Mono, Now},
+    wire::{Message, Ping, Purpose},
+};
+
+/// Unanswered pings remembered for round-trip times.
+const MAX_OPEN: usize = 16;
+/// Time between two readings of one neighbor's clock.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
+/// Greatest multiple of our patience while we ourselves are slow.
+const MAX_HEALTH: u32 = 8;
+
+impl Pulse {
+    pub(super) const fn new(now: Mono) -> Self {
+        Self { next: now, seq: 0, heard: now, srtt: None, open: VecDeque::new(), next_clock: now }
+    }
+}
+
+impl Overlay {
+    /// Sends due pings, and gives up on the silent.
+    pub(super) fn pulse(&mut self, now: Now) {
+        let interval = self.config.ping_interval;
+        let mut due = Vec::new();
+        let mut latest = Duration::ZERO;
+        for link in self.links.values().filter(|l| l.state == LinkState::Ready && l.pulse.next <= now.mono) {
+            latest = latest.max(now.mono.since(link.pulse.next));
+            due.push(link.id);
+        }
+        if due.is_empty() {
+            return;
+        }
+        // Lifeguard: while our own timers are late it is we who are slow, and we judge others mildly.
+        if latest > interval {
+            self.health = (self.health + 1).min(MAX_HEALTH);
+        } else if self.health > 1 && self.rng.random_range(0..4) == 0 {
+            self.health -= 1;
+        }
+        let silent: Vec<LinkId> = due.iter().copied().filter(|id| self.is_silent(now, *id)).collect();
+        let ready = self.links.values().filter(|l| l.state == LinkState::Ready).count();
+        if latest > interval && ready > 2 && silent.len() * 2 >= ready {
+            self.health = (self.health + 1).min(MAX_HEALTH);
+        } else {
+            for id in &silent {
+                self.lost(now, *id);
+            }
+        }
+        self.marks.beat(now, interval);
+        for id in due {
+            self.ping(now, id, interval);
+        }
+    }
+
+    pub(super) fn on_ping(&mut self, now: Now, id: LinkId, ping: Ping) {
+        let pong = Ping { seq: ping.seq, peer_time: self.peer_time(now), mark: self.marks.current() };
+        self.send(id, &Message::Pong(pong));
+        self.hear_mark(now, None, ping.mark);
+    }
+
+    pub(super) fn on_pong(&mut self, now: Now, id: LinkId, pong: Ping) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let pulse = &mut link.pulse;
+        let Some(at) = pulse.open.iter().position(|(seq, _)| *seq == pong.seq) else { return };
+        let (_, sent) = pulse.open[at];
+        pulse.open.drain(..=at);
+        let rtt = now.mono.since(sent);
+        pulse.srtt = Some(pulse.srtt.map_or(rtt, |old| old * 7 / 8 + rtt / 8));
+        let read_clock = pulse.next_clock <= now.mono;
+        if read_clock {
+            pulse.next_clock = now.mono + CLOCK_INTERVAL;
+        }
+        if read_clock && link.purpose == Purpose::Neighbor {
+            self.clock.observe(now.wall, pong.peer_time, rtt);
+        }
+        self.hear_mark(now, None, pong.mark);
+    }
+
+    fn ping(&mut self, now: Now, id: LinkId, interval: Duration) {
+        let wait = interval.mul_f64(0.8 + 0.4 * self.rng.random::<f64>());
+        let (peer_time, mark) = (self.peer_time(now), self.marks.current());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let pulse = &mut link.pulse;
+        pulse.seq = pulse.seq.wrapping_add(1);
+        pulse.next = now.mono + wait;
+        if pulse.open.len() == MAX_OPEN {
+            pulse.open.pop_front();
+        }
+        pulse.open.push_back((pulse.seq, now.mono));
+        let ping = Ping { seq: pulse.seq, peer_time, mark };
+        self.acknowledge(id);
+        self.send(id, &Message::Ping(ping));
+    }
+
+    /// Silent for three pings and eight round trips, times our own slowness.
+    fn is_silent(&self, now: Now, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link: &Link| {
+            let pings = self.config.ping_interval * PING_MISSES + self.config.ping_interval / 2;
+            let patience = pings.max(link.pulse.srtt.unwrap_or_default() * 8) * self.health;
+            now.mono.since(link.pulse.heard) > patience && link.pulse.open.len() >= PING_MISSES as usize
+        })
+    }
+
+    fn lost(&mut self, now: Now, id: LinkId) {
+        if let Some(node) = self.links.get(&id).map(|l| l.node) {
+            self.contacts.failed(now.mono, &node, &mut self.rng);
+            self.drop_link(now, id, FailureReason::Lost);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Keeping the right number of neighbors, and the databases compared.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Overlay, OverlayEvent, Required,
+    links::{DialWhy, Link, LinkState},
+};
+use crate::{
+    ids::{LinkId, NodeId},
+    limits::REPAIR_DIALS,
+    link::FailureReason,
+    time::{Mono, Now},
+    wire::{GoodbyeReason, Purpose},
+};
+
+/// Time between two prunings: a graph settles slowly rather than oscillate.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(30);
+/// Wait after a reconciliation that broke off.
+const COMPARE_AGAIN: Duration = Duration::from_secs(2);
+/// A link younger than this is not pruned: it had no chance to be useful.
+const PRUNE_AGE: Duration = Duration::from_secs(60);
+/// Shortest and longest time between two wishes for a node from outside.
+const REQUIRED_INTERVAL: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+
+impl Overlay {
+    /// Looks after the neighbors at the next chance.
+    pub(super) fn hurry(&mut self, now: Now) {
+        self.next_maintenance = self.next_maintenance.min(now.mono);
+    }
+
+    pub(super) fn next_round(&self) -> Option<Mono> {
+        (!self.leaving).then_some(self.next_maintenance)
+    }
+
+    /// One round: dial if there are too few neighbors, prune one if there are too many.
+    pub(super) fn maintain(&mut self, now: Now) {
+        if self.leaving || self.next_maintenance > now.mono {
+            return;
+        }
+        self.next_maintenance = now.mono + self.config.maintenance_interval;
+        self.shunned.retain(|_, (until, _)| now.mono.since(*until) < crate::limits::SHUN);
+        if self.contacts.forget_old(now.mono) {
+            self.events.push_back(OverlayEvent::ContactsChanged);
+        }
+        // A node that has never been in the graph is let in by its application, not by itself.
+        if self.genesis.is_none() {
+            return;
+        }
+        let neighbors = self.ready_neighbors();
+        if neighbors < self.config.target {
+            self.repair(now, neighbors);
+        } else if neighbors > self.config.target {
+            self.prune_one(now);
+        }
+        if neighbors == 0 && self.listening && self.dials.is_empty() && self.links.is_empty() {
+            self.require(now, Required::Isolated);
+        }
+        if neighbors < self.config.target
+            && let Some(at) = self.contacts.next_ready(now.mono)
+        {
+            self.next_maintenance = self.next_maintenance.min(at);
+        }
+    }
+
+    /// Asks the application for a node from outside, not too often.
+    pub(super) fn require(&mut self, now: Now, why: Required) {
+        if self.next_required <= now.mono {
+            let (least, most) = REQUIRED_INTERVAL;
+            self.next_required = now.mono + if why == Required::Isolated { least } else { most };
+            self.events.push_back(OverlayEvent::Required(why));
+        }
+    }
+
+    /// Opens a reconciliation where one is due.
+    pub(super) fn compare_databases(&mut self, now: Now) {
+        let due: Vec<LinkId> = self
+            .links
+            .values()
+            .filter(|l| self.comparable(l) && l.next_sync <= now.mono)
+            .map(|l| l.id)
+            .collect();
+        for link in due {
+            let next = self.jittered(now, self.config.anti_entropy_interval);
+            if let Some(state) = self.links.get_mut(&link) {
+                state.next_sync = next;
+            }
+            self.events.push_back(OverlayEvent::SyncDue { link });
+        }
+    }
+
+    /// A reconciliation broke off: another one soon.
+    pub fn compare_again(&mut self, now: Now, link: LinkId) {
+        let soon = self.jittered(now, COMPARE_AGAIN);
+        if let Some(link) = self.links.get_mut(&link) {
+            link.next_sync = link.next_sync.min(soon);
+        }
+    }
+
+    pub(super) fn comparable(&self, link: &Link) -> bool {
+        link.is_ready(Purpose::Neighbor) && self.genesis.is_some()
+    }
+
+    /// Dials contacts: as many as are missing, at most four at a time.
+    fn repair(&mut self, now: Now, neighbors: usize) {
+        let dialling = self.dials.values().filter(|d| d.why == DialWhy::Repair).count();
+        let opening = self
+            .links
+            .values()
+            .filter(|l| l.state != LinkState::Ready && l.why == Some(DialWhy::Repair))
+            .count();
+        let wanted = (self.config.target - neighbors).min(REPAIR_DIALS).saturating_sub(dialling + opening);
+        if wanted == 0 {
+            return;
+        }
+        let busy = self.busy_nodes(now);
+        let chosen = self.contacts.choose(now.mono, wanted, &mut self.rng, |node| !busy.contains(node));
+        for addr in chosen {
+            self.dial(now, addr, DialWhy::Repair);
+        }
+    }
+
+    /// Nodes that are linked, dialled or shunned.
+    pub(super) fn busy_nodes(&self, now: Now) -> BTreeSet<NodeId> {
+        let linked = self.links.values().filter(|l| l.purpose != Purpose::Direct).map(|l| l.node);
+        let dialled = self.dials.values().map(|d| d.node);
+        let shunned = self.shunned.iter().filter(|(_, (until, _))| *until > now.mono).map(|(node, _)| *node);
+        linked.chain(dialled).chain(shunned).collect()
+    }
+
+    /// Parts with the least useful of too many neighbors, at most one a round.
+    fn prune_one(&mut self, now: Now) {
+        if self.next_prune > now.mono {
+            return;
+        }
+        self.next_prune = now.mono + PRUNE_INTERVAL;
+        let old = self
+            .links
+            .values()
+            .filter(|l| l.is_ready(Purpose::Neighbor) && now.mono.since(l.since) > PRUNE_AGE);
+        if let Some((link, node)) = old.min_by_key(|l| l.utility).map(|l| (l.id, l.node)) {
+            self.contacts.rest(now.mono, &node, PRUNE_AGE);
+            self.part(now, link, GoodbyeReason::LeastUseful, FailureReason::Pruned);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The overlay of one graph on one node: who are my neighbors, and what goes to whom.
+//!
+//! Owns links, connects, contacts, liveness, the partition mark, dissemination trees and peer time. Payloads are opaque
+//! bytes: what is valid, known or stored is the engine's business, which is told by [`OverlayEvent`]s and answers by
+//! calls. Bad remote input ends a link, never a call. Actions go out as [`Output`]s.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use crate::{
+    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
+    io::Output,
+    link::{DialId, FailureReason},
+    record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
+    time::{Mono, Now, Timestamp},
+    wire::{GoodbyeReason, Mark, Message, Purpose},
+};
+
+mod config;
+mod connect;
+mod contacts;
+mod event;
+mod flood;
+mod handshake;
+mod links;
+mod liveness;
+mod maintenance;
+mod messages;
+mod parting;
+mod partition;
+mod peer_time;
+mod tree;
+
+pub use config::OverlayConfig;
+pub use connect::{ConnectFailure, ConnectId, ConnectOptions};
+pub use contacts::Contact;
+pub use event::{OverlayEvent, Required};
+pub use flood::Via;
+pub use links::NeighborInfo;
+
+use connect::Connects;
+use contacts::Contacts;
+use links::{DialWhy, Due, Link, LinkState, Missing};
+use parting::AFTER_ASKED;
+use partition::Marks;
+use peer_time::PeerClock;
+use tree::Trees;
+
+#[derive(Debug)]
+struct Dial {
+    why: DialWhy,
+    node: NodeId,
+}
+
+/// The overlay of one graph on one node.
+#[derive(Debug)]
+pub struct Overlay {
+    config: OverlayConfig,
+    graph: GraphId,
+    device: DeviceCertificate,
+    genesis: Option<Genesis>,
+    rng: StdRng,
+    links: BTreeMap<LinkId, Link>,
+    dials: BTreeMap<DialId, Dial>,
+    connects: Connects,
+    contacts: Contacts,
+    trees: Trees,
+    missing: BTreeMap<RecordKey, Missing>,
+    due: BTreeSet<Due>,
+    marks: Marks,
+    clock: PeerClock,
+    shunned: BTreeMap<NodeId, (Mono, u32)>,
+    addr: NodeAddr,
+    /// Tells this run of the node from others.
+    instance: u64,
+    listening: bool,
+    accept_direct: bool,
+    leaving: bool,
+    numbers: u64,
+    next_maintenance: Mono,
+    next_required: Mono,
+    next_prune: Mono,
+    next_eviction: Mono,
+    /// Multiplies our patience while our own timers are late: then it is us, not them.
+    health: u32,
+    outputs: VecDeque<Output>,
+    events: VecDeque<OverlayEvent>,
+}
+
+impl Overlay {
+    /// The overlay of a node that is not connected.
+    pub fn new(
+        config: OverlayConfig,
+        graph: GraphId,
+        device: DeviceCertificate,
+        genesis: Option<Genesis>,
+        seed: u64,
+    ) -> Self {
+        let founder = genesis.as_ref().is_some_and(|g| g.creator == device.peer);
+        let mut rng = StdRng::seed_from_u64(seed);
+        Self {
+            addr: NodeAddr::new(device.node),
+            marks: Marks::new(device.node),
+            clock: PeerClock::new(founder),
+            instance: rng.random(),
+            rng,
+            config,
+            graph,
+            device,
+            genesis,
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            connects: Connects::default(),
+            contacts: Contacts::default(),
+            trees: Trees::default(),
+            missing: BTreeMap::new(),
+            due: BTreeSet::new(),
+            shunned: BTreeMap::new(),
+            listening: false,
+            accept_direct: false,
+            leaving: false,
+            numbers: 0,
+            next_maintenance: Mono(0),
+            next_required: Mono(0),
+            next_prune: Mono(0),
+            next_eviction: Mono(0),
+            health: 1,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// A link's transport is up, and both ends have proven to know the graph.
+    pub fn link_opened(&mut self, now: Now, link: LinkId, node: NodeId, dial: Option<DialId>) {
+        let why = match dial {
+            Some(dial) => match self.dials.remove(&dial) {
+                Some(dial) => Some(dial.why),
+                // Cancelled meanwhile.
+                None => return self.outputs.push_back(Output::Close { link }),
+            },
+            None => None,
+        };
+        self.begin_link(now, link, node, why);
+    }
+
+    /// A link is gone.
+    pub fn link_closed(&mut self, now: Now, link: LinkId, why: FailureReason) {
+        self.remove_link(now, link, why);
+    }
+
+    /// A dial came to nothing.
+    pub fn dial_failed(&mut self, now: Now, dial: DialId, why: FailureReason) {
+        let Some(Dial { why: purpose, node }) = self.dials.remove(&dial) else { return };
+        self.contacts.failed(now.mono, &node, &mut self.rng);
+        match purpose {
+            DialWhy::Connect(id) => self.connect_step_failed(now, id, why),
+            DialWhy::Repair | DialWhy::Probe => self.hurry(now),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.connects_timed_out(now);
+        self.retry_connects(now);
+        self.setups_timed_out(now);
+        self.pulse(now);
+        self.send_due_announcements(now);
+        self.graft_missing(now);
+        self.compare_databases(now);
+        self.maintain(now);
+        self.watch_partition(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let links = self.links.values().flat_map(|link| match link.state {
+            LinkState::Ready => {
+                [Some(link.pulse.next), self.comparable(link).then_some(link.next_sync), link.out.announce_at]
+            }
+            _ => [Some(link.deadline), None, None],
+        });
+        let rest = [
+            self.connects.next_deadline(),
+            self.due.first().map(|(at, _)| *at),
+            self.next_round(),
+            self.marks.next(),
+        ];
+        links.chain(rest).flatten().min()
+    }
+
+    /// The next thing to be done outside.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The next thing the engine must know.
+    pub fn poll_event(&mut self) -> Option<OverlayEvent> {
+        self.events.pop_front()
+    }
+
+    /// Where this node can be dialled; neighbors are told while it listens.
+    pub fn set_address(&mut self, _now: Now, addr: NodeAddr) {
+        if self.addr != addr {
+            self.addr = addr;
+            self.tell_address();
+        }
+    }
+
+    /// Lets others connect, or no longer.
+    pub fn set_listening(&mut self, now: Now, listening: bool) {
+        if self.listening != listening {
+            self.listening = listening;
+            self.tell_address();
+            self.hurry(now);
+        }
+    }
+
+    /// Lets others open direct connections, or no longer.
+    pub fn set_accept_direct(&mut self, accept: bool) {
+        self.accept_direct = accept;
+    }
+
+    /// Says goodbye to all and refuses everybody from now on.
+    pub fn leave(&mut self, now: Now) {
+        self.leaving = true;
+        self.listening = false;
+        self.cancel_all_connects(now);
+        for link in self.links.keys().copied().collect::<Vec<_>>() {
+            self.part(now, link, GoodbyeReason::Leaving, FailureReason::Closed);
+        }
+        for dial in std::mem::take(&mut self.dials).into_keys() {
+            self.outputs.push_back(Output::CancelDial(dial));
+        }
+    }
+
+    /// Closes a connection because the application asked; false if there is none with this number.
+    pub fn disconnect(&mut self, now: Now, connection: ConnectionId) -> bool {
+        let found = self.connection(connection).map(|link| (link.id, link.node));
+        let Some((link, node)) = found else { return false };
+        self.contacts.rest(now.mono, &node, AFTER_ASKED);
+        self.part(now, link, GoodbyeReason::Asked, FailureReason::Closed);
+        true
+    }
+
+    /// Notes a node of the graph and where it is.
+    pub fn add_contact(&mut self, now: Now, addr: NodeAddr, peer: Option<PeerId>) {
+        if addr.node != self.me() && self.contacts.learn(now.mono, addr, peer) {
+            self.events.push_back(OverlayEvent::ContactsChanged);
+            if self.ready_neighbors() < self.config.target {
+                self.hurry(now);
+            }
+        }
+    }
+
+    /// All known nodes.
+    pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.all()
+    }
+
+    /// The neighbors.
+    pub fn neighbors(&self) -> Vec<NeighborInfo> {
+        self.links.values().filter(|l| l.is_ready(Purpose::Neighbor)).map(Link::info).collect()
+    }
+
+    /// The direct connections.
+    pub fn directs(&self) -> Vec<NeighborInfo> {
+        self.links.values().filter(|l| l.is_ready(Purpose::Direct)).map(Link::info).collect()
+    }
+
+    /// True if there is a neighbor.
+    pub fn has_neighbors(&self) -> bool {
+        self.ready_neighbors() > 0
+    }
+
+    /// True if others can connect.
+    pub const fn is_listening(&self) -> bool {
+        self.listening
+    }
+
+    /// The clock the graph agrees on.
+    pub fn peer_time(&self, now: Now) -> Timestamp {
+        self.clock.peer_time(now.wall)
+    }
+
+    /// Peer time less this machine's, in milliseconds.
+    pub const fn clock_offset_ms(&self) -> i64 {
+        self.clock.offset_ms()
+    }
+
+    /// Goes on with an offset from before.
+    pub fn restore_clock(&mut self, offset_ms: i64) {
+        self.clock = PeerClock::restored(offset_ms);
+    }
+
+    /// The partition mark.
+    pub const fn mark(&self) -> Mark {
+        self.marks.current()
+    }
+
+    fn me(&self) -> NodeId {
+        self.device.node
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn neighbor(&self, node: &NodeId) -> Option<&Link> {
+        self.links.values().find(|l| l.node == *node && l.is_ready(Purpose::Neighbor))
+    }
+
+    fn connection(&self, connection: ConnectionId) -> Option<&Link> {
+        self.links.values().find(|l| {
+            l.connection == connection && l.state == LinkState::Ready && l.purpose != Purpose::Probe
+        })
+    }
+
+    fn ready_neighbors(&self) -> usize {
+        self.links.values().filter(|l| l.is_ready(Purpose::Neighbor)).count()
+    }
+
+    fn dial(&mut self, _now: Now, addr: NodeAddr, why: DialWhy) -> DialId {
+        let dial = DialId(self.next_number());
+        self.dials.insert(dial, Dial { why, node: addr.node });
+        self.outputs.push_back(Output::Dial { dial, addr });
+        dial
+    }
+
+    fn cancel_dial(&mut self, dial: DialId) {
+        if self.dials.remove(&dial).is_some() {
+            self.outputs.push_back(Output::CancelDial(dial));
+        }
+    }
+
+    /// What is known of a node's whereabouts, from the caller and from contacts.
+    fn best_address(&self, mut addr: NodeAddr) -> NodeAddr {
+        if let Some(known) = self.contacts.get(&addr.node) {
+            for more in &known.addr.addrs {
+                if !addr.addrs.contains(more) {
+                    addr.addrs.push(*more);
+                }
+            }
+            addr.relay = addr.relay.or_else(|| known.addr.relay.clone());
+        }
+        addr.trimmed()
+    }
+
+    fn send(&mut self, link: LinkId, message: &Message) {
+        let stream = message.stream();
+        self.outputs.push_back(Output::Send { link, stream, frame: message.encode(), confirm: false });
+    }
+
+    fn tell_address(&mut self) {
+        let addr = self.own_address();
+        for link in self.neighbor_links() {
+            self.send(link, &Message::Addresses(addr.clone()));
+        }
+    }
+
+    /// Where others can dial this node; bare while it does not listen.
+    fn own_address(&self) -> NodeAddr {
+        if self.listening { self.addr.clone() } else { NodeAddr::new(self.me()) }
+    }
+
+    fn neighbor_links(&self) -> Vec<LinkId> {
+        self.links.values().filter(|l| l.is_ready(Purpose::Neighbor)).map(|l| l.id).collect()
+    }
+
+    /// A time between half and one and a half of `span` from now.
+    fn jittered(&mut self, now: Now, span: std::time::Duration) -> Mono {
+        now.mono + span.mul_f64(0.5 + self.rng.random::<f64>())
+    }
+}

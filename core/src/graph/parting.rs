@@ -1,0 +1,89 @@
+//! How links end: with a goodbye from either side, or without.
+
+use std::time::Duration;
+
+use super::{
+    Overlay, OverlayEvent,
+    links::{DialWhy, LinkState},
+};
+use crate::{
+    ids::LinkId,
+    io::Output,
+    limits::CLOSE_TIMEOUT,
+    link::FailureReason,
+    time::Now,
+    wire::{Goodbye, GoodbyeReason, Message, Purpose},
+};
+
+impl Overlay {
+    /// Says goodbye and closes.
+    pub(super) fn part(&mut self, now: Now, link: LinkId, reason: GoodbyeReason, why: FailureReason) {
+        if let Some(node) = self.links.get(&link).filter(|l| l.state == LinkState::Ready).map(|l| l.node) {
+            let referrals = self.referrals(&node);
+            self.send(link, &Message::Goodbye(Goodbye { reason, referrals }));
+        }
+        self.drop_link(now, link, why);
+    }
+
+    /// Closes a link from our side.
+    pub(super) fn drop_link(&mut self, now: Now, link: LinkId, why: FailureReason) {
+        if self.links.contains_key(&link) {
+            self.outputs.push_back(Output::Close { link });
+            self.remove_link(now, link, why);
+        }
+    }
+
+    pub(super) fn remove_link(&mut self, now: Now, id: LinkId, reason: FailureReason) {
+        let Some(link) = self.links.remove(&id) else { return };
+        self.trees.forget(id);
+        let reason = if let LinkState::Parting(why) = link.state { why } else { reason };
+        let up = matches!(link.state, LinkState::Ready | LinkState::Parting(_));
+        match (up, link.why) {
+            (true, _) if link.purpose != Purpose::Probe => {
+                let (connection, kind) = (link.connection, link.kind());
+                let (node, peer) = (link.node, link.peer);
+                self.events.push_back(OverlayEvent::Disconnected {
+                    link: id,
+                    connection,
+                    kind,
+                    node,
+                    peer,
+                    reason,
+                });
+            }
+            (true, _) | (_, None) => {}
+            (_, Some(DialWhy::Connect(connect))) => self.connect_step_failed(now, connect, reason),
+            (_, Some(DialWhy::Repair | DialWhy::Probe)) => {
+                self.contacts.failed(now.mono, &link.node, &mut self.rng);
+            }
+        }
+        self.hurry(now);
+    }
+
+    pub(super) fn on_goodbye(&mut self, now: Now, link: LinkId, goodbye: Goodbye) {
+        let Some(node) = self.links.get(&link).map(|l| l.node) else { return };
+        for referral in goodbye.referrals {
+            self.add_contact(now, referral, None);
+        }
+        let (rest, why) = match goodbye.reason {
+            GoodbyeReason::Leaving => (AFTER_LEAVING, FailureReason::ClosedByPeer),
+            GoodbyeReason::LeastUseful => (AFTER_PRUNED, FailureReason::Pruned),
+            GoodbyeReason::Asked => (AFTER_ASKED, FailureReason::ClosedByPeer),
+            GoodbyeReason::ProbeOver => (Duration::ZERO, FailureReason::ClosedByPeer),
+        };
+        self.contacts.rest(now.mono, &node, rest);
+        if let Some(link) = self.links.get_mut(&link) {
+            // The driver tells when everything sent before has come.
+            link.state = LinkState::Parting(why);
+            link.deadline = now.mono + CLOSE_TIMEOUT;
+        }
+        self.hurry(now);
+    }
+}
+
+/// A neighbor that left is not dialled again before.
+const AFTER_LEAVING: Duration = Duration::from_secs(5);
+/// A link that the application closed is not made again by maintenance before.
+pub(super) const AFTER_ASKED: Duration = Duration::from_secs(30);
+/// A node that has too many neighbors is not dialled again before.
+const AFTER_PRUNED: Duration = Duration::from_secs(120);
