@@ -1,1 +1,406 @@
 //! Joins overlay, records and events: the whole behaviour of one graph on one node, without I/O.
+//!
+//! Owns the store, the overlay, the reconciliation sessions and the clock of one graph. The driver feeds it inputs and
+//! commands, calls [`Engine::flush`] after each batch of them, and carries out what [`Engine::poll_output`] gives. Bad
+//! remote data never fails an input; a failing store fails the batch and everything in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    sync::Arc,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use crate::{
+    crypto::SecretKey,
+    events::{Event, Hub, NodeInfo, RequiredReason, Status},
+    graph::{ConnectFailure, ConnectId, NeighborInfo, Overlay, OverlayConfig, OverlayEvent},
+    ids::{GraphId, LinkId, NodeId, PeerId, RecordId},
+    io::{Input, Output},
+    link::ConnectionKind,
+    record::{
+        DeviceCertificate, Genesis, GraphProperties, NodeAddr, RecordKey, RecordType, SignedRecord, record_id,
+    },
+    records::{
+        Change, Durability, HoldQueue, RecordPolicy, Store, StoreError,
+        sync::{SyncConfig, Syncs},
+    },
+    time::{Mono, Now, Timestamp},
+    wire::{Announce, Message},
+};
+
+mod commands;
+mod effects;
+mod feed;
+mod ingest;
+mod load;
+mod presence;
+mod publish;
+mod sessions;
+mod stamp;
+
+pub use feed::Feed;
+pub use publish::{PublishError, UpdateOutcome};
+pub use stamp::{Stamped, Stamper};
+
+use ingest::{Candidate, Staged};
+use presence::PresenceState;
+use sessions::SyncDone;
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct EngineParts {
+    /// The graph.
+    pub graph: GraphId,
+    /// What it is; `None` for a joiner that has not been told yet.
+    pub genesis: Option<Genesis>,
+    /// The identity that signs.
+    pub identity: SecretKey,
+    /// This node.
+    pub node: NodeId,
+    /// The database.
+    pub store: Box<dyn Store>,
+    /// Who may write what.
+    pub policy: Box<dyn RecordPolicy>,
+    /// Where events go.
+    pub hub: Arc<Hub>,
+    /// How the overlay behaves.
+    pub overlay: OverlayConfig,
+    /// Record types to synchronise first, in order.
+    pub precedence: Vec<RecordType>,
+    /// When a write is acknowledged.
+    pub durability: Durability,
+    /// How long tombstones are kept.
+    pub tombstone_lifetime: std::time::Duration,
+    /// True to check large batches of signatures on a second thread.
+    pub parallel: bool,
+    /// Where all its randomness comes from.
+    pub seed: u64,
+}
+
+/// Something the driver must tell a waiting caller.
+#[derive(Debug)]
+pub enum Notice {
+    /// A connect came to its one outcome.
+    Connect {
+        /// Which.
+        connect: ConnectId,
+        /// What came of it.
+        result: Result<NeighborInfo, ConnectFailure>,
+    },
+    /// A connect was referred to another node.
+    Referred {
+        /// Which.
+        connect: ConnectId,
+        /// Hops so far.
+        hop: u32,
+        /// The node tried next.
+        next: NodeId,
+    },
+}
+
+type GenesisHook = Box<dyn FnOnce(&Genesis) + Send>;
+
+/// One graph on one node.
+pub struct Engine {
+    graph: GraphId,
+    genesis: Option<Genesis>,
+    stamper: Arc<Stamper>,
+    device: DeviceCertificate,
+    store: Box<dyn Store>,
+    policy: Box<dyn RecordPolicy>,
+    hub: Arc<Hub>,
+    overlay: Overlay,
+    syncs: Syncs,
+    held: HoldQueue,
+    rng: StdRng,
+    durability: Durability,
+    tombstone_lifetime: std::time::Duration,
+    parallel: bool,
+    /// Received since the last flush, not yet checked.
+    incoming: Vec<Candidate>,
+    incoming_keys: BTreeSet<RecordKey>,
+    /// Stored since the last commit: what follows once it is durable.
+    staged: Vec<Staged>,
+    /// Expired since the last commit.
+    expired: Vec<Change>,
+    /// True if something beside records waits for the commit.
+    meta_written: bool,
+    /// Reconciliations that ended since the last commit.
+    syncs_done: Vec<SyncDone>,
+    connecting: BTreeMap<ConnectId, ConnectionKind>,
+    outputs: VecDeque<Output>,
+    notices: VecDeque<Notice>,
+    status: Status,
+    /// True once the database was equal to a neighbor's, or was made here. Kept in the database.
+    usable: bool,
+    /// True while the database is known to be as current as a neighbor's.
+    current_now: bool,
+    properties: GraphProperties,
+    properties_id: Option<RecordId>,
+    nodes: BTreeMap<NodeId, NodeInfo>,
+    presence: PresenceState,
+    strikes: BTreeMap<LinkId, u32>,
+    links: BTreeMap<LinkId, (NodeId, PeerId)>,
+    next_expiry: Option<Timestamp>,
+    next_collect: Mono,
+    /// Where the check of the stored records goes on, if it is not done.
+    unchecked: Option<RecordKey>,
+    contacts_dirty: bool,
+    leaving: bool,
+    genesis_hook: Option<GenesisHook>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("graph", &self.graph)
+            .field("node", &self.device.node)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Starts a graph from its database.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub fn new(parts: EngineParts, now: Now) -> Result<Self, StoreError> {
+        let mut rng = StdRng::seed_from_u64(parts.seed);
+        let device = DeviceCertificate::issue(&parts.identity, parts.node);
+        let overlay =
+            Overlay::new(parts.overlay, parts.graph, device.clone(), parts.genesis.clone(), rng.random());
+        let properties_id = parts.genesis.as_ref().map(|g| record_id(&parts.graph, &g.creator, &[0; 16]));
+        let mut engine = Self {
+            graph: parts.graph,
+            genesis: parts.genesis,
+            stamper: Arc::new(Stamper::new(parts.graph, parts.identity, parts.store.last_hlc()?)),
+            device,
+            next_expiry: parts.store.next_expiry()?,
+            store: parts.store,
+            policy: parts.policy,
+            hub: parts.hub,
+            overlay,
+            syncs: Syncs::new(SyncConfig { precedence: parts.precedence }),
+            held: HoldQueue::default(),
+            rng,
+            durability: parts.durability,
+            tombstone_lifetime: parts.tombstone_lifetime,
+            parallel: parts.parallel,
+            incoming: Vec::new(),
+            incoming_keys: BTreeSet::new(),
+            staged: Vec::new(),
+            expired: Vec::new(),
+            meta_written: false,
+            syncs_done: Vec::new(),
+            connecting: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            notices: VecDeque::new(),
+            status: Status::default(),
+            usable: false,
+            current_now: false,
+            properties: GraphProperties::default(),
+            properties_id,
+            nodes: BTreeMap::new(),
+            presence: PresenceState::default(),
+            strikes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            next_collect: now.mono,
+            unchecked: None,
+            contacts_dirty: false,
+            leaving: false,
+            genesis_hook: None,
+        };
+        engine.load(now)?;
+        engine.refresh_stamper();
+        Ok(engine)
+    }
+
+    /// Takes in something that happened outside. Never fails; follow with [`flush`](Self::flush).
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        match input {
+            Input::LinkOpened { link, node, dial } => self.overlay.link_opened(now, link, node, dial),
+            Input::LinkClosed { link, why } => {
+                self.overlay.link_closed(now, link, why);
+                self.forget_link(link);
+            }
+            Input::DialFailed { dial, why } => self.overlay.dial_failed(now, dial, why),
+            Input::Frame { link, stream, bytes } => match Message::decode(&bytes) {
+                Ok(message) if message.stream() == stream => self.overlay.handle_message(now, link, message),
+                _ => self.close_for_protocol(now, link),
+            },
+            Input::Written { link, stream, bytes } => self.overlay.written(now, link, stream, bytes),
+            Input::AddressesChanged(addr) => self.set_address(now, addr),
+        }
+        self.pump(now);
+    }
+
+    /// Does what is due. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.overlay.handle_timeout(now);
+        self.syncs.handle_timeout(now);
+        self.release_held(now);
+        self.maintain_presence(now);
+        self.check_stored(now);
+        self.pump(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
+    pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
+        let peer_now = self.peer_time(now);
+        let on_clock = |at: Timestamp| now.mono + at.since(peer_now);
+        [
+            self.overlay.poll_timeout(),
+            self.syncs.poll_timeout(),
+            self.next_expiry.map(on_clock),
+            self.held.next_due().map(on_clock),
+            self.presence.next(),
+            self.unchecked.map(|_| now.mono + load::CHECK_PAUSE),
+            Some(self.next_collect),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Ends a batch: checks what arrived, stores it with what was published, makes all of it durable in one
+    /// transaction, and only then tells neighbors and subscribers.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of the batch was kept; none of it may be acknowledged.
+    pub fn flush(&mut self, now: Now) -> Result<(), StoreError> {
+        let result = self.flush_store(now);
+        if let Err(error) = &result {
+            tracing::error!(graph = %self.graph.short(), %error, "the database failed; the batch is dropped");
+            self.staged.clear();
+            self.incoming.clear();
+            self.incoming_keys.clear();
+            self.expired.clear();
+            self.syncs_done.clear();
+            self.store.rollback()?;
+        }
+        self.pump(now);
+        self.overlay.flush(now);
+        self.pump(now);
+        result
+    }
+
+    /// The next thing to be done outside.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front().or_else(|| self.overlay.poll_output())
+    }
+
+    /// The next thing a waiting caller must be told.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    fn pump(&mut self, now: Now) {
+        loop {
+            let mut idle = true;
+            while let Some(event) = self.overlay.poll_event() {
+                idle = false;
+                self.on_overlay_event(now, event);
+            }
+            while let Some(output) = self.syncs.poll_output() {
+                idle = false;
+                self.on_sync_output(now, output);
+            }
+            if idle {
+                break;
+            }
+        }
+        self.update_status(now);
+    }
+
+    fn on_overlay_event(&mut self, now: Now, event: OverlayEvent) {
+        match event {
+            OverlayEvent::Connected { link, connection, kind, node, peer, addr, .. } => {
+                self.on_connected(now, link, connection, kind, node, peer, addr);
+            }
+            OverlayEvent::Disconnected { link, connection, kind, node, peer, reason } => {
+                self.on_disconnected(link, connection, kind, node, peer, reason);
+            }
+            OverlayEvent::ConnectFinished { connect, result } => self.on_connect_finished(connect, result),
+            OverlayEvent::Referred { connect, hop, next } => {
+                self.publish_referred(connect, hop, next);
+                self.notices.push_back(Notice::Referred { connect, hop, next });
+            }
+            OverlayEvent::Genesis(genesis) => self.learn_genesis(genesis),
+            OverlayEvent::Pushed { link, origin, records } => self.on_pushed(now, link, origin, records),
+            OverlayEvent::Announced { link, items } => self.on_announced(now, link, items),
+            OverlayEvent::Wanted { link, origin, keys } => self.on_wanted(now, link, origin, &keys),
+            OverlayEvent::Sync { link, message } => self.on_sync_message(now, link, message),
+            OverlayEvent::Records { link, session, records } => {
+                self.on_sync_records(now, link, session, records);
+            }
+            OverlayEvent::BulkRoom { link } => self.on_bulk_room(now, link),
+            OverlayEvent::SyncDue { link, .. } => self.open_sync(now, link),
+            OverlayEvent::Required(reason) => self.hub.publish(Event::ConnectionRequired(match reason {
+                crate::graph::Required::Probe => RequiredReason::Probe,
+                crate::graph::Required::Isolated => RequiredReason::Isolated,
+            })),
+            OverlayEvent::ContactsChanged => self.contacts_dirty = true,
+        }
+    }
+
+    fn on_announced(&mut self, now: Now, link: LinkId, items: Vec<Announce>) {
+        let store = &self.store;
+        // An error here means the store is failing; the next flush reports it.
+        let missing: Vec<_> =
+            items.into_iter().filter(|item| !store.contains(&item.key).unwrap_or(true)).collect();
+        if !missing.is_empty() {
+            self.overlay.missing(now, link, missing);
+        }
+    }
+
+    fn on_wanted(&mut self, now: Now, link: LinkId, origin: u64, keys: &[RecordKey]) {
+        let found = keys
+            .iter()
+            .filter_map(|key| self.store.fetch(key).ok().flatten().map(|r| (*key, r.bytes().clone())))
+            .collect();
+        self.overlay.supply(now, link, origin, found);
+    }
+
+    fn forget_link(&mut self, link: LinkId) {
+        self.syncs.link_closed(link);
+        self.strikes.remove(&link);
+        self.links.remove(&link);
+    }
+
+    fn close_for_protocol(&mut self, now: Now, link: LinkId) {
+        tracing::debug!(link = link.0, "closing a link that broke the protocol");
+        self.overlay.misbehaved(now, link);
+    }
+
+    /// Makes new records on other threads.
+    pub fn stamper(&self) -> Arc<Stamper> {
+        self.stamper.clone()
+    }
+
+    fn refresh_stamper(&self) {
+        let may_write = self.usable && self.genesis.is_some();
+        self.stamper.refresh(self.overlay.clock_offset_ms(), may_write.then_some(self.max_record()));
+    }
+
+    fn max_record(&self) -> usize {
+        self.genesis.as_ref().map_or(crate::limits::DEFAULT_MAX_RECORD, |g| g.max_record) as usize
+    }
+
+    /// The clock this graph agrees on.
+    pub fn peer_time(&self, now: Now) -> Timestamp {
+        self.overlay.peer_time(now)
+    }
+
+    pub(crate) fn current(&self, id: &RecordId) -> Result<Option<SignedRecord>, StoreError> {
+        self.store.get(id)
+    }
+
+    fn set_address(&mut self, now: Now, addr: NodeAddr) {
+        self.presence.addr = Some(addr.clone());
+        self.overlay.set_address(now, addr);
+        self.presence.touch(now);
+    }
+}

@@ -1,0 +1,213 @@
+//! Others' records: from bytes to stored, and what their senders have earned.
+
+use bytes::Bytes;
+
+use super::Engine;
+use crate::{
+    ids::LinkId,
+    limits::{MAX_STRIKES, SKEW_HOLD},
+    record::{RecordKey, SignedRecord},
+    records::{Admission, AdmitContext, Put, RejectReason, StoreError, VerifiedRecord, admit},
+    time::Now,
+};
+
+/// Where a record came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// Written here.
+    Local,
+    /// Pushed by a neighbor.
+    Flood {
+        /// On this link.
+        link: LinkId,
+        /// Where it entered the graph.
+        origin: u64,
+    },
+    /// Sent by a neighbor on our request.
+    Sync {
+        /// On this link.
+        link: LinkId,
+        /// In this session.
+        session: u32,
+    },
+    /// Held until its time came.
+    Held,
+}
+
+impl Source {
+    const fn link(self) -> Option<LinkId> {
+        match self {
+            Self::Flood { link, .. } | Self::Sync { link, .. } => Some(link),
+            Self::Local | Self::Held => None,
+        }
+    }
+}
+
+/// A record that waits for its signature to be checked.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) record: SignedRecord,
+    pub(super) source: Source,
+}
+
+/// A record given to the store; what follows waits for the commit.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) record: VerifiedRecord,
+    pub(super) put: Put,
+    pub(super) source: Source,
+}
+
+impl Engine {
+    pub(super) fn on_pushed(&mut self, now: Now, link: LinkId, origin: u64, records: Vec<Bytes>) {
+        for bytes in records {
+            let Ok(record) = SignedRecord::decode(&self.graph, bytes, self.max_record()) else {
+                return self.close_for_protocol(now, link);
+            };
+            let key = record.key();
+            if self.is_known(&key) {
+                self.overlay.duplicate(now, link, origin, key);
+            } else {
+                self.incoming_keys.insert(key);
+                self.incoming.push(Candidate { record, source: Source::Flood { link, origin } });
+            }
+        }
+    }
+
+    pub(super) fn on_sync_records(&mut self, now: Now, link: LinkId, session: u32, records: Vec<Bytes>) {
+        let mut known = Vec::new();
+        for bytes in records {
+            let Ok(record) = SignedRecord::decode(&self.graph, bytes, self.max_record()) else {
+                return self.close_for_protocol(now, link);
+            };
+            let key = record.key();
+            if self.is_known(&key) {
+                known.push(key);
+            } else {
+                self.incoming_keys.insert(key);
+                self.incoming.push(Candidate { record, source: Source::Sync { link, session } });
+            }
+        }
+        self.syncs.arrived(now, link, session, &known);
+    }
+
+    /// Stores what arrived and what is due, commits, and lets the consequences follow.
+    pub(super) fn flush_store(&mut self, now: Now) -> Result<(), StoreError> {
+        self.admit_incoming(now)?;
+        self.expire_due(now)?;
+        self.collect_old(now)?;
+        self.keep_contacts(now)?;
+        if !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written {
+            self.store.commit(self.durability)?;
+            self.meta_written = false;
+        }
+        self.next_expiry = self.store.next_expiry()?;
+        self.apply_effects(now);
+        Ok(())
+    }
+
+    pub(super) fn release_held(&mut self, now: Now) {
+        let due = self.held.release(self.peer_time(now));
+        self.incoming.extend(due.into_iter().map(|record| Candidate { record, source: Source::Held }));
+    }
+
+    fn is_known(&self, key: &RecordKey) -> bool {
+        // An error means the store is failing; the flush at the end of this batch reports it.
+        self.incoming_keys.contains(key) || self.store.contains(key).unwrap_or(false)
+    }
+
+    fn admit_incoming(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.incoming.is_empty() {
+            return Ok(());
+        }
+        self.incoming_keys.clear();
+        let (records, sources): (Vec<_>, Vec<_>) =
+            self.incoming.drain(..).map(|c| (c.record, c.source)).unzip();
+        let Some(genesis) = &self.genesis else { return Ok(()) };
+        let context = AdmitContext {
+            genesis,
+            peer_time: self.peer_time(now),
+            policy: &*self.policy,
+            seed: rand::RngExt::random(&mut self.rng),
+            parallel: self.parallel,
+        };
+        let store = &self.store;
+        let admissions = admit(&self.graph, records, &context, |id| store.get(id))?;
+        let mut arrived: Vec<(LinkId, u32, RecordKey)> = Vec::new();
+        for (admission, source) in admissions.into_iter().zip(sources) {
+            if let Source::Sync { link, session } = source {
+                arrived.push((link, session, admission.key()));
+            }
+            match admission {
+                Admission::Verified(record) => {
+                    let put = self.store.put(&record)?;
+                    self.stamper.observe(record.signed().header().hlc);
+                    self.staged.push(Staged { record, put, source });
+                }
+                Admission::Held { record, until } => {
+                    tracing::warn!(
+                        author = %record.header().author().short(),
+                        ahead_ms = until.since(self.overlay.peer_time(now)).as_millis(),
+                        "a record from the future is held; its author's clock is ahead"
+                    );
+                    if !self.held.hold(record, until) {
+                        tracing::warn!("too many records from the future; one is dropped");
+                    }
+                }
+                Admission::Deferred { record, .. } => {
+                    // Not kept: reconciliation offers it again when the credential may be here.
+                    tracing::debug!(record = %record.id().short(), "a record waits for its author's credential");
+                }
+                Admission::Rejected { key, reason } => self.on_rejected(now, source, key, &reason),
+            }
+        }
+        for (link, session, key) in arrived {
+            self.syncs.arrived(now, link, session, &[key]);
+        }
+        Ok(())
+    }
+
+    fn on_rejected(&mut self, now: Now, source: Source, key: RecordKey, reason: &RejectReason) {
+        tracing::debug!(element = %key.element.short(), %reason, "a record is refused");
+        let Some(link) = source.link() else { return };
+        if let Source::Flood { origin, .. } = source {
+            self.overlay.duplicate(now, link, origin, key);
+        }
+        if reason.is_strike() {
+            let strikes = self.strikes.entry(link).or_insert(0);
+            *strikes += 1;
+            if *strikes >= MAX_STRIKES {
+                self.close_for_protocol(now, link);
+            }
+        }
+    }
+
+    fn expire_due(&mut self, now: Now) -> Result<(), StoreError> {
+        let peer_now = self.peer_time(now);
+        while self.next_expiry.is_some_and(|at| at <= peer_now) {
+            let gone = self.store.expire(peer_now, EXPIRE_BATCH)?;
+            let more = gone.len() == EXPIRE_BATCH;
+            self.expired.extend(gone);
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_old(&mut self, now: Now) -> Result<(), StoreError> {
+        if now.mono >= self.next_collect {
+            self.next_collect = now.mono + COLLECT_INTERVAL;
+            let horizon = self.peer_time(now) - self.tombstone_lifetime.max(SKEW_HOLD);
+            if self.store.collect(horizon)? > 0 {
+                self.meta_written = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Records turned into stubs in one step.
+const EXPIRE_BATCH: usize = 1024;
+/// Time between two sweeps for tombstones past their horizon.
+const COLLECT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);

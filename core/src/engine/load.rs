@@ -1,0 +1,146 @@
+//! From the database to a running graph, and back when it closes.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::{
+    ids::PeerId,
+    record::{Genesis, GraphProperties, NodeAddr, RecordKey, SignedRecord},
+    records::{AdmitContext, StoreError, find_unsound},
+    time::{Now, Timestamp},
+    wire::Filter,
+};
+
+pub(super) const META_SYNCED: &str = "synchronized";
+pub(super) const META_GENESIS: &str = "genesis";
+const META_CONTACTS: &str = "contacts";
+const META_OFFSET: &str = "clock_offset_ms";
+
+/// Pause between two steps of checking the stored records, so that a large database does not hold up its opening.
+pub(super) const CHECK_PAUSE: Duration = Duration::from_millis(20);
+/// Records checked in one step.
+const CHECK_BATCH: usize = 256;
+/// Contacts kept across restarts.
+const MAX_KEPT_CONTACTS: usize = 4096;
+
+impl Engine {
+    pub(super) fn load(&mut self, now: Now) -> Result<(), StoreError> {
+        if let Some(bytes) = self.store.meta(META_OFFSET)?
+            && let Ok(bytes) = bytes.try_into()
+        {
+            self.overlay.restore_clock(i64::from_le_bytes(bytes));
+        }
+        self.usable = self.store.meta(META_SYNCED)?.is_some();
+        self.presence.since = self.peer_time(now);
+        if let Some(id) = self.properties_id
+            && let Some(record) = self.store.get(&id)?
+            && let Ok(properties) = crate::wire::decode_exact::<GraphProperties>(&record.body())
+        {
+            self.properties = properties;
+        }
+        self.next_expiry = self.store.next_expiry()?;
+        // Expired records are gone before anybody can see them; their events wait for the first flush.
+        self.flush_store(now)?;
+        for presence in self.stored_presence(now) {
+            self.overlay.add_contact(now, presence.addr, Some(presence.device.peer));
+        }
+        if let Some(bytes) = self.store.meta(META_CONTACTS)?
+            && let Ok(contacts) = postcard::from_bytes::<Vec<(NodeAddr, Option<PeerId>, Timestamp)>>(&bytes)
+        {
+            for (addr, peer, _seen) in contacts {
+                self.overlay.add_contact(now, addr, peer);
+            }
+        }
+        self.unchecked = Some(RecordKey::MIN);
+        self.check_stored(now);
+        Ok(())
+    }
+
+    /// Makes this node the graph's first: it has all there is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be stored.
+    pub fn found(&mut self, now: Now, properties: &GraphProperties) -> Result<(), super::PublishError> {
+        self.usable = true;
+        self.current_now = true;
+        self.refresh_stamper();
+        self.keep_meta(META_SYNCED, &[1])?;
+        if let Some(genesis) = self.genesis.clone() {
+            self.keep_genesis(&genesis)?;
+        }
+        self.put_properties(now, properties)?;
+        self.flush(now)?;
+        Ok(())
+    }
+
+    pub(super) fn learn_genesis(&mut self, genesis: Genesis) {
+        if self.genesis.is_some() {
+            return;
+        }
+        self.properties_id = Some(crate::record::record_id(&self.graph, &genesis.creator, &[0; 16]));
+        if let Err(error) = self.keep_genesis(&genesis) {
+            tracing::error!(%error, "cannot store what the graph is");
+        }
+        if let Some(hook) = self.genesis_hook.take() {
+            hook(&genesis);
+        }
+        self.genesis = Some(genesis);
+    }
+
+    fn keep_genesis(&mut self, genesis: &Genesis) -> Result<(), StoreError> {
+        let bytes = postcard::to_stdvec(genesis).expect("a genesis always encodes");
+        self.keep_meta(META_GENESIS, &bytes)
+    }
+
+    /// Checks signatures and rules of the next stretch of stored records; what does not hold is thrown out. A
+    /// damaged or altered file is thus found out without trusting it, a little at a time.
+    pub(super) fn check_stored(&mut self, now: Now) {
+        let Some(from) = self.unchecked else { return };
+        let result = self.check_stretch(now, from);
+        self.unchecked = result.unwrap_or_else(|error| {
+            tracing::error!(%error, "the stored records cannot be checked");
+            None
+        });
+    }
+
+    fn check_stretch(&mut self, now: Now, from: RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let keys = self.store.keys(&Filter::All, from, None, CHECK_BATCH)?;
+        let next = if keys.len() == CHECK_BATCH { keys.last().copied() } else { None };
+        // What cannot be read, or is not what its key says, is unsound whatever its signature.
+        let (mut bad, mut records) = (Vec::new(), Vec::new());
+        for key in keys {
+            match self.store.fetch(&key) {
+                Ok(Some(record)) if record.key() == key => records.push(record),
+                _ => bad.push(key),
+            }
+        }
+        let Some(genesis) = &self.genesis else { return Ok(None) };
+        let context = AdmitContext {
+            genesis,
+            peer_time: self.overlay.peer_time(now),
+            policy: &*self.policy,
+            seed: rand::RngExt::random(&mut self.rng),
+            parallel: self.parallel,
+        };
+        bad.extend(find_unsound(&self.graph, &records, &context).into_iter().map(SignedRecord::key));
+        for key in bad {
+            tracing::warn!(element = %key.element.short(), "a stored record does not hold; it is thrown out");
+            self.store.discard(&key)?;
+            self.meta_written = true;
+        }
+        Ok(next)
+    }
+
+    pub(super) fn keep_contacts(&mut self, now: Now) -> Result<(), StoreError> {
+        if !self.contacts_dirty {
+            return Ok(());
+        }
+        self.contacts_dirty = false;
+        let mut contacts: Vec<(NodeAddr, Option<PeerId>, Timestamp)> =
+            self.overlay.contacts().map(|c| (c.addr.clone(), c.peer, self.overlay.peer_time(now))).collect();
+        contacts.truncate(MAX_KEPT_CONTACTS);
+        let bytes = postcard::to_stdvec(&contacts).expect("contacts always encode");
+        self.keep_meta(META_CONTACTS, &bytes)?;
+        self.keep_meta(META_OFFSET, &self.overlay.clock_offset_ms().to_le_bytes())
+    }
+}

@@ -1,0 +1,117 @@
+//! Reconciliation with each neighbor: when, and what its end means.
+
+use std::mem;
+
+use super::Engine;
+use crate::{
+    events::Event,
+    ids::LinkId,
+    record::RecordType,
+    records::{
+        StoreError,
+        sync::{SyncAbort, SyncFault, SyncOutcome, SyncOutput},
+    },
+    time::Now,
+    wire::SyncMessage,
+};
+
+/// What a session has come to, told once its records are durable.
+#[derive(Debug)]
+pub(super) enum SyncDone {
+    /// One type is equal.
+    Type(RecordType),
+    /// Everything is.
+    All,
+}
+
+impl Engine {
+    pub(super) fn open_sync(&mut self, now: Now, link: LinkId) {
+        if let Err(error) = self.syncs.open(now, link, &*self.store) {
+            tracing::error!(%error, "the database cannot be read for a comparison");
+        }
+    }
+
+    pub(super) fn on_sync_message(&mut self, now: Now, link: LinkId, message: SyncMessage) {
+        let result = self.syncs.handle(now, link, message, &*self.store);
+        self.settle(now, link, result);
+        self.on_bulk_room(now, link);
+    }
+
+    pub(super) fn on_bulk_room(&mut self, now: Now, link: LinkId) {
+        let room = self.overlay.bulk_room(link);
+        let result = self.syncs.bulk_room(now, link, room, &*self.store);
+        self.settle(now, link, result);
+    }
+
+    pub(super) fn on_sync_output(&mut self, now: Now, output: SyncOutput) {
+        match output {
+            SyncOutput::Send { link, message } => self.overlay.send_sync(now, link, message),
+            SyncOutput::SendRecords { link, session, records } => {
+                self.overlay.send_records(now, link, session, records);
+            }
+            SyncOutput::TypeDone { record_type, .. } => self.syncs_done.push(SyncDone::Type(record_type)),
+            SyncOutput::Finished { link, outcome, .. } => match outcome {
+                SyncOutcome::Equal | SyncOutcome::Reconciled { .. } => self.syncs_done.push(SyncDone::All),
+                SyncOutcome::Aborted(why) => {
+                    tracing::debug!(link = link.0, ?why, "a comparison of databases was given up");
+                    if matches!(why, SyncAbort::ByPeer | SyncAbort::TimedOut) {
+                        self.overlay.compare_again(now, link);
+                    }
+                }
+            },
+        }
+    }
+
+    /// After a commit: what was compared is now also stored.
+    pub(super) fn finish_syncs(&mut self, now: Now) {
+        for done in mem::take(&mut self.syncs_done) {
+            match done {
+                SyncDone::Type(record_type) if record_type.is_reserved() => {}
+                SyncDone::Type(record_type) => {
+                    if !self.status.synchronized {
+                        self.hub.publish(Event::Synchronized(Some(record_type)));
+                    }
+                }
+                SyncDone::All => self.on_synchronized(now),
+            }
+        }
+    }
+
+    fn on_synchronized(&mut self, now: Now) {
+        if self.genesis.is_none() {
+            return;
+        }
+        if !self.usable {
+            self.usable = true;
+            self.refresh_stamper();
+            if let Err(error) = self.keep_meta(super::load::META_SYNCED, &[1]) {
+                tracing::error!(%error, "cannot note that this graph was synchronised");
+            }
+        }
+        if !self.current_now {
+            self.current_now = true;
+            self.list_present(now);
+            self.hub.publish(Event::Synchronized(None));
+        }
+        self.presence.touch(now);
+    }
+
+    fn settle(&mut self, now: Now, link: LinkId, result: Result<(), SyncFault>) {
+        match result {
+            Ok(()) => {}
+            Err(SyncFault::Protocol(what)) => {
+                tracing::debug!(link = link.0, what, "reconciliation broke the protocol");
+                self.close_for_protocol(now, link);
+            }
+            Err(SyncFault::Store(error)) => {
+                tracing::error!(%error, "the database cannot be read for a comparison");
+            }
+        }
+    }
+
+    pub(super) fn keep_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.store.set_meta(name, value)?;
+        self.meta_written = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Making new records on the caller's thread: a signature costs as much as storing the record, and needs of the engine
+//! only the clock and a few facts, which are shared here.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::PublishError;
+use crate::{
+    crypto::SecretKey,
+    ids::GraphId,
+    record::{Header, RecordDraft, SignedRecord},
+    time::{Hlc, HlcClock, Timestamp},
+};
+
+/// Stamps and signs new records of one node in one graph, on any thread.
+pub struct Stamper {
+    graph: GraphId,
+    identity: SecretKey,
+    state: Mutex<State>,
+}
+
+struct State {
+    clock: HlcClock,
+    /// Peer time minus this machine's, in milliseconds.
+    offset_ms: i64,
+    /// The graph's limit in bytes; `None` while this node may not write.
+    max_record: Option<usize>,
+}
+
+/// A new record of our own, signed and not stored yet: for [`Engine::publish_stamped`](super::Engine::publish_stamped).
+#[derive(Debug)]
+pub struct Stamped(pub(super) SignedRecord);
+
+impl std::fmt::Debug for Stamper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stamper").field("graph", &self.graph).finish_non_exhaustive()
+    }
+}
+
+impl Stamper {
+    pub(super) fn new(graph: GraphId, identity: SecretKey, last: Hlc) -> Self {
+        let state = State { clock: HlcClock::starting_after(last), offset_ms: 0, max_record: None };
+        Self { graph, identity, state: Mutex::new(state) }
+    }
+
+    /// Checks a draft, stamps and signs it.
+    ///
+    /// `wall`: this machine's clock. `nonce`: random.
+    ///
+    /// # Errors
+    /// [`PublishError::Draft`], [`PublishError::NeverSynchronized`].
+    pub fn stamp(
+        &self,
+        wall: Timestamp,
+        nonce: [u8; 16],
+        draft: RecordDraft,
+    ) -> Result<Stamped, PublishError> {
+        let hlc = {
+            let mut state = self.lock();
+            let max_record = state.max_record.ok_or(PublishError::NeverSynchronized)?;
+            let peer_now = wall.offset_by(state.offset_ms);
+            draft.check(max_record, peer_now)?;
+            state.clock.tick(peer_now)
+        };
+        Ok(Stamped(self.sign_new(hlc, nonce, draft)))
+    }
+
+    /// The first version of a record.
+    pub(super) fn sign_new(&self, hlc: Hlc, nonce: [u8; 16], draft: RecordDraft) -> SignedRecord {
+        let header = Header {
+            record_type: draft.record_type,
+            nonce,
+            creator: self.identity.peer(),
+            editor: None,
+            version: 1,
+            created: hlc.timestamp(),
+            hlc,
+            expires: draft.expires,
+            replaced: None,
+            grant: None,
+            deleted: false,
+            attributes: draft.attributes,
+            body_len: 0,
+            body_hash: [0; 32],
+        };
+        self.sign(header, &draft.body)
+    }
+
+    pub(super) fn sign(&self, header: Header, body: &[u8]) -> SignedRecord {
+        SignedRecord::sign(&self.graph, &self.identity, header, body)
+    }
+
+    pub(super) fn tick(&self, peer_now: Timestamp) -> Hlc {
+        self.lock().clock.tick(peer_now)
+    }
+
+    pub(super) fn observe(&self, seen: Hlc) {
+        self.lock().clock.observe(seen);
+    }
+
+    /// What the engine knows now.
+    pub(super) fn refresh(&self, offset_ms: i64, max_record: Option<usize>) {
+        let mut state = self.lock();
+        state.offset_ms = offset_ms;
+        state.max_record = max_record;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,493 @@
+//! The world: nodes, virtual time, and what befalls them.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::network::{End, LinkModel, Wires};
+use crate::{
+    crypto::SecretKey,
+    engine::{Engine, EngineParts},
+    events::Hub,
+    graph::{ConnectOptions, OverlayConfig},
+    ids::{GraphId, NodeId, RecordId},
+    io::{Input, Output},
+    limits::{CONNECT_TIMEOUT, DEFAULT_TOMBSTONE_LIFETIME},
+    link::{DialId, FailureReason},
+    record::{Genesis, GraphProperties, NodeAddr, RecordDraft},
+    records::{Durability, MemoryStore, OpenPolicy},
+    time::{Mono, Now, Timestamp},
+    wire::{Purpose, Stream},
+};
+
+/// Wall time at the beginning of every world.
+const EPOCH: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// Time between two joins.
+const JOIN_GAP: Duration = Duration::from_millis(200);
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Step {
+    Deliver { to: End, stream: Stream, bytes: Bytes },
+    Closed { end: End, why: FailureReason },
+    Dial { from: usize, dial: DialId, target: NodeId },
+    DialFailed { from: usize, dial: DialId, why: FailureReason },
+    Wake { node: usize },
+}
+
+pub(super) struct Actor {
+    pub(super) engine: Engine,
+    pub(super) node: NodeId,
+    pub(super) alive: bool,
+    /// This machine's clock against the world's, in milliseconds.
+    skew: i64,
+    wake: Option<Mono>,
+}
+
+/// Many nodes of one graph under virtual time. The first node makes the graph; the others join through it.
+#[derive(Debug)]
+pub struct World {
+    seed: u64,
+    rng: StdRng,
+    now: Mono,
+    order: u64,
+    queue: BinaryHeap<Reverse<(Mono, u64)>>,
+    steps: BTreeMap<u64, Step>,
+    pub(super) actors: Vec<Actor>,
+    wires: Wires,
+    links: LinkModel,
+    /// Which side of a partition each node is on.
+    side: Vec<usize>,
+    genesis: Genesis,
+    graph: GraphId,
+    config: OverlayConfig,
+    cancelled: BTreeSet<DialId>,
+    /// Frames delivered so far.
+    pub frames: u64,
+    /// Bytes delivered so far.
+    pub bytes: u64,
+}
+
+impl std::fmt::Debug for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.node.short(), if self.alive { "" } else { " (dead)" })
+    }
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let creator = SecretKey::from_bytes(&rng.random());
+        let genesis = Genesis::new(creator.peer(), rng.random());
+        Self {
+            seed,
+            graph: genesis.id(),
+            genesis,
+            rng,
+            now: Mono(0),
+            order: 0,
+            queue: BinaryHeap::new(),
+            steps: BTreeMap::new(),
+            actors: Vec::new(),
+            wires: Wires::default(),
+            links: LinkModel::default(),
+            side: Vec::new(),
+            config: OverlayConfig::default(),
+            cancelled: BTreeSet::new(),
+            frames: 0,
+            bytes: 0,
+        }
+    }
+
+    /// With other wires.
+    #[must_use]
+    pub const fn links(mut self, links: LinkModel) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// With lost packets: a share of 0 to 1.
+    #[must_use]
+    pub const fn loss(mut self, share: f64) -> Self {
+        self.links.loss = share;
+        self
+    }
+
+    /// With another overlay configuration for nodes added from here on.
+    #[must_use]
+    pub const fn config(mut self, config: OverlayConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With so many more nodes, which join 200 ms apart through those that listen already.
+    #[must_use]
+    pub fn nodes(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            self.add_node();
+            self.run(JOIN_GAP);
+        }
+        self
+    }
+
+    /// Adds a node that joins through a random listening one; returns its number.
+    ///
+    /// # Panics
+    /// If the memory store fails, which it does not.
+    pub fn add_node(&mut self) -> usize {
+        self.add_skewed(0)
+    }
+
+    /// Adds a node whose clock is off by so many milliseconds.
+    ///
+    /// # Panics
+    /// If the memory store fails, which it does not.
+    pub fn add_skewed(&mut self, skew: i64) -> usize {
+        let number = self.actors.len();
+        let first = number == 0;
+        let actor = Actor { skew, ..self.start(number, first) };
+        self.actors.push(actor);
+        self.side.push(0);
+        self.enter(number, first);
+        number
+    }
+
+    /// Time passes.
+    pub fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(Reverse((at, order))) = self.queue.peek().copied() {
+            if at > until {
+                break;
+            }
+            self.queue.pop();
+            self.now = self.now.max(at);
+            if let Some(step) = self.steps.remove(&order) {
+                self.perform(step);
+            }
+        }
+        self.now = until;
+    }
+
+    /// Runs until a condition holds, looking every 100 ms of virtual time; false if it did not within `limit`.
+    pub fn run_until(&mut self, limit: Duration, mut condition: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = self.now + limit;
+        while !condition(self) {
+            if self.now >= deadline {
+                return false;
+            }
+            self.run(Duration::from_millis(100));
+        }
+        true
+    }
+
+    /// A node publishes a record of type `sim.note`.
+    ///
+    /// # Panics
+    /// If the node may not publish; prints the seed.
+    pub fn publish(&mut self, node: usize, body: impl Into<Bytes>) -> RecordId {
+        let draft = RecordDraft::new("sim.note", body).expect("a good type");
+        let (now, seed) = (self.now_of(node), self.seed);
+        let record = self.actors[node].engine.publish(now, draft);
+        let id = record.unwrap_or_else(|error| panic!("seed {seed}: node {node} cannot publish: {error}")).id;
+        self.settle(node);
+        id
+    }
+
+    /// Access to a node's engine; what it did is carried out afterwards.
+    pub fn with<T>(&mut self, node: usize, f: impl FnOnce(&mut Engine, Now) -> T) -> T {
+        let now = self.now_of(node);
+        let value = f(&mut self.actors[node].engine, now);
+        self.settle(node);
+        value
+    }
+
+    /// A node stops without a word. Others notice by its silence.
+    pub fn kill(&mut self, node: usize) {
+        self.actors[node].alive = false;
+        for (mine, theirs) in self.wires.ends_of(node) {
+            self.wires.cut(mine);
+            self.later(self.links.idle_timeout, Step::Closed { end: theirs, why: FailureReason::Lost });
+        }
+    }
+
+    /// Feeds node `to` a frame as if its neighbor `from` had sent it: for tests of what a member may try. Nothing
+    /// happens if they are not linked. Stream 0 is control, 1 records, 2 bulk.
+    pub fn inject(&mut self, from: usize, to: usize, stream: usize, bytes: Vec<u8>) {
+        let stream = [Stream::Control, Stream::Records, Stream::Bulk][stream % 3];
+        if let Some((end, _)) = self.wires.ends_of(to).iter().find(|(_, theirs)| theirs.node == from) {
+            let link = end.link;
+            self.input(to, Input::Frame { link, stream, bytes: bytes.into() });
+        }
+    }
+
+    /// A killed node starts again with an empty memory and joins anew.
+    pub fn restart(&mut self, node: usize) {
+        self.actors[node] = self.start(node, false);
+        self.enter(node, false);
+    }
+
+    /// A node says goodbye and is gone.
+    pub fn leave(&mut self, node: usize) {
+        let now = self.now_of(node);
+        self.actors[node].engine.leave(now);
+        self.settle(node);
+        self.actors[node].alive = false;
+        for (mine, theirs) in self.wires.ends_of(node) {
+            self.wires.cut(mine);
+            self.later(
+                self.links.idle_timeout,
+                Step::Closed { end: theirs, why: FailureReason::ClosedByPeer },
+            );
+        }
+    }
+
+    /// Cuts the world in two: these nodes hear nothing from the rest, nor the rest from them.
+    pub fn split(&mut self, nodes: impl IntoIterator<Item = usize>) {
+        for node in nodes {
+            self.side[node] = 1;
+        }
+        let cut: Vec<End> = self
+            .wires
+            .all()
+            .filter(|(a, b)| self.side[a.node] != self.side[b.node])
+            .map(|(a, _)| a)
+            .collect();
+        for end in cut {
+            self.later(self.links.idle_timeout, Step::Closed { end, why: FailureReason::Lost });
+        }
+    }
+
+    /// Undoes all partitions.
+    pub fn heal(&mut self) {
+        self.side.fill(0);
+    }
+
+    /// Sets a machine's clock off by so many milliseconds.
+    pub fn skew(&mut self, node: usize, milliseconds: i64) {
+        self.actors[node].skew = milliseconds;
+    }
+
+    /// The seed, for messages.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many nodes there are, dead ones included.
+    pub fn len(&self) -> usize {
+        self.actors.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.actors.is_empty()
+    }
+
+    /// A node's engine, to look at.
+    pub fn engine(&self, node: usize) -> &Engine {
+        &self.actors[node].engine
+    }
+
+    pub(super) fn living(&self) -> impl Iterator<Item = (usize, &Actor)> {
+        self.actors.iter().enumerate().filter(|(_, actor)| actor.alive)
+    }
+
+    fn start(&mut self, number: usize, first: bool) -> Actor {
+        let identity = if first {
+            // The creator's key was drawn first from this seed.
+            SecretKey::from_bytes(&StdRng::seed_from_u64(self.seed).random())
+        } else {
+            SecretKey::from_bytes(&StdRng::seed_from_u64(self.seed ^ (number as u64 + 1) << 20).random())
+        };
+        let key =
+            SecretKey::from_bytes(&StdRng::seed_from_u64(self.seed ^ (number as u64 + 1) << 40).random());
+        let parts = EngineParts {
+            graph: self.graph,
+            genesis: first.then(|| self.genesis.clone()),
+            identity,
+            node: key.node(),
+            store: Box::new(MemoryStore::new(self.graph, self.rng.random())),
+            policy: Box::new(OpenPolicy),
+            hub: Hub::new(),
+            overlay: self.config.clone(),
+            precedence: Vec::new(),
+            durability: Durability::Relaxed,
+            tombstone_lifetime: DEFAULT_TOMBSTONE_LIFETIME,
+            parallel: false,
+            seed: self.rng.random(),
+        };
+        let now = Now { mono: self.now, wall: EPOCH + self.now.since(Mono(0)) };
+        let engine = Engine::new(parts, now).expect("a memory store can be read");
+        Actor { engine, node: key.node(), alive: true, skew: 0, wake: None }
+    }
+
+    fn enter(&mut self, number: usize, first: bool) {
+        let now = self.now_of(number);
+        let node = self.actors[number].node;
+        let address = NodeAddr::at(node, [self.socket(number)]);
+        let engine = &mut self.actors[number].engine;
+        engine.handle_input(now, Input::AddressesChanged(address));
+        if first {
+            engine.found(now, &GraphProperties::default()).expect("a memory store can be written");
+            engine.listen(now).expect("a founder can listen");
+            self.settle(number);
+            return;
+        }
+        let listening = |(_, actor): &(usize, &Actor)| actor.engine.status().listening;
+        let living: Vec<usize> =
+            self.living().filter(listening).map(|(n, _)| n).filter(|n| *n != number).collect();
+        let through = living[self.rng.random_range(0..living.len())];
+        let target = NodeAddr::at(self.actors[through].node, [self.socket(through)]);
+        let options =
+            ConnectOptions { expected_peer: None, deadline: CONNECT_TIMEOUT, purpose: Purpose::Neighbor };
+        self.actors[number].engine.connect(now, vec![target], options);
+        self.settle(number);
+    }
+
+    fn socket(&self, number: usize) -> std::net::SocketAddr {
+        let number = u32::try_from(number).expect("few nodes");
+        std::net::SocketAddr::from((std::net::Ipv4Addr::from(0x0a00_0000 | number), 1000))
+    }
+
+    fn now_of(&self, node: usize) -> Now {
+        let wall = (EPOCH + self.now.since(Mono(0))).offset_by(self.actors[node].skew);
+        Now { mono: self.now, wall }
+    }
+
+    fn later(&mut self, wait: Duration, step: Step) {
+        self.at(self.now + wait, step);
+    }
+
+    fn at(&mut self, at: Mono, step: Step) {
+        self.order += 1;
+        self.queue.push(Reverse((at, self.order)));
+        self.steps.insert(self.order, step);
+    }
+
+    fn perform(&mut self, step: Step) {
+        match step {
+            Step::Deliver { to, stream, bytes } => {
+                let Some(from) = self.wires.peer(to) else { return };
+                if self.side[from.node] != self.side[to.node] {
+                    return; // silence; the idle timeout tells both
+                }
+                self.frames += 1;
+                self.bytes += bytes.len() as u64;
+                self.input(to.node, Input::Frame { link: to.link, stream, bytes });
+            }
+            Step::Closed { end, why } => {
+                if self.wires.cut(end).is_some() {
+                    self.input(end.node, Input::LinkClosed { link: end.link, why });
+                }
+            }
+            Step::Dial { from, dial, target } => self.dial(from, dial, target),
+            Step::DialFailed { from, dial, why } => self.input(from, Input::DialFailed { dial, why }),
+            Step::Wake { node } => {
+                if self.actors[node].wake.is_some_and(|at| at <= self.now) {
+                    self.actors[node].wake = None;
+                    let now = self.now_of(node);
+                    if self.actors[node].alive {
+                        self.actors[node].engine.handle_timeout(now);
+                        self.settle(node);
+                    }
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, from: usize, dial: DialId, target: NodeId) {
+        if !self.actors[from].alive {
+            return;
+        }
+        let to = self.living().find(|(_, actor)| actor.node == target).map(|(number, _)| number);
+        let Some(to) = to.filter(|to| self.side[*to] == self.side[from]) else {
+            let why = FailureReason::Unreachable;
+            return self.later(self.links.dial_timeout, Step::DialFailed { from, dial, why });
+        };
+        let node = self.actors[from].node;
+        let (mine, theirs) = self.wires.connect(from, to);
+        self.input(to, Input::LinkOpened { link: theirs.link, node, dial: None });
+        self.input(from, Input::LinkOpened { link: mine.link, node: target, dial: Some(dial) });
+    }
+
+    fn input(&mut self, node: usize, input: Input) {
+        if self.actors[node].alive {
+            let now = self.now_of(node);
+            self.actors[node].engine.handle_input(now, input);
+            self.settle(node);
+        }
+    }
+
+    /// Ends a node's batch and carries out what it said.
+    fn settle(&mut self, node: usize) {
+        let now = self.now_of(node);
+        self.actors[node].engine.flush(now).expect("a memory store can be written");
+        while let Some(output) = self.actors[node].engine.poll_output() {
+            self.carry_out(node, output);
+        }
+        while self.actors[node].engine.poll_notice().is_some() {}
+        let engine = &self.actors[node].engine;
+        if engine.is_usable() && !engine.status().listening && engine.status().synchronized {
+            self.actors[node].engine.listen(now).expect("a synchronised node can listen");
+            self.settle(node);
+            return;
+        }
+        if let Some(at) = self.actors[node].engine.poll_timeout(now) {
+            let at = at.max(self.now + Duration::from_micros(1));
+            if self.actors[node].wake.is_none_or(|wake| at < wake || wake < self.now) {
+                self.actors[node].wake = Some(at);
+                self.at(at, Step::Wake { node });
+            }
+        }
+    }
+
+    fn carry_out(&mut self, node: usize, output: Output) {
+        match output {
+            Output::Dial { dial, addr } => {
+                let delay = self.links.delay(&mut self.rng) * 2;
+                self.later(delay, Step::Dial { from: node, dial, target: addr.node });
+            }
+            Output::CancelDial(dial) => {
+                self.cancelled.insert(dial);
+            }
+            Output::Send { link, stream, frame, confirm } => {
+                self.send(End { node, link }, stream, frame, confirm);
+            }
+            Output::LinkReady { .. } => {}
+            Output::Close { link } => self.close(End { node, link }),
+        }
+    }
+
+    fn send(&mut self, from: End, stream: Stream, frame: Bytes, confirm: bool) {
+        let Some(to) = self.wires.peer(from) else { return };
+        let earliest = self.now + self.links.delay(&mut self.rng);
+        let at = self.wires.arrival(from, stream, earliest);
+        let size = frame.len();
+        self.at(at, Step::Deliver { to, stream, bytes: frame });
+        let written = self.wires.unconfirmed(from, stream);
+        *written += size;
+        if confirm {
+            let bytes = std::mem::take(written);
+            let now = self.now_of(from.node);
+            let written = Input::Written { link: from.link, stream, bytes };
+            self.actors[from.node].engine.handle_input(now, written);
+        }
+    }
+
+    fn close(&mut self, end: End) {
+        // What was sent before still arrives first.
+        let mut at = self.now;
+        for stream in [Stream::Control, Stream::Records, Stream::Bulk] {
+            at = at.max(self.wires.arrival(end, stream, self.now + self.links.max_latency));
+        }
+        if let Some(other) = self.wires.cut(end) {
+            self.at(at, Step::Closed { end: other, why: FailureReason::ClosedByPeer });
+        }
+    }
+}
