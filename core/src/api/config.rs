@@ -1,0 +1,120 @@
+//! How a node runs and how graphs are made: plain structs with defaults.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    api::ApiVersion,
+    crypto::SecretKey,
+    limits::{
+        DEFAULT_MAX_RECORD, DEFAULT_TOMBSTONE_LIFETIME, MAX_NEIGHBORS, MIN_NEIGHBORS, PING_INTERVAL,
+        TARGET_NEIGHBORS,
+    },
+    net::NetworkMode,
+    record::{GraphProperties, RecordType},
+    records::Durability,
+};
+
+/// How a node runs. `NodeConfig::default()` is a node in memory on the local network.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where keys and databases are kept, readable by their owner only. `None`: in memory, gone with the node.
+    pub data_dir: Option<PathBuf>,
+    /// The identity to act for. Default: the one in the data directory, made on first use.
+    pub identity: Option<SecretKey>,
+    /// Whom the network may involve. Default: [`NetworkMode::Local`], no third party.
+    pub network: NetworkMode,
+    /// UDP addresses to bind, IPv4 and IPv6; port 0 picks a free one. Empty (the default): all interfaces, any port.
+    /// One port serves all graphs.
+    pub bind: Vec<SocketAddr>,
+    /// Whether to find nodes on the local network by mDNS. Default true.
+    pub mdns: bool,
+    /// Neighbors each graph tries to keep. Default 5; each costs one connection and one copy of every new record.
+    pub target_neighbors: usize,
+    /// Neighbors each graph accepts. Default 8.
+    pub max_neighbors: usize,
+    /// Neighbors below which a graph looks for more at once. Default 3.
+    pub min_neighbors: usize,
+    /// Time between pings on each link. Default 1 s; phones want more. A dead neighbor is noticed after about four.
+    pub ping_interval: Duration,
+    /// When a write is acknowledged. Default: when it is on the disk.
+    pub durability: Durability,
+    /// How long deletes are remembered. Default 30 days; at least twice the longest absence you want to tolerate.
+    pub tombstone_lifetime: Duration,
+    /// The version of this library that the caller was written for. Default: this one.
+    pub version: ApiVersion,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            identity: None,
+            network: NetworkMode::Local,
+            bind: Vec::new(),
+            mdns: true,
+            target_neighbors: TARGET_NEIGHBORS,
+            max_neighbors: MAX_NEIGHBORS,
+            min_neighbors: MIN_NEIGHBORS,
+            ping_interval: PING_INTERVAL,
+            durability: Durability::Synced,
+            tombstone_lifetime: DEFAULT_TOMBSTONE_LIFETIME,
+            version: ApiVersion::CURRENT,
+        }
+    }
+}
+
+impl NodeConfig {
+    /// A node in memory that binds a free port of the loopback interface and looks for nobody: for tests and for
+    /// several nodes on one machine.
+    pub fn loopback() -> Self {
+        Self { bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))], mdns: false, ..Self::default() }
+    }
+
+    /// The same with a data directory.
+    #[must_use]
+    pub fn at(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(dir.into());
+        self
+    }
+}
+
+/// What a new graph is like.
+#[derive(Debug, Clone)]
+#[doc(alias = "PEER_GRAPH_PROPERTIES")]
+pub struct CreateGraph {
+    /// The properties that may change later.
+    pub properties: GraphProperties,
+    /// Most bytes of body plus attributes of a record. Default 1 MiB; 1 KiB to 60 MiB. Fixed for ever.
+    pub max_record: u32,
+    /// Makes the graph's id and secret follow from these bytes and the identity, so that the same graph cannot be
+    /// made twice. Keep them as secret as a ticket. Default: random.
+    pub seed: Option<[u8; 32]>,
+    /// Record types to synchronise first, in order; each is told by `Synchronized`.
+    pub precedence: Vec<RecordType>,
+}
+
+impl Default for CreateGraph {
+    fn default() -> Self {
+        Self {
+            properties: GraphProperties::default(),
+            max_record: DEFAULT_MAX_RECORD,
+            seed: None,
+            precedence: Vec::new(),
+        }
+    }
+}
+
+impl From<&str> for CreateGraph {
+    /// A graph with a name and defaults.
+    fn from(name: &str) -> Self {
+        let properties = GraphProperties { name: name.into(), ..GraphProperties::default() };
+        Self { properties, ..Self::default() }
+    }
+}
+
+/// How a graph is opened.
+#[derive(Debug, Clone, Default)]
+pub struct OpenGraph {
+    /// Record types to synchronise first, in order; each is told by `Synchronized`.
+    pub precedence: Vec<RecordType>,
+}

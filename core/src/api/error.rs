@@ -1,0 +1,281 @@
+//! One error for all calls: a kind that programs switch on, with a stable number; a message for people; the cause.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    engine::PublishError,
+    graph::ConnectFailure,
+    ids::ParseIdError,
+    record::{DraftError, PropertiesError, RecordTypeError, TicketError},
+    records::StoreError,
+};
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal),* $(,)?) => {
+        /// What went wrong. The number of a kind never changes; bindings have one exception class for each.
+        ///
+        /// Exhaustive on purpose: a new kind must be a compile error in every binding.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $name = $code,)*
+        }
+
+        impl ErrorKind {
+            /// All kinds, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable number.
+            pub const fn code(self) -> u32 {
+                self as u32
+            }
+
+            /// The stable name, as in the source.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An argument breaks a rule; the message names it. The caller's mistake.
+    InvalidArgument = 1,
+    /// The text is not a ticket, or is cut off or mistyped.
+    InvalidTicket = 2,
+    /// The text is not an identifier.
+    InvalidId = 3,
+    /// A record type, attribute name or graph belongs to the library.
+    Reserved = 4,
+    /// A record, message or property exceeds its limit.
+    TooLarge = 5,
+    /// An expiration lies in the past, or would be brought forward.
+    InvalidExpiration = 6,
+    /// This version of the library does not offer what was asked for.
+    UnsupportedVersion = 7,
+
+    /// There is no such thing: record, node, connection.
+    NotFound = 20,
+    /// The record was deleted.
+    Deleted = 21,
+    /// A database for this graph is here already.
+    AlreadyExists = 22,
+    /// The record has another version than expected.
+    VersionMismatch = 23,
+    /// The graph is open in this node.
+    GraphInUse = 24,
+    /// The graph is not known here: no database, and no ticket.
+    UnknownGraph = 25,
+
+    /// The node or graph has been closed.
+    Closed = 40,
+    /// This node has never synchronised with the graph; connect first.
+    NeverSynchronized = 41,
+    /// The graph is not listening.
+    NotListening = 42,
+    /// The graph's policy does not allow it.
+    NotAuthorized = 43,
+
+    /// A node cannot connect to itself.
+    ConnectToSelf = 60,
+    /// The two nodes are neighbors already.
+    AlreadyNeighbor = 61,
+    /// The other end does not know this graph.
+    WrongGraph = 62,
+    /// The other end is not the expected identity.
+    WrongPeer = 63,
+    /// The other end, and everyone it referred to, refused.
+    Refused = 64,
+    /// Nobody answered at any address.
+    Unreachable = 65,
+    /// The deadline passed.
+    TimedOut = 66,
+    /// The call was cancelled.
+    Cancelled = 67,
+    /// The other end does not accept direct connections.
+    DirectNotAccepted = 68,
+    /// The connection ended, or there is none with this number.
+    NotConnected = 69,
+    /// The network is not there: no socket could be bound, or a relay or lookup address is wrong.
+    Network = 70,
+
+    /// The data directory is in use by another node.
+    DirectoryInUse = 80,
+    /// The disk or the database failed; the cause tells.
+    Storage = 81,
+    /// The database or a key file is damaged, or of another graph.
+    Damaged = 82,
+    /// The database was written by a later version.
+    NewerSchema = 83,
+
+    /// A fault of the library itself.
+    Internal = 99,
+}
+
+/// An error of any call.
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of any call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None }
+    }
+
+    pub(crate) fn caused(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        cause: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { kind, message: message.into(), cause: Some(Arc::new(cause)) }
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(ErrorKind::Closed, "the node or graph has been closed")
+    }
+
+    /// What went wrong, for programs.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The kind's stable number.
+    pub const fn code(&self) -> u32 {
+        self.kind.code()
+    }
+
+    /// What went wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({}): {}", self.kind.name(), self.kind.code(), self.message)?;
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Io(_) => ErrorKind::Storage,
+            StoreError::Damaged(_) | StoreError::WrongGraph => ErrorKind::Damaged,
+            StoreError::Schema { .. } => ErrorKind::NewerSchema,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
+impl From<DraftError> for Error {
+    fn from(error: DraftError) -> Self {
+        let kind = match &error {
+            DraftError::Type(_) | DraftError::Attributes(_) => ErrorKind::InvalidArgument,
+            DraftError::Reserved(_) => ErrorKind::Reserved,
+            DraftError::TooLarge { .. } => ErrorKind::TooLarge,
+            DraftError::Expired(_) => ErrorKind::InvalidExpiration,
+        };
+        let kind = match &error {
+            DraftError::Attributes(crate::record::AttributeError::Reserved { .. }) => ErrorKind::Reserved,
+            DraftError::Attributes(crate::record::AttributeError::TooLarge { .. }) => ErrorKind::TooLarge,
+            _ => kind,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        let kind = match error {
+            PublishError::Draft(draft) => return draft.into(),
+            PublishError::Store(store) => return store.into(),
+            PublishError::NeverSynchronized => ErrorKind::NeverSynchronized,
+            PublishError::NotFound(_) => ErrorKind::NotFound,
+            PublishError::Deleted(_) => ErrorKind::Deleted,
+            PublishError::VersionMismatch { .. } => ErrorKind::VersionMismatch,
+            PublishError::ShorterLife => ErrorKind::InvalidExpiration,
+            PublishError::NotAllowed(_) => ErrorKind::NotAuthorized,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<ConnectFailure> for Error {
+    fn from(failure: ConnectFailure) -> Self {
+        let kind = match failure {
+            ConnectFailure::ToSelf => ErrorKind::ConnectToSelf,
+            ConnectFailure::AlreadyNeighbor(_) => ErrorKind::AlreadyNeighbor,
+            ConnectFailure::WrongGraph => ErrorKind::WrongGraph,
+            ConnectFailure::WrongPeer => ErrorKind::WrongPeer,
+            ConnectFailure::Refused { .. } => ErrorKind::Refused,
+            ConnectFailure::DirectNotAccepted => ErrorKind::DirectNotAccepted,
+            ConnectFailure::Unreachable => ErrorKind::Unreachable,
+            ConnectFailure::TimedOut => ErrorKind::TimedOut,
+            ConnectFailure::Cancelled => ErrorKind::Cancelled,
+            ConnectFailure::NotListening => ErrorKind::NotListening,
+        };
+        Self::new(kind, failure.to_string())
+    }
+}
+
+macro_rules! from_plain {
+    ($($error:ty => $kind:ident),* $(,)?) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::caused(ErrorKind::$kind, error.to_string(), error)
+            }
+        }
+    )*};
+}
+from_plain!(TicketError => InvalidTicket, ParseIdError => InvalidId, RecordTypeError => InvalidArgument);
+
+impl From<PropertiesError> for Error {
+    fn from(error: PropertiesError) -> Self {
+        let kind = match error {
+            PropertiesError::Name { .. } | PropertiesError::Comment { .. } => ErrorKind::TooLarge,
+            PropertiesError::PresenceLifetime(_) | PropertiesError::MaxRecord(_) => {
+                ErrorKind::InvalidArgument
+            }
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x1_every_kind_has_a_stable_unique_number_and_name() {
+        let codes: Vec<u32> = ErrorKind::ALL.iter().map(|k| k.code()).collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        // Numbers are a promise: these must never change.
+        assert_eq!(ErrorKind::NotFound.code(), 20);
+        assert_eq!(ErrorKind::WrongPeer.code(), 63);
+        assert_eq!(ErrorKind::Internal.code(), 99);
+        assert_eq!(ErrorKind::TimedOut.name(), "TimedOut");
+    }
+}

@@ -1,0 +1,420 @@
+//! A graph: the calls of an application.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use super::{
+    ConnectionInfo, Error, ErrorKind, EventStream, Result,
+    connection::{Connecting, Target},
+    node::NodeInner,
+};
+use crate::{
+    engine::{Engine, Feed, Stamper},
+    events::{Cursor, EventFilter, Hub, NodeInfo, Status, SubscribeOptions},
+    ids::{ConnectionId, GraphId, NodeId, PeerId},
+    limits::CONNECT_TIMEOUT,
+    net::{Driver, Gone, GraphPort},
+    record::{Genesis, GraphProperties, GraphSecret, Ticket},
+    records::Reader,
+    time::Timestamp,
+};
+
+/// Whether a database was there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum OpenOutcome {
+    /// A new, empty one was made.
+    Created,
+    /// One from before was found.
+    Existing,
+}
+
+/// What `listen` did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ListenOutcome {
+    /// The graph listens now.
+    Started,
+    /// It did already.
+    AlreadyListening,
+}
+
+/// New values for changeable properties; `None` leaves one as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PropertiesUpdate {
+    /// Friendly name, at most 255 bytes.
+    pub name: Option<String>,
+    /// Comment, at most 512 bytes.
+    pub comment: Option<String>,
+    /// How long a presence record lives unless refreshed; at least 5 minutes.
+    pub presence_lifetime: Option<Duration>,
+    /// How many nodes publish their presence; `Some(None)`: all.
+    pub presence_max: Option<Option<u32>>,
+}
+
+/// A graph that is open in a node. Cheap to clone. Stays open until [`close`](Self::close) or the node's end.
+#[derive(Clone)]
+pub struct Graph {
+    inner: Arc<GraphInner>,
+}
+
+pub(crate) struct GraphInner {
+    pub(super) id: GraphId,
+    pub(super) driver: Driver,
+    pub(super) hub: Arc<Hub>,
+    pub(super) stamper: Arc<Stamper>,
+    pub(super) port: GraphPort,
+    pub(super) node: Weak<NodeInner>,
+    /// Gone with the graph: a closed one keeps no file open.
+    pub(super) reader: Mutex<Option<Arc<dyn Reader>>>,
+    pub(super) secret: GraphSecret,
+    pub(super) opened: OpenOutcome,
+    pub(super) closing: tokio::sync::OnceCell<()>,
+    pub(super) watching: Mutex<Option<tokio::task::AbortHandle>>,
+}
+
+impl GraphInner {
+    pub(super) fn reader(&self) -> Result<Arc<dyn Reader>> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.clone().ok_or_else(Error::closed)
+    }
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Graph({})", self.inner.id.short())
+    }
+}
+
+impl fmt::Debug for GraphInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Graph({})", self.id.short())
+    }
+}
+
+impl Graph {
+    pub(super) const fn new(inner: Arc<GraphInner>) -> Self {
+        Self { inner }
+    }
+
+    /// The graph's id.
+    pub fn id(&self) -> GraphId {
+        self.inner.id
+    }
+
+    /// Whether its database was found or made when it was opened.
+    pub fn open_outcome(&self) -> OpenOutcome {
+        self.inner.opened
+    }
+
+    /// A ticket with this node, if it listens, and some of its neighbors. Whoever has it can join.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn ticket(&self) -> Result<Ticket> {
+        let nodes = self.call(|engine, _| engine.entry_points()).await?;
+        Ok(Ticket { graph: self.inner.id, secret: self.inner.secret, nodes })
+    }
+
+    /// Lets others connect to this node.
+    ///
+    /// # Errors
+    /// `NeverSynchronized` if this node has nothing to offer yet, `Closed`.
+    #[doc(alias = "PeerGraphListen")]
+    pub async fn listen(&self) -> Result<ListenOutcome> {
+        let started = self.write(|engine, now| engine.listen(now)).await?;
+        Ok(if started { ListenOutcome::Started } else { ListenOutcome::AlreadyListening })
+    }
+
+    /// Connects to a neighbor: a node, an address, or one of a ticket's nodes. Starts at once; the result resolves to
+    /// exactly one outcome, after following referrals, within a minute unless told otherwise.
+    ///
+    /// # Errors
+    /// When awaited: `ConnectToSelf`, `AlreadyNeighbor`, `WrongGraph`, `WrongPeer`, `Refused`, `Unreachable`,
+    /// `TimedOut`, `Cancelled`, `NotFound` if the target has no known node, `Closed`.
+    #[doc(alias = "PeerGraphConnect")]
+    pub fn connect(&self, target: impl Into<Target>) -> Connecting {
+        self.connect_with(target, super::ConnectOptions::default())
+    }
+
+    /// Connects, waits until this node is synchronised, and listens.
+    pub(super) async fn enter(&self, target: Target) -> Result<()> {
+        let events = self.subscribe(SubscribeOptions::new(EventFilter::kinds([
+            crate::events::EventKind::StatusChanged,
+        ])))?;
+        let connected = self.connect(target).await;
+        let usable = self.call(|engine, _| engine.properties().is_ok()).await?;
+        match connected {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyNeighbor => {}
+            // An island with a database listens; maintenance finds the others when they are there.
+            Err(_) if usable => {
+                self.listen().await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        let synchronized = async {
+            while !self.status().await?.synchronized {
+                if events.next().await.is_none() {
+                    return Err(Error::closed());
+                }
+            }
+            Ok(())
+        };
+        super::runtime::within(CONNECT_TIMEOUT, synchronized).await.unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::TimedOut, "connected, but the database did not come in time"))
+        })?;
+        self.listen().await?;
+        Ok(())
+    }
+
+    /// Listening, connected, synchronised.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGraphGetStatus")]
+    pub async fn status(&self) -> Result<Status> {
+        self.call(|engine, _| engine.status()).await
+    }
+
+    /// What cannot change: creator and record limit.
+    ///
+    /// # Errors
+    /// `NeverSynchronized` before the first connect, `Closed`.
+    pub async fn genesis(&self) -> Result<Genesis> {
+        self.call(|engine, _| engine.genesis().cloned())
+            .await?
+            .ok_or_else(|| crate::engine::PublishError::NeverSynchronized.into())
+    }
+
+    /// What may change.
+    ///
+    /// # Errors
+    /// `NeverSynchronized` before the first connect, `Closed`.
+    #[doc(alias = "PeerGraphGetProperties")]
+    pub async fn properties(&self) -> Result<GraphProperties> {
+        self.call(|engine, _| engine.properties().cloned()).await?.map_err(Error::from)
+    }
+
+    /// Changes properties, for all nodes; returns the new ones.
+    ///
+    /// # Errors
+    /// `TooLarge` or `InvalidArgument` if one is out of bounds, `NeverSynchronized`, `Storage`, `Closed`.
+    #[doc(alias = "PeerGraphSetProperties")]
+    pub async fn set_properties(&self, update: PropertiesUpdate) -> Result<GraphProperties> {
+        self.write(move |engine, now| -> Result<GraphProperties> {
+            let mut properties = engine.properties()?.clone();
+            if let Some(name) = update.name {
+                properties.name = name;
+            }
+            if let Some(comment) = update.comment {
+                properties.comment = comment;
+            }
+            if let Some(lifetime) = update.presence_lifetime {
+                properties.presence_lifetime = lifetime;
+            }
+            if let Some(max) = update.presence_max {
+                properties.presence_max = max;
+            }
+            properties.check()?;
+            engine.put_properties(now, &properties)?;
+            Ok(properties)
+        })
+        .await
+    }
+
+    /// Subscribes to events. Nothing that happens after this returns is missed.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGraphRegisterEvent")]
+    pub fn subscribe(&self, options: SubscribeOptions) -> Result<EventStream> {
+        let feed = Arc::new(Feed(self.inner.reader()?));
+        let subscription = self.inner.hub.subscribe(options, feed).map_err(|_| Error::closed())?;
+        Ok(EventStream::new(subscription))
+    }
+
+    /// Subscribes to what a filter lets through, from now on.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn events(&self, filter: EventFilter) -> Result<EventStream> {
+        self.subscribe(SubscribeOptions::new(filter))
+    }
+
+    /// Keeps a cursor under a name, in this database, to go on from after a restart.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an empty name or one over 64 bytes, `Storage`, `Closed`.
+    pub async fn save_cursor(&self, name: &str, cursor: Cursor) -> Result<()> {
+        let name = cursor_name(name)?;
+        self.write(move |engine, _| engine.save_cursor(&name, &cursor)).await
+    }
+
+    /// A cursor kept under a name.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `Storage`, `Closed`.
+    pub async fn load_cursor(&self, name: &str) -> Result<Option<Cursor>> {
+        let name = cursor_name(name)?;
+        Ok(self.call(move |engine, _| engine.load_cursor(&name)).await??)
+    }
+
+    /// The nodes that are here: this one first, then those whose presence is known. A snapshot.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGraphEnumNodes")]
+    pub async fn nodes(&self) -> Result<Vec<NodeInfo>> {
+        self.call(|engine, _| engine.nodes()).await
+    }
+
+    /// The nodes of one identity that are here.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn nodes_of(&self, peer: PeerId) -> Result<Vec<NodeInfo>> {
+        let mut nodes = self.nodes().await?;
+        nodes.retain(|info| info.peer == peer);
+        Ok(nodes)
+    }
+
+    /// What is known of one node.
+    ///
+    /// # Errors
+    /// `NotFound`, `Closed`.
+    #[doc(alias = "PeerGraphGetNodeInfo")]
+    pub async fn node_info(&self, node: NodeId) -> Result<NodeInfo> {
+        let found = self.nodes().await?.into_iter().find(|info| info.node == node);
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("node {} is not here", node.short())))
+    }
+
+    /// Sets the text that others read beside this node; `None` clears it.
+    ///
+    /// # Errors
+    /// `TooLarge` above 1,024 bytes, `Closed`.
+    #[doc(alias = "PeerGraphSetNodeAttributes")]
+    pub async fn set_node_attributes(&self, attributes: Option<&str>) -> Result<()> {
+        let text = attributes.unwrap_or_default().to_owned();
+        if text.len() > crate::limits::MAX_NODE_ATTRIBUTES {
+            let message = format!("node attributes have {} bytes, more than 1024", text.len());
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        self.call(move |engine, now| engine.set_attributes(now, text)).await
+    }
+
+    /// Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGraphSetPresence")]
+    pub async fn force_presence(&self, forced: bool) -> Result<()> {
+        self.call(move |engine, now| engine.force_presence(now, forced)).await
+    }
+
+    /// The neighbors. A snapshot.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn neighbors(&self) -> Result<Vec<ConnectionInfo>> {
+        let neighbors = self.call(|engine, _| engine.neighbors()).await?;
+        Ok(neighbors.into_iter().map(ConnectionInfo::neighbor).collect())
+    }
+
+    /// The direct connections. A snapshot.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn direct_connections(&self) -> Result<Vec<ConnectionInfo>> {
+        let directs = self.call(|engine, _| engine.directs()).await?;
+        Ok(directs.into_iter().map(ConnectionInfo::direct).collect())
+    }
+
+    /// Closes one neighbor link or direct connection.
+    ///
+    /// # Errors
+    /// `NotConnected` if there is none with this number, `Closed`.
+    pub async fn disconnect(&self, connection: ConnectionId) -> Result<()> {
+        let found = self.call(move |engine, now| engine.disconnect(now, connection)).await?;
+        if found { Ok(()) } else { Err(super::connection::not_connected(connection)) }
+    }
+
+    /// The clock this graph agrees on, now.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGraphUniversalTimeToPeerTime")]
+    pub async fn peer_time(&self) -> Result<Timestamp> {
+        self.call(|engine, now| engine.peer_time(now)).await
+    }
+
+    /// A moment of this machine's clock as the graph would name it.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn to_peer_time(&self, local: Timestamp) -> Result<Timestamp> {
+        Ok(local.offset_by(self.call(|engine, _| engine.clock_offset_ms()).await?))
+    }
+
+    /// A moment of the graph's clock as this machine would name it.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGraphPeerTimeToUniversalTime")]
+    pub async fn to_local_time(&self, peer: Timestamp) -> Result<Timestamp> {
+        Ok(peer.offset_by(-self.call(|engine, _| engine.clock_offset_ms()).await?))
+    }
+
+    /// How many records (tombstones included) the database has, and the fingerprint of their set: equal on two nodes
+    /// exactly if their databases are.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn fingerprint(&self) -> Result<crate::records::Fingerprint> {
+        self.call(|engine, _| engine.fingerprint()).await
+    }
+
+    /// Says goodbye to the neighbors, makes everything durable, closes the database, ends all event streams. Repeated
+    /// calls wait for the first.
+    #[doc(alias = "PeerGraphClose")]
+    pub async fn close(&self) {
+        let inner = self.inner.clone();
+        let _ = super::runtime::spawn(async move { inner.close().await }).await;
+    }
+
+    pub(super) const fn inner(&self) -> &Arc<GraphInner> {
+        &self.inner
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Engine, crate::time::Now) -> T + Send + 'static,
+    ) -> Result<T> {
+        Ok(self.inner.driver.call(f).await?)
+    }
+
+    pub(super) async fn write<T: Send + 'static, E>(
+        &self,
+        f: impl FnOnce(&mut Engine, crate::time::Now) -> Result<T, E> + Send + 'static,
+    ) -> Result<T>
+    where
+        E: From<crate::records::StoreError> + Into<Error> + Send + 'static,
+    {
+        self.inner.driver.write(f).await?.map_err(Into::into)
+    }
+}
+
+impl From<Gone> for Error {
+    fn from(_: Gone) -> Self {
+        Self::closed()
+    }
+}
+
+fn cursor_name(name: &str) -> Result<String> {
+    if name.is_empty() || name.len() > crate::limits::MAX_RECORD_TYPE {
+        return Err(Error::new(ErrorKind::InvalidArgument, "a cursor's name has 1 to 64 bytes"));
+    }
+    Ok(name.to_owned())
+}

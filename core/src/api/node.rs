@@ -1,0 +1,372 @@
+//! A node: one running instance, its identity, and the graphs open in it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    CreateGraph, Error, ErrorKind, Graph, NodeConfig, OpenGraph, Result, Target,
+    graph::GraphInner,
+    keys::DataDir,
+    runtime::{blocking, spawn},
+};
+use crate::{
+    crypto::{self, SecretKey},
+    ids::{GraphId, NodeId, PeerId},
+    net::{Clock, NetConfig, Transport},
+    record::{Genesis, GraphSecret, NodeAddr, PropertiesError, Ticket},
+};
+
+/// A version of this library's interface.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ApiVersion {
+    /// Changes when something is taken away.
+    pub major: u16,
+    /// Changes when something is added.
+    pub minor: u16,
+}
+
+impl ApiVersion {
+    /// The version this library has.
+    pub const CURRENT: Self = Self { major: 0, minor: 1 };
+
+    /// True if a program written for `wanted` runs on this library.
+    pub const fn supports(self, wanted: Self) -> bool {
+        self.major == wanted.major && self.minor >= wanted.minor
+    }
+}
+
+/// One running instance: an endpoint with its own key, acting for an identity.
+///
+/// Cheap to clone. The node ends with [`shutdown`](Self::shutdown), or when the last clone is dropped; then all its
+/// graphs are closed and their event streams end, whoever still holds them.
+pub struct Node {
+    inner: Arc<NodeInner>,
+}
+
+pub(crate) struct NodeInner {
+    pub(super) config: NodeConfig,
+    pub(super) identity: SecretKey,
+    pub(super) node: NodeId,
+    pub(super) dir: Option<DataDir>,
+    pub(super) transport: Arc<Transport>,
+    pub(super) clock: Clock,
+    graphs: Mutex<BTreeMap<GraphId, Arc<GraphInner>>>,
+    opening: tokio::sync::Mutex<()>,
+    closed: AtomicBool,
+    handles: AtomicUsize,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.inner.node.short())
+    }
+}
+
+impl fmt::Debug for NodeInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.node.short())
+    }
+}
+
+impl Clone for Node {
+    fn clone(&self) -> Self {
+        self.inner.handles.fetch_add(1, Ordering::Relaxed);
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.inner.handles.fetch_sub(1, Ordering::AcqRel) == 1 && !self.inner.is_closed() {
+            let inner = self.inner.clone();
+            spawn(async move { inner.shutdown().await });
+        }
+    }
+}
+
+impl Node {
+    /// Opens a node on a data directory, which is made on first use with fresh keys.
+    ///
+    /// # Errors
+    /// `DirectoryInUse` if another node owns the directory, `Storage` or `Damaged` if it cannot be used, `Network` if
+    /// no socket could be bound.
+    pub async fn open(data_dir: impl Into<PathBuf>) -> Result<Self> {
+        Self::start(NodeConfig::default().at(data_dir)).await
+    }
+
+    /// Opens a node in memory: fresh keys, nothing is kept.
+    ///
+    /// # Errors
+    /// `Network` if no socket could be bound.
+    pub async fn in_memory() -> Result<Self> {
+        Self::start(NodeConfig::default()).await
+    }
+
+    /// Opens a node.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `UnsupportedVersion` if the configuration asks for another version.
+    #[doc(alias = "PeerGraphStartup")]
+    pub async fn start(config: NodeConfig) -> Result<Self> {
+        if !ApiVersion::CURRENT.supports(config.version) {
+            let ApiVersion { major, minor } = config.version;
+            let message = format!("this library has interface 0.1, not {major}.{minor}");
+            return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+        }
+        let (config, dir, identity, key) = blocking(move || Self::prepare(config)).await?;
+        let net = NetConfig {
+            mode: config.network.clone(),
+            bind: config.bind.clone(),
+            mdns: config.mdns,
+            secret: key.clone(),
+        };
+        let transport = spawn(Transport::start(net))
+            .await
+            .map_err(|error| Error::caused(ErrorKind::Internal, "the network task failed", error))?;
+        let transport = transport
+            .map_err(|error| Error::caused(ErrorKind::Network, format!("no network: {error}"), error))?;
+        let inner = NodeInner {
+            config,
+            identity,
+            node: key.node(),
+            dir,
+            transport,
+            clock: Clock::new(),
+            graphs: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            closed: AtomicBool::new(false),
+            handles: AtomicUsize::new(1),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// This node's id.
+    pub fn id(&self) -> NodeId {
+        self.inner.node
+    }
+
+    /// The identity this node acts for.
+    pub fn peer_id(&self) -> PeerId {
+        self.inner.identity.peer()
+    }
+
+    /// Where this node can be dialled.
+    pub fn addr(&self) -> NodeAddr {
+        self.inner.transport.addr()
+    }
+
+    /// The UDP sockets that serve all graphs, with the ports that were picked.
+    pub fn bound(&self) -> Vec<SocketAddr> {
+        self.inner.transport.bound()
+    }
+
+    /// What this node has sent and received so far, for all graphs together.
+    pub fn metrics(&self) -> Metrics {
+        let (bytes_sent, bytes_received) = self.inner.transport.traffic();
+        Metrics { bytes_sent, bytes_received }
+    }
+
+    /// Makes a graph: its id, its secret, its database, its properties. No traffic yet; others can come once it
+    /// listens.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `TooLarge` for a property out of bounds, `AlreadyExists` if this very graph (same seed)
+    /// is here already, `Storage`.
+    #[doc(alias = "PeerGraphCreate")]
+    pub async fn create_graph(&self, options: impl Into<CreateGraph>) -> Result<Graph> {
+        let options = options.into();
+        options.properties.check()?;
+        let seed = options.seed.unwrap_or_else(rand::random);
+        let nonce = crypto::hash("peergraph v1 graph nonce", &[&seed])[..16].try_into().expect("16 bytes");
+        let genesis = Genesis { max_record: options.max_record, ..Genesis::new(self.peer_id(), nonce) };
+        if !genesis.is_sound() {
+            return Err(PropertiesError::MaxRecord(options.max_record).into());
+        }
+        let secret = GraphSecret::from_bytes(crypto::hash("peergraph v1 graph secret", &[&seed]));
+        let id = genesis.id();
+        let _guard = self.inner.opening.lock().await;
+        self.inner.check_open()?;
+        let exists = self.inner.graphs().contains_key(&id)
+            || self.inner.dir.as_ref().is_some_and(|dir| dir.database(&id).exists());
+        if exists {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("graph {} is here already", id.short()),
+            ));
+        }
+        let found = Some((genesis, options.properties));
+        let inner = GraphInner::open(&self.inner, id, Some(secret), found, options.precedence).await?;
+        Ok(self.inner.add(inner))
+    }
+
+    /// Opens a graph that is here, or that a ticket leads to. No traffic yet; see [`Graph::connect`]. A graph that is
+    /// open already is handed out again.
+    ///
+    /// # Errors
+    /// `UnknownGraph` for an id without a database, `Damaged` if the file is not this graph's, `Storage`.
+    #[doc(alias = "PeerGraphOpen")]
+    pub async fn open_graph(&self, graph: impl Into<GraphRef>, options: OpenGraph) -> Result<Graph> {
+        let (id, secret) = match graph.into() {
+            GraphRef::Id(id) => (id, None),
+            GraphRef::Ticket(ticket) => (ticket.graph, Some(ticket.secret)),
+        };
+        let _guard = self.inner.opening.lock().await;
+        self.inner.check_open()?;
+        if let Some(graph) = self.inner.find(&id) {
+            return Ok(graph);
+        }
+        let here = self.inner.dir.as_ref().is_some_and(|dir| dir.database(&id).exists());
+        if secret.is_none() && !here {
+            let message = format!("no database for graph {} here, and no ticket", id.short());
+            return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        let inner = GraphInner::open(&self.inner, id, secret, None, options.precedence).await?;
+        Ok(self.inner.add(inner))
+    }
+
+    /// Opens the graph of a ticket, connects to it, waits until it is synchronised, and listens: one call from a
+    /// ticket to a member of the graph.
+    ///
+    /// With a database from before, nobody needs to be there: the graph then listens alone and connects when it can.
+    ///
+    /// # Errors
+    /// As [`open_graph`](Self::open_graph) and [`Graph::connect`]; on a first join also `TimedOut` if the database
+    /// did not come within a minute.
+    pub async fn join(&self, ticket: impl Into<Ticket>) -> Result<Graph> {
+        let ticket = ticket.into();
+        let graph = self.open_graph(ticket.clone(), OpenGraph::default()).await?;
+        graph.enter(Target::from(ticket)).await?;
+        Ok(graph)
+    }
+
+    /// The graphs that are open in this node.
+    pub fn open_graphs(&self) -> Vec<Graph> {
+        self.inner.graphs().values().map(|inner| Graph::new(inner.clone())).collect()
+    }
+
+    /// The graphs that have a database here, open or not.
+    pub fn stored_graphs(&self) -> Vec<GraphId> {
+        self.inner.dir.as_ref().map(DataDir::graphs).unwrap_or_default()
+    }
+
+    /// Deletes a graph's database here. The graph lives on at the others.
+    ///
+    /// # Errors
+    /// `GraphInUse` while it is open, `UnknownGraph` if it is not here, `Storage`.
+    #[doc(alias = "PeerGraphDelete")]
+    pub async fn delete_graph(&self, graph: GraphId) -> Result<()> {
+        let _guard = self.inner.opening.lock().await;
+        self.inner.check_open()?;
+        if self.inner.graphs().contains_key(&graph) {
+            return Err(Error::new(ErrorKind::GraphInUse, "close the graph before you delete it"));
+        }
+        let inner = self.inner.clone();
+        blocking(move || match &inner.dir {
+            Some(dir) if dir.database(&graph).exists() => dir.delete(&graph),
+            _ => Err(Error::new(ErrorKind::UnknownGraph, format!("no database for graph {}", graph.short()))),
+        })
+        .await
+    }
+
+    /// Closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data
+    /// directory. For all clones; repeated calls do nothing.
+    #[doc(alias = "PeerGraphShutdown")]
+    pub async fn shutdown(&self) {
+        let inner = self.inner.clone();
+        // On its own task: a caller that stops waiting does not stop it half way.
+        let _ = spawn(async move { inner.shutdown().await }).await;
+    }
+
+    fn prepare(config: NodeConfig) -> Result<(NodeConfig, Option<DataDir>, SecretKey, SecretKey)> {
+        let fresh = || SecretKey::from_bytes(&rand::random());
+        let dir = config.data_dir.as_deref().map(DataDir::open).transpose()?;
+        let key = |name: &str| dir.as_ref().map_or_else(|| Ok(fresh()), |dir| dir.key(name, fresh));
+        let identity = match &config.identity {
+            Some(identity) => identity.clone(),
+            None => key("identity.key")?,
+        };
+        let node = key("node.key")?;
+        Ok((config, dir, identity, node))
+    }
+}
+
+/// Counters of a node since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Bytes of UDP payload sent.
+    pub bytes_sent: u64,
+    /// Bytes of UDP payload received.
+    pub bytes_received: u64,
+}
+
+/// Which graph to open.
+#[derive(Debug, Clone)]
+pub enum GraphRef {
+    /// One that has a database here.
+    Id(GraphId),
+    /// One that a ticket leads to.
+    Ticket(Ticket),
+}
+
+impl From<GraphId> for GraphRef {
+    fn from(id: GraphId) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<Ticket> for GraphRef {
+    fn from(ticket: Ticket) -> Self {
+        Self::Ticket(ticket)
+    }
+}
+
+impl NodeInner {
+    pub(super) fn remove(&self, id: &GraphId) {
+        self.graphs().remove(id);
+    }
+
+    fn add(self: &Arc<Self>, inner: Arc<GraphInner>) -> Graph {
+        self.graphs().insert(inner.id, inner.clone());
+        Graph::new(inner)
+    }
+
+    fn find(&self, id: &GraphId) -> Option<Graph> {
+        self.graphs().get(id).cloned().map(Graph::new)
+    }
+
+    fn graphs(&self) -> MutexGuard<'_, BTreeMap<GraphId, Arc<GraphInner>>> {
+        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    async fn shutdown(&self) {
+        self.closed.store(true, Ordering::Release);
+        let _guard = self.opening.lock().await;
+        let graphs: Vec<_> = self.graphs().values().cloned().collect();
+        let closing: Vec<_> =
+            graphs.into_iter().map(|graph| spawn(async move { graph.close().await })).collect();
+        for task in closing {
+            let _ = task.await;
+        }
+        self.transport.close().await;
+        if let Some(dir) = &self.dir {
+            dir.release();
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Opening and closing a graph: database, engine, thread, registration with the transport.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use super::{Error, ErrorKind, OpenOutcome, Result, graph::GraphInner, node::NodeInner, runtime::blocking};
+use crate::{
+    engine::{Engine, EngineParts},
+    events::Hub,
+    graph::OverlayConfig,
+    ids::GraphId,
+    limits::DEFAULT_MAX_RECORD,
+    net::DriverSeed,
+    record::{Genesis, GraphProperties, GraphSecret, RecordType},
+    records::{MemoryStore, OpenPolicy, Store, StoreError},
+};
+
+const META_SECRET: &str = "secret";
+const META_GENESIS: &str = "genesis";
+const META_POLICY: &str = "policy";
+/// What guards a plain graph: whoever holds its ticket.
+const POLICY_TICKET: &[u8] = b"ticket";
+
+/// A database with what it says about its graph.
+struct Opened {
+    store: Box<dyn Store>,
+    outcome: OpenOutcome,
+    genesis: Option<Genesis>,
+    secret: GraphSecret,
+}
+
+impl GraphInner {
+    /// Opens a graph; `found` makes it the first node of a new one.
+    pub(super) async fn open(
+        node: &Arc<NodeInner>,
+        id: GraphId,
+        secret: Option<GraphSecret>,
+        found: Option<(Genesis, GraphProperties)>,
+        precedence: Vec<RecordType>,
+    ) -> Result<Arc<Self>> {
+        let owner = node.clone();
+        let genesis = found.as_ref().map(|(genesis, _)| genesis.clone());
+        let opened = blocking(move || open_store(&owner, id, secret, genesis)).await?;
+        let reader = opened.store.reader();
+        let hub = Hub::new();
+        let seed = DriverSeed::new();
+        let max_record = opened.genesis.as_ref().map_or(DEFAULT_MAX_RECORD, |g| g.max_record);
+        let max_record = Arc::new(AtomicUsize::new(max_record as usize));
+        let port = node.transport.register(id, opened.secret, seed.inbox(), max_record.clone(), hub.clone());
+        let parts = EngineParts {
+            graph: id,
+            genesis: opened.genesis,
+            identity: node.identity.clone(),
+            node: node.node,
+            store: opened.store,
+            policy: Box::new(OpenPolicy),
+            hub: hub.clone(),
+            overlay: overlay_config(node),
+            precedence,
+            durability: node.config.durability,
+            tombstone_lifetime: node.config.tombstone_lifetime,
+            parallel: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
+            seed: rand::random(),
+        };
+        let now = node.clock.now();
+        let addr = node.transport.addr();
+        let engine = blocking(move || -> Result<Engine> {
+            let mut engine = Engine::new(parts, now)?;
+            engine
+                .on_genesis(move |genesis| max_record.store(genesis.max_record as usize, Ordering::Relaxed));
+            engine.handle_input(now, crate::io::Input::AddressesChanged(addr));
+            if let Some((_, properties)) = found {
+                engine.found(now, &properties)?;
+            }
+            Ok(engine)
+        })
+        .await?;
+        let stamper = engine.stamper();
+        let driver = seed
+            .start(engine, port.clone(), node.clock)
+            .map_err(|error| Error::caused(ErrorKind::Internal, "no thread for the graph", error))?;
+        let inner = Self {
+            id,
+            hub,
+            stamper,
+            port,
+            node: Arc::downgrade(node),
+            reader: Mutex::new(Some(reader)),
+            secret: opened.secret,
+            opened: opened.outcome,
+            closing: tokio::sync::OnceCell::new(),
+            watching: Mutex::default(),
+            driver,
+        };
+        let inner = Arc::new(inner);
+        inner.watch(node);
+        Ok(inner)
+    }
+
+    /// Follows address changes and whether direct connections are accepted.
+    fn watch(self: &Arc<Self>, node: &Arc<NodeInner>) {
+        let driver = self.driver.clone();
+        self.hub.on_accepts_direct_changed(Arc::new(move || {
+            // A closed graph accepts nothing anyway.
+            let _ = driver.tell(|engine, _| engine.refresh_accepting());
+        }));
+        let driver = self.driver.clone();
+        let mut addresses = node.transport.watch_addr();
+        let task = super::runtime::spawn(async move {
+            while addresses.changed().await.is_ok() {
+                let addr = addresses.borrow_and_update().clone();
+                let told = driver.tell(move |engine, now| {
+                    engine.handle_input(now, crate::io::Input::AddressesChanged(addr));
+                });
+                if told.is_err() {
+                    break;
+                }
+            }
+        });
+        *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+    }
+
+    /// Goodbyes, database, registration, subscriptions: once.
+    pub(super) async fn close(&self) {
+        self.closing
+            .get_or_init(|| async {
+                self.hub.on_accepts_direct_changed(Arc::new(|| {}));
+                if let Some(task) = self.watching.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    task.abort();
+                }
+                // Before the writer, which then leaves one tidy file behind.
+                self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.driver.stop().await;
+                self.port.close().await;
+                self.hub.close();
+                if let Some(node) = self.node.upgrade() {
+                    node.remove(&self.id);
+                }
+            })
+            .await;
+    }
+}
+
+fn overlay_config(node: &NodeInner) -> OverlayConfig {
+    OverlayConfig {
+        target: node.config.target_neighbors,
+        max: node.config.max_neighbors,
+        min: node.config.min_neighbors,
+        ping_interval: node.config.ping_interval,
+        ..OverlayConfig::default()
+    }
+}
+
+fn open_store(
+    node: &NodeInner,
+    id: GraphId,
+    secret: Option<GraphSecret>,
+    genesis: Option<Genesis>,
+) -> Result<Opened> {
+    let (mut store, outcome) = backend(node, id)?;
+    let secret = match store.meta(META_SECRET)? {
+        Some(kept) => {
+            let kept = GraphSecret::from_bytes(kept.try_into().map_err(|_| damaged("secret"))?);
+            if secret.is_some_and(|given| given != kept) {
+                let message = "the ticket's secret is not the one this graph was joined with";
+                return Err(Error::new(ErrorKind::InvalidTicket, message));
+            }
+            kept
+        }
+        None => {
+            let secret = secret.ok_or_else(|| damaged("secret"))?;
+            store.set_meta(META_SECRET, secret.as_bytes())?;
+            secret
+        }
+    };
+    match store.meta(META_POLICY)? {
+        Some(policy) if policy != POLICY_TICKET => {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                "the database was made under another security policy",
+            ));
+        }
+        Some(_) => {}
+        None => store.set_meta(META_POLICY, POLICY_TICKET)?,
+    }
+    let genesis = match (genesis, store.meta(META_GENESIS)?) {
+        (Some(genesis), _) => Some(genesis),
+        (None, Some(bytes)) => {
+            let kept: Genesis = crate::wire::decode_exact(&bytes).map_err(|_| damaged("genesis"))?;
+            Some(kept).filter(|g| g.id() == id).ok_or_else(|| damaged("genesis")).map(Some)?
+        }
+        (None, None) => None,
+    };
+    store.commit(node.config.durability)?;
+    Ok(Opened { store, outcome, genesis, secret })
+}
+
+fn damaged(what: &str) -> Error {
+    StoreError::Damaged(format!("its {what} is missing or does not fit")).into()
+}
+
+#[cfg(feature = "sqlite")]
+fn backend(node: &NodeInner, id: GraphId) -> Result<(Box<dyn Store>, OpenOutcome)> {
+    use crate::records::{SqliteStore, StoreOpened};
+    let Some(dir) = &node.dir else {
+        return Ok((Box::new(MemoryStore::new(id, rand::random())), OpenOutcome::Created));
+    };
+    let (store, opened) = SqliteStore::open(&dir.database(&id), id, rand::random())?;
+    let outcome = match opened {
+        StoreOpened::Created => OpenOutcome::Created,
+        StoreOpened::Existing => OpenOutcome::Existing,
+    };
+    Ok((Box::new(store), outcome))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn backend(node: &NodeInner, id: GraphId) -> Result<(Box<dyn Store>, OpenOutcome)> {
+    if node.dir.is_some() {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "this build has no disk store (feature \"sqlite\")",
+        ));
+    }
+    Ok((Box::new(MemoryStore::new(id, rand::random())), OpenOutcome::Created))
+}

@@ -1,0 +1,361 @@
+//! Application data on a link, past the engine: in order, acknowledged, held back by a slow reader.
+//!
+//! Two streams in each direction: messages, and acknowledgements, which must not wait behind messages that nobody
+//! reads yet. The frames are those of [`crate::wire`].
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use bytes::{Bytes, BytesMut};
+use iroh::endpoint::RecvStream;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{
+    Transport,
+    connection::{KIND_ACKS, KIND_DATA},
+    link::{ACKS_PRIORITY, DATA_PRIORITY, LinkHandle, read_more},
+    transport::lock,
+};
+use crate::{
+    events::{Hub, IncomingData},
+    ids::{ConnectionId, NodeId, PeerId},
+    limits::{CLOSE_TIMEOUT, MAX_DATA},
+    link::ConnectionKind,
+    record::RecordType,
+    wire::{DataAck, MAX_NOT_TAKEN, Malformed, next_data, put_data},
+};
+
+/// Bytes waiting to be sent before `send` waits. One message is always taken.
+const SEND_BUFFER: usize = 1024 * 1024;
+/// Messages known not to have been taken whose receipts nobody has asked for; beyond, the oldest are forgotten.
+const MAX_REFUSED: usize = 64 * 1024;
+
+/// What became of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// A subscriber at the other end has it.
+    Delivered,
+    /// Nobody there subscribes to such data.
+    NotTaken,
+}
+
+/// A message was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// More than 16 MiB.
+    #[error("{len} bytes of data are more than {MAX_DATA}")]
+    TooLarge {
+        /// How many there were.
+        len: usize,
+    },
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Closed,
+}
+
+/// The data plane of one link.
+#[derive(Clone)]
+pub struct DataLink(Arc<Shared>);
+
+struct Shared {
+    connection: ConnectionId,
+    kind: ConnectionKind,
+    node: NodeId,
+    peer: PeerId,
+    hub: Arc<Hub>,
+    out: Mutex<Out>,
+    /// Messages, or acknowledgements, wait to be written.
+    work: [Notify; 2],
+    /// There is room to send again, or the link has ended.
+    room: Notify,
+    acked: watch::Sender<Acked>,
+    refused: Mutex<BTreeSet<u64>>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Out {
+    messages: BytesMut,
+    acks: Vec<DataAck>,
+    sent: u64,
+    end: End,
+}
+
+/// How the sending side ends.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum End {
+    #[default]
+    Open,
+    /// What was accepted is written, no more is accepted.
+    Finishing,
+    Closed,
+}
+
+/// Which of the two streams.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Messages,
+    Acks,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Acked {
+    through: u64,
+    closed: bool,
+}
+
+/// The way to learn what became of a message.
+#[derive(Debug)]
+pub struct Receipt {
+    link: DataLink,
+    number: u64,
+}
+
+impl fmt::Debug for DataLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataLink({})", self.0.connection)
+    }
+}
+
+impl Receipt {
+    /// Waits until the message was delivered, or found not to be wanted.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if the link ended before that was known.
+    pub async fn delivered(self) -> Result<Delivery, SendError> {
+        let mut acked = self.link.0.acked.subscribe();
+        let state = acked.wait_for(|a| a.through >= self.number || a.closed).await;
+        let known = state.is_ok_and(|a| a.through >= self.number);
+        if !known {
+            return Err(SendError::Closed);
+        }
+        let refused = lock(&self.link.0.refused).remove(&self.number);
+        Ok(if refused { Delivery::NotTaken } else { Delivery::Delivered })
+    }
+}
+
+impl DataLink {
+    pub(super) fn start(
+        transport: &Arc<Transport>,
+        link: &Arc<LinkHandle>,
+        connection: ConnectionId,
+        kind: ConnectionKind,
+        node: NodeId,
+        peer: PeerId,
+    ) -> Self {
+        let data = Self(Arc::new(Shared {
+            connection,
+            kind,
+            node,
+            peer,
+            hub: link.graph.hub.clone(),
+            out: Mutex::default(),
+            work: Default::default(),
+            room: Notify::new(),
+            acked: watch::Sender::new(Acked::default()),
+            refused: Mutex::default(),
+            writers: Mutex::default(),
+        }));
+        let writers = [Lane::Messages, Lane::Acks].map(|lane| {
+            let (writing, link) = (data.clone(), link.clone());
+            transport.track(async move { writing.write(&link, lane).await })
+        });
+        lock(&data.0.writers).extend(writers);
+        data
+    }
+
+    /// Sends a message; resolves when it is accepted for sending. A slow reader makes this wait.
+    ///
+    /// Cancel safe: a dropped call has sent the message or has not.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send(&self, data_type: RecordType, data: Bytes) -> Result<Receipt, SendError> {
+        if data.len() > MAX_DATA {
+            return Err(SendError::TooLarge { len: data.len() });
+        }
+        loop {
+            let room = self.0.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            {
+                let mut out = lock(&self.0.out);
+                if out.end != End::Open {
+                    return Err(SendError::Closed);
+                }
+                if out.messages.is_empty() || out.messages.len() + data.len() <= SEND_BUFFER {
+                    put_data(&mut out.messages, &data_type, &data);
+                    out.sent += 1;
+                    let number = out.sent;
+                    drop(out);
+                    self.wake(Lane::Messages);
+                    return Ok(Receipt { link: self.clone(), number });
+                }
+            }
+            room.await;
+        }
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// No more is accepted; what was is written, by the tasks that are given back.
+    pub(super) fn finish(&self) -> Vec<JoinHandle<()>> {
+        self.end(End::Finishing);
+        std::mem::take(&mut *lock(&self.0.writers))
+    }
+
+    /// Nothing more is sent; whoever waits is told.
+    pub(super) fn close(&self) {
+        self.end(End::Closed);
+        self.0.acked.send_modify(|acked| acked.closed = true);
+    }
+
+    fn end(&self, end: End) {
+        lock(&self.0.out).end = end;
+        self.0.room.notify_waiters();
+        self.wake(Lane::Messages);
+        self.wake(Lane::Acks);
+    }
+
+    fn wake(&self, lane: Lane) {
+        self.0.work[lane as usize].notify_one();
+    }
+
+    /// Writes what is queued, a buffer at a time. The stream is opened with the first.
+    async fn write(&self, link: &LinkHandle, lane: Lane) {
+        let (kind, priority) = match lane {
+            Lane::Messages => (KIND_DATA, DATA_PRIORITY),
+            Lane::Acks => (KIND_ACKS, ACKS_PRIORITY),
+        };
+        let mut stream = None;
+        loop {
+            let (buffer, end) = {
+                let mut out = lock(&self.0.out);
+                let buffer = match lane {
+                    Lane::Messages => out.messages.split(),
+                    Lane::Acks => {
+                        let mut buffer = BytesMut::new();
+                        out.acks.drain(..).for_each(|ack| ack.put(&mut buffer));
+                        buffer
+                    }
+                };
+                (buffer.freeze(), out.end)
+            };
+            match end {
+                End::Closed => return,
+                End::Finishing if buffer.is_empty() => break,
+                _ => {}
+            }
+            if buffer.is_empty() {
+                tokio::select! {
+                    () = self.0.work[lane as usize].notified() => continue,
+                    () = link.over.cancelled() => return,
+                }
+            }
+            self.0.room.notify_waiters();
+            if stream.is_none() {
+                stream = link.open_stream(kind, priority).await;
+            }
+            let Some(send) = &mut stream else { return };
+            let written = tokio::select! {
+                written = send.write_chunk(buffer) => written.is_ok(),
+                () = link.over.cancelled() => false,
+            };
+            if !written {
+                return;
+            }
+        }
+        if let Some(mut send) = stream {
+            let _ = send.finish();
+            let _ = timeout(CLOSE_TIMEOUT, send.stopped()).await;
+        }
+    }
+
+    /// Reads the other end's messages to the end of the stream.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub(super) async fn receive(&self, link: &LinkHandle, stream: &mut RecvStream) -> Result<(), Malformed> {
+        let (mut buffer, mut received, mut not_taken) = (BytesMut::new(), 0u64, Vec::new());
+        while read_more(stream, &link.over, &mut buffer).await {
+            let before = received;
+            while let Some((data_type, data)) = next_data(&mut buffer)? {
+                received += 1;
+                if !self.hand_over(data_type, data).await {
+                    not_taken.push(received);
+                }
+                if not_taken.len() == MAX_NOT_TAKEN {
+                    self.acknowledge(received, std::mem::take(&mut not_taken));
+                }
+            }
+            if received > before {
+                self.acknowledge(received, std::mem::take(&mut not_taken));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the other end's acknowledgements to the end of the stream.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub(super) async fn receive_acks(
+        &self,
+        link: &LinkHandle,
+        stream: &mut RecvStream,
+    ) -> Result<(), Malformed> {
+        let mut buffer = BytesMut::new();
+        while read_more(stream, &link.over, &mut buffer).await {
+            while let Some(ack) = DataAck::next(&mut buffer)? {
+                self.acknowledged(ack)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&self, data_type: RecordType, data: Bytes) -> bool {
+        let Shared { connection, kind, node, peer, hub, .. } = &*self.0;
+        let incoming =
+            IncomingData { connection: *connection, kind: *kind, node: *node, peer: *peer, data_type, data };
+        hub.deliver(&incoming).await
+    }
+
+    fn acknowledge(&self, through: u64, not_taken: Vec<u64>) {
+        {
+            let acks = &mut lock(&self.0.out).acks;
+            match acks.last_mut() {
+                // Not written yet: one says all.
+                Some(last) if last.not_taken.len() + not_taken.len() <= MAX_NOT_TAKEN => {
+                    last.through = through;
+                    last.not_taken.extend(not_taken);
+                }
+                _ => acks.push(DataAck { through, not_taken }),
+            }
+        }
+        self.wake(Lane::Acks);
+    }
+
+    fn acknowledged(&self, ack: DataAck) -> Result<(), Malformed> {
+        if ack.through > lock(&self.0.out).sent {
+            return Err(Malformed);
+        }
+        {
+            let mut refused = lock(&self.0.refused);
+            refused.extend(ack.not_taken);
+            while refused.len() > MAX_REFUSED {
+                refused.pop_first();
+            }
+        }
+        self.0.acked.send_modify(|acked| acked.through = acked.through.max(ack.through));
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The iroh endpoint: which network, which sockets, which addresses.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use iroh::{
+    Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl, TransportAddr,
+    address_lookup::{PkarrPublisher, PkarrResolver},
+    endpoint::{Builder, IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets},
+};
+use iroh_mdns_address_lookup::MdnsAddressLookup;
+
+use crate::{crypto::SecretKey, ids::NodeId, record::NodeAddr, wire::ALPN};
+
+/// Whom the network may involve.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum NetworkMode {
+    /// Nobody else: given addresses, and mDNS on the local network. The default.
+    #[default]
+    Local,
+    /// iroh's public relays and address lookup, which learn this node's id and addresses, never content.
+    Internet,
+    /// Your own relays and lookup.
+    Custom {
+        /// URLs of relays.
+        relays: Vec<String>,
+        /// URL of a pkarr server for address lookup.
+        lookup: Option<String>,
+    },
+}
+
+/// How a transport is started.
+#[derive(Clone, Debug)]
+pub struct NetConfig {
+    /// Whom the network may involve.
+    pub mode: NetworkMode,
+    /// UDP addresses to bind; empty: all interfaces, any port.
+    pub bind: Vec<SocketAddr>,
+    /// Whether to find nodes by mDNS. Only in `Local` mode.
+    pub mdns: bool,
+    /// The node's key.
+    pub secret: SecretKey,
+}
+
+/// The network could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NetError {
+    /// The text is not the URL of a relay or lookup server. The caller's mistake.
+    #[error("{0:?} is not a URL")]
+    Url(String),
+    /// A socket could not be bound.
+    #[error("cannot bind: {0}")]
+    Bind(String),
+}
+
+/// How long a connection may be silent before it is dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Streams a peer may open at once: a handful for each link.
+const MAX_STREAMS: u32 = 256;
+/// What a peer may send before its reader reads: bounds memory, and holds a fast sender back.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// Binds an endpoint.
+pub(super) async fn bind(config: &NetConfig) -> Result<Endpoint, NetError> {
+    let secret = iroh::SecretKey::from_bytes(&config.secret.to_bytes());
+    let mut builder = mode(&config.mode)?.secret_key(secret).alpns(vec![ALPN.to_vec()]);
+    builder = builder.transport_config(quic());
+    if !config.bind.is_empty() {
+        builder = builder.clear_ip_transports();
+        for addr in &config.bind {
+            builder = builder.bind_addr(*addr).map_err(|error| NetError::Bind(error.to_string()))?;
+        }
+    }
+    let endpoint = builder.bind().await.map_err(|error| NetError::Bind(error.to_string()))?;
+    if config.mdns && config.mode == NetworkMode::Local {
+        // A machine without multicast still reaches the addresses it is given.
+        let lookup = MdnsAddressLookup::builder().build(endpoint.id());
+        match (lookup, endpoint.address_lookup()) {
+            (Ok(mdns), Ok(services)) => services.add(mdns),
+            (Err(error), _) => tracing::info!(%error, "no mDNS here"),
+            (_, Err(error)) => tracing::info!(%error, "no mDNS here"),
+        }
+    }
+    Ok(endpoint)
+}
+
+fn mode(mode: &NetworkMode) -> Result<Builder, NetError> {
+    match mode {
+        NetworkMode::Local => Ok(Endpoint::builder(presets::Minimal)
+            .relay_mode(RelayMode::Disabled)
+            .portmapper_config(PortmapperConfig::Disabled)),
+        NetworkMode::Internet => Ok(Endpoint::builder(presets::N0)),
+        NetworkMode::Custom { relays, lookup } => {
+            let urls: Vec<RelayUrl> = relays
+                .iter()
+                .map(|url| url.parse().map_err(|_| NetError::Url(url.clone())))
+                .collect::<Result<_, _>>()?;
+            let relays = if urls.is_empty() { RelayMode::Disabled } else { RelayMode::custom(urls) };
+            let mut builder = Endpoint::builder(presets::Minimal).relay_mode(relays);
+            if let Some(lookup) = lookup {
+                let url = || lookup.parse().map_err(|_| NetError::Url(lookup.clone()));
+                builder = builder.address_lookup(PkarrPublisher::builder(url()?));
+                builder = builder.address_lookup(PkarrResolver::builder(url()?));
+            }
+            Ok(builder)
+        }
+    }
+}
+
+fn quic() -> QuicTransportConfig {
+    let idle = IdleTimeout::try_from(IDLE_TIMEOUT).expect("ten seconds fit");
+    QuicTransportConfig::builder()
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(KEEP_ALIVE)
+        .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(MAX_STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .build()
+}
+
+/// Where an endpoint can be dialled, loopback included where it listens there: processes of one machine find each
+/// other without a network.
+pub(super) fn address(endpoint: &Endpoint) -> NodeAddr {
+    let known = endpoint.addr();
+    let mut addr = NodeAddr::new(node_id(known.id));
+    addr.relay = known.relay_urls().next().map(ToString::to_string);
+    let mut sockets: Vec<SocketAddr> = known.ip_addrs().copied().collect();
+    for bound in endpoint.bound_sockets() {
+        let ip = match bound.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        sockets.push(SocketAddr::new(ip, bound.port()));
+    }
+    sockets.sort_unstable();
+    sockets.dedup();
+    NodeAddr { addrs: NodeAddr::at(addr.node, sockets).addrs, ..addr }
+}
+
+/// The form iroh dials.
+pub(super) fn dialable(addr: &NodeAddr) -> Option<EndpointAddr> {
+    let id = EndpointId::from_bytes(addr.node.as_bytes()).ok()?;
+    let sockets = addr.addrs.iter().map(|socket| TransportAddr::Ip(*socket));
+    let relay = addr.relay.as_ref().and_then(|url| url.parse::<RelayUrl>().ok()).map(TransportAddr::Relay);
+    Some(EndpointAddr::from_parts(id, sockets.chain(relay)))
+}
+
+pub(super) fn node_id(id: EndpointId) -> NodeId {
+    NodeId::from_bytes(*id.as_bytes())
+}

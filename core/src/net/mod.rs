@@ -1,0 +1,18 @@
+//! The only part that knows iroh, tokio and sockets.
+//!
+//! [`Transport`] owns the endpoint and the QUIC connections of a node; a [`GraphPort`] is one graph's door to it; the
+//! [`Driver`] is the thread that runs a graph's engine. Decisions are made in the engine; here bytes are moved, within
+//! bounds: a slow peer or reader holds up its own streams and nothing else.
+
+mod connection;
+mod data;
+mod driver;
+mod endpoint;
+mod link;
+mod setup;
+mod transport;
+
+pub use data::{DataLink, Delivery, Receipt, SendError};
+pub use driver::{Clock, ConnectWatch, Driver, DriverSeed, Gone, GraphThread};
+pub use endpoint::{NetConfig, NetError, NetworkMode};
+pub use transport::{GraphPort, Inbound, Inbox, Transport};

@@ -1,0 +1,374 @@
+//! All connections of a node, and each graph's door to them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use iroh::{Endpoint, Watcher, endpoint::Connection};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    DataLink, NetConfig, NetError,
+    connection::Peer,
+    endpoint::{address, bind, dialable, node_id},
+    link::LinkHandle,
+    setup,
+};
+use crate::{
+    events::Hub,
+    ids::{ConnectionId, GraphId, LinkId, NodeId},
+    io::{Input, Output},
+    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, MAX_HANDSHAKES},
+    link::{DialId, FailureReason},
+    record::{GraphSecret, NodeAddr},
+    wire::ALPN,
+};
+
+/// Something for a graph's engine, with what it costs until it is taken in.
+#[derive(Debug)]
+pub struct Inbound {
+    /// What happened.
+    pub input: Input,
+    /// Held while the input waits: bounds what one link can have waiting.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Where a graph's inputs go. Must not wait.
+pub trait Inbox: Send + Sync {
+    /// Takes an input.
+    fn input(&self, input: Inbound);
+}
+
+/// One graph as the transport knows it.
+pub(super) struct GraphEntry {
+    pub(super) secret: GraphSecret,
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) max_record: Arc<AtomicUsize>,
+    pub(super) hub: Arc<Hub>,
+    links: Mutex<HashMap<LinkId, Arc<LinkHandle>>>,
+    data: Mutex<HashMap<ConnectionId, DataLink>>,
+    dials: Mutex<HashMap<DialId, AbortHandle>>,
+    id: GraphId,
+    /// Links that the engine has closed and that still write out.
+    pub(super) finishing: AtomicUsize,
+}
+
+/// All connections of a node.
+pub struct Transport {
+    endpoint: Endpoint,
+    graphs: Mutex<HashMap<GraphId, Arc<GraphEntry>>>,
+    peers: Mutex<HashMap<NodeId, Vec<Arc<Peer>>>>,
+    next_link: AtomicU64,
+    addr: watch::Sender<NodeAddr>,
+    pub(super) handshakes: Arc<Semaphore>,
+    tasks: TaskTracker,
+    /// The graph threads spawn too, and have no runtime of their own.
+    runtime: Handle,
+    pub(super) stopping: CancellationToken,
+}
+
+/// One graph's door to the network.
+#[derive(Clone)]
+pub struct GraphPort {
+    transport: Arc<Transport>,
+    entry: Arc<GraphEntry>,
+}
+
+impl fmt::Debug for GraphPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GraphPort({})", self.entry.id.short())
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transport({})", self.addr.borrow().node.short())
+    }
+}
+
+impl Transport {
+    /// Binds the sockets and begins to accept.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub async fn start(config: NetConfig) -> Result<Arc<Self>, NetError> {
+        let endpoint = bind(&config).await?;
+        let transport = Arc::new(Self {
+            addr: watch::Sender::new(address(&endpoint)),
+            endpoint,
+            graphs: Mutex::default(),
+            peers: Mutex::default(),
+            next_link: AtomicU64::new(1),
+            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            tasks: TaskTracker::new(),
+            runtime: Handle::current(),
+            stopping: CancellationToken::new(),
+        });
+        transport.spawn(Self::accept(transport.clone()));
+        transport.spawn(Self::watch(transport.clone()));
+        Ok(transport)
+    }
+
+    /// Where this node can be dialled.
+    pub fn addr(&self) -> NodeAddr {
+        self.addr.borrow().clone()
+    }
+
+    /// Follows where this node can be dialled.
+    pub fn watch_addr(&self) -> watch::Receiver<NodeAddr> {
+        self.addr.subscribe()
+    }
+
+    /// The bound sockets.
+    pub fn bound(&self) -> Vec<SocketAddr> {
+        self.endpoint.bound_sockets()
+    }
+
+    /// Bytes of UDP payload sent and received since the start.
+    pub fn traffic(&self) -> (u64, u64) {
+        let socket = &self.endpoint.metrics().socket;
+        (
+            socket.send_ipv4.get() + socket.send_ipv6.get() + socket.send_relay.get(),
+            socket.recv_data_ipv4.get() + socket.recv_data_ipv6.get() + socket.recv_data_relay.get(),
+        )
+    }
+
+    /// Lets a graph use the connections.
+    pub fn register(
+        self: &Arc<Self>,
+        id: GraphId,
+        secret: GraphSecret,
+        inbox: Arc<dyn Inbox>,
+        max_record: Arc<AtomicUsize>,
+        hub: Arc<Hub>,
+    ) -> GraphPort {
+        let entry = Arc::new(GraphEntry {
+            id,
+            secret,
+            inbox,
+            max_record,
+            hub,
+            links: Mutex::default(),
+            data: Mutex::default(),
+            dials: Mutex::default(),
+            finishing: AtomicUsize::new(0),
+        });
+        lock(&self.graphs).insert(id, entry.clone());
+        GraphPort { transport: self.clone(), entry }
+    }
+
+    /// Closes everything and waits until all tasks have ended.
+    pub async fn close(&self) {
+        self.stopping.cancel();
+        let _ = timeout(CLOSE_TIMEOUT, self.endpoint.close()).await;
+        self.tasks.close();
+        if timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("network tasks did not end in time");
+        }
+    }
+
+    /// Runs a task until it ends or the transport is closed.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let stopping = self.stopping.clone();
+        let task = async move {
+            tokio::select! {
+                () = task => {}
+                () = stopping.cancelled() => {}
+            }
+        };
+        self.track(task).abort_handle()
+    }
+
+    /// Runs a task to its end, which the closing transport waits for.
+    pub(super) fn track(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.tasks.spawn_on(task, &self.runtime)
+    }
+
+    pub(super) fn new_link_id(&self) -> LinkId {
+        LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The graph whose secret a hello proves, trying all in the same time.
+    pub(super) fn find_graph(&self, proves: impl Fn(&GraphSecret) -> bool) -> Option<Arc<GraphEntry>> {
+        let graphs: Vec<_> = lock(&self.graphs).values().cloned().collect();
+        graphs.into_iter().fold(None, |found, graph| if proves(&graph.secret) { Some(graph) } else { found })
+    }
+
+    pub(super) fn forget_peer(&self, peer: &Arc<Peer>) {
+        let mut peers = lock(&self.peers);
+        if let Some(all) = peers.get_mut(&peer.node) {
+            all.retain(|other| !Arc::ptr_eq(other, peer));
+            if all.is_empty() {
+                peers.remove(&peer.node);
+            }
+        }
+    }
+
+    /// A connection to a node: one that is there, or a new one.
+    pub(super) async fn reach(self: &Arc<Self>, addr: &NodeAddr) -> Result<Arc<Peer>, FailureReason> {
+        let open = |peer: &&Arc<Peer>| peer.connection.close_reason().is_none();
+        if let Some(peer) = lock(&self.peers).get(&addr.node).and_then(|all| all.iter().find(open)) {
+            return Ok(peer.clone());
+        }
+        let target = dialable(addr).ok_or(FailureReason::Unreachable)?;
+        match timeout(DIAL_TIMEOUT, self.endpoint.connect(target, ALPN)).await {
+            Ok(Ok(connection)) => Ok(self.adopt(connection)),
+            Ok(Err(error)) => {
+                tracing::debug!(node = %addr.node.short(), %error, "a dial failed");
+                Err(FailureReason::Unreachable)
+            }
+            Err(_) => Err(FailureReason::Unreachable),
+        }
+    }
+
+    fn adopt(self: &Arc<Self>, connection: Connection) -> Arc<Peer> {
+        let peer = Arc::new(Peer::new(node_id(connection.remote_id()), connection));
+        lock(&self.peers).entry(peer.node).or_default().push(peer.clone());
+        let (transport, serving) = (self.clone(), peer.clone());
+        self.spawn(async move { serving.serve(transport).await });
+        peer
+    }
+
+    async fn accept(self: Arc<Self>) {
+        while let Some(incoming) = self.endpoint.accept().await {
+            let transport = self.clone();
+            self.spawn(async move {
+                match timeout(DIAL_TIMEOUT, incoming).await {
+                    Ok(Ok(connection)) => {
+                        transport.adopt(connection);
+                    }
+                    Ok(Err(error)) => tracing::debug!(%error, "an incoming connection failed"),
+                    Err(_) => tracing::debug!("an incoming connection was too slow"),
+                }
+            });
+        }
+    }
+
+    /// Follows the endpoint's addresses.
+    async fn watch(self: Arc<Self>) {
+        let mut changes = self.endpoint.watch_addr();
+        while changes.updated().await.is_ok() {
+            let now = address(&self.endpoint);
+            self.addr.send_if_modified(|addr| {
+                let changed = *addr != now;
+                *addr = now;
+                changed
+            });
+        }
+    }
+}
+
+impl GraphEntry {
+    pub(super) fn tell(&self, input: Input) {
+        self.inbox.input(Inbound { input, permit: None });
+    }
+
+    pub(super) fn add_link(&self, link: Arc<LinkHandle>) {
+        lock(&self.links).insert(link.id, link);
+    }
+
+    pub(super) fn link(&self, id: LinkId) -> Option<Arc<LinkHandle>> {
+        lock(&self.links).get(&id).cloned()
+    }
+
+    /// Forgets a link; true if it was there.
+    pub(super) fn remove_link(&self, link: &LinkHandle) -> bool {
+        let removed = lock(&self.links).remove(&link.id).is_some();
+        if let Some(data) = link.data() {
+            lock(&self.data).retain(|_, other| !other.is_same(&data));
+        }
+        removed
+    }
+}
+
+impl GraphPort {
+    /// Carries out what the engine wants.
+    pub fn perform(&self, output: Output) {
+        match output {
+            Output::Dial { dial, addr } => self.dial(dial, addr),
+            Output::CancelDial(dial) => {
+                if let Some(task) = lock(&self.entry.dials).remove(&dial) {
+                    task.abort();
+                }
+            }
+            Output::Send { link, stream, frame, confirm } => {
+                if let Some(link) = self.entry.link(link) {
+                    link.send(&self.transport, stream, (frame, confirm));
+                }
+            }
+            Output::LinkReady { link, connection, kind, node, peer } => {
+                if let Some(link) = self.entry.link(link) {
+                    let data = DataLink::start(&self.transport, &link, connection, kind, node, peer);
+                    lock(&self.entry.data).insert(connection, data.clone());
+                    link.set_data(data);
+                }
+            }
+            Output::Close { link } => {
+                if let Some(link) = self.entry.link(link) {
+                    self.entry.remove_link(&link);
+                    link.finish(&self.transport);
+                }
+            }
+        }
+    }
+
+    /// The data plane of a neighbor link or direct connection.
+    pub fn data_link(&self, connection: ConnectionId) -> Option<DataLink> {
+        lock(&self.entry.data).get(&connection).cloned()
+    }
+
+    /// Takes the graph off the network: what was sent is written out first.
+    pub async fn close(&self) {
+        lock(&self.transport.graphs).remove(&self.entry.id);
+        for (_, task) in lock(&self.entry.dials).drain() {
+            task.abort();
+        }
+        let links: Vec<_> = lock(&self.entry.links).drain().map(|(_, link)| link).collect();
+        for link in &links {
+            self.entry.remove_link(link);
+            link.finish(&self.transport);
+        }
+        // Goodbyes of links that the engine closed are still on their way, too.
+        let written = async {
+            while self.entry.finishing.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let _ = timeout(CLOSE_TIMEOUT, written).await;
+    }
+
+    fn dial(&self, dial: DialId, addr: NodeAddr) {
+        let (transport, entry) = (self.transport.clone(), self.entry.clone());
+        let task = self.transport.spawn(async move {
+            let attempt = async {
+                let peer = transport.reach(&addr).await?;
+                setup::dial(&transport, &entry, &peer, dial).await
+            };
+            let outcome = timeout(DIAL_TIMEOUT, attempt).await.unwrap_or(Err(FailureReason::Unreachable));
+            lock(&entry.dials).remove(&dial);
+            if let Err(why) = outcome {
+                entry.tell(Input::DialFailed { dial, why });
+            }
+        });
+        let mut dials = lock(&self.entry.dials);
+        dials.retain(|_, task| !task.is_finished());
+        dials.insert(dial, task);
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
