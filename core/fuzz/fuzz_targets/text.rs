@@ -1,0 +1,21 @@
+#![no_main]
+//! What people type or paste: tickets, ids, record types.
+
+use libfuzzer_sys::fuzz_target;
+use peergraph::{
+    ids::{NodeId, RecordId},
+    record::{RecordType, Ticket},
+};
+
+fuzz_target!(|text: &str| {
+    if let Ok(ticket) = text.parse::<Ticket>() {
+        assert_eq!(ticket.to_string().parse(), Ok(ticket));
+    }
+    if let Ok(id) = text.parse::<NodeId>() {
+        assert_eq!(id.to_string(), text.to_lowercase());
+    }
+    let _ = text.parse::<RecordId>();
+    if let Ok(name) = RecordType::new(text) {
+        assert_eq!(name.as_str(), text);
+    }
+});

@@ -1,0 +1,106 @@
+//! Helpers for the tests that need real nodes: opening them on loopback, waiting for conditions with a deadline.
+
+pub mod insider;
+
+use std::{future::Future, time::Duration};
+
+use peergraph::{EventStream, Graph, Node, NodeConfig, RecordDraft, events::Event};
+
+/// How long a condition may take on a busy machine before the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node in memory on loopback.
+///
+/// # Panics
+/// If the system gives no socket.
+pub async fn node() -> Node {
+    Node::start(NodeConfig::loopback()).await.expect("a loopback socket")
+}
+
+/// A node on a data directory, on loopback.
+///
+/// # Panics
+/// If it cannot be opened.
+pub async fn node_at(dir: &std::path::Path) -> Node {
+    Node::start(NodeConfig::loopback().at(dir)).await.expect("a data directory and a loopback socket")
+}
+
+/// A graph that listens on a new node in memory.
+///
+/// # Panics
+/// If that fails.
+pub async fn founder(name: &str) -> (Node, Graph) {
+    let node = node().await;
+    let graph = node.create_graph(name).await.expect("a new graph");
+    graph.listen().await.expect("a founder can listen");
+    (node, graph)
+}
+
+/// A new node in memory that joined a graph.
+///
+/// # Panics
+/// If that fails.
+pub async fn joiner(graph: &Graph) -> (Node, Graph) {
+    let node = node().await;
+    let ticket = graph.ticket().await.expect("an open graph");
+    let joined = node.join(ticket).await.expect("to join");
+    (node, joined)
+}
+
+/// Waits until a condition holds, looking every few milliseconds.
+///
+/// # Panics
+/// If it does not hold in time; `what` is in the message.
+pub async fn eventually<F, Fut>(what: &str, mut condition: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Takes events until one fits; returns what the closure made of it.
+///
+/// # Panics
+/// If none comes in time, or the stream ends.
+pub async fn expect<T>(events: &EventStream, what: &str, mut fits: impl FnMut(&Event) -> Option<T>) -> T {
+    let search = async {
+        loop {
+            let event = events.next().await.unwrap_or_else(|| panic!("the stream ended before: {what}"));
+            if let Some(found) = fits(&event) {
+                return found;
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, search).await {
+        Ok(found) => found,
+        Err(_) => panic!("no event in time: {what}"),
+    }
+}
+
+/// Waits until two graphs have equal databases.
+///
+/// # Panics
+/// If they do not become equal in time.
+pub async fn converge(graphs: &[&Graph]) {
+    eventually("equal databases", || async {
+        let mut roots = Vec::new();
+        for graph in graphs {
+            roots.push(graph.fingerprint().await.expect("an open graph"));
+        }
+        roots.windows(2).all(|pair| pair[0] == pair[1])
+    })
+    .await;
+}
+
+/// A small text record.
+///
+/// # Panics
+/// Never: the type is a good one.
+pub fn note(text: &str) -> RecordDraft {
+    RecordDraft::new("test.note", text.to_owned()).expect("a good type")
+}
