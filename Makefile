@@ -1,0 +1,44 @@
+# Each target is one honest command. `make demo` shows the main job, `make test` runs every test of every language.
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 30
+# Which measurements, e.g. BENCH=peergraph; BENCH="--runs 3" for medians.
+BENCH ?=
+# Capabilities of tests/conformance.txt that must have a test.
+PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R17,R20,R21,R23,E1,E3-E16,E19-E22,E24,X1-X3
+
+.PHONY: demo test bench conformance check lint docs fuzz
+
+demo:
+	$(CARGO) run --release --locked --quiet -p peergraph-examples --bin demo
+
+test: check lint docs
+	$(CARGO) test --locked --workspace
+	$(MAKE) --no-print-directory fuzz
+	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
+
+# Beside iroh, iroh-gossip and iroh-docs, in one run: minutes, and to be read rather than passed.
+bench:
+	cd core/benches && $(CARGO) run --release --locked --quiet -- $(BENCH)
+
+# The engine and all below it must build alone: no network, no clock, no disk.
+check:
+	$(CARGO) check --locked -p peergraph --no-default-features
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
+
+# Every decoder, and sequences of frames into an engine. Works on a stable toolchain.
+FUZZ_TARGETS := record message frame text stored engine
+fuzz:
+	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked --quiet cargo-fuzz
+	set -e; for target in $(FUZZ_TARGETS); do \
+		(cd core && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_funcs=0 -verbosity=0 -print_final_stats=1); \
+	done
+
+conformance:
+	@$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
