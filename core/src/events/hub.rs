@@ -1,7 +1,7 @@
 //! All subscriptions of one graph: who gets what.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     future::poll_fn,
     mem,
@@ -11,20 +11,10 @@ use std::{
 
 use super::{
     ChangeSource, Event, EventKind, FeedError, IncomingData, NewChange, SubscribeOptions, Subscription,
-    subscription::Shared, wake::Wakers,
+    shared::{Inbox, Shared},
+    wake::Wakers,
 };
 use crate::limits::RECORD_RING;
-
-/// What became of incoming data.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DataDelivery {
-    /// Every matching subscriber has it.
-    Taken,
-    /// No subscription matches.
-    NobodyListens,
-    /// A matching subscriber has no room, so nobody got it: try again when a reader has made some.
-    Full,
-}
 
 /// A subscription could not be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -114,42 +104,46 @@ impl Hub {
         }
     }
 
-    /// Gives incoming data to all who want it, or to nobody.
-    pub fn try_deliver(&self, data: &IncomingData) -> DataDelivery {
-        // The lock is held throughout: only readers, who make room, can come in between.
+    /// Gives each of `waiting` to all who want it or to nobody, in order, until a matching subscriber has no room for
+    /// one: that and what follows stay. Tells for each that went whether somebody took it.
+    pub fn try_deliver(&self, waiting: &mut VecDeque<IncomingData>) -> Vec<bool> {
         let state = self.lock();
-        let mut matching = Vec::new();
-        for subscriber in state.subscribers.values().filter(|s| s.filter.wants_data(data)) {
-            if !subscriber.has_data_room(data.data.len()) {
-                return DataDelivery::Full;
+        // The locks are held throughout: only readers, who make room, come in before and after.
+        let mut inboxes: Vec<Inbox<'_>> = state.subscribers.values().filter_map(|s| s.inbox()).collect();
+        let (mut taken, mut takers) = (Vec::with_capacity(waiting.len()), Vec::new());
+        while let Some(data) = waiting.front() {
+            takers.clear();
+            takers.extend((0..inboxes.len()).filter(|at| inboxes[*at].wants(data)));
+            if takers.iter().any(|at| !inboxes[*at].has_room(data)) {
+                break;
             }
-            matching.push(subscriber.clone());
+            takers.iter().for_each(|at| inboxes[*at].put(data.clone()));
+            taken.push(!takers.is_empty());
+            waiting.pop_front();
         }
+        let readable: Vec<_> = inboxes.into_iter().filter_map(Inbox::close).collect();
         drop(state);
-        if matching.is_empty() {
-            return DataDelivery::NobodyListens;
-        }
-        for subscriber in matching {
-            subscriber.deliver(data);
-        }
-        DataDelivery::Taken
+        readable.into_iter().for_each(|tell| tell());
+        taken
     }
 
-    /// Delivers data, waiting for room as long as a matching subscriber has none. False: nobody listens.
+    /// Delivers at least the first of `waiting`, once there is room for it, and what fits after it: for each that went,
+    /// true if somebody took it.
     ///
-    /// Cancel safe: a dropped call has delivered the data to all or to nobody.
-    pub async fn deliver(&self, data: &IncomingData) -> bool {
-        poll_fn(|cx| self.poll_deliver(cx, data)).await
+    /// Cancel safe: what went is no longer in `waiting`, what is there has gone to nobody.
+    pub async fn deliver(&self, waiting: &mut VecDeque<IncomingData>) -> Vec<bool> {
+        poll_fn(|cx| self.poll_deliver(cx, waiting)).await
     }
 
-    fn poll_deliver(&self, cx: &Context<'_>, data: &IncomingData) -> Poll<bool> {
+    fn poll_deliver(&self, cx: &Context<'_>, waiting: &mut VecDeque<IncomingData>) -> Poll<Vec<bool>> {
         for armed in [false, true] {
-            match self.try_deliver(data) {
-                DataDelivery::Taken => return Poll::Ready(true),
-                DataDelivery::NobodyListens => return Poll::Ready(false),
-                // Armed first, then tried once more: room made in between is not missed.
-                DataDelivery::Full if !armed => self.lock().room.add(cx.waker()),
-                DataDelivery::Full => {}
+            let taken = self.try_deliver(waiting);
+            if !taken.is_empty() || waiting.is_empty() {
+                return Poll::Ready(taken);
+            }
+            // Armed first, then tried once more: room made in between is not missed.
+            if !armed {
+                self.lock().room.add(cx.waker());
             }
         }
         Poll::Pending

@@ -7,6 +7,7 @@ mod event;
 mod filter;
 mod hub;
 mod queue;
+mod shared;
 mod source;
 mod subscription;
 #[cfg(test)]
@@ -18,10 +19,11 @@ pub use event::{
     NodeInfo, RecordChanged, RequiredReason, Status,
 };
 pub use filter::{EventFilter, Start, SubscribeOptions};
-pub use hub::{DataDelivery, Hub, SubscribeError};
+pub use hub::{Hub, SubscribeError};
 pub use queue::NewChange;
+pub use shared::{Refill, RefillHook};
 pub use source::{ChangeBatch, ChangeSource, FeedEntry, FeedError, FeedPosition};
-pub use subscription::{Refill, RefillHook, Subscription};
+pub use subscription::Subscription;
 pub use wake::WakeHook;
 
 pub use crate::{

@@ -1,7 +1,7 @@
 //! Queues and hub against a model feed; races between real threads.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     pin::pin,
     sync::{
@@ -268,20 +268,35 @@ fn e21_too_many_connection_events_coalesce_then_lag_and_records_never_do() {
 fn e13_e22_data_is_delivered_to_all_or_waits() {
     let (hub, feed) = (Hub::new(), Arc::new(Feed::default()));
     let of = |filter| hub.subscribe(SubscribeOptions::new(filter), feed.clone()).unwrap();
-    assert_eq!(hub.try_deliver(&data(1, "t")), DataDelivery::NobodyListens);
+    let offer = |messages: &[(usize, &str)]| {
+        let mut waiting: VecDeque<_> = messages.iter().map(|(len, name)| data(*len, name)).collect();
+        (hub.try_deliver(&mut waiting), waiting.len())
+    };
+    assert_eq!(offer(&[(1, "t")]), (vec![false], 0), "nobody listens");
     let incoming = EventFilter::kinds([EventKind::IncomingData]);
     let (fast, slow) = (of(incoming.clone()), of(incoming.data_types([RecordType::new("t").unwrap()])));
-    assert_eq!(hub.try_deliver(&data(9_000_000, "t")), DataDelivery::Taken, "an empty queue takes any one");
+    assert_eq!(offer(&[(9_000_000, "t")]), (vec![true], 0), "an empty queue takes any one");
     assert_eq!(fast.drain(9).len(), 1);
-    assert_eq!(hub.try_deliver(&data(1, "t")), DataDelivery::Full);
+    assert_eq!(offer(&[(1, "t")]), (vec![], 1));
     assert!(fast.drain(9).is_empty(), "nobody gets what one has no room for");
-    assert_eq!(hub.try_deliver(&data(1, "u")), DataDelivery::Taken, "another type goes round it");
+    assert_eq!(
+        offer(&[(1, "u"), (2, "u"), (3, "t"), (4, "u")]),
+        (vec![true, true], 2),
+        "up to what has no room"
+    );
+    assert_eq!(fast.drain(9).len(), 2);
 
     let waiting = hub.clone();
-    let delivery = thread::spawn(move || block_on(waiting.deliver(&data(2, "t"))));
+    let delivery = thread::spawn(move || {
+        let mut two = VecDeque::from([data(2, "t"), data(3, "t")]);
+        block_on(waiting.deliver(&mut two))
+    });
     assert_eq!(slow.drain(9).len(), 1);
-    assert!(delivery.join().unwrap());
+    assert_eq!(delivery.join().unwrap(), [true, true]);
     assert!(matches!(slow.try_next(), Some(Event::IncomingData(d)) if d.data.len() == 2));
+    assert!(matches!(slow.try_next(), Some(Event::IncomingData(d)) if d.data.len() == 3));
+    drop(slow);
+    assert_eq!(offer(&[(1, "t"), (1, "u")]), (vec![true, true], 0), "one that has gone is not waited for");
 }
 
 #[test]

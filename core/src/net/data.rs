@@ -4,7 +4,7 @@
 //! reads yet. The frames are those of [`crate::wire`].
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     fmt,
     sync::{Arc, Mutex},
 };
@@ -285,20 +285,20 @@ impl DataLink {
     /// # Errors
     /// [`Malformed`].
     pub(super) async fn receive(&self, link: &LinkHandle, stream: &mut RecvStream) -> Result<(), Malformed> {
-        let (mut buffer, mut received, mut not_taken) = (BytesMut::new(), 0u64, Vec::new());
+        let (mut buffer, mut waiting, mut received) = (BytesMut::new(), VecDeque::new(), 0u64);
         while read_more(stream, &link.over, &mut buffer).await {
-            let before = received;
             while let Some((data_type, data)) = next_data(&mut buffer)? {
-                received += 1;
-                if !self.hand_over(data_type, data).await {
-                    not_taken.push(received);
-                }
-                if not_taken.len() == MAX_NOT_TAKEN {
-                    self.acknowledge(received, std::mem::take(&mut not_taken));
-                }
+                waiting.push_back(self.incoming(data_type, data));
             }
-            if received > before {
-                self.acknowledge(received, std::mem::take(&mut not_taken));
+            while !waiting.is_empty() {
+                let taken = self.0.hub.deliver(&mut waiting).await;
+                for some in taken.chunks(MAX_NOT_TAKEN) {
+                    let numbers = received + 1..;
+                    let not_taken =
+                        numbers.zip(some).filter(|(_, taken)| !**taken).map(|(number, _)| number).collect();
+                    received += some.len() as u64;
+                    self.acknowledge(received, not_taken);
+                }
             }
         }
         Ok(())
@@ -322,11 +322,9 @@ impl DataLink {
         Ok(())
     }
 
-    async fn hand_over(&self, data_type: RecordType, data: Bytes) -> bool {
-        let Shared { connection, kind, node, peer, hub, .. } = &*self.0;
-        let incoming =
-            IncomingData { connection: *connection, kind: *kind, node: *node, peer: *peer, data_type, data };
-        hub.deliver(&incoming).await
+    fn incoming(&self, data_type: RecordType, data: Bytes) -> IncomingData {
+        let Shared { connection, kind, node, peer, .. } = *self.0;
+        IncomingData { connection, kind, node, peer, data_type, data }
     }
 
     fn acknowledge(&self, through: u64, not_taken: Vec<u64>) {
