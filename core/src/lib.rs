@@ -34,6 +34,12 @@
 //! - [`Graph::connect`] has exactly one outcome. No call waits without a deadline, but those whose purpose is to wait.
 //! - Whoever holds a graph's ticket can read and write everything in it, for good.
 //!
+//! # Identities
+//!
+//! A node has an identity of its own, made on first use; [`Node::identities`] makes more, names them, tells which one later
+//! groups use, and moves one to another machine. An [`IdentityDescription`] is what others may know; the key stays with
+//! the [`Identity`], which signs for applications. [`NodeConfig::keys`] seals the keys on the disk.
+//!
 //! # How it is made
 //!
 //! Everything up to [`engine`] is free of I/O: time, randomness and messages go in, actions come out. The same code runs
@@ -46,6 +52,7 @@ pub mod crypto;
 pub mod engine;
 pub mod events;
 pub mod graph;
+pub mod group;
 pub mod ids;
 pub mod io;
 pub mod limits;
@@ -61,19 +68,22 @@ pub mod wire;
 
 #[cfg(feature = "net")]
 pub use api::{
-    ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, DirectConnection, Error, ErrorKind,
-    EventStream, Graph, GraphRef, ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenOutcome, Progress,
-    PropertiesUpdate, RecordPages, Result, SendReceipt, Target,
+    ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
+    DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
+    InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection, ListenOutcome, Metrics,
+    Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress, PropertiesUpdate, RecordPages,
+    RemoveMember, Result, SendReceipt, Target,
 };
 pub use crypto::SecretKey;
 pub use engine::UpdateOutcome;
 pub use events::{Event, EventFilter, EventKind};
+pub use group::{IdentityDescription, Invitation, PeerName};
 pub use ids::{ConnectionId, GraphId, NodeId, PeerId, RecordId};
 #[cfg(feature = "net")]
 pub use net::NetworkMode;
 pub use record::{
-    Attributes, Genesis, GraphProperties, GraphSecret, NodeAddr, Record, RecordDraft, RecordType,
-    RecordUpdate, Ticket, Value,
+    Attributes, Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, Record, RecordDraft, RecordType,
+    RecordUpdate, Role, Ticket, TypeRule, Value, Who,
 };
 pub use records::{Durability, ListQuery, Page};
 pub use time::Timestamp;

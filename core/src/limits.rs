@@ -19,8 +19,14 @@ pub const MAX_MAX_RECORD: u32 = 60 * 1024 * 1024;
 /// Records up to this size are pushed along the tree; larger ones are announced and pulled.
 pub const PUSH_LIMIT: usize = 64 * 1024;
 
-/// Longest friendly name of a graph, identity or node, in bytes.
+/// Longest friendly name of a graph or node, in bytes.
 pub const MAX_NAME: usize = 255;
+/// Longest classifier of a peer name, in characters. As in Windows.
+pub const MAX_CLASSIFIER: usize = 149;
+/// Longest friendly name of an identity, in characters. As in Windows.
+pub const MAX_FRIENDLY_NAME: usize = 255;
+/// Shortest password that an exported identity is sealed with, in characters.
+pub const MIN_PASSWORD: usize = 8;
 /// Longest comment of a graph, in bytes.
 pub const MAX_COMMENT: usize = 512;
 /// Most bytes of a node's attributes text.
@@ -172,3 +178,34 @@ pub const DATA_RING: usize = 4096;
 pub const MAX_DATA: usize = 16 * 1024 * 1024;
 /// Largest page of any enumeration.
 pub const MAX_PAGE: usize = 1000;
+
+/// Most grants between a group's creator and a member, as in Windows.
+pub const MAX_CHAIN: u8 = 24;
+/// Grants between a group's creator and a member unless the group says otherwise.
+pub const DEFAULT_CHAIN: u8 = 8;
+/// Record types that can have rules of their own.
+pub const MAX_TYPE_RULES: usize = 256;
+/// Longest reason of a removal, in bytes.
+pub const MAX_REASON: usize = 255;
+/// Elements in one list of records to keep; longer lists are several credentials.
+pub const MAX_KEEP: usize = 1000;
+/// Identities named as admitters of one invitation.
+pub const MAX_ADMITTERS: usize = 16;
+/// Records waiting for their author's credential; the oldest go beyond this.
+pub const MAX_DEFERRED: usize = 4096;
+/// Bytes of such records; as above. One of the largest size fits.
+pub const MAX_DEFERRED_BYTES: usize = MAX_HELD_BYTES;
+/// How long a record waits for its author's credential; reconciliation brings it again.
+pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long a membership lasts unless said otherwise; renewed by whoever may before it ends.
+pub const DEFAULT_MEMBERSHIP: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long an invitation can be used unless said otherwise.
+pub const DEFAULT_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a membership by password lasts until somebody grants a longer one.
+pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
+/// Longest message of a password proof, in bytes.
+pub const MAX_PROOF: usize = 1024;
+/// How long a link for joining may last.
+pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Smallest record limit of a group: credentials must fit.
+pub const MIN_GROUP_RECORD: u32 = 64 * 1024;

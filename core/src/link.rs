@@ -39,4 +39,6 @@ pub enum FailureReason {
     Pruned,
     /// The other end broke the protocol.
     Protocol,
+    /// The two ends speak no common version of the protocol, or the group demands a later one.
+    UnsupportedVersion,
 }

@@ -1,4 +1,4 @@
-//! Signing, verifying, hashing: the only user of the cryptography crates.
+//! Signing, verifying, hashing, sealing: the only user of the cryptography crates.
 //!
 //! Signatures are Ed25519 with a domain prefix. Verification follows ZIP 215, because only its rules give one
 //! signature the same verdict alone and in a batch; with other rules two honest replicas could disagree about a
@@ -13,8 +13,18 @@ use zeroize::Zeroizing;
 use crate::ids::{NodeId, PeerId};
 
 mod lthash;
+mod opaque;
+mod seal;
+mod sealed_box;
+pub(crate) mod signature_serde;
 
 pub use lthash::LtHash;
+pub use opaque::{PasswordError, PasswordProof, PasswordVerifier, PendingProof};
+pub use seal::{
+    NONCE_LEN, OpenError, PasswordCost, SALT_LEN, SEAL_OVERHEAD, SealSeed, open_with_key, open_with_password,
+    password_key, seal_with_key, seal_with_password,
+};
+pub use sealed_box::{open_from, seal_to};
 
 /// The length of a signature in bytes.
 pub const SIGNATURE_LEN: usize = 64;
@@ -47,6 +57,11 @@ impl SecretKey {
         NodeId::from_bytes(self.0.verifying_key().to_bytes())
     }
 
+    /// Signs a message of an application; [`PeerId::verify`] checks it.
+    pub fn sign_application(&self, message: &[u8]) -> SignatureBytes {
+        self.sign(Domain::Application, self.peer().as_bytes(), message)
+    }
+
     /// Signs a message under a domain; see [`signed_message`].
     pub fn sign(&self, domain: Domain, context: &[u8; 32], message: &[u8]) -> SignatureBytes {
         self.0.sign(&signed_message(domain, context, message)).to_bytes()
@@ -66,6 +81,15 @@ pub enum Domain {
     Record,
     /// A device certificate; context: the identity.
     Device,
+    /// Who comes by an invitation's key; context: the group.
+    Join,
+    /// An invitation as text; context: the group.
+    Invitation,
+    /// An identity's public description; context: the identity.
+    Identity,
+    /// Whatever an application signs; context: the identity. Its own domain, so that no application can be talked
+    /// into signing a record.
+    Application,
 }
 
 impl Domain {
@@ -73,6 +97,10 @@ impl Domain {
         match self {
             Self::Record => b"peergraph/v1/record\0",
             Self::Device => b"peergraph/v1/device\0",
+            Self::Join => b"peergraph/v1/join\0",
+            Self::Invitation => b"peergraph/v1/invitation\0",
+            Self::Identity => b"peergraph/v1/identity\0",
+            Self::Application => b"peergraph/v1/application\0",
         }
     }
 }
@@ -94,6 +122,15 @@ pub fn verify(
     VerificationKey::try_from(*key)
         .and_then(|key| key.verify(&(*signature).into(), &signed_message(domain, context, message)))
         .is_ok()
+}
+
+impl PeerId {
+    /// True if this identity signed the message for an application; anything else is false, a signature of another
+    /// length too.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key = self.as_bytes();
+        signature.try_into().is_ok_and(|bytes| verify(key, Domain::Application, key, message, bytes))
+    }
 }
 
 /// One signature to check in a batch.
@@ -195,6 +232,20 @@ mod tests {
         signatures[3][0] ^= 1;
         assert_eq!(verdicts(&signatures), [true, true, true, false, true]);
         assert!(verify_batch(Domain::Record, &CONTEXT, &[], 7).is_empty());
+    }
+
+    #[test]
+    fn what_an_application_signs_is_nothing_else() {
+        let key = SecretKey::from_bytes(&[1; 32]);
+        let peer = key.peer();
+        let signature = key.sign_application(b"hello");
+        assert!(peer.verify(b"hello", &signature));
+        assert!(!peer.verify(b"hellO", &signature));
+        assert!(!peer.verify(b"hello", &signature[..63]));
+        assert!(!SecretKey::from_bytes(&[2; 32]).peer().verify(b"hello", &signature));
+        for domain in [Domain::Record, Domain::Device, Domain::Identity] {
+            assert!(!verify(peer.as_bytes(), domain, peer.as_bytes(), b"hello", &signature));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::{GroupFailure, MemberChange, MemberInfo};
 use crate::{
     ids::{ConnectionId, Lsn, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
@@ -46,6 +47,15 @@ pub enum Event {
     },
     /// A record type that was given precedence is synchronised, or (`None`) everything is.
     Synchronized(Option<RecordType>),
+    /// A member of a group came, went, joined, changed, left or was removed.
+    MemberChanged {
+        /// What happened.
+        change: MemberChange,
+        /// The member as it is now, or was last.
+        member: MemberInfo,
+    },
+    /// A group could not be entered: once for each attempt.
+    ConnectionFailed(GroupFailure),
     /// This subscriber was too slow for connection and presence events, and this many are gone. The current state
     /// can be read as ever. Never stands for record changes or data: those are not dropped.
     Lagged {
@@ -81,11 +91,15 @@ pub enum EventKind {
     NodeChanged,
     /// [`Event::Synchronized`].
     Synchronized,
+    /// [`Event::MemberChanged`], in groups.
+    MemberChanged,
+    /// [`Event::ConnectionFailed`], in groups.
+    ConnectionFailed,
 }
 
 impl EventKind {
-    /// All nine.
-    pub const ALL: [Self; 9] = [
+    /// All: nine of every graph, and two more of groups.
+    pub const ALL: [Self; 11] = [
         Self::StatusChanged,
         Self::PropertyChanged,
         Self::RecordChanged,
@@ -95,6 +109,8 @@ impl EventKind {
         Self::ConnectionRequired,
         Self::NodeChanged,
         Self::Synchronized,
+        Self::MemberChanged,
+        Self::ConnectionFailed,
     ];
 }
 
@@ -111,6 +127,8 @@ impl Event {
             Self::ConnectionRequired(_) => EventKind::ConnectionRequired,
             Self::NodeChanged { .. } => EventKind::NodeChanged,
             Self::Synchronized(_) => EventKind::Synchronized,
+            Self::MemberChanged { .. } => EventKind::MemberChanged,
+            Self::ConnectionFailed(_) => EventKind::ConnectionFailed,
             Self::Lagged { .. } => return None,
         })
     }

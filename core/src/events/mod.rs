@@ -6,6 +6,7 @@
 mod event;
 mod filter;
 mod hub;
+mod member;
 mod queue;
 mod shared;
 mod source;
@@ -20,6 +21,7 @@ pub use event::{
 };
 pub use filter::{EventFilter, Start, SubscribeOptions};
 pub use hub::{Hub, SubscribeError};
+pub use member::{GroupFailure, MemberChange, MemberInfo};
 pub use queue::NewChange;
 pub use shared::{Refill, RefillHook};
 pub use source::{ChangeBatch, ChangeSource, FeedEntry, FeedError, FeedPosition};

@@ -176,6 +176,8 @@ fn key(event: &Event) -> Option<Key<'_>> {
         Event::NodeChanged { node, .. } => Key::Node(node.node),
         Event::Synchronized(record_type) => Key::Synchronized(record_type.as_ref()),
         Event::RecordChanged(_)
+        | Event::MemberChanged { .. }
+        | Event::ConnectionFailed(_)
         | Event::IncomingData(_)
         | Event::Lagged { .. }
         | Event::Reset

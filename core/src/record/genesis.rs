@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::{self, Domain, SecretKey, SignatureBytes},
     ids::{GraphId, NodeId, PeerId},
-    limits::{DEFAULT_MAX_RECORD, MAX_MAX_RECORD, MIN_MAX_RECORD},
+    limits::{DEFAULT_MAX_RECORD, MAX_MAX_RECORD, MIN_GROUP_RECORD, MIN_MAX_RECORD},
+    record::GroupRules,
 };
 
 /// The unchangeable properties of a graph. Its hash is the [`GraphId`], so nobody can alter them.
@@ -20,12 +21,14 @@ pub struct Genesis {
     pub max_record: u32,
     /// Random bytes that make the graph unique.
     pub nonce: [u8; 16],
+    /// What holds in a group; `None`: a plain graph.
+    pub rules: Option<GroupRules>,
 }
 
 impl Genesis {
     /// A graph with the default record limit of 1 MiB.
     pub const fn new(creator: PeerId, nonce: [u8; 16]) -> Self {
-        Self { creator, max_record: DEFAULT_MAX_RECORD, nonce }
+        Self { creator, max_record: DEFAULT_MAX_RECORD, nonce, rules: None }
     }
 
     /// The graph's id.
@@ -34,9 +37,16 @@ impl Genesis {
         GraphId::from_bytes(crypto::hash("peergraph v1 genesis", &[&bytes]))
     }
 
-    /// True if the record limit lies in its bounds.
+    /// True if limits and rules lie in their bounds.
     pub fn is_sound(&self) -> bool {
-        (MIN_MAX_RECORD..=MAX_MAX_RECORD).contains(&self.max_record)
+        let least = if self.rules.is_some() { MIN_GROUP_RECORD } else { MIN_MAX_RECORD };
+        (least..=MAX_MAX_RECORD).contains(&self.max_record)
+            && self.rules.as_ref().is_none_or(GroupRules::is_sound)
+    }
+
+    /// True for a group.
+    pub const fn is_group(&self) -> bool {
+        self.rules.is_some()
     }
 }
 
@@ -70,7 +80,7 @@ pub struct DeviceCertificate {
     /// The node.
     pub node: NodeId,
     /// The identity's signature over the node.
-    #[serde(with = "signature")]
+    #[serde(with = "crypto::signature_serde")]
     pub signature: SignatureBytes,
 }
 
@@ -91,20 +101,6 @@ impl DeviceCertificate {
             self.node.as_bytes(),
             &self.signature,
         )
-    }
-}
-
-mod signature {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use crate::crypto::SignatureBytes;
-
-    pub(super) fn serialize<S: Serializer>(signature: &SignatureBytes, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(signature)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<SignatureBytes, D::Error> {
-        <&[u8]>::deserialize(d)?.try_into().map_err(de::Error::custom)
     }
 }
 

@@ -20,7 +20,9 @@ mod draft;
 mod genesis;
 mod record_type;
 mod reserved;
+mod rules;
 mod signed;
+pub(crate) mod text;
 mod ticket;
 
 pub use address::NodeAddr;
@@ -30,6 +32,7 @@ pub use draft::{DraftError, RecordDraft, RecordUpdate};
 pub use genesis::{DeviceCertificate, Genesis, GraphSecret};
 pub use record_type::{RecordType, RecordTypeError};
 pub use reserved::{GraphProperties, Presence, PropertiesError};
+pub use rules::{GroupRules, Role, TypeRule, UnknownRole, Who};
 pub use signed::{DecodeError, Header, SignedRecord};
 pub use ticket::{Ticket, TicketError};
 
@@ -49,6 +52,16 @@ impl RecordKey {
     pub const MIN: Self = Self { hlc: Hlc(0), element: ElementId::from_bytes([0; 16]) };
     /// After every key.
     pub const MAX: Self = Self { hlc: Hlc(u64::MAX), element: ElementId::from_bytes([0xff; 16]) };
+
+    /// The least key after this one.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        let element = u128::from_be_bytes(*self.element.as_bytes());
+        match element.checked_add(1) {
+            Some(next) => Self { hlc: self.hlc, element: ElementId::from_bytes(next.to_be_bytes()) },
+            None => Self { hlc: Hlc(self.hlc.0.saturating_add(1)), element: ElementId::from_bytes([0; 16]) },
+        }
+    }
 
     /// Big-endian clock, then element: sorts as the key does.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {

@@ -29,6 +29,8 @@ pub enum RecordTypeError {
 impl RecordType {
     /// Presence of a node.
     pub const PRESENCE: &'static str = "peergraph.presence";
+    /// Membership of a group: grants, invitations, removals.
+    pub const CREDENTIAL: &'static str = "peergraph.credential";
     /// Properties of the graph.
     pub const PROPERTIES: &'static str = "peergraph.properties";
 
@@ -59,6 +61,10 @@ impl RecordType {
 
     pub(crate) fn presence() -> Self {
         Self(Self::PRESENCE.into())
+    }
+
+    pub(crate) fn credential() -> Self {
+        Self(Self::CREDENTIAL.into())
     }
 
     pub(crate) fn properties() -> Self {

@@ -2,12 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::BASE32_NOPAD_NOCASE;
 use serde::{Deserialize, Serialize};
 
-use super::{GraphSecret, NodeAddr};
+use super::{
+    GraphSecret, NodeAddr,
+    text::{TextError, TextForm},
+};
 use crate::{
-    crypto,
     ids::GraphId,
     limits::{MAX_REFERRALS, REFERRALS},
 };
@@ -45,9 +46,19 @@ pub enum TicketError {
     Malformed,
 }
 
-const PREFIX: &str = "peergraph:";
-const VERSION: u8 = 1;
-const CHECKSUM: usize = 4;
+const FORM: TextForm = TextForm { prefix: "peergraph:", version: 1, context: "peergraph v1 ticket checksum" };
+
+impl From<TextError> for TicketError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Prefix => Self::Prefix,
+            TextError::Encoding => Self::Encoding,
+            TextError::Checksum => Self::Checksum,
+            TextError::Version(version) => Self::Version(version),
+            TextError::Malformed => Self::Malformed,
+        }
+    }
+}
 
 impl Ticket {
     /// The same ticket with at most ten nodes.
@@ -60,10 +71,7 @@ impl Ticket {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = vec![VERSION];
-        bytes.extend(postcard::to_stdvec(self).expect("a ticket always encodes"));
-        bytes.extend_from_slice(&checksum(&bytes));
-        write!(f, "{PREFIX}{}", BASE32_NOPAD_NOCASE.encode(&bytes).to_lowercase())
+        f.write_str(&FORM.encode(&postcard::to_stdvec(self).expect("a ticket always encodes")))
     }
 }
 
@@ -71,34 +79,13 @@ impl FromStr for Ticket {
     type Err = TicketError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        let code = text
-            .get(..PREFIX.len())
-            .filter(|start| start.eq_ignore_ascii_case(PREFIX))
-            .and_then(|_| text.get(PREFIX.len()..))
-            .ok_or(TicketError::Prefix)?;
-        let bytes = BASE32_NOPAD_NOCASE.decode(code.as_bytes()).map_err(|_| {
-            let foreign = code.bytes().any(|c| !(c.is_ascii_alphabetic() || (b'2'..=b'7').contains(&c)));
-            if foreign { TicketError::Encoding } else { TicketError::Checksum }
-        })?;
-        let (content, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(TicketError::Checksum)?;
-        if checksum(content) != *sum {
-            return Err(TicketError::Checksum);
-        }
-        let (version, content) = content.split_first().ok_or(TicketError::Malformed)?;
-        if *version != VERSION {
-            return Err(TicketError::Version(*version));
-        }
-        let ticket: Self = crate::wire::decode_exact(content).map_err(|_| TicketError::Malformed)?;
+        let content = FORM.decode(text)?;
+        let ticket: Self = crate::wire::decode_exact(&content).map_err(|_| TicketError::Malformed)?;
         if ticket.nodes.len() > MAX_REFERRALS {
             return Err(TicketError::Malformed);
         }
         Ok(ticket)
     }
-}
-
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    crypto::hash("peergraph v1 ticket checksum", &[bytes])[..CHECKSUM].try_into().expect("four bytes")
 }
 
 #[cfg(test)]
@@ -129,7 +116,7 @@ mod tests {
         assert_eq!(parse(""), TicketError::Prefix);
         assert_eq!(parse("https://x"), TicketError::Prefix);
         assert_eq!(parse("peergraph:a!b"), TicketError::Encoding);
-        for cut in PREFIX.len()..text.len() {
+        for cut in FORM.prefix.len()..text.len() {
             assert_eq!(parse(&text[..cut]), TicketError::Checksum, "cut at {cut}");
         }
         let mut typo = text.clone().into_bytes();

@@ -4,6 +4,7 @@
 //! without knowing how they are connected. Knows nothing of links, events or sockets.
 
 mod admit;
+mod deferred;
 mod policy;
 mod store;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod sync;
 pub use admit::{
     Admission, AdmitContext, HoldQueue, RejectReason, admit, admit_own, check_update, find_unsound,
 };
+pub use deferred::DeferQueue;
 pub use policy::{OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
 pub use store_memory::MemoryStore;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::RejectReason;
 use crate::{
-    record::{Genesis, GraphProperties, Presence, RecordType, SignedRecord},
+    record::{Genesis, GraphProperties, Header, Presence, RecordType, SignedRecord},
     wire::decode_exact,
 };
 
@@ -74,6 +74,9 @@ pub(super) fn check_reserved(record: &SignedRecord, genesis: &Genesis) -> Result
     if header.editor.is_some() {
         return Err(RejectReason::Rule("a presence is written by its creator"));
     }
+    if header.record_type == RecordType::CREDENTIAL && genesis.is_group() {
+        return check_credential(header);
+    }
     if header.record_type == RecordType::PRESENCE {
         check_presence(record)
     } else {
@@ -93,6 +96,12 @@ fn check_properties(record: &SignedRecord, genesis: &Genesis) -> Result<(), Reje
         Ok(properties) if properties.check().is_ok() => Ok(()),
         _ => Err(RejectReason::Rule("the body is not properties of a graph")),
     }
+}
+
+/// A credential never changes; what it says is the business of the group.
+fn check_credential(header: &Header) -> Result<(), RejectReason> {
+    let plain = header.version == 1 && header.expires.is_none() && header.attributes.is_empty();
+    if plain { Ok(()) } else { Err(RejectReason::Rule("a credential is written once, and stays")) }
 }
 
 fn check_presence(record: &SignedRecord) -> Result<(), RejectReason> {

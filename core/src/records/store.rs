@@ -167,6 +167,13 @@ pub trait Store: Send + fmt::Debug {
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError>;
 
+    /// Makes the version with this key void: absent but for the feed, where it reads as deleted, and any version wins
+    /// over it. `None` if there is no such version, or it was a tombstone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError>;
+
     /// Keeps a small value under a name, in the same transaction as records.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ impl Store for MemoryStore {
     fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError> {
         let record = record.signed();
         let old = self.tables.by_id.get(&record.id()).cloned();
-        if let Some(old) = &old {
+        if let Some(old) = old.as_ref().filter(|old| old.state != State::Void) {
             if old.record.key() == record.key() {
                 return Ok(Put::Same);
             }
@@ -117,6 +117,7 @@ impl Store for MemoryStore {
         self.replace(record.id(), Some(Arc::new(row)))?;
         Ok(match old {
             None => Put::Inserted { lsn },
+            Some(old) if old.state == State::Void => Put::Inserted { lsn },
             Some(old) => Put::Replaced { lsn, older: old.record.clone() },
         })
     }
@@ -152,6 +153,18 @@ impl Store for MemoryStore {
             Some(id) => self.replace(id, None),
             None => Ok(()),
         }
+    }
+
+    fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        let Some(old) = self.tables.by_key.get(key).cloned() else { return Ok(None) };
+        let record = without_body(&self.graph, &old.record).map_err(damaged)?;
+        // The feed has told of a tombstone already.
+        let told = old.state == State::Tombstone;
+        let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
+        let told = (!told).then(|| change(lsn, lsn, old.born, State::Void, &record));
+        let row = Row { state: State::Void, lsn, born: old.born, record };
+        self.replace(row.record.id(), Some(Arc::new(row)))?;
+        Ok(told)
     }
 
     fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {

@@ -20,6 +20,8 @@ pub(super) enum State {
     Tombstone = 1,
     /// What an expired record or tombstone left: an envelope without body, for the feed and for who wins.
     Stub = 2,
+    /// What was left of a version that turned out not to count: for the feed alone, any version wins over it.
+    Void = 3,
 }
 
 impl State {
@@ -30,7 +32,7 @@ impl State {
 
     /// True if its key counts in fingerprints.
     pub(super) const fn is_current(self) -> bool {
-        !matches!(self, Self::Stub)
+        matches!(self, Self::Live | Self::Tombstone)
     }
 }
 
@@ -39,7 +41,7 @@ pub(super) fn gone_at(record: &SignedRecord, state: State) -> Option<Timestamp> 
     let written = record.header().hlc.timestamp();
     match state {
         State::Live => None,
-        State::Tombstone => Some(written),
+        State::Tombstone | State::Void => Some(written),
         State::Stub => Some(written.max(record.header().expires.unwrap_or_default())),
     }
 }
@@ -54,12 +56,14 @@ pub(super) fn without_body(graph: &GraphId, record: &SignedRecord) -> Result<Sig
 pub(super) fn change(after: Lsn, lsn: Lsn, born: Lsn, state: State, record: &SignedRecord) -> Change {
     let kind = match state {
         _ if record.header().deleted => ChangeKind::Deleted,
+        State::Void => ChangeKind::Deleted,
         State::Stub => ChangeKind::Expired,
         _ if born > after => ChangeKind::Added,
         _ => ChangeKind::Updated,
     };
     let mut record: Record = record.to_record();
-    if state == State::Stub {
+    record.deleted |= state == State::Void;
+    if !state.is_current() {
         record.attributes = Attributes::new();
         record.body = Bytes::new();
     }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Malformed, SyncMessage};
+use super::{JoinMessage, Malformed, SyncMessage};
 use crate::{
     ids::{NodeId, PeerId},
-    limits::{BATCH_BYTES, MAX_MESSAGE, REFERRALS},
+    limits::{BATCH_BYTES, MAX_CHAIN, MAX_MESSAGE, REFERRALS},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::Timestamp,
 };
@@ -54,6 +54,8 @@ pub enum Purpose {
     Direct,
     /// To compare marks and databases, and part.
     Probe,
+    /// To become a member of a group.
+    Join,
 }
 
 /// The dialler's first message after the hellos.
@@ -75,6 +77,8 @@ pub struct Connect {
     pub instance: u64,
     /// Its mark.
     pub mark: Mark,
+    /// In a group: the grants from the creator's down to the identity's own, as signed records.
+    pub credentials: Vec<Bytes>,
 }
 
 /// The answer that makes a link.
@@ -94,6 +98,8 @@ pub struct Welcome {
     pub referrals: Vec<NodeAddr>,
     /// Its mark.
     pub mark: Mark,
+    /// As in [`Connect`].
+    pub credentials: Vec<Bytes>,
 }
 
 /// Why a link was refused.
@@ -133,6 +139,8 @@ pub enum GoodbyeReason {
     Asked,
     /// The probe is over.
     ProbeOver,
+    /// The receiver is not a member any more.
+    NotAuthorized,
 }
 
 /// The last message on a link.
@@ -224,6 +232,8 @@ pub enum Message {
         /// Envelopes with bodies.
         records: Vec<Bytes>,
     },
+    /// Joining a group.
+    Join(Box<JoinMessage>),
 }
 
 /// The streams of a link, most urgent first. Order holds within one, not between them.
@@ -272,7 +282,13 @@ impl Message {
             _ if len > MAX_MESSAGE => false,
             Self::Refuse(refuse) => few(&refuse.referrals),
             Self::Goodbye(goodbye) => few(&goodbye.referrals),
-            Self::Welcome(welcome) => few(&welcome.referrals) && welcome.genesis.is_sound(),
+            Self::Connect(connect) => connect.credentials.len() <= MAX_CHAIN as usize,
+            Self::Welcome(welcome) => {
+                few(&welcome.referrals)
+                    && welcome.genesis.is_sound()
+                    && welcome.credentials.len() <= MAX_CHAIN as usize
+            }
+            Self::Join(message) => message.in_bounds(),
             Self::Sync(message) => message.in_bounds(),
             _ => true,
         }

@@ -8,11 +8,13 @@ use serde::{Serialize, de::DeserializeOwned};
 mod compact;
 mod frame;
 mod hello;
+mod join;
 mod message;
 mod sync;
 
 pub use frame::{DataAck, MAX_NOT_TAKEN, next_data, next_frame, put_data};
 pub use hello::EXPORTER_LABEL;
+pub use join::{JoinDenied, JoinMessage, join_proof};
 pub use message::{
     Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Mark, Message, Ping, Purpose, Refuse,
     RefuseReason, Stream, Welcome,

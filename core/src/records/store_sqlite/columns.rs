@@ -45,6 +45,7 @@ pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
         0 => Ok(State::Live),
         1 => Ok(State::Tombstone),
         2 => Ok(State::Stub),
+        3 => Ok(State::Void),
         _ => Err(Error::FromSqlConversionFailure(column, Type::Integer, "unknown state".into())),
     }
 }

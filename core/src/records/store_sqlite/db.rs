@@ -192,6 +192,12 @@ impl Db {
             .collect()
     }
 
+    /// True unless the file is still empty.
+    pub(super) fn has_meta(&self) -> rusqlite::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta')";
+        self.conn.query_row(sql, [], |row| row.get(0))
+    }
+
     pub(super) fn meta(&self, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
         self.conn
             .prepare_cached("SELECT value FROM meta WHERE name = ?1")?

@@ -19,6 +19,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io(error)),
     }
+    open_existing(path)
+}
+
+/// Opens a file that is there. For writing too, even to read it: only such a connection tidies up after a crash.
+pub(super) fn open_existing(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(sql)?;

@@ -86,6 +86,16 @@ impl SqliteStore {
         Ok((store, opened))
     }
 
+    /// One value kept by [`set_meta`](super::Store::set_meta) in a database that is not open, without reading the rest.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the file is not such a database, [`StoreError::Io`] if it cannot be read.
+    pub fn peek_meta(path: &Path, graph: GraphId, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let db = Db::new(file::open_existing(path)?, graph);
+        // A crash may have left an empty file: there the database was about to be.
+        if db.has_meta().map_err(sql)? { db.meta(name).map_err(sql) } else { Ok(None) }
+    }
+
     /// Begins a transaction unless one is open.
     fn begin(&mut self) -> Result<(), StoreError> {
         if !self.in_transaction {

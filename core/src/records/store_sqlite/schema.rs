@@ -1,8 +1,8 @@
 //! The tables, and how older files become what this version knows.
 //!
 //! `records` is the feed: a row's number is its `lsn`. `born` is the lsn at which the record came into being or last
-//! came back, `state` 0 for live, 1 for a tombstone, 2 for what an expired one left, `gone` when (1) was written or
-//! (2) expired. `envelope` holds the signed bytes as they travel, without body in state 2; the other columns repeat
+//! came back, `state` 0 for live, 1 for a tombstone, 2 for what an expired one left, 3 for one that does not count,
+//! `gone` when (1) and (3) were written or (2) expired. `envelope` holds the signed bytes as they travel, without body in state 2; the other columns repeat
 //! what queries need. Types of the library have negative numbers. `buckets` are the summaries of all keys in states
 //! 0 and 1.
 

@@ -64,11 +64,13 @@ impl Store for SqliteStore {
         }
         let found = self.db.find(&record.id()).map_err(sql)?;
         let old = found.ok_or_else(|| StoreError::Damaged("the index of ids".into()))?;
-        if old.record.key() == record.key() {
-            return Ok(Put::Same);
-        }
-        if old.record.rank() > record.rank() {
-            return Ok(Put::Older { newer: old.state.is_current().then_some(old.record) });
+        if old.state != State::Void {
+            if old.record.key() == record.key() {
+                return Ok(Put::Same);
+            }
+            if old.record.rank() > record.rank() {
+                return Ok(Put::Older { newer: old.state.is_current().then_some(old.record) });
+            }
         }
         self.remove(&old)?;
         if old.state == State::Live {
@@ -77,7 +79,10 @@ impl Store for SqliteStore {
         self.db.insert(&row).map_err(sql)?;
         self.advance(record.header().hlc);
         self.add_key(record)?;
-        Ok(Put::Replaced { lsn, older: old.record })
+        Ok(match old.state {
+            State::Void => Put::Inserted { lsn },
+            _ => Put::Replaced { lsn, older: old.record },
+        })
     }
 
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {
@@ -121,6 +126,21 @@ impl Store for SqliteStore {
             self.changed = true;
         }
         Ok(())
+    }
+
+    fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        let Some(record) = self.db.fetch(key).map_err(sql)? else { return Ok(None) };
+        let Some(old) = self.db.find(&record.id()).map_err(sql)? else { return Ok(None) };
+        self.begin()?;
+        let record = without_body(self.db.graph(), &old.record).map_err(damaged)?;
+        let interned = self.intern(&record)?;
+        self.remove(&old)?;
+        // The feed has told of a tombstone already.
+        let told = old.state == State::Tombstone;
+        let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
+        let row = NewRow { lsn, born: old.born, state: State::Void, record: &record, interned };
+        self.db.insert(&row).map_err(sql)?;
+        Ok((!told).then(|| change(lsn, lsn, old.born, State::Void, &record)))
     }
 
     fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {

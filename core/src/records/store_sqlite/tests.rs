@@ -226,3 +226,25 @@ fn the_buckets_on_disk_are_those_in_memory() {
     assert_eq!(check(&store), 3, "two were appended, and one that was emptied is gone");
     assert_eq!(store.root(), naive(&all_keys(&store)));
 }
+
+#[test]
+fn one_value_is_read_without_opening_the_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let peek = |name: &str| SqliteStore::peek_meta(&path, GRAPH, name);
+    assert!(matches!(peek("name"), Err(StoreError::Io(_))), "it is not there, and is not made");
+    assert!(!path.exists());
+    fs::write(&path, b"").unwrap();
+    assert_eq!(peek("name").unwrap(), None);
+    let (mut store, _) = open(&path);
+    store.set_meta("name", b"value").unwrap();
+    store.commit(Durability::Synced).unwrap();
+    // What a killed process left is still in the log beside the file.
+    let (crashed, _store) = killed(&path);
+    assert_eq!(SqliteStore::peek_meta(&crashed.path().join("db"), GRAPH, "name").unwrap().unwrap(), b"value");
+    drop(store);
+    assert_eq!((peek("name").unwrap().unwrap(), peek("other").unwrap()), (b"value".to_vec(), None));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    fs::write(&path, [7; 4096]).unwrap();
+    assert!(matches!(peek("name"), Err(StoreError::Damaged(_))));
+}

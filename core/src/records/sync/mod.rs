@@ -41,6 +41,8 @@ use session::{Context, Session};
 pub struct SyncConfig {
     /// Types that are made equal first, in order, after the graph's properties and presence. At most 62 are used.
     pub precedence: Vec<RecordType>,
+    /// True in a group: what others are judged by comes before everything else.
+    pub credentials: bool,
 }
 
 /// What the machine wants done.
@@ -147,6 +149,11 @@ pub struct Syncs {
 }
 
 impl Syncs {
+    /// Compares credentials first, from the next session on.
+    pub const fn set_credentials(&mut self, first: bool) {
+        self.config.credentials = first;
+    }
+
     /// A machine without sessions.
     pub fn new(config: SyncConfig) -> Self {
         Self { config, ..Self::default() }
@@ -160,7 +167,11 @@ impl Syncs {
         if self.sessions.contains_key(&(link, true)) {
             return Ok(false);
         }
-        let mut types = vec![RecordType::properties(), RecordType::presence()];
+        let mut types = Vec::new();
+        if self.config.credentials {
+            types.push(RecordType::credential());
+        }
+        types.extend([RecordType::properties(), RecordType::presence()]);
         for record_type in &self.config.precedence {
             if types.len() < MAX_RANGES && !types.contains(record_type) {
                 types.push(record_type.clone());

@@ -75,6 +75,10 @@ impl Store for TestStore {
         Ok(0)
     }
 
+    fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        self.discard(key).map(|()| None)
+    }
+
     fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError> {
         self.records.remove(key);
         self.ids.retain(|_, kept| kept != key);

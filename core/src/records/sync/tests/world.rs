@@ -94,7 +94,7 @@ impl World {
     pub(super) fn new(stores: impl IntoIterator<Item = TestStore>, precedence: &[&str]) -> Self {
         let precedence: Vec<_> = precedence.iter().map(|t| RecordType::new(t).unwrap()).collect();
         let node = |store| Node {
-            syncs: Syncs::new(SyncConfig { precedence: precedence.clone() }),
+            syncs: Syncs::new(SyncConfig { precedence: precedence.clone(), credentials: false }),
             store,
             events: Vec::new(),
             came: BTreeMap::new(),

@@ -1,0 +1,263 @@
+//! An invitation as it travels: text, or a code to be scanned.
+
+use std::{fmt, str::FromStr};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::{self, Domain, SecretKey, SignatureBytes, signature_serde},
+    ids::{GraphId, PeerId},
+    limits::{MAX_CHAIN, MAX_NAME, MAX_REFERRALS},
+    record::{
+        Genesis, GraphSecret, NodeAddr, Role,
+        text::{TextError, TextForm},
+    },
+    time::Timestamp,
+    wire::decode_exact,
+};
+
+/// How an invitation lets in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// A membership for one identity: of no use to anybody else.
+    Identity {
+        /// For whom.
+        subject: PeerId,
+        /// What the group is.
+        genesis: Genesis,
+        /// The grants from the creator's down to the subject's, as signed records.
+        chain: Vec<Bytes>,
+    },
+    /// For whoever has it, so many times.
+    Link {
+        /// The secret key.
+        key: [u8; 32],
+        /// How many may come by it.
+        uses: u32,
+    },
+    /// For whoever knows the password, which is told another way.
+    Password,
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity { subject, .. } => write!(f, "Identity({})", subject.short()),
+            Self::Link { uses, .. } => write!(f, "Link({uses} uses)"),
+            Self::Password => f.write_str("Password"),
+        }
+    }
+}
+
+/// The way into a group, and all there is to know before one takes it. Text: `peergraph-invitation:` and base32.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[doc(alias = "PEER_INVITATION_INFO")]
+pub struct Invitation {
+    /// The group.
+    pub group: GraphId,
+    /// What proves to its nodes that one was invited.
+    pub secret: GraphSecret,
+    /// What the group is called.
+    pub group_name: String,
+    /// Who invites.
+    pub issuer: PeerId,
+    /// What they are called.
+    pub issuer_name: String,
+    /// What one becomes.
+    pub role: Role,
+    /// From when on it can be used, in peer time.
+    pub not_before: Timestamp,
+    /// Until when; `None`: without end.
+    pub not_after: Option<Timestamp>,
+    /// How.
+    pub way: Way,
+    /// Nodes to connect to, tried in turn.
+    pub nodes: Vec<NodeAddr>,
+    #[serde(with = "signature_serde")]
+    signature: SignatureBytes,
+}
+
+/// The text is not an invitation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvitationError {
+    /// It does not begin with `peergraph-invitation:`.
+    #[error("an invitation begins with \"peergraph-invitation:\"")]
+    Prefix,
+    /// It has characters that base32 does not have.
+    #[error("the invitation has a character that cannot be in one")]
+    Encoding,
+    /// The check sum is wrong: cut off or mistyped.
+    #[error("the invitation is incomplete or mistyped")]
+    Checksum,
+    /// It was made by a later version.
+    #[error("the invitation has version {0}, which this version does not know")]
+    Version(u8),
+    /// It has the right check sum but not the right form.
+    #[error("the invitation does not have the form of one")]
+    Malformed,
+    /// It is not as its issuer signed it.
+    #[error("the invitation was altered after its issuer signed it")]
+    Altered,
+}
+
+const FORM: TextForm =
+    TextForm { prefix: "peergraph-invitation:", version: 1, context: "peergraph v1 invitation checksum" };
+
+impl Invitation {
+    /// Signs an invitation; `self.issuer` is set here.
+    #[must_use]
+    pub fn signed(mut self, issuer: &SecretKey) -> Self {
+        self.issuer = issuer.peer();
+        self.signature = issuer.sign(Domain::Invitation, self.group.as_bytes(), &self.content());
+        self
+    }
+
+    /// An invitation that is not signed yet.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one text")]
+    pub fn unsigned(
+        group: GraphId,
+        secret: GraphSecret,
+        group_name: String,
+        issuer: PeerId,
+        issuer_name: String,
+        role: Role,
+        (not_before, not_after): (Timestamp, Option<Timestamp>),
+        way: Way,
+        nodes: Vec<NodeAddr>,
+    ) -> Self {
+        Self {
+            group,
+            secret,
+            group_name,
+            issuer,
+            issuer_name,
+            role,
+            not_before,
+            not_after,
+            way,
+            nodes,
+            signature: [0; 64],
+        }
+    }
+
+    /// Everything but the signature.
+    fn content(&self) -> Vec<u8> {
+        let unsigned = Self { signature: [0; 64], ..self.clone() };
+        postcard::to_stdvec(&unsigned).expect("an invitation always encodes")
+    }
+
+    fn check(&self) -> Result<(), InvitationError> {
+        let chain = match &self.way {
+            Way::Identity { chain, genesis, .. } if genesis.id() != self.group => {
+                return Err(if chain.is_empty() {
+                    InvitationError::Malformed
+                } else {
+                    InvitationError::Altered
+                });
+            }
+            Way::Identity { chain, .. } => chain.len(),
+            Way::Link { .. } | Way::Password => 0,
+        };
+        let short = |name: &str| name.len() <= MAX_NAME;
+        let bounded = self.nodes.len() <= MAX_REFERRALS && chain <= usize::from(MAX_CHAIN);
+        if !bounded || !short(&self.group_name) || !short(&self.issuer_name) {
+            return Err(InvitationError::Malformed);
+        }
+        let context = self.group.as_bytes();
+        let good = crypto::verify(
+            self.issuer.as_bytes(),
+            Domain::Invitation,
+            context,
+            &self.content(),
+            &self.signature,
+        );
+        if good { Ok(()) } else { Err(InvitationError::Altered) }
+    }
+}
+
+impl fmt::Display for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&FORM.encode(&postcard::to_stdvec(self).expect("an invitation always encodes")))
+    }
+}
+
+impl FromStr for Invitation {
+    type Err = InvitationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let content = FORM.decode(text)?;
+        let invitation: Self = decode_exact(&content).map_err(|_| InvitationError::Malformed)?;
+        invitation.check()?;
+        Ok(invitation)
+    }
+}
+
+impl From<TextError> for InvitationError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Prefix => Self::Prefix,
+            TextError::Encoding => Self::Encoding,
+            TextError::Checksum => Self::Checksum,
+            TextError::Version(version) => Self::Version(version),
+            TextError::Malformed => Self::Malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Invitation {
+        let issuer = SecretKey::from_bytes(&[1; 32]);
+        let way = Way::Link { key: [7; 32], uses: 2 };
+        let node = NodeAddr::at(issuer.node(), ["127.0.0.1:4000".parse().unwrap()]);
+        Invitation::unsigned(
+            GraphId::from_bytes([2; 32]),
+            GraphSecret::from_bytes([0x5a; 32]),
+            "Book club".into(),
+            issuer.peer(),
+            "Ada".into(),
+            Role::Member,
+            (Timestamp(1000), Some(Timestamp(9000))),
+            way,
+            vec![node],
+        )
+        .signed(&issuer)
+    }
+
+    #[test]
+    fn m3_an_invitation_decodes_to_all_its_fields() {
+        let text = sample().to_string();
+        let read: Invitation = text.parse().unwrap();
+        assert_eq!(read, sample());
+        assert_eq!((read.group_name.as_str(), read.issuer_name.as_str()), ("Book club", "Ada"));
+        assert_eq!((read.role, read.not_after), (Role::Member, Some(Timestamp(9000))));
+        assert_eq!(text.to_uppercase().parse(), Ok(sample()), "as a scanned code gives it");
+        let shown = format!("{:?}", sample());
+        assert!(!shown.contains("7, 7") && !shown.contains("90, 90"), "{shown}");
+        assert!(text.len() < 520, "{} characters", text.len());
+    }
+
+    #[test]
+    fn m4_an_altered_invitation_is_told_from_a_mistyped_one() {
+        let text = sample().to_string();
+        let parse = |text: &str| text.parse::<Invitation>().unwrap_err();
+        assert_eq!(parse("peergraph:aaaa"), InvitationError::Prefix);
+        assert_eq!(parse("peergraph-invitation:a!b"), InvitationError::Encoding);
+        for cut in FORM.prefix.len()..text.len() {
+            assert_eq!(parse(&text[..cut]), InvitationError::Checksum, "cut at {cut}");
+        }
+        let altered = |change: fn(&mut Invitation)| {
+            let mut invitation = sample();
+            change(&mut invitation);
+            parse(&invitation.to_string())
+        };
+        assert_eq!(altered(|i| i.role = Role::Owner), InvitationError::Altered);
+        assert_eq!(altered(|i| i.not_after = None), InvitationError::Altered);
+        assert_eq!(altered(|i| i.group = GraphId::from_bytes([3; 32])), InvitationError::Altered);
+        assert_eq!(altered(|i| i.nodes.clear()), InvitationError::Altered);
+        assert_eq!(altered(|i| i.way = Way::Password), InvitationError::Altered);
+    }
+}

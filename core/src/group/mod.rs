@@ -1,0 +1,30 @@
+//! Groups: who is a member, by whose word, with what rights, and until when; and identities, their names, public
+//! descriptions and secrets.
+//!
+//! Pure: a function of the credentials that are here. [`Membership`] is the [`RecordPolicy`](crate::records::RecordPolicy)
+//! of a group's records. Knows nothing of links, events or databases; the engine brings credentials in and carries out
+//! what follows.
+
+mod credential;
+mod fault;
+mod identity;
+mod invitation;
+mod membership;
+mod name;
+mod policy;
+mod revocation;
+mod roll;
+mod secret;
+mod throttle;
+
+pub use credential::{
+    Credential, CredentialId, Grant, Invite, Keep, PasswordRule, Revoke, Revoked, credential_id,
+};
+pub use fault::CredentialFault;
+pub use identity::{IdentityDescription, IdentityTextError};
+pub use invitation::{Invitation, InvitationError, Way};
+pub use membership::{Membership, Standing, Unfit};
+pub use name::{NameError, PeerName, check_friendly_name};
+pub use roll::InviteFault;
+pub use secret::{IdentitySecret, SecretTextError};
+pub use throttle::Throttle;

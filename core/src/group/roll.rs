@@ -1,0 +1,229 @@
+//! Questions about members: who there is, what one may issue, what one shows others.
+
+use super::{
+    Credential, CredentialFault, CredentialId, Grant, Invite, Membership, Revoked, Standing,
+    membership::Entry, revocation::is_senior,
+};
+use crate::{
+    ids::{ElementId, PeerId},
+    record::{RecordKey, Role, SignedRecord},
+    time::Timestamp,
+};
+
+/// Why somebody cannot come by an invitation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InviteFault {
+    /// It is not known here.
+    #[error("this invitation is not known here")]
+    Unknown,
+    /// It was taken back.
+    #[error("the invitation was taken back")]
+    Revoked,
+    /// Its time is over.
+    #[error("the invitation has expired")]
+    Expired,
+    /// As many came as may.
+    #[error("the invitation was used up")]
+    UsedUp,
+    /// Others are named to let people in by it.
+    #[error("others may let people in by this invitation, not this node")]
+    NotAdmitter,
+}
+
+impl Membership {
+    /// Checks what somebody is about to issue, by what they are now.
+    ///
+    /// # Errors
+    /// [`CredentialFault`].
+    pub fn may_issue(
+        &self,
+        issuer: PeerId,
+        standing: &Standing,
+        credential: &Credential,
+    ) -> Result<(), CredentialFault> {
+        self.vet_content(issuer, standing, credential)?;
+        let Credential::Revoke(revoke) = credential else { return Ok(()) };
+        match revoke.target {
+            Revoked::Peer(peer) if peer == issuer => Ok(()),
+            Revoked::Peer(peer) => {
+                let mut grants = self.grants(peer).filter(|entry| self.is_standing(entry)).peekable();
+                // A removal that leaves a grant standing would be none.
+                let all = grants.peek().is_some() && grants.all(|e| is_senior(self, issuer, standing, e));
+                if all { Ok(()) } else { Err(CredentialFault::NotSenior) }
+            }
+            Revoked::Grant(id) => match self.entries.get(&id) {
+                Some(entry) if is_senior(self, issuer, standing, entry) => Ok(()),
+                _ => Err(CredentialFault::NotSenior),
+            },
+            Revoked::Invite(id) => {
+                let own = self.entries.get(&id).is_some_and(|entry| entry.issuer == issuer);
+                if own || standing.role >= Role::Admin { Ok(()) } else { Err(CredentialFault::NotSenior) }
+            }
+            Revoked::Device(peer, _) => {
+                let may = peer == issuer || (standing.role >= Role::Admin && peer != self.creator);
+                if may { Ok(()) } else { Err(CredentialFault::NotSenior) }
+            }
+        }
+    }
+
+    /// Everybody who is a member now: identity, name, standing, who let them in.
+    pub fn list(&self, now: Timestamp) -> Vec<(PeerId, String, Standing, Option<PeerId>)> {
+        let listed = self.peers().into_iter().filter_map(|peer| {
+            let standing = self.member(peer, now)?;
+            let entry = standing.grant.and_then(|id| self.entries.get(&id));
+            let name = entry.and_then(Entry::grant).map_or(&self.rules.creator_name, |grant| &grant.name);
+            Some((peer, name.clone(), standing, entry.map(|entry| entry.issuer)))
+        });
+        listed.collect()
+    }
+
+    /// The latest of an identity's grants that was not taken back, though it may have ended.
+    pub fn last_standing(&self, peer: PeerId) -> Option<Standing> {
+        let standing = self.grants(peer).filter(|entry| self.is_standing(entry));
+        let latest = standing.max_by_key(|entry| (entry.hlc, entry.element))?;
+        Some(Standing::of(latest, latest.grant()?))
+    }
+
+    /// The grant behind a standing.
+    pub fn grant_of(&self, standing: &Standing) -> Option<&Grant> {
+        self.entries.get(&standing.grant?)?.grant()
+    }
+
+    /// The records that show a standing: the grants from the creator's down.
+    pub fn chain_keys(&self, standing: &Standing) -> Vec<RecordKey> {
+        let entries = standing.chain.iter().filter_map(|id| self.entries.get(id));
+        entries.map(|entry| RecordKey { hlc: entry.hlc, element: entry.element }).collect()
+    }
+
+    /// When time alone next makes or ends a membership.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let grants = self.entries.values().filter_map(Entry::grant);
+        grants
+            .flat_map(|grant| [Some(grant.not_before), grant.not_after])
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// True if an identity were a member with these credentials as well. Their signatures are good.
+    pub fn would_be_member(&self, peer: PeerId, more: &[&SignedRecord], now: Timestamp) -> bool {
+        if more.is_empty() {
+            return self.member(peer, now).is_some();
+        }
+        let mut with = Self {
+            creator: self.creator,
+            rules: self.rules.clone(),
+            entries: self.entries.clone(),
+            grants_of: self.grants_of.clone(),
+            // Judged anew with the first that is learnt.
+            revocations: Default::default(),
+        };
+        for record in more {
+            if with.vet(record).is_err() {
+                return false;
+            }
+            with.learn(record);
+        }
+        with.member(peer, now).is_some()
+    }
+
+    /// True if an identity is or was a member.
+    pub fn knows(&self, peer: PeerId) -> bool {
+        peer == self.creator || self.grants(peer).next().is_some()
+    }
+
+    /// Who took an identity's membership back; `None` if nobody did.
+    pub fn end_of(&self, peer: PeerId) -> Option<PeerId> {
+        let latest = self.grants(peer).max_by_key(|entry| (entry.hlc, entry.element))?;
+        self.revoker(latest)
+    }
+
+    /// True if an identity was removed by somebody else, and not let in again.
+    pub fn was_removed(&self, peer: PeerId) -> bool {
+        self.end_of(peer).is_some_and(|by| by != peer)
+    }
+
+    /// The invitation of this key, if somebody can come by it now with the help of `admitter`.
+    ///
+    /// # Errors
+    /// [`InviteFault`].
+    pub fn usable_invite(
+        &self,
+        key: PeerId,
+        admitter: PeerId,
+        now: Timestamp,
+    ) -> Result<(CredentialId, &Invite), InviteFault> {
+        let (entry, invite) = self.invite(key).ok_or(InviteFault::Unknown)?;
+        if self.is_invite_revoked(&entry.id) {
+            return Err(InviteFault::Revoked);
+        }
+        if invite.not_after <= now {
+            return Err(InviteFault::Expired);
+        }
+        if self.uses(&entry.id) >= invite.uses as usize {
+            return Err(InviteFault::UsedUp);
+        }
+        if !invite.admitters.is_empty() && !invite.admitters.contains(&admitter) {
+            return Err(InviteFault::NotAdmitter);
+        }
+        Ok((entry.id, invite))
+    }
+
+    /// The id of the invitation of this key.
+    pub fn invite_id(&self, key: PeerId) -> Option<CredentialId> {
+        self.invite(key).map(|(entry, _)| entry.id)
+    }
+
+    /// The invitations that can still be used: key, invitation, issuer, and how many came by it.
+    pub fn open_invites(&self, now: Timestamp) -> Vec<(PeerId, Invite, PeerId, usize)> {
+        let invites = self.entries.values().filter_map(|entry| Some((entry, entry.invite()?)));
+        let open = invites.filter(|(entry, invite)| {
+            let uses = self.uses(&entry.id);
+            !self.is_invite_revoked(&entry.id) && invite.not_after > now && uses < invite.uses as usize
+        });
+        open.map(|(entry, invite)| (invite.key, invite.clone(), entry.issuer, self.uses(&entry.id))).collect()
+    }
+
+    /// Who is named to let people in by an invitation; empty: whoever may let in.
+    pub fn admitters_of(&self, key: PeerId) -> &[PeerId] {
+        self.invite(key).map_or(&[], |(_, invite)| &invite.admitters)
+    }
+
+    /// Those who may let others in now.
+    pub fn admitters(&self, now: Timestamp) -> Vec<PeerId> {
+        let may = |peer: &PeerId| self.member(*peer, now).is_some_and(|s| s.role >= Role::Inviter);
+        self.peers().into_iter().filter(may).collect()
+    }
+
+    /// Those whom somebody of this standing removes together with a member, because they came by it.
+    pub fn branch_of(&self, peer: PeerId) -> Vec<PeerId> {
+        let below = self.entries.values().filter(|entry| self.is_standing(entry)).filter(|entry| {
+            let above = entry.chain.split_last().map_or(&[][..], |(_, above)| above);
+            above.iter().filter_map(|id| self.entries.get(id)?.grant()).any(|grant| grant.subject == peer)
+        });
+        let mut found: Vec<PeerId> = below.filter_map(|entry| Some(entry.grant()?.subject)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The credentials that an identity issued.
+    pub fn issued_by(&self, peer: PeerId) -> Vec<ElementId> {
+        self.entries.values().filter(|entry| entry.issuer == peer).map(|entry| entry.element).collect()
+    }
+
+    /// Memberships that whoever has this standing should renew now: past half of their time, and still standing.
+    pub fn due_for_renewal(&self, me: PeerId, standing: &Standing, now: Timestamp, at: f64) -> Vec<Grant> {
+        let due = self.peers().into_iter().filter_map(|peer| {
+            let theirs = self.member(peer, now)?;
+            let grant = self.grant_of(&theirs)?;
+            let end = grant.not_after?;
+            let whole = end.since(grant.not_before);
+            let left = end.since(now);
+            let due =
+                grant.renew && left < whole.mul_f64(at) && peer != me && standing.role.may_grant(grant.role);
+            due.then(|| grant.clone())
+        });
+        due.collect()
+    }
+}

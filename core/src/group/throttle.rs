@@ -1,0 +1,111 @@
+//! How often passwords may be tried.
+
+use std::time::Duration;
+
+use crate::{ids::NodeId, time::Mono};
+
+/// Failures of all nodes together, in a minute and an hour; and of one node in an hour.
+const PER_MINUTE: usize = 5;
+const PER_HOUR: usize = 20;
+const PER_NODE: usize = 3;
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// Wait after the first failure; doubles with each, for all nodes.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// Counts failed tries. An attempt counts as failed from its beginning until it succeeded, so that breaking off does not
+/// help.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    /// When, and by which node; those of the last hour. At most [`PER_HOUR`], and as many as succeed meanwhile.
+    tries: Vec<(Mono, NodeId)>,
+}
+
+impl Throttle {
+    /// Begins an attempt, or says how long to wait before the next.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn begin(&mut self, now: Mono, node: NodeId) -> Result<(), Duration> {
+        self.tries.retain(|(at, _)| now.since(*at) < HOUR);
+        let wait = [self.over(now, PER_HOUR, HOUR, |_| true), self.over(now, PER_MINUTE, MINUTE, |_| true)];
+        let own = self.over(now, PER_NODE, HOUR, |by| *by == node);
+        let recent = self.tries.iter().filter(|(at, _)| now.since(*at) < MINUTE).count();
+        let pause = match (self.tries.last(), recent) {
+            (Some((last, _)), 1..) => {
+                FIRST_WAIT.saturating_mul(1 << (recent - 1).min(6)).checked_sub(now.since(*last))
+            }
+            _ => None,
+        };
+        match wait.into_iter().chain([own, pause]).flatten().filter(|wait| !wait.is_zero()).max() {
+            Some(wait) => Err(wait),
+            None => {
+                self.tries.push((now, node));
+                Ok(())
+            }
+        }
+    }
+
+    /// The latest attempt of a node succeeded: it does not count.
+    pub fn succeeded(&mut self, node: &NodeId) {
+        if let Some(at) = self.tries.iter().rposition(|(_, by)| by == node) {
+            self.tries.remove(at);
+        }
+    }
+
+    /// How long until fewer than `most` such tries lie within `span`.
+    fn over(&self, now: Mono, most: usize, span: Duration, of: impl Fn(&NodeId) -> bool) -> Option<Duration> {
+        let counted: Vec<Mono> =
+            self.tries.iter().filter(|(at, by)| now.since(*at) < span && of(by)).map(|(at, _)| *at).collect();
+        let oldest = counted.len().checked_sub(most)?;
+        Some(span.saturating_sub(now.since(counted[oldest])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(number: u32) -> NodeId {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        NodeId::from_bytes(bytes)
+    }
+
+    #[test]
+    fn s25_ten_thousand_guesses_are_twenty_an_hour() {
+        let mut throttle = Throttle::default();
+        let mut processed = Vec::new();
+        // A guess a second, each from another node, for almost three hours.
+        for second in 0..10_000 {
+            let now = Mono(0) + Duration::from_secs(second);
+            if throttle.begin(now, node(second as u32)).is_ok() {
+                processed.push(second);
+            }
+        }
+        for hour in 0..3 {
+            let count = processed.iter().filter(|at| (hour * 3600..(hour + 1) * 3600).contains(*at)).count();
+            assert!(count <= PER_HOUR, "{count} in hour {hour}");
+        }
+        assert!(processed.len() >= 40, "nor is everybody locked out for good: {}", processed.len());
+        assert!(throttle.tries.len() <= PER_HOUR);
+    }
+
+    #[test]
+    fn s25_one_node_has_three_tries_an_hour_and_success_costs_none() {
+        let mut throttle = Throttle::default();
+        let mut now = Mono(0);
+        for _ in 0..3 {
+            now = now + Duration::from_secs(30);
+            throttle.begin(now, node(1)).unwrap();
+        }
+        now = now + Duration::from_secs(30);
+        let wait = throttle.begin(now, node(1)).unwrap_err();
+        assert!(wait > Duration::from_secs(3000), "{wait:?}");
+        throttle.begin(now, node(2)).expect("others may");
+        throttle.succeeded(&node(2));
+        throttle.begin(now, node(2)).expect("as if it had not been");
+        let soon = throttle.begin(now + Duration::from_millis(10), node(3)).unwrap_err();
+        assert!(soon < Duration::from_secs(3), "a pause after each failure: {soon:?}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Coming into a group without a membership: what is said on a link of [`Purpose::Join`](super::Purpose::Join).
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    crypto::SignatureBytes,
+    ids::PeerId,
+    limits::{MAX_CHAIN, MAX_NAME, MAX_PROOF, REFERRALS},
+    record::NodeAddr,
+};
+
+/// One message of joining.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum JoinMessage {
+    /// The joiner has the key of an invitation.
+    Invite {
+        /// The public half.
+        key: PeerId,
+        /// The key's signature over this very link, see [`join_proof`].
+        #[serde(with = "crate::crypto::signature_serde")]
+        signature: SignatureBytes,
+        /// The joiner's friendly name, at most 255 bytes.
+        name: String,
+    },
+    /// The joiner has a password: the first message of the proof.
+    Password {
+        /// The request.
+        request: Bytes,
+        /// The joiner's friendly name, at most 255 bytes.
+        name: String,
+    },
+    /// The admitter's answer.
+    Challenge(Bytes),
+    /// The joiner's last word: proves that it knows the password.
+    Proof(Bytes),
+    /// The joiner is a member: all grants from the creator's down to its own, as signed records.
+    Granted {
+        /// The records.
+        chain: Vec<Bytes>,
+        /// True if it was a member before it asked.
+        again: bool,
+    },
+    /// The joiner is not let in.
+    Denied {
+        /// Why.
+        reason: JoinDenied,
+        /// Nodes that may let it in, at most ten.
+        referrals: Vec<NodeAddr>,
+    },
+}
+
+/// Why a joiner was not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum JoinDenied {
+    /// This node may not let anybody in; others may.
+    NotAdmitter,
+    /// There is no such invitation here.
+    Unknown,
+    /// Its time is over.
+    Expired,
+    /// As many came as may.
+    UsedUp,
+    /// It was taken back.
+    Revoked,
+    /// The proof is wrong: another password, or not this link.
+    WrongProof,
+    /// No password lets in.
+    NoPassword,
+    /// Too many tried; try again after so many seconds.
+    Throttled(u32),
+    /// This identity was removed from the group.
+    Removed,
+}
+
+impl JoinMessage {
+    pub(super) fn in_bounds(&self) -> bool {
+        match self {
+            Self::Invite { name, .. } => name.len() <= MAX_NAME,
+            Self::Password { request, name } => request.len() <= MAX_PROOF && name.len() <= MAX_NAME,
+            Self::Challenge(bytes) | Self::Proof(bytes) => bytes.len() <= MAX_PROOF,
+            Self::Granted { chain, .. } => !chain.is_empty() && chain.len() <= MAX_CHAIN as usize,
+            Self::Denied { referrals, .. } => referrals.len() <= REFERRALS,
+        }
+    }
+}
+
+/// What the key of an invitation signs: who comes, and the TLS connection on which, so that nobody can use it in
+/// another's place.
+pub fn join_proof(exporter: &[u8; 32], joiner: &PeerId, node: &crate::ids::NodeId) -> Vec<u8> {
+    [&exporter[..], joiner.as_bytes(), node.as_bytes()].concat()
+}
