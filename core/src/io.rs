@@ -21,6 +21,8 @@ pub enum Input {
         node: NodeId,
         /// The dial it answers; `None` if the other end dialled.
         dial: Option<DialId>,
+        /// 32 bytes that only the two ends of this very TLS connection know.
+        exporter: [u8; 32],
     },
     /// A link is gone. Nothing more comes from it.
     LinkClosed {

@@ -4,7 +4,7 @@ use super::{Engine, Notice, PublishError};
 use crate::{
     events::{ConnectionChange, ConnectionEvent, Cursor, Event, NodeInfo, Status},
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
-    ids::{ConnectionId, LinkId, NodeId, PeerId},
+    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, GraphProperties, NodeAddr, RecordType},
     records::{Fingerprint, StoreError},
@@ -15,12 +15,15 @@ use crate::{
 impl Engine {
     /// Begins to reach a neighbor or a direct connection; exactly one [`Notice::Connect`] follows.
     pub fn connect(&mut self, now: Now, targets: Vec<NodeAddr>, options: ConnectOptions) -> ConnectId {
-        let kind = match options.purpose {
+        let options_purpose = options.purpose;
+        let kind = match options_purpose {
             Purpose::Direct => ConnectionKind::Direct,
             _ => ConnectionKind::Neighbor,
         };
         let id = self.overlay.connect(now, targets, options);
-        self.connecting.insert(id, kind);
+        if options_purpose != Purpose::Join {
+            self.connecting.insert(id, kind);
+        }
         self.pump(now);
         id
     }
@@ -133,6 +136,11 @@ impl Engine {
     /// Listening, connected, synchronised.
     pub const fn status(&self) -> Status {
         self.status
+    }
+
+    /// The graph's id.
+    pub const fn graph_id(&self) -> GraphId {
+        self.graph
     }
 
     /// What the graph is, once known.

@@ -60,6 +60,7 @@ impl Engine {
             self.hub.publish_records(&changes);
         }
         self.finish_syncs(now);
+        self.tell_members(now);
     }
 
     fn forward(&mut self, now: Now, staged: &Staged) {

@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use super::Engine;
 use crate::{
+    group::credential_id,
     ids::LinkId,
     limits::{MAX_STRIKES, SKEW_HOLD},
-    record::{RecordKey, SignedRecord},
-    records::{Admission, AdmitContext, Put, RejectReason, StoreError, VerifiedRecord, admit},
+    record::{RecordKey, RecordType, SignedRecord},
+    records::{Admission, AdmitContext, Put, RejectReason, StoreError, Verdict, VerifiedRecord, admit},
     time::Now,
 };
 
@@ -56,6 +57,12 @@ pub(super) struct Staged {
     pub(super) record: VerifiedRecord,
     pub(super) put: Put,
     pub(super) source: Source,
+}
+
+impl Candidate {
+    pub(super) const fn held(record: SignedRecord) -> Self {
+        Self { record, source: Source::Held }
+    }
 }
 
 impl Engine {
@@ -108,40 +115,82 @@ impl Engine {
 
     pub(super) fn release_held(&mut self, now: Now) {
         let due = self.held.release(self.peer_time(now));
-        self.incoming.extend(due.into_iter().map(|record| Candidate { record, source: Source::Held }));
+        self.incoming.extend(due.into_iter().map(Candidate::held));
     }
 
     fn is_known(&self, key: &RecordKey) -> bool {
         // An error means the store is failing; the flush at the end of this batch reports it.
-        self.incoming_keys.contains(key) || self.store.contains(key).unwrap_or(false)
+        self.incoming_keys.contains(key)
+            || self.deferred.contains(key)
+            || self.store.contains(key).unwrap_or(false)
     }
 
+    /// Admits what arrived: credentials first, for they decide about the rest. What they release is admitted as well.
     fn admit_incoming(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.incoming.is_empty() {
+        if self.genesis.is_none() {
+            self.incoming.clear();
+            self.incoming_keys.clear();
             return Ok(());
         }
+        while !self.incoming.is_empty() {
+            let batch = std::mem::take(&mut self.incoming);
+            let is_credential = |c: &Candidate| c.record.header().record_type == RecordType::CREDENTIAL;
+            let (credentials, others) = match &self.group.members {
+                Some(_) => batch.into_iter().partition(is_credential),
+                None => (Vec::new(), batch),
+            };
+            let mut arrived = Vec::new();
+            let mut waiting = credentials;
+            // Each round takes in what the one before made a place for: chains are short.
+            while !waiting.is_empty() {
+                let before = waiting.len();
+                let (taken, deferred) = self.admit_batch(now, waiting, &mut arrived)?;
+                let learnt = self.learn(now, &taken)?;
+                waiting = deferred;
+                if !learnt || waiting.len() == before {
+                    break;
+                }
+            }
+            self.defer(now, waiting, &mut arrived);
+            let (_, deferred) = self.admit_batch(now, others, &mut arrived)?;
+            self.defer(now, deferred, &mut arrived);
+            for (link, session, key) in arrived {
+                self.syncs.arrived(now, link, session, &[key]);
+            }
+        }
         self.incoming_keys.clear();
-        let (records, sources): (Vec<_>, Vec<_>) =
-            self.incoming.drain(..).map(|c| (c.record, c.source)).unzip();
-        let Some(genesis) = &self.genesis else { return Ok(()) };
-        let context = AdmitContext {
-            genesis,
-            peer_time: self.peer_time(now),
-            policy: &*self.policy,
-            seed: rand::RngExt::random(&mut self.rng),
-            parallel: self.parallel,
-        };
+        Ok(())
+    }
+
+    /// Admits some records and stores those that are good. Gives what was stored, and what waits for a credential.
+    fn admit_batch(
+        &mut self,
+        now: Now,
+        batch: Vec<Candidate>,
+        arrived: &mut Vec<(LinkId, u32, RecordKey)>,
+    ) -> Result<(Vec<SignedRecord>, Vec<Candidate>), StoreError> {
+        let (mut taken, mut deferred) = (Vec::new(), Vec::new());
+        let (records, sources): (Vec<_>, Vec<_>) = batch.into_iter().map(|c| (c.record, c.source)).unzip();
+        let Some(genesis) = &self.genesis else { return Ok((taken, deferred)) };
+        if records.is_empty() {
+            return Ok((taken, deferred));
+        }
+        let seed = rand::RngExt::random(&mut self.rng);
+        let (peer_time, policy) = (self.peer_time(now), self.policy());
+        let context = AdmitContext { genesis, peer_time, policy, seed, parallel: self.parallel };
         let store = &self.store;
         let admissions = admit(&self.graph, records, &context, |id| store.get(id))?;
-        let mut arrived: Vec<(LinkId, u32, RecordKey)> = Vec::new();
         for (admission, source) in admissions.into_iter().zip(sources) {
-            if let Source::Sync { link, session } = source {
+            if let (Source::Sync { link, session }, false) =
+                (source, matches!(admission, Admission::Deferred { .. }))
+            {
                 arrived.push((link, session, admission.key()));
             }
             match admission {
                 Admission::Verified(record) => {
                     let put = self.store.put(&record)?;
                     self.stamper.observe(record.signed().header().hlc);
+                    self.take_credential(&record, &put, &mut taken);
                     self.staged.push(Staged { record, put, source });
                 }
                 Admission::Held { record, until } => {
@@ -154,17 +203,38 @@ impl Engine {
                         tracing::warn!("too many records from the future; one is dropped");
                     }
                 }
-                Admission::Deferred { record, .. } => {
-                    // Not kept: reconciliation offers it again when the credential may be here.
-                    tracing::debug!(record = %record.id().short(), "a record waits for its author's credential");
-                }
+                Admission::Deferred { record, .. } => deferred.push(Candidate { record, source }),
                 Admission::Rejected { key, reason } => self.on_rejected(now, source, key, &reason),
             }
         }
-        for (link, session, key) in arrived {
-            self.syncs.arrived(now, link, session, &[key]);
+        Ok((taken, deferred))
+    }
+
+    /// Notes a credential that was stored. Of two envelopes of one credential, which only its issuer can make, the one
+    /// that is in the database counts.
+    fn take_credential(&mut self, record: &VerifiedRecord, put: &Put, taken: &mut Vec<SignedRecord>) {
+        let Some(members) = &mut self.group.members else { return };
+        if record.signed().header().record_type != RecordType::CREDENTIAL {
+            return;
         }
-        Ok(())
+        if let Put::Replaced { older, .. } = put {
+            members.forget(&[credential_id(older)]);
+        }
+        if matches!(put, Put::Inserted { .. } | Put::Replaced { .. }) {
+            taken.push(record.signed().clone());
+        }
+    }
+
+    /// Keeps what waits for a credential, invisible.
+    fn defer(&mut self, now: Now, waiting: Vec<Candidate>, arrived: &mut Vec<(LinkId, u32, RecordKey)>) {
+        for Candidate { record, source } in waiting {
+            if let Source::Sync { link, session } = source {
+                arrived.push((link, session, record.key()));
+            }
+            let Verdict::Defer { missing } = self.policy().check(&record, None) else { continue };
+            tracing::debug!(record = %record.id().short(), "a record waits for its author's credential");
+            self.deferred.defer(now.mono, record, missing);
+        }
     }
 
     fn on_rejected(&mut self, now: Now, source: Source, key: RecordKey, reason: &RejectReason) {

@@ -38,6 +38,7 @@ impl Engine {
         {
             self.properties = properties;
         }
+        self.begin_group(now)?;
         self.next_expiry = self.store.next_expiry()?;
         // Expired records are gone before anybody can see them; their events wait for the first flush.
         self.flush_store(now)?;
@@ -73,7 +74,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn learn_genesis(&mut self, genesis: Genesis) {
+    pub(super) fn learn_genesis(&mut self, now: Now, genesis: Genesis) {
         if self.genesis.is_some() {
             return;
         }
@@ -85,6 +86,9 @@ impl Engine {
             hook(&genesis);
         }
         self.genesis = Some(genesis);
+        if let Err(error) = self.begin_group(now) {
+            tracing::error!(%error, "the credentials cannot be read");
+        }
     }
 
     fn keep_genesis(&mut self, genesis: &Genesis) -> Result<(), StoreError> {
@@ -114,12 +118,13 @@ impl Engine {
                 _ => bad.push(key),
             }
         }
+        let seed = rand::RngExt::random(&mut self.rng);
         let Some(genesis) = &self.genesis else { return Ok(None) };
         let context = AdmitContext {
             genesis,
             peer_time: self.overlay.peer_time(now),
-            policy: &*self.policy,
-            seed: rand::RngExt::random(&mut self.rng),
+            policy: self.policy(),
+            seed,
             parallel: self.parallel,
         };
         bad.extend(find_unsound(&self.graph, &records, &context).into_iter().map(SignedRecord::key));

@@ -16,14 +16,14 @@ use crate::{
     crypto::SecretKey,
     events::{Event, Hub, NodeInfo, RequiredReason, Status},
     graph::{ConnectFailure, ConnectId, NeighborInfo, Overlay, OverlayConfig, OverlayEvent},
-    ids::{GraphId, LinkId, NodeId, PeerId, RecordId},
+    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId, RecordId},
     io::{Input, Output},
     link::ConnectionKind,
     record::{
         DeviceCertificate, Genesis, GraphProperties, NodeAddr, RecordKey, RecordType, SignedRecord, record_id,
     },
     records::{
-        Change, Durability, HoldQueue, RecordPolicy, Store, StoreError,
+        Change, DeferQueue, Durability, HoldQueue, RecordPolicy, Store, StoreError,
         sync::{SyncConfig, Syncs},
     },
     time::{Mono, Now, Timestamp},
@@ -33,18 +33,27 @@ use crate::{
 mod commands;
 mod effects;
 mod feed;
+#[cfg(test)]
+mod group_tests;
 mod ingest;
+mod joining;
 mod load;
+mod members;
+mod password;
 mod presence;
 mod publish;
+mod removal;
 mod sessions;
 mod stamp;
 
 pub use feed::Feed;
+pub use joining::{JoinBy, JoinFailure};
 pub use publish::{PublishError, UpdateOutcome};
+pub use removal::Removal;
 pub use stamp::{Stamped, Stamper};
 
 use ingest::{Candidate, Staged};
+use members::GroupState;
 use presence::PresenceState;
 use sessions::SyncDone;
 
@@ -89,6 +98,13 @@ pub enum Notice {
         /// What came of it.
         result: Result<NeighborInfo, ConnectFailure>,
     },
+    /// A join came to its one outcome.
+    Joined {
+        /// On which connection.
+        connection: ConnectionId,
+        /// What came of it; true if the identity was a member before.
+        result: Result<bool, JoinFailure>,
+    },
     /// A connect was referred to another node.
     Referred {
         /// Which.
@@ -110,10 +126,13 @@ pub struct Engine {
     device: DeviceCertificate,
     store: Box<dyn Store>,
     policy: Box<dyn RecordPolicy>,
+    /// In a group: who is a member.
+    group: GroupState,
     hub: Arc<Hub>,
     overlay: Overlay,
     syncs: Syncs,
     held: HoldQueue,
+    deferred: DeferQueue,
     rng: StdRng,
     durability: Durability,
     tombstone_lifetime: std::time::Duration,
@@ -183,8 +202,10 @@ impl Engine {
             policy: parts.policy,
             hub: parts.hub,
             overlay,
-            syncs: Syncs::new(SyncConfig { precedence: parts.precedence }),
+            syncs: Syncs::new(SyncConfig { precedence: parts.precedence, credentials: false }),
             held: HoldQueue::default(),
+            deferred: DeferQueue::default(),
+            group: GroupState::default(),
             rng,
             durability: parts.durability,
             tombstone_lifetime: parts.tombstone_lifetime,
@@ -221,14 +242,17 @@ impl Engine {
     /// Takes in something that happened outside. Never fails; follow with [`flush`](Self::flush).
     pub fn handle_input(&mut self, now: Now, input: Input) {
         match input {
-            Input::LinkOpened { link, node, dial } => self.overlay.link_opened(now, link, node, dial),
+            Input::LinkOpened { link, node, dial, exporter } => {
+                self.group.exporters.insert(link, exporter);
+                self.overlay.link_opened(now, link, node, dial);
+            }
             Input::LinkClosed { link, why } => {
                 self.overlay.link_closed(now, link, why);
                 self.forget_link(link);
             }
             Input::DialFailed { dial, why } => self.overlay.dial_failed(now, dial, why),
             Input::Frame { link, stream, bytes } => match Message::decode(&bytes) {
-                Ok(message) if message.stream() == stream => self.overlay.handle_message(now, link, message),
+                Ok(message) if message.stream() == stream => self.on_message(now, link, message),
                 _ => self.close_for_protocol(now, link),
             },
             Input::Written { link, stream, bytes } => self.overlay.written(now, link, stream, bytes),
@@ -243,6 +267,8 @@ impl Engine {
         self.syncs.handle_timeout(now);
         self.release_held(now);
         self.maintain_presence(now);
+        self.maintain_members(now);
+        self.deferred.expire(now.mono);
         self.check_stored(now);
         self.pump(now);
     }
@@ -257,6 +283,8 @@ impl Engine {
             self.next_expiry.map(on_clock),
             self.held.next_due().map(on_clock),
             self.presence.next(),
+            self.group.next_check,
+            self.deferred.next_due(),
             self.unchecked.map(|_| now.mono + load::CHECK_PAUSE),
             Some(self.next_collect),
         ]
@@ -280,9 +308,11 @@ impl Engine {
             self.expired.clear();
             self.syncs_done.clear();
             self.store.rollback()?;
+            self.reload_members(now)?;
         }
         self.pump(now);
         self.overlay.flush(now);
+        self.expel_strangers(now);
         self.pump(now);
         result
     }
@@ -328,7 +358,7 @@ impl Engine {
                 self.publish_referred(connect, hop, next);
                 self.notices.push_back(Notice::Referred { connect, hop, next });
             }
-            OverlayEvent::Genesis(genesis) => self.learn_genesis(genesis),
+            OverlayEvent::Genesis(genesis) => self.learn_genesis(now, genesis),
             OverlayEvent::Pushed { link, origin, records } => self.on_pushed(now, link, origin, records),
             OverlayEvent::Announced { link, items } => self.on_announced(now, link, items),
             OverlayEvent::Wanted { link, origin, keys } => self.on_wanted(now, link, origin, &keys),
@@ -342,6 +372,7 @@ impl Engine {
                 crate::graph::Required::Probe => RequiredReason::Probe,
                 crate::graph::Required::Isolated => RequiredReason::Isolated,
             })),
+            OverlayEvent::Join { link, message } => self.on_join_message(now, link, message),
             OverlayEvent::ContactsChanged => self.contacts_dirty = true,
         }
     }
@@ -368,6 +399,7 @@ impl Engine {
         self.syncs.link_closed(link);
         self.strikes.remove(&link);
         self.links.remove(&link);
+        self.group.forget_link(link);
     }
 
     fn close_for_protocol(&mut self, now: Now, link: LinkId) {
@@ -382,7 +414,8 @@ impl Engine {
 
     fn refresh_stamper(&self) {
         let may_write = self.usable && self.genesis.is_some();
-        self.stamper.refresh(self.overlay.clock_offset_ms(), may_write.then_some(self.max_record()));
+        let max_record = may_write.then_some(self.max_record());
+        self.stamper.refresh(self.overlay.clock_offset_ms(), max_record, self.group.own_grant());
     }
 
     fn max_record(&self) -> usize {

@@ -138,6 +138,7 @@ impl Engine {
             Some(before) if before == info => return,
             Some(_) => NodeChange::Updated,
         };
+        self.group.changed = true;
         self.hub.publish(Event::NodeChanged { change, node: info });
     }
 
@@ -145,6 +146,7 @@ impl Engine {
     pub(super) fn presence_gone(&mut self, id: &RecordId) {
         let Some(node) = self.presence.by_record.remove(id) else { return };
         if let Some(info) = self.nodes.remove(&node) {
+            self.group.changed = true;
             self.hub.publish(Event::NodeChanged { change: NodeChange::Disconnected, node: info });
         }
     }

@@ -8,6 +8,7 @@ use super::{
     ingest::{Source, Staged},
 };
 use crate::{
+    group::CredentialFault,
     ids::RecordId,
     record::{
         DraftError, Header, Record, RecordDraft, RecordType, RecordUpdate, SignedRecord, check_content,
@@ -42,6 +43,9 @@ pub enum PublishError {
     /// An expiration can move later, not earlier.
     #[error("an expiration cannot be brought forward")]
     ShorterLife,
+    /// A credential that would not hold.
+    #[error("not allowed: {0}")]
+    Credential(#[from] CredentialFault),
     /// The graph's policy does not allow it.
     #[error("not allowed: {0}")]
     NotAllowed(RejectReason),
@@ -193,6 +197,7 @@ impl Engine {
             version: header.version.saturating_add(1),
             hlc: self.stamper.tick(self.peer_time(now)),
             replaced: Some(old.key().element),
+            grant: self.group.own_grant(),
             ..header.clone()
         }
     }
@@ -210,7 +215,7 @@ impl Engine {
     ) -> Result<Record, PublishError> {
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =
-            admit_own(signed, previous, genesis, &*self.policy).map_err(PublishError::NotAllowed)?;
+            admit_own(signed, previous, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
         let record = verified.signed().to_record();
         let put = self.store.put(&verified)?;
         debug_assert!(matches!(put, Put::Inserted { .. } | Put::Replaced { .. }), "the clock only grows");

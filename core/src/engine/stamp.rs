@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::PublishError;
 use crate::{
     crypto::SecretKey,
+    group::CredentialId,
     ids::GraphId,
     record::{Header, RecordDraft, SignedRecord},
     time::{Hlc, HlcClock, Timestamp},
@@ -24,6 +25,8 @@ struct State {
     offset_ms: i64,
     /// The graph's limit in bytes; `None` while this node may not write.
     max_record: Option<usize>,
+    /// In a group: by which this node's identity is a member.
+    grant: Option<CredentialId>,
 }
 
 /// A new record of our own, signed and not stored yet: for [`Engine::publish_stamped`](super::Engine::publish_stamped).
@@ -38,7 +41,8 @@ impl std::fmt::Debug for Stamper {
 
 impl Stamper {
     pub(super) fn new(graph: GraphId, identity: SecretKey, last: Hlc) -> Self {
-        let state = State { clock: HlcClock::starting_after(last), offset_ms: 0, max_record: None };
+        let state =
+            State { clock: HlcClock::starting_after(last), offset_ms: 0, max_record: None, grant: None };
         Self { graph, identity, state: Mutex::new(state) }
     }
 
@@ -76,13 +80,18 @@ impl Stamper {
             hlc,
             expires: draft.expires,
             replaced: None,
-            grant: None,
+            grant: self.lock().grant,
             deleted: false,
             attributes: draft.attributes,
             body_len: 0,
             body_hash: [0; 32],
         };
         self.sign(header, &draft.body)
+    }
+
+    /// The identity's key.
+    pub(super) const fn key(&self) -> &SecretKey {
+        &self.identity
     }
 
     pub(super) fn sign(&self, header: Header, body: &[u8]) -> SignedRecord {
@@ -98,10 +107,11 @@ impl Stamper {
     }
 
     /// What the engine knows now.
-    pub(super) fn refresh(&self, offset_ms: i64, max_record: Option<usize>) {
+    pub(super) fn refresh(&self, offset_ms: i64, max_record: Option<usize>, grant: Option<CredentialId>) {
         let mut state = self.lock();
         state.offset_ms = offset_ms;
         state.max_record = max_record;
+        state.grant = grant;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

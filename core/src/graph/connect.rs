@@ -59,6 +59,12 @@ pub enum ConnectFailure {
         /// How many referrals were followed.
         hops: u32,
     },
+    /// The other end does not accept this identity, or could not show that it is a member itself.
+    #[error("not accepted as a member")]
+    NotAuthorized,
+    /// The two ends speak no common version, or the group demands a later one.
+    #[error("the other end wants another version of the protocol")]
+    UnsupportedVersion,
     /// The other end takes no direct connections.
     #[error("the other end does not accept direct connections")]
     DirectNotAccepted,
@@ -82,7 +88,8 @@ impl ConnectFailure {
         match self {
             Self::ToSelf | Self::AlreadyNeighbor(_) | Self::Refused { .. } => FailureReason::Refused,
             Self::DirectNotAccepted | Self::NotListening => FailureReason::Refused,
-            Self::WrongGraph | Self::WrongPeer => FailureReason::NotAuthenticated,
+            Self::WrongGraph | Self::WrongPeer | Self::NotAuthorized => FailureReason::NotAuthenticated,
+            Self::UnsupportedVersion => FailureReason::UnsupportedVersion,
             Self::Unreachable => FailureReason::Unreachable,
             Self::TimedOut => FailureReason::TimedOut,
             Self::Cancelled => FailureReason::Cancelled,
@@ -198,6 +205,7 @@ impl Overlay {
         let failure = match why {
             FailureReason::NotAuthenticated => ConnectFailure::WrongGraph,
             FailureReason::Protocol | FailureReason::Refused => ConnectFailure::Refused { hops: 0 },
+            FailureReason::UnsupportedVersion => ConnectFailure::UnsupportedVersion,
             _ => ConnectFailure::Unreachable,
         };
         self.advance(now, id, failure, Vec::new());
@@ -214,7 +222,8 @@ impl Overlay {
     ) {
         let failure = match reason {
             RefuseReason::Duplicate => return self.connect_crossing(now, id, node),
-            RefuseReason::Busy | RefuseReason::NotAuthorized => ConnectFailure::Refused { hops: 0 },
+            RefuseReason::Busy => ConnectFailure::Refused { hops: 0 },
+            RefuseReason::NotAuthorized => ConnectFailure::NotAuthorized,
             RefuseReason::DirectNotAccepted => ConnectFailure::DirectNotAccepted,
             RefuseReason::WrongPeer => ConnectFailure::WrongPeer,
             RefuseReason::NotListening => ConnectFailure::NotListening,
@@ -372,7 +381,7 @@ fn worse(a: ConnectFailure, b: ConnectFailure) -> ConnectFailure {
     let rank = |failure: &ConnectFailure| match failure {
         ConnectFailure::WrongPeer => 6,
         ConnectFailure::DirectNotAccepted => 5,
-        ConnectFailure::WrongGraph => 4,
+        ConnectFailure::WrongGraph | ConnectFailure::NotAuthorized | ConnectFailure::UnsupportedVersion => 4,
         ConnectFailure::Refused { .. } => 3,
         ConnectFailure::NotListening => 2,
         _ => 1,

@@ -66,6 +66,13 @@ impl Contacts {
         self.by_node.len()
     }
 
+    /// Forgets the nodes of some identities; true if there were any.
+    pub(super) fn forget_peers(&mut self, gone: &mut dyn FnMut(&PeerId) -> bool) -> bool {
+        let before = self.by_node.len();
+        self.by_node.retain(|_, contact| !contact.peer.is_some_and(|peer| gone(&peer)));
+        self.by_node.len() < before
+    }
+
     /// A link with the node is up.
     pub(super) fn reached(&mut self, now: Mono, node: &NodeId) {
         if let Some(contact) = self.by_node.get_mut(node) {

@@ -7,7 +7,7 @@ use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, NodeAddr, RecordKey},
-    wire::{Announce, SyncMessage},
+    wire::{Announce, JoinMessage, SyncMessage},
 };
 
 /// What the engine is told.
@@ -103,6 +103,13 @@ pub enum OverlayEvent {
         session: u32,
         /// Envelopes with bodies.
         records: Vec<Bytes>,
+    },
+    /// A message of joining.
+    Join {
+        /// On which link.
+        link: LinkId,
+        /// The message.
+        message: JoinMessage,
     },
     /// There is room for more bulk records on this link.
     BulkRoom {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ids::{ConnectionId, LinkId, NodeId},
     io::Output,
-    limits::{HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, MAX_HANDSHAKES, REFERRALS},
+    limits::{HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_HANDSHAKES, REFERRALS},
     link::FailureReason,
     record::{DeviceCertificate, NodeAddr},
     time::Now,
@@ -70,6 +70,8 @@ impl Overlay {
                 urgent,
                 instance: self.instance,
                 mark: self.marks.current(),
+                // Who joins has none; who has been removed should not show that it was here.
+                credentials: if purpose == Purpose::Join { Vec::new() } else { self.credentials.clone() },
             };
             self.send(id, &Message::Connect(Box::new(connect)));
         }
@@ -101,6 +103,7 @@ impl Overlay {
             peer_time: self.peer_time(now),
             referrals: if connect.wants_referrals { self.referrals(&node) } else { Vec::new() },
             mark: self.marks.current(),
+            credentials: self.credentials.clone(),
         };
         self.send(id, &Message::Welcome(Box::new(welcome)));
         let addr = connect.addr.trimmed();
@@ -164,6 +167,27 @@ impl Overlay {
         self.ready(now, id);
     }
 
+    /// Refuses a link whose credentials are not good.
+    pub fn refuse(&mut self, link: LinkId) {
+        self.send(
+            link,
+            &Message::Refuse(Refuse { reason: RefuseReason::NotAuthorized, referrals: Vec::new() }),
+        );
+        self.links.remove(&link);
+        self.outputs.push_back(Output::Close { link });
+    }
+
+    /// The node at the other end of a link being set up could not show that it is a member.
+    pub fn distrust(&mut self, now: Now, link: LinkId) {
+        let refuse = Refuse { reason: RefuseReason::NotAuthorized, referrals: Vec::new() };
+        self.on_refuse(now, link, refuse);
+    }
+
+    /// The graph demands a later version of the protocol than this one.
+    pub fn drop_for_version(&mut self, now: Now, link: LinkId) {
+        self.drop_link(now, link, FailureReason::UnsupportedVersion);
+    }
+
     pub(super) fn on_refuse(&mut self, now: Now, id: LinkId, refuse: Refuse) {
         let Some(link) = self.links.remove(&id) else { return };
         self.outputs.push_back(Output::Close { link: id });
@@ -186,7 +210,7 @@ impl Overlay {
         let late = self
             .links
             .values()
-            .filter(|l| l.state != LinkState::Ready && l.deadline <= now.mono)
+            .filter(|l| (l.state != LinkState::Ready || l.purpose == Purpose::Join) && l.deadline <= now.mono)
             .map(|l| l.id);
         for id in late.collect::<Vec<_>>() {
             self.drop_link(now, id, FailureReason::TimedOut);
@@ -227,7 +251,7 @@ impl Overlay {
         }
         match connect.purpose {
             Purpose::Direct => (!self.accept_direct).then_some(RefuseReason::DirectNotAccepted),
-            Purpose::Probe => None,
+            Purpose::Probe | Purpose::Join => None,
             Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
                 Some(RefuseReason::Duplicate)
             }
@@ -317,6 +341,11 @@ impl Overlay {
         link.pulse.next = now.mono + first_pulse;
         if link.purpose == Purpose::Probe {
             return;
+        }
+        if link.purpose == Purpose::Join {
+            link.deadline = now.mono + JOIN_TIMEOUT;
+            let info = link.info();
+            return self.connect_done(id, &info);
         }
         let (connection, kind, node, peer) = (link.connection, link.kind(), link.node, link.peer);
         let (addr, dialed, purpose) = (link.addr.clone(), link.why.is_some(), link.purpose);

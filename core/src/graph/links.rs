@@ -127,7 +127,7 @@ impl Link {
     pub(super) const fn kind(&self) -> ConnectionKind {
         match self.purpose {
             Purpose::Direct => ConnectionKind::Direct,
-            Purpose::Neighbor | Purpose::Probe => ConnectionKind::Neighbor,
+            Purpose::Neighbor | Purpose::Probe | Purpose::Join => ConnectionKind::Neighbor,
         }
     }
 

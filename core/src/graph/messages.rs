@@ -36,6 +36,9 @@ impl Overlay {
             ((_, _), Message::Goodbye(goodbye)) => self.on_goodbye(now, link, goodbye),
             ((LinkState::Ready, _), Message::Ping(ping)) => self.on_ping(now, link, ping),
             ((LinkState::Ready, _), Message::Pong(pong)) => self.on_pong(now, link, pong),
+            ((LinkState::Ready, Purpose::Join), Message::Join(message)) => {
+                self.events.push_back(OverlayEvent::Join { link, message: *message });
+            }
             ((LinkState::Ready, Purpose::Neighbor), message) => self.on_neighbor_message(now, link, message),
             _ => self.misbehaved(now, link),
         }
@@ -59,6 +62,7 @@ impl Overlay {
             | Message::Welcome(_)
             | Message::Refuse(_)
             | Message::Goodbye(_)
+            | Message::Join(_)
             | Message::Ping(_)
             | Message::Pong(_) => self.misbehaved(now, link),
         }

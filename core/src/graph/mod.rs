@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     link::{DialId, FailureReason},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Mono, Now, Timestamp},
-    wire::{GoodbyeReason, Mark, Message, Purpose},
+    wire::{GoodbyeReason, JoinMessage, Mark, Message, Purpose},
 };
 
 mod config;
@@ -60,6 +61,8 @@ pub struct Overlay {
     graph: GraphId,
     device: DeviceCertificate,
     genesis: Option<Genesis>,
+    /// What shows others that this identity is a member.
+    credentials: Vec<Bytes>,
     rng: StdRng,
     links: BTreeMap<LinkId, Link>,
     dials: BTreeMap<DialId, Dial>,
@@ -109,6 +112,7 @@ impl Overlay {
             graph,
             device,
             genesis,
+            credentials: Vec::new(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             connects: Connects::default(),
@@ -175,6 +179,9 @@ impl Overlay {
     /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
     pub fn poll_timeout(&self) -> Option<Mono> {
         let links = self.links.values().flat_map(|link| match link.state {
+            LinkState::Ready if link.purpose == Purpose::Join => {
+                [Some(link.deadline), Some(link.pulse.next), None]
+            }
             LinkState::Ready => {
                 [Some(link.pulse.next), self.comparable(link).then_some(link.next_sync), link.out.announce_at]
             }
@@ -213,6 +220,52 @@ impl Overlay {
             self.listening = listening;
             self.tell_address();
             self.hurry(now);
+        }
+    }
+
+    /// What is shown to the other end of a new link.
+    pub fn set_credentials(&mut self, credentials: Vec<Bytes>) {
+        self.credentials = credentials;
+    }
+
+    /// The graph, as it was learnt outside of a link.
+    pub fn set_genesis(&mut self, genesis: Genesis) {
+        self.genesis.get_or_insert(genesis);
+    }
+
+    /// The identity at the other end of a link, once known.
+    pub fn peer_of(&self, link: LinkId) -> Option<(NodeId, PeerId, Purpose)> {
+        self.links.get(&link).map(|l| (l.node, l.peer, l.purpose))
+    }
+
+    /// The link of a connection.
+    pub fn link_of(&self, connection: ConnectionId) -> Option<LinkId> {
+        self.links.values().find(|l| l.connection == connection && l.state == LinkState::Ready).map(|l| l.id)
+    }
+
+    /// Sends a message of joining.
+    pub fn send_join(&mut self, link: LinkId, message: JoinMessage) {
+        self.send(link, &Message::Join(Box::new(message)));
+    }
+
+    /// Ends a link for joining.
+    pub fn end_join(&mut self, now: Now, link: LinkId) {
+        self.part(now, link, GoodbyeReason::ProbeOver, FailureReason::Closed);
+    }
+
+    /// Ends all links with nodes that are not let in any more.
+    pub fn expel(&mut self, now: Now, mut is_member: impl FnMut(&NodeId, &PeerId) -> bool) {
+        let links = self.links.values().filter(|l| l.state == LinkState::Ready && l.purpose != Purpose::Join);
+        let gone: Vec<LinkId> = links.filter(|l| !is_member(&l.node, &l.peer)).map(|l| l.id).collect();
+        for link in gone {
+            self.part(now, link, GoodbyeReason::NotAuthorized, FailureReason::NotAuthenticated);
+        }
+    }
+
+    /// Forgets where the nodes of some identities are.
+    pub fn forget_peers(&mut self, mut gone: impl FnMut(&PeerId) -> bool) {
+        if self.contacts.forget_peers(&mut gone) {
+            self.events.push_back(OverlayEvent::ContactsChanged);
         }
     }
 

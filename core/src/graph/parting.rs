@@ -39,7 +39,7 @@ impl Overlay {
         let reason = if let LinkState::Parting(why) = link.state { why } else { reason };
         let up = matches!(link.state, LinkState::Ready | LinkState::Parting(_));
         match (up, link.why) {
-            (true, _) if link.purpose != Purpose::Probe => {
+            (true, _) if matches!(link.purpose, Purpose::Neighbor | Purpose::Direct) => {
                 let (connection, kind) = (link.connection, link.kind());
                 let (node, peer) = (link.node, link.peer);
                 self.events.push_back(OverlayEvent::Disconnected {
@@ -70,6 +70,7 @@ impl Overlay {
             GoodbyeReason::LeastUseful => (AFTER_PRUNED, FailureReason::Pruned),
             GoodbyeReason::Asked => (AFTER_ASKED, FailureReason::ClosedByPeer),
             GoodbyeReason::ProbeOver => (Duration::ZERO, FailureReason::ClosedByPeer),
+            GoodbyeReason::NotAuthorized => (AFTER_ASKED, FailureReason::NotAuthenticated),
         };
         self.contacts.rest(now.mono, &node, rest);
         if let Some(link) = self.links.get_mut(&link) {

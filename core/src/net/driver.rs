@@ -19,9 +19,9 @@ use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use super::{GraphPort, Inbound, Inbox};
 use crate::{
-    engine::{Engine, Notice},
+    engine::{Engine, JoinBy, JoinFailure, Notice},
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
-    ids::NodeId,
+    ids::{ConnectionId, NodeId},
     record::NodeAddr,
     records::StoreError,
     time::{Mono, Now},
@@ -109,6 +109,7 @@ pub struct GraphThread {
     port: GraphPort,
     replies: Vec<Reply>,
     waiters: HashMap<ConnectId, Waiter>,
+    joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
 }
 
 struct Waiter {
@@ -148,7 +149,14 @@ impl DriverSeed {
     /// The system's, if it gives no thread.
     pub fn start(self, engine: Engine, port: GraphPort, clock: Clock) -> std::io::Result<Driver> {
         let Self { driver, jobs } = self;
-        let thread = GraphThread { engine, clock, port, replies: Vec::new(), waiters: HashMap::new() };
+        let thread = GraphThread {
+            engine,
+            clock,
+            port,
+            replies: Vec::new(),
+            waiters: HashMap::new(),
+            joiners: HashMap::new(),
+        };
         thread::Builder::new().name("peergraph".into()).spawn(move || thread.run(&jobs))?;
         Ok(driver)
     }
@@ -221,6 +229,25 @@ impl Driver {
         }))?;
         let id = id.await.map_err(|_| Gone)?;
         Ok(ConnectWatch { id, progress: progress_receiver, outcome: outcome_receiver })
+    }
+
+    /// Asks for membership on a connection made for that; resolves to the outcome.
+    ///
+    /// # Errors
+    /// [`Gone`] if the graph is closed.
+    pub async fn join(
+        &self,
+        connection: ConnectionId,
+        by: JoinBy,
+        name: String,
+    ) -> Result<Result<bool, JoinFailure>, Gone> {
+        let (outcome, receiver) = oneshot::channel();
+        self.post(Box::new(move |thread| {
+            let now = thread.clock.now();
+            thread.joiners.insert(connection, outcome);
+            thread.engine.join(now, connection, &by, &name);
+        }))?;
+        receiver.await.map_err(|_| Gone)
     }
 
     /// Runs a closure on the graph thread without waiting for it.
@@ -309,6 +336,11 @@ impl GraphThread {
                 Notice::Connect { connect, result } => {
                     if let Some(waiter) = self.waiters.remove(&connect) {
                         let _ = waiter.outcome.send(result);
+                    }
+                }
+                Notice::Joined { connection, result } => {
+                    if let Some(waiter) = self.joiners.remove(&connection) {
+                        let _ = waiter.send(result);
                     }
                 }
                 Notice::Referred { connect, hop, next } => {

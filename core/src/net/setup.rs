@@ -48,9 +48,10 @@ pub(super) async fn dial(
     }
     if answer.version != VERSION {
         tracing::info!(version = answer.version, "the other end speaks another version of the protocol");
-        return Err(FailureReason::NotAuthenticated);
+        return Err(FailureReason::UnsupportedVersion);
     }
-    open(transport, graph, peer, number, Some(dial), send, receive);
+    let opened = Opened { number, dial: Some(dial), exporter };
+    open(transport, graph, peer, opened, send, receive);
     Ok(())
 }
 
@@ -70,10 +71,10 @@ pub(super) async fn accept(
         let graph = transport.find_graph(|secret| hello.proves(secret, &exporter, true))?;
         let answer = Hello::new(&graph.secret, &exporter, hello.link, VERSION, false);
         timeout(HELLO_TIMEOUT, send.write_all(&answer.to_bytes())).await.ok()?.ok()?;
-        (hello.version == VERSION).then_some((graph, hello.link))
+        (hello.version == VERSION).then_some((graph, Opened { number: hello.link, dial: None, exporter }))
     };
     match admitted.await {
-        Some((graph, number)) => open(transport, &graph, peer, number, None, send, receive),
+        Some((graph, opened)) => open(transport, &graph, peer, opened, send, receive),
         None => {
             // Whatever the reason, a stranger sees the same.
             let _ = send.reset(NO_REASON);
@@ -82,15 +83,22 @@ pub(super) async fn accept(
     }
 }
 
+/// A link whose ends have proven to know the graph.
+struct Opened {
+    number: u64,
+    dial: Option<DialId>,
+    exporter: [u8; 32],
+}
+
 fn open(
     transport: &Arc<Transport>,
     graph: &Arc<GraphEntry>,
     peer: &Arc<Peer>,
-    number: u64,
-    dial: Option<DialId>,
+    opened: Opened,
     send: SendStream,
     receive: RecvStream,
 ) {
+    let Opened { number, dial, exporter } = opened;
     let link = Arc::new(LinkHandle::new(transport, graph, peer, number, send));
     if !peer.add_link(&link) {
         if let Some(dial) = dial {
@@ -99,7 +107,7 @@ fn open(
         return;
     }
     graph.add_link(link.clone());
-    graph.tell(Input::LinkOpened { link: link.id, node: peer.node, dial });
+    graph.tell(Input::LinkOpened { link: link.id, node: peer.node, dial, exporter });
     let (transport, reading) = (transport.clone(), link);
     transport.clone().spawn(async move {
         read_stream(&transport, &reading, Stream::Control, receive).await;

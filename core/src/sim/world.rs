@@ -412,8 +412,9 @@ impl World {
         };
         let node = self.actors[from].node;
         let (mine, theirs) = self.wires.connect(from, to);
-        self.input(to, Input::LinkOpened { link: theirs.link, node, dial: None });
-        self.input(from, Input::LinkOpened { link: mine.link, node: target, dial: Some(dial) });
+        let exporter = self.rng.random();
+        self.input(to, Input::LinkOpened { link: theirs.link, node, dial: None, exporter });
+        self.input(from, Input::LinkOpened { link: mine.link, node: target, dial: Some(dial), exporter });
     }
 
     fn input(&mut self, node: usize, input: Input) {

@@ -1,0 +1,351 @@
+//! Coming into a group, and letting others in.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand::RngExt;
+use zeroize::Zeroizing;
+
+use super::{Engine, Notice, PublishError, ingest::Source, password::Guest};
+use crate::{
+    crypto::{self, Domain, PasswordProof, SecretKey},
+    group::{Credential, CredentialId, Grant, InviteFault, Standing, credential_id},
+    ids::{ConnectionId, LinkId, PeerId},
+    limits::{MAX_NAME, REFERRALS, SKEW_HOLD},
+    record::{NodeAddr, Role, SignedRecord},
+    time::{Now, Timestamp},
+    wire::{JoinDenied, JoinMessage, Purpose, join_proof},
+};
+
+/// By what somebody joins.
+#[derive(Debug)]
+pub enum JoinBy {
+    /// The key of an invitation.
+    Key(SecretKey),
+    /// A password.
+    Password(Zeroizing<String>),
+}
+
+/// Why a join failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JoinFailure {
+    /// The admitter said no; these nodes may say yes.
+    Denied(JoinDenied, Vec<NodeAddr>),
+    /// There is no such link, or it ended too early.
+    NotConnected,
+    /// What the admitter gave is no membership of this identity.
+    BadGrant,
+}
+
+/// Joins under way.
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    ours: BTreeMap<LinkId, Ours>,
+    /// Those who are to prove a password to us.
+    pub(super) guests: BTreeMap<LinkId, Guest>,
+}
+
+/// A join of our own.
+#[derive(Debug)]
+struct Ours {
+    connection: ConnectionId,
+    proof: Option<PasswordProof>,
+}
+
+impl Joins {
+    pub(super) fn forget(&mut self, link: LinkId) {
+        self.ours.remove(&link);
+        self.guests.remove(&link);
+    }
+}
+
+impl Engine {
+    /// Asks for membership on a link made for that; exactly one [`Notice::Joined`] follows while the link lasts.
+    pub fn join(&mut self, now: Now, connection: ConnectionId, by: &JoinBy, name: &str) {
+        let link = self.overlay.link_of(connection);
+        let exporter = link.and_then(|link| self.group.exporters.get(&link));
+        let (Some(link), Some(exporter)) = (link, exporter) else {
+            let result = Err(JoinFailure::NotConnected);
+            return self.notices.push_back(Notice::Joined { connection, result });
+        };
+        let (peer, node, name) = (self.device.peer, self.device.node, shortened(name));
+        let said = join_proof(exporter, &peer, &node);
+        let (message, proof) = match by {
+            JoinBy::Key(key) => {
+                let signature = key.sign(Domain::Join, self.graph.as_bytes(), &said);
+                (JoinMessage::Invite { key: key.peer(), signature, name }, None)
+            }
+            JoinBy::Password(password) => {
+                let (proof, request) = self.begin_proof(password);
+                (JoinMessage::Password { request: request.into(), name }, Some(proof))
+            }
+        };
+        self.group.joins.ours.insert(link, Ours { connection, proof });
+        self.overlay.send_join(link, message);
+        self.pump(now);
+    }
+
+    pub(super) fn on_join_message(&mut self, now: Now, link: LinkId, message: JoinMessage) {
+        if let Some(ours) = self.group.joins.ours.get_mut(&link) {
+            let connection = ours.connection;
+            let result = match (message, ours.proof.take()) {
+                (JoinMessage::Challenge(challenge), Some(proof)) => {
+                    return self.finish_proof(now, link, connection, proof, &challenge);
+                }
+                (JoinMessage::Granted { chain, again }, _) => self.accept_chain(now, chain).map(|()| again),
+                (JoinMessage::Denied { reason, referrals }, _) => Err(JoinFailure::Denied(reason, referrals)),
+                _ => return self.close_for_protocol(now, link),
+            };
+            self.group.joins.forget(link);
+            self.notices.push_back(Notice::Joined { connection, result });
+            return self.overlay.end_join(now, link);
+        }
+        let Some((_, _, Purpose::Join)) = self.overlay.peer_of(link) else { return };
+        let answer = match message {
+            JoinMessage::Invite { key, signature, name } => {
+                self.admit_by_key(now, link, key, &signature, name)
+            }
+            JoinMessage::Password { request, name } => match self.challenge(now, link, &request, name) {
+                Ok(()) => return,
+                Err(denial) => Err(denial),
+            },
+            JoinMessage::Proof(proof) => self.check_proof(now, link, &proof),
+            _ => return self.close_for_protocol(now, link),
+        };
+        self.answer_join(now, link, answer);
+    }
+
+    fn answer_join(&mut self, now: Now, link: LinkId, answer: Result<Admitted, Denial>) {
+        let message = match answer {
+            Ok(Admitted { standing, again }) => {
+                let members = self.group.members.as_ref();
+                let keys = members.map(|m| m.chain_keys(&standing)).unwrap_or_default();
+                let fetched = keys.iter().filter_map(|key| self.store.fetch(key).ok().flatten());
+                JoinMessage::Granted { chain: fetched.map(|record| record.bytes().clone()).collect(), again }
+            }
+            Err(Denial(reason, from)) => {
+                JoinMessage::Denied { reason, referrals: self.admitting_nodes(now, from) }
+            }
+        };
+        self.overlay.send_join(link, message);
+    }
+
+    fn admit_by_key(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        key: PeerId,
+        signature: &crypto::SignatureBytes,
+        name: String,
+    ) -> Result<Admitted, Denial> {
+        let peer_now = self.peer_time(now);
+        let (node, peer, _) = self.overlay.peer_of(link).ok_or(Denial::of(JoinDenied::WrongProof))?;
+        let exporter = self.group.exporters.get(&link).ok_or(Denial::of(JoinDenied::WrongProof))?;
+        let said = join_proof(exporter, &peer, &node);
+        if !crypto::verify(key.as_bytes(), Domain::Join, self.graph.as_bytes(), &said, signature) {
+            return Err(Denial::of(JoinDenied::WrongProof));
+        }
+        let members = self.group.members.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
+        if let Some(standing) = members.member(peer, peer_now) {
+            // A first answer may have been lost.
+            return Ok(Admitted { standing, again: true });
+        }
+        if members.was_removed(peer) {
+            return Err(Denial::of(JoinDenied::Removed));
+        }
+        let (id, invite) = match members.usable_invite(key, self.device.peer, peer_now) {
+            Ok(found) => found,
+            Err(fault) => return Err(Denial(denied(fault), members.admitters_of(key).to_vec())),
+        };
+        let role = invite.role;
+        let lifetime = invite.lifetime_ms.map(Duration::from_millis);
+        let came = Came { peer, name, role, lifetime, invite: Some(id), renew: true };
+        self.admit_joiner(now, came)
+    }
+
+    /// Makes a joiner a member, if this identity may.
+    pub(super) fn admit_joiner(&mut self, now: Now, came: Came) -> Result<Admitted, Denial> {
+        let not_admitter = || Denial::of(JoinDenied::NotAdmitter);
+        let own = self.group.own.clone().ok_or_else(not_admitter)?;
+        if !own.role.may_grant(came.role) {
+            return Err(not_admitter());
+        }
+        let peer = came.peer;
+        let grant = self.draft_grant(now, &own, came);
+        let record = self.issue(now, &Credential::Grant(grant)).map_err(|error| {
+            tracing::warn!(%error, "somebody could not be let in");
+            not_admitter()
+        })?;
+        let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
+        let standing = members.member(peer, self.peer_time(now)).ok_or(Denial::of(JoinDenied::UsedUp))?;
+        debug_assert_eq!(standing.grant, Some(credential_id(&record)));
+        Ok(Admitted { standing, again: false })
+    }
+
+    /// A grant as this identity can give it: not beyond its own.
+    fn draft_grant(&self, now: Now, own: &Standing, came: Came) -> Grant {
+        let peer_now = self.peer_time(now);
+        let end = came.lifetime.map(|lifetime| peer_now + lifetime);
+        Grant {
+            subject: came.peer,
+            name: shortened(&came.name),
+            role: came.role,
+            // Their clock may be behind ours.
+            not_before: peer_now - SKEW_HOLD,
+            not_after: earliest(end, own.not_after),
+            depth: own.depth().saturating_sub(1),
+            invite: came.invite,
+            renew: came.renew,
+        }
+    }
+
+    /// Gives an identity a membership. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    ///
+    /// # Errors
+    /// As [`issue`](Engine::issue).
+    pub fn grant(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        name: &str,
+        role: Role,
+        lifetime: Option<Duration>,
+    ) -> Result<Vec<SignedRecord>, PublishError> {
+        let own = self.group.own.clone().ok_or(crate::group::CredentialFault::NotAMember)?;
+        let came = Came { peer, name: name.into(), role, lifetime, invite: None, renew: lifetime.is_some() };
+        let grant = self.draft_grant(now, &own, came);
+        let record = self.issue(now, &Credential::Grant(grant))?;
+        self.pass_on_verifier(now);
+        let members = self.group.members.as_ref();
+        let keys = members.map(|members| members.chain_keys(&own)).unwrap_or_default();
+        let mut chain = keys.iter().map(|key| self.store.fetch(key)).collect::<Result<Vec<_>, _>>()?;
+        chain.push(Some(record));
+        Ok(chain.into_iter().flatten().collect())
+    }
+
+    /// Takes in a chain of grants that makes this identity a member.
+    ///
+    /// # Errors
+    /// [`JoinFailure::BadGrant`] if it does not.
+    pub fn accept_chain(&mut self, now: Now, chain: Vec<bytes::Bytes>) -> Result<(), JoinFailure> {
+        let max = self.max_record();
+        for bytes in chain {
+            let record = SignedRecord::decode(&self.graph, bytes, max).map_err(|_| JoinFailure::BadGrant)?;
+            let known = self.group.members.as_ref().is_some_and(|m| m.has(&credential_id(&record)));
+            if known {
+                continue;
+            }
+            if !record.verify(&self.graph) {
+                return Err(JoinFailure::BadGrant);
+            }
+            self.put_credential(now, record, Source::Local).map_err(|error| {
+                tracing::warn!(%error, "the membership that was given does not hold");
+                JoinFailure::BadGrant
+            })?;
+        }
+        self.refresh_standing(now);
+        if self.group.own.is_some() { Ok(()) } else { Err(JoinFailure::BadGrant) }
+    }
+
+    /// Nodes whose identities may let others in: of these, or of all who may.
+    fn admitting_nodes(&self, now: Now, of: Vec<PeerId>) -> Vec<NodeAddr> {
+        let Some(members) = &self.group.members else { return Vec::new() };
+        let peers = if of.is_empty() { members.admitters(self.peer_time(now)) } else { of };
+        let others = peers.into_iter().filter(|peer| *peer != self.device.peer);
+        others.flat_map(|peer| self.addresses_of(None, Some(peer))).take(REFERRALS).collect()
+    }
+
+    /// Renews memberships that are past half of their time, and notices those that ended.
+    pub(super) fn maintain_members(&mut self, now: Now) {
+        if self.group.next_check.is_none_or(|at| at > now.mono) {
+            return;
+        }
+        self.group.changed = true;
+        self.group.expel_later();
+        if self.group.next_renewal <= now.mono {
+            self.group.next_renewal = now.mono + RENEWAL_INTERVAL.mul_f64(0.5 + self.rng.random::<f64>());
+            self.renew_members(now);
+            self.pass_on_verifier(now);
+        }
+        self.refresh_standing(now);
+    }
+
+    fn renew_members(&mut self, now: Now) {
+        let (Some(members), Some(own)) = (&self.group.members, self.group.own.clone()) else { return };
+        if own.role < Role::Inviter || !self.usable {
+            return;
+        }
+        // Not all issuers at once: the first renewal serves everybody.
+        let at = 0.5 - 0.1 * self.rng.random::<f64>();
+        for grant in members.due_for_renewal(self.device.peer, &own, self.peer_time(now), at) {
+            let lifetime = grant.not_after.map(|end| end.since(grant.not_before));
+            let came = Came {
+                peer: grant.subject,
+                name: grant.name,
+                role: grant.role,
+                lifetime,
+                invite: None,
+                renew: true,
+            };
+            let renewed = self.draft_grant(now, &own, came);
+            // Nobody gains by one that ends no later.
+            if renewed.not_after.is_some_and(|end| grant.not_after.is_some_and(|old| end <= old)) {
+                continue;
+            }
+            if let Err(error) = self.issue(now, &Credential::Grant(renewed)) {
+                tracing::debug!(%error, "a membership could not be renewed");
+            }
+        }
+    }
+}
+
+/// Somebody to be let in.
+#[derive(Debug)]
+pub(super) struct Came {
+    pub(super) peer: PeerId,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) lifetime: Option<Duration>,
+    pub(super) invite: Option<CredentialId>,
+    pub(super) renew: bool,
+}
+
+/// Somebody who is a member now.
+pub(super) struct Admitted {
+    pub(super) standing: Standing,
+    pub(super) again: bool,
+}
+
+/// A refusal, and who may do better; nobody named: whoever may let in.
+pub(super) struct Denial(JoinDenied, Vec<PeerId>);
+
+impl Denial {
+    pub(super) const fn of(reason: JoinDenied) -> Self {
+        Self(reason, Vec::new())
+    }
+}
+
+const fn denied(fault: InviteFault) -> JoinDenied {
+    match fault {
+        InviteFault::Unknown => JoinDenied::Unknown,
+        InviteFault::Revoked => JoinDenied::Revoked,
+        InviteFault::Expired => JoinDenied::Expired,
+        InviteFault::UsedUp => JoinDenied::UsedUp,
+        InviteFault::NotAdmitter => JoinDenied::NotAdmitter,
+    }
+}
+
+fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A name cut to what fits, at a character.
+fn shortened(name: &str) -> String {
+    let end = (0..=MAX_NAME.min(name.len())).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    name[..end].to_owned()
+}
+
+/// Time between two looks for memberships to renew, ± 50 %.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,175 @@
+//! Joining by password: the exchange on a link, and who can check passwords.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::{
+    Engine, Notice, PublishError,
+    joining::{Admitted, Came, Denial, JoinFailure},
+};
+use crate::{
+    crypto::{PasswordError, PasswordProof, PasswordVerifier, PendingProof, open_from, seal_to},
+    group::{Credential, CredentialFault, PasswordRule},
+    ids::{ConnectionId, LinkId, NodeId, PeerId},
+    limits::PASSWORD_MEMBERSHIP,
+    record::Role,
+    time::Now,
+    wire::{JoinDenied, JoinMessage},
+};
+
+/// A joiner that is to prove its password.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pending: PendingProof,
+    came: Came,
+}
+
+impl Engine {
+    /// The joiner's first message.
+    pub(super) fn begin_proof(&mut self, password: &str) -> (PasswordProof, Vec<u8>) {
+        PasswordProof::start(password.to_owned().into(), self.rng.random())
+    }
+
+    /// The joiner's last message, or why there is none.
+    pub(super) fn finish_proof(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        connection: ConnectionId,
+        proof: PasswordProof,
+        challenge: &[u8],
+    ) {
+        let (seed, context) = (self.rng.random(), self.proof_context(link, true));
+        let proven = context.ok_or(PasswordError::Malformed).and_then(|c| proof.finish(challenge, &c, seed));
+        match proven {
+            Ok(last) => self.overlay.send_join(link, JoinMessage::Proof(last.into())),
+            Err(_) => {
+                self.group.joins.forget(link);
+                let result = Err(JoinFailure::Denied(JoinDenied::WrongProof, Vec::new()));
+                self.notices.push_back(Notice::Joined { connection, result });
+                self.overlay.end_join(now, link);
+            }
+        }
+    }
+
+    /// Answers a joiner's request with a challenge.
+    pub(super) fn challenge(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        request: &[u8],
+        name: String,
+    ) -> Result<(), Denial> {
+        let wrong = || Denial::of(JoinDenied::WrongProof);
+        let (node, peer, _) = self.overlay.peer_of(link).ok_or_else(wrong)?;
+        let members = self.group.members.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
+        let own = self.group.own.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
+        if own.role < Role::Inviter {
+            return Err(Denial::of(JoinDenied::NotAdmitter));
+        }
+        let rule = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        if rule.verifiers.is_empty() {
+            return Err(Denial::of(JoinDenied::NoPassword));
+        }
+        if members.was_removed(peer) {
+            return Err(Denial::of(JoinDenied::Removed));
+        }
+        let lifetime = Duration::from_millis(rule.lifetime_ms);
+        let came = Came { peer, name, role: rule.role, lifetime: Some(lifetime), invite: None, renew: false };
+        // Whoever was made an admitter lately has none yet.
+        let verifier = self.verifier().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
+        if let Err(wait) = self.group.throttle.begin(now.mono, node) {
+            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+            return Err(Denial::of(JoinDenied::Throttled(seconds)));
+        }
+        let context = self.proof_context(link, false).ok_or_else(wrong)?;
+        let (pending, answer) =
+            verifier.respond(request, &context, self.rng.random()).map_err(|_| wrong())?;
+        self.group.joins.guests.insert(link, Guest { pending, came });
+        self.overlay.send_join(link, JoinMessage::Challenge(answer.into()));
+        Ok(())
+    }
+
+    /// Lets a joiner in whose last word is right.
+    pub(super) fn check_proof(&mut self, now: Now, link: LinkId, proof: &[u8]) -> Result<Admitted, Denial> {
+        let wrong = || Denial::of(JoinDenied::WrongProof);
+        let guest = self.group.joins.guests.remove(&link).ok_or_else(wrong)?;
+        let (node, peer, _) = self.overlay.peer_of(link).ok_or_else(wrong)?;
+        let context = self.proof_context(link, false).ok_or_else(wrong)?;
+        guest.pending.finish(proof, &context).map_err(|_| wrong())?;
+        self.group.throttle.succeeded(&node);
+        let known = self.group.members.as_ref().and_then(|m| m.member(peer, self.peer_time(now)));
+        match known {
+            Some(standing) => Ok(Admitted { standing, again: true }),
+            None => self.admit_joiner(now, guest.came),
+        }
+    }
+
+    /// What both ends of a link know, and nobody in the middle: group, nodes, TLS connection.
+    fn proof_context(&self, link: LinkId, joiner: bool) -> Option<Vec<u8>> {
+        let (other, ..) = self.overlay.peer_of(link)?;
+        let exporter = self.group.exporters.get(&link)?;
+        let (guest, host): (NodeId, NodeId) =
+            if joiner { (self.device.node, other) } else { (other, self.device.node) };
+        Some([self.graph.as_bytes(), guest.as_bytes(), host.as_bytes(), &exporter[..]].concat())
+    }
+
+    /// The verifier that was sealed to this identity, if there is one.
+    fn verifier(&self) -> Option<PasswordVerifier> {
+        let rule = self.group.members.as_ref()?.password()?;
+        let (_, sealed) = rule.verifiers.iter().find(|(peer, _)| *peer == self.device.peer)?;
+        let opened = open_from(self.stamper.key(), self.graph.as_bytes(), sealed)?;
+        PasswordVerifier::from_bytes(&opened)
+    }
+
+    /// Lets in whoever knows this password, as `role`, for a while; `None`: by no password any more. Acknowledge only
+    /// after [`flush`](Engine::flush) succeeds.
+    ///
+    /// # Errors
+    /// As [`issue`](Engine::issue).
+    pub fn set_password(
+        &mut self,
+        now: Now,
+        verifier: Option<&PasswordVerifier>,
+        role: Role,
+        lifetime: Option<Duration>,
+    ) -> Result<(), PublishError> {
+        let lifetime = lifetime.unwrap_or(PASSWORD_MEMBERSHIP);
+        let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
+        let admitters = members.admitters(self.peer_time(now));
+        let verifiers = verifier.map(|verifier| self.sealed_to(&admitters, verifier)).unwrap_or_default();
+        self.issue(now, &Credential::Password(PasswordRule { role, lifetime_ms, verifiers }))?;
+        Ok(())
+    }
+
+    fn sealed_to(&mut self, admitters: &[PeerId], verifier: &PasswordVerifier) -> Vec<(PeerId, Vec<u8>)> {
+        let (bytes, graph) = (verifier.to_bytes(), self.graph);
+        let sealed = admitters
+            .iter()
+            .filter_map(|peer| Some((*peer, seal_to(peer, self.rng.random(), graph.as_bytes(), &bytes)?)));
+        sealed.collect()
+    }
+
+    /// Gives the verifier to admitters who have none yet, and takes it from those who are none any more. Admins do, who
+    /// have it themselves.
+    pub(super) fn pass_on_verifier(&mut self, now: Now) {
+        let admins = self.group.own.as_ref().is_some_and(|own| own.role >= Role::Admin);
+        let Some(members) = self.group.members.as_ref().filter(|_| admins) else { return };
+        let Some(rule) = members.password().filter(|rule| !rule.verifiers.is_empty()).cloned() else {
+            return;
+        };
+        let admitters = members.admitters(self.peer_time(now));
+        let have: Vec<PeerId> = rule.verifiers.iter().map(|(peer, _)| *peer).collect();
+        if admitters == have {
+            return;
+        }
+        let Some(verifier) = self.verifier() else { return };
+        let verifiers = self.sealed_to(&admitters, &verifier);
+        let renewed = Credential::Password(PasswordRule { verifiers, ..rule });
+        if let Err(error) = self.issue(now, &renewed) {
+            tracing::debug!(%error, "the verifier could not be passed on");
+        }
+    }
+}
