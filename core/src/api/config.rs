@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
-    api::ApiVersion,
+    api::{ApiVersion, KeyProtection},
     crypto::SecretKey,
     limits::{
         DEFAULT_MAX_RECORD, DEFAULT_TOMBSTONE_LIFETIME, MAX_NEIGHBORS, MIN_NEIGHBORS, PING_INTERVAL,
@@ -19,8 +19,11 @@ use crate::{
 pub struct NodeConfig {
     /// Where keys and databases are kept, readable by their owner only. `None`: in memory, gone with the node.
     pub data_dir: Option<PathBuf>,
-    /// The identity to act for. Default: the one in the data directory, made on first use.
+    /// The identity to act for; not written to the disk. Default: the one in the data directory, made on first use.
     pub identity: Option<SecretKey>,
+    /// How the keys in the data directory are protected beyond being readable by their owner only. Default:
+    /// [`KeyProtection::Plain`].
+    pub key_protection: KeyProtection,
     /// Whom the network may involve. Default: [`NetworkMode::Local`], no third party.
     pub network: NetworkMode,
     /// UDP addresses to bind, IPv4 and IPv6; port 0 picks a free one. Empty (the default): all interfaces, any port.
@@ -49,6 +52,7 @@ impl Default for NodeConfig {
         Self {
             data_dir: None,
             identity: None,
+            key_protection: KeyProtection::Plain,
             network: NetworkMode::Local,
             bind: Vec::new(),
             mdns: true,
@@ -74,6 +78,13 @@ impl NodeConfig {
     #[must_use]
     pub fn at(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// The same with its keys protected.
+    #[must_use]
+    pub fn keys(mut self, protection: KeyProtection) -> Self {
+        self.key_protection = protection;
         self
     }
 }

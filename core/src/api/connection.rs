@@ -272,10 +272,7 @@ impl Graph {
     /// `DirectNotAccepted`, `NotFound` if the target has no known node, and as [`connect`](Self::connect).
     #[doc(alias = "PeerGraphOpenDirectConnection")]
     pub async fn open_direct(&self, target: impl Into<Target>) -> Result<DirectConnection> {
-        let (progress, _) = mpsc::unbounded_channel();
-        let (_keep, never) = oneshot::channel();
-        let options = ConnectOptions::default();
-        let info = reach(self, target.into(), options, Purpose::Direct, progress, never).await?;
+        let info = reach_for(self, target.into(), Purpose::Direct).await?;
         self.direct_connection(info.connection).await
     }
 
@@ -330,6 +327,13 @@ impl Graph {
     }
 }
 
+/// Reaches somebody for a purpose, without conditions.
+pub(super) async fn reach_for(graph: &Graph, target: Target, purpose: Purpose) -> Result<ConnectionInfo> {
+    let (progress, _) = mpsc::unbounded_channel();
+    let (_keep, never) = oneshot::channel();
+    reach(graph, target, ConnectOptions::default(), purpose, progress, never).await
+}
+
 async fn reach(
     graph: &Graph,
     target: Target,
@@ -341,7 +345,7 @@ async fn reach(
     let targets = graph.resolve(target).await?;
     let kind = match purpose {
         Purpose::Direct => ConnectionKind::Direct,
-        Purpose::Neighbor | Purpose::Probe => ConnectionKind::Neighbor,
+        Purpose::Neighbor | Purpose::Probe | Purpose::Join => ConnectionKind::Neighbor,
     };
     let ConnectOptions { expected_peer, deadline } = options;
     let driver = &graph.inner().driver;

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     engine::PublishError,
     graph::ConnectFailure,
+    group::{CredentialFault, IdentityTextError, NameError, SecretTextError},
     ids::ParseIdError,
     record::{DraftError, PropertiesError, RecordTypeError, TicketError},
     records::StoreError,
@@ -54,12 +55,16 @@ kinds! {
     InvalidExpiration = 6,
     /// This version of the library does not offer what was asked for.
     UnsupportedVersion = 7,
+    /// The text is not an invitation, or is cut off, mistyped or altered.
+    InvalidInvitation = 8,
+    /// A membership or invitation would end before it begins, or outlast its issuer's.
+    InvalidPeriod = 9,
 
     /// There is no such thing: record, node, connection.
     NotFound = 20,
     /// The record was deleted.
     Deleted = 21,
-    /// A database for this graph is here already.
+    /// A database for this graph, or this identity, is here already.
     AlreadyExists = 22,
     /// The record has another version than expected.
     VersionMismatch = 23,
@@ -67,6 +72,10 @@ kinds! {
     GraphInUse = 24,
     /// The graph is not known here: no database, and no ticket.
     UnknownGraph = 25,
+    /// The identity has graphs or groups here; delete those first.
+    GroupsExist = 26,
+    /// The identity was deleted.
+    IdentityDeleted = 27,
 
     /// The node or graph has been closed.
     Closed = 40,
@@ -76,6 +85,28 @@ kinds! {
     NotListening = 42,
     /// The graph's policy does not allow it.
     NotAuthorized = 43,
+    /// The password is another one.
+    WrongPassword = 44,
+    /// The time of the invitation or membership is over.
+    InvitationExpired = 45,
+    /// As many came by the invitation as may.
+    InvitationUsedUp = 46,
+    /// The invitation was taken back.
+    InvitationRevoked = 47,
+    /// The invitation is for another identity.
+    InvitationNotForYou = 48,
+    /// The invitation's time has not begun, or this machine's clock is wrong.
+    InvitationNotYetValid = 49,
+    /// Too many tries; wait before the next.
+    Throttled = 50,
+    /// This identity was removed from the group.
+    Removed = 51,
+    /// The chain of grants would be longer than the group allows.
+    ChainTooLong = 52,
+    /// Somebody would be a member by a grant of their own.
+    CircularChain = 53,
+    /// This graph is not a group, or this identity is no member of it.
+    NotAMember = 54,
 
     /// A node cannot connect to itself.
     ConnectToSelf = 60,
@@ -108,6 +139,9 @@ kinds! {
     Damaged = 82,
     /// The database was written by a later version.
     NewerSchema = 83,
+    /// The keys on the disk cannot be used: sealed with another passphrase or key than the configuration has, or not
+    /// readable for this user.
+    KeyAccess = 84,
 
     /// A fault of the library itself.
     Internal = 99,
@@ -209,17 +243,34 @@ impl From<DraftError> for Error {
 
 impl From<PublishError> for Error {
     fn from(error: PublishError) -> Self {
-        let kind = match error {
-            PublishError::Draft(draft) => return draft.into(),
-            PublishError::Store(store) => return store.into(),
+        let kind = match &error {
+            PublishError::Draft(draft) => return draft.clone().into(),
+            PublishError::Store(store) => return store.clone().into(),
             PublishError::NeverSynchronized => ErrorKind::NeverSynchronized,
             PublishError::NotFound(_) => ErrorKind::NotFound,
             PublishError::Deleted(_) => ErrorKind::Deleted,
             PublishError::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             PublishError::ShorterLife => ErrorKind::InvalidExpiration,
+            PublishError::Credential(fault) => credential_kind(*fault),
             PublishError::NotAllowed(_) => ErrorKind::NotAuthorized,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+const fn credential_kind(fault: CredentialFault) -> ErrorKind {
+    match fault {
+        CredentialFault::ChainTooLong => ErrorKind::ChainTooLong,
+        CredentialFault::Circular => ErrorKind::CircularChain,
+        CredentialFault::Period | CredentialFault::OutlivesIssuer => ErrorKind::InvalidPeriod,
+        CredentialFault::NotAMember => ErrorKind::NotAMember,
+        CredentialFault::Malformed => ErrorKind::InvalidArgument,
+        CredentialFault::Removed => ErrorKind::Removed,
+        CredentialFault::OutsideMembership
+        | CredentialFault::Role
+        | CredentialFault::RoleTooHigh
+        | CredentialFault::NotSenior
+        | CredentialFault::UsedUp => ErrorKind::NotAuthorized,
     }
 }
 
@@ -231,6 +282,8 @@ impl From<ConnectFailure> for Error {
             ConnectFailure::WrongGraph => ErrorKind::WrongGraph,
             ConnectFailure::WrongPeer => ErrorKind::WrongPeer,
             ConnectFailure::Refused { .. } => ErrorKind::Refused,
+            ConnectFailure::NotAuthorized => ErrorKind::NotAuthorized,
+            ConnectFailure::UnsupportedVersion => ErrorKind::UnsupportedVersion,
             ConnectFailure::DirectNotAccepted => ErrorKind::DirectNotAccepted,
             ConnectFailure::Unreachable => ErrorKind::Unreachable,
             ConnectFailure::TimedOut => ErrorKind::TimedOut,
@@ -251,6 +304,40 @@ macro_rules! from_plain {
     )*};
 }
 from_plain!(TicketError => InvalidTicket, ParseIdError => InvalidId, RecordTypeError => InvalidArgument);
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Self {
+        let kind = match error {
+            NameError::ClassifierTooLong(_) | NameError::FriendlyNameTooLong(_) => ErrorKind::TooLarge,
+            NameError::ControlCharacter
+            | NameError::Nameless
+            | NameError::Authority
+            | NameError::EmptyClassifier => ErrorKind::InvalidArgument,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
+impl From<IdentityTextError> for Error {
+    fn from(error: IdentityTextError) -> Self {
+        let kind = match error {
+            IdentityTextError::Version(_) => ErrorKind::UnsupportedVersion,
+            _ => ErrorKind::InvalidArgument,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
+
+impl From<SecretTextError> for Error {
+    fn from(error: SecretTextError) -> Self {
+        let kind = match error {
+            SecretTextError::WrongPassword => ErrorKind::WrongPassword,
+            SecretTextError::Version(_) => ErrorKind::UnsupportedVersion,
+            SecretTextError::Prefix | SecretTextError::Altered => ErrorKind::InvalidArgument,
+        };
+        Self::caused(kind, error.to_string(), error)
+    }
+}
 
 impl From<PropertiesError> for Error {
     fn from(error: PropertiesError) -> Self {

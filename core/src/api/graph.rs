@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -61,6 +61,8 @@ pub struct Graph {
 
 pub(crate) struct GraphInner {
     pub(super) id: GraphId,
+    pub(super) guard: super::opening::Guard,
+    pub(super) identity: PeerId,
     pub(super) driver: Driver,
     pub(super) hub: Arc<Hub>,
     pub(super) stamper: Arc<Stamper>,
@@ -70,6 +72,8 @@ pub(crate) struct GraphInner {
     pub(super) reader: Mutex<Option<Arc<dyn Reader>>>,
     pub(super) secret: GraphSecret,
     pub(super) opened: OpenOutcome,
+    /// Handles of applications that share a group; it closes with the last.
+    pub(super) leases: AtomicUsize,
     pub(super) closing: tokio::sync::OnceCell<()>,
     pub(super) watching: Mutex<Option<tokio::task::AbortHandle>>,
 }
@@ -139,7 +143,13 @@ impl Graph {
     }
 
     /// Connects, waits until this node is synchronised, and listens.
-    pub(super) async fn enter(&self, target: Target) -> Result<()> {
+    ///
+    /// A node with a database from before needs nobody to be there: it listens alone, and connects when it can.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and `TimedOut` if the database did not come within a minute.
+    pub async fn enter(&self, target: impl Into<Target>) -> Result<()> {
+        let target = target.into();
         let events = self.subscribe(SubscribeOptions::new(EventFilter::kinds([
             crate::events::EventKind::StatusChanged,
         ])))?;
@@ -388,7 +398,7 @@ impl Graph {
         &self.inner
     }
 
-    async fn call<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Engine, crate::time::Now) -> T + Send + 'static,
     ) -> Result<T> {

@@ -1,12 +1,16 @@
 //! The data directory: who owns it, its keys, its databases.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Write},
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::{Error, ErrorKind, Result};
+use super::{
+    Error, ErrorKind, KeyProtection, Result,
+    key_files::{KeyFiles, private},
+};
 use crate::{crypto::SecretKey, ids::GraphId};
 
 /// A data directory that this node owns until dropped.
@@ -14,11 +18,12 @@ use crate::{crypto::SecretKey, ids::GraphId};
 pub(crate) struct DataDir {
     path: PathBuf,
     lock: File,
+    files: Arc<KeyFiles>,
 }
 
 impl DataDir {
-    /// Makes the directory if need be and takes ownership of it.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// Makes the directory if need be, takes ownership of it, and opens its keys.
+    pub(crate) fn open(path: &Path, protection: &KeyProtection) -> Result<Self> {
         let failed = |what: &str, error: io::Error| {
             Error::caused(ErrorKind::Storage, format!("cannot {what} {}", path.display()), error)
         };
@@ -27,7 +32,10 @@ impl DataDir {
         let lock = private().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
         let lock = lock.map_err(|e| failed("open the lock of", e))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
+            Ok(()) => {
+                let files = Arc::new(KeyFiles::open(path, protection)?);
+                Ok(Self { path: path.to_owned(), lock, files })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::new(
                 ErrorKind::DirectoryInUse,
                 format!("the data directory {} is in use by another node", path.display()),
@@ -38,30 +46,18 @@ impl DataDir {
 
     /// The key in a file, made from `fresh` if there is none.
     pub(crate) fn key(&self, name: &str, fresh: impl FnOnce() -> SecretKey) -> Result<SecretKey> {
-        let path = self.path.join(name);
-        let failed = |error: io::Error| {
-            Error::caused(
-                ErrorKind::Storage,
-                format!("cannot read or write the key file {}", path.display()),
-                error,
-            )
+        let Some(bytes) = self.files.read(name)? else {
+            let key = fresh();
+            self.files.write(name, &*key.to_bytes())?;
+            return Ok(key);
         };
-        match File::open(&path) {
-            Ok(mut file) => {
-                let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(33));
-                Read::by_ref(&mut file).take(33).read_to_end(&mut bytes).map_err(failed)?;
-                let seed: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| {
-                    Error::new(ErrorKind::Damaged, format!("the key file {} is damaged", path.display()))
-                })?;
-                Ok(SecretKey::from_bytes(seed))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key = fresh();
-                self.write_key(&path, &key).map_err(failed)?;
-                Ok(key)
-            }
-            Err(error) => Err(failed(error)),
-        }
+        let seed = bytes.as_slice().try_into().map_err(|_| self.files.damaged(name))?;
+        Ok(SecretKey::from_bytes(seed))
+    }
+
+    /// The key files, for the identities.
+    pub(crate) const fn files(&self) -> &Arc<KeyFiles> {
+        &self.files
     }
 
     /// Gives up ownership before the value is dropped: for a node whose handles outlive its shutdown.
@@ -101,23 +97,6 @@ impl DataDir {
         }
         Ok(())
     }
-
-    /// Writes beside, then renames: a crash leaves the old file or the new one, never half a key.
-    fn write_key(&self, path: &Path, key: &SecretKey) -> io::Result<()> {
-        let draft = path.with_extension("new");
-        let mut file = private().write(true).create(true).truncate(true).open(&draft)?;
-        file.write_all(&*key.to_bytes())?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    }
-}
-
-/// Options for files that only their owner may read.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(unix)]
@@ -135,19 +114,89 @@ fn restrict(_path: &Path, _mode: u32) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn open(path: &Path, protection: &KeyProtection) -> Result<DataDir> {
+        DataDir::open(path, protection)
+    }
+
+    fn fresh(byte: u8) -> impl FnOnce() -> SecretKey {
+        move || SecretKey::from_bytes(&[byte; 32])
+    }
+
+    fn phrase(text: &str) -> KeyProtection {
+        KeyProtection::Passphrase(text.into())
+    }
+
     #[test]
     fn keys_stay_and_one_owner_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
-        let first = DataDir::open(dir.path()).unwrap();
-        let key = first.key("node.key", || SecretKey::from_bytes(&[1; 32])).unwrap();
-        let again = first.key("node.key", || SecretKey::from_bytes(&[2; 32])).unwrap();
+        let first = open(dir.path(), &KeyProtection::Plain).unwrap();
+        let key = first.key("node.key", fresh(1)).unwrap();
+        let again = first.key("node.key", fresh(2)).unwrap();
         assert_eq!(key.node(), again.node());
-        assert_eq!(DataDir::open(dir.path()).unwrap_err().kind(), ErrorKind::DirectoryInUse);
+        let second = open(dir.path(), &KeyProtection::Plain);
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::DirectoryInUse);
         drop(first);
-        let second = DataDir::open(dir.path()).unwrap();
+        let second = open(dir.path(), &KeyProtection::Plain).unwrap();
         fs::write(dir.path().join("node.key"), b"short").unwrap();
-        let damaged = second.key("node.key", || SecretKey::from_bytes(&[3; 32]));
-        assert_eq!(damaged.unwrap_err().kind(), ErrorKind::Damaged);
+        assert_eq!(second.key("node.key", fresh(3)).unwrap_err().kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn plain_keys_are_sealed_when_that_is_asked_for_and_then_want_their_passphrase() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let read = |protection: &KeyProtection| open(dir.path(), protection)?.key("node.key", fresh(9));
+        let plain = read(&KeyProtection::Plain).unwrap();
+        assert_eq!(fs::read(file("node.key")).unwrap(), plain.to_bytes().as_slice());
+        fs::write(file("node.new"), b"what a crash left").unwrap();
+        assert_eq!(read(&phrase("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        for _ in 0..2 {
+            assert_eq!(read(&phrase("open sesame")).unwrap().node(), plain.node());
+        }
+        assert!(!file("node.new").exists());
+        for wrong in [KeyProtection::Plain, phrase(""), phrase("open"), KeyProtection::Key([1; 32])] {
+            let error = read(&wrong).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::KeyAccess, "{wrong:?}");
+            assert!(error.message().contains("NodeConfig::keys"), "{error}");
+        }
+        // A plain file put beside the sealed ones, as from a backup, is sealed too.
+        fs::write(file("identity.key"), [7; 32]).unwrap();
+        let data = open(dir.path(), &phrase("open sesame")).unwrap();
+        assert_eq!(*data.key("identity.key", fresh(9)).unwrap().to_bytes(), [7; 32]);
+        assert!(fs::read(file("identity.key")).unwrap().len() > 32);
+    }
+
+    #[test]
+    fn damage_is_not_mistaken_for_a_wrong_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let protection = KeyProtection::Key([3; 32]);
+        let read = || -> Result<_> {
+            let data = open(dir.path(), &protection)?;
+            Ok((data.key("node.key", fresh(1))?, data.key("identity.key", fresh(2))?))
+        };
+        read().unwrap();
+        for name in ["keyring", "node.key"] {
+            let good = fs::read(file(name)).unwrap();
+            for at in 0..good.len() {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                fs::write(file(name), bad).unwrap();
+                assert_eq!(read().unwrap_err().kind(), ErrorKind::Damaged, "{name}, byte {at}");
+                fs::write(file(name), &good[..at]).unwrap();
+                assert_eq!(read().unwrap_err().kind(), ErrorKind::Damaged, "{name}, cut at {at}");
+            }
+            fs::write(file(name), good).unwrap();
+        }
+        // One key in another's place.
+        let (node, identity) = (fs::read(file("node.key")).unwrap(), fs::read(file("identity.key")).unwrap());
+        fs::write(file("node.key"), &identity).unwrap();
+        assert_eq!(read().unwrap_err().kind(), ErrorKind::Damaged);
+        fs::write(file("node.key"), node).unwrap();
+        fs::remove_file(file("keyring")).unwrap();
+        let missing = read().unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::Damaged);
+        assert!(missing.message().contains("keyring"), "{missing}");
     }
 
     #[cfg(unix)]
@@ -155,10 +204,11 @@ mod tests {
     fn only_the_owner_can_read() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        let data = DataDir::open(dir.path()).unwrap();
-        data.key("identity.key", || SecretKey::from_bytes(&[1; 32])).unwrap();
+        let data = open(dir.path(), &KeyProtection::Key([3; 32])).unwrap();
+        data.key("identity.key", fresh(1)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(dir.path()), 0o700);
         assert_eq!(mode(&dir.path().join("identity.key")), 0o600);
+        assert_eq!(mode(&dir.path().join("keyring")), 0o600);
     }
 }

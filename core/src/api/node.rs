@@ -12,9 +12,11 @@ use std::{
 };
 
 use super::{
-    CreateGraph, Error, ErrorKind, Graph, NodeConfig, OpenGraph, Result, Target,
+    CreateGraph, Error, ErrorKind, Graph, Identities, NodeConfig, OpenGraph, Result, Target,
     graph::GraphInner,
+    identity_store::IdentityStore,
     keys::DataDir,
+    opening::{Guard, Opening},
     runtime::{blocking, spawn},
 };
 use crate::{
@@ -48,18 +50,18 @@ impl ApiVersion {
 /// Cheap to clone. The node ends with [`shutdown`](Self::shutdown), or when the last clone is dropped; then all its
 /// graphs are closed and their event streams end, whoever still holds them.
 pub struct Node {
-    inner: Arc<NodeInner>,
+    pub(super) inner: Arc<NodeInner>,
 }
 
 pub(crate) struct NodeInner {
     pub(super) config: NodeConfig,
-    pub(super) identity: SecretKey,
+    pub(super) identities: IdentityStore,
     pub(super) node: NodeId,
     pub(super) dir: Option<DataDir>,
     pub(super) transport: Arc<Transport>,
     pub(super) clock: Clock,
     graphs: Mutex<BTreeMap<GraphId, Arc<GraphInner>>>,
-    opening: tokio::sync::Mutex<()>,
+    pub(super) opening: tokio::sync::Mutex<()>,
     closed: AtomicBool,
     handles: AtomicUsize,
 }
@@ -96,8 +98,8 @@ impl Node {
     /// Opens a node on a data directory, which is made on first use with fresh keys.
     ///
     /// # Errors
-    /// `DirectoryInUse` if another node owns the directory, `Storage` or `Damaged` if it cannot be used, `Network` if
-    /// no socket could be bound.
+    /// `DirectoryInUse` if another node owns the directory, `KeyAccess` if its keys are sealed or not readable for
+    /// this user, `Storage` or `Damaged` if it cannot be used, `Network` if no socket could be bound.
     pub async fn open(data_dir: impl Into<PathBuf>) -> Result<Self> {
         Self::start(NodeConfig::default().at(data_dir)).await
     }
@@ -121,7 +123,7 @@ impl Node {
             let message = format!("this library has interface 0.1, not {major}.{minor}");
             return Err(Error::new(ErrorKind::UnsupportedVersion, message));
         }
-        let (config, dir, identity, key) = blocking(move || Self::prepare(config)).await?;
+        let (config, dir, identities, key) = blocking(move || Self::prepare(config)).await?;
         let net = NetConfig {
             mode: config.network.clone(),
             bind: config.bind.clone(),
@@ -135,7 +137,7 @@ impl Node {
             .map_err(|error| Error::caused(ErrorKind::Network, format!("no network: {error}"), error))?;
         let inner = NodeInner {
             config,
-            identity,
+            identities,
             node: key.node(),
             dir,
             transport,
@@ -155,7 +157,12 @@ impl Node {
 
     /// The identity this node acts for.
     pub fn peer_id(&self) -> PeerId {
-        self.inner.identity.peer()
+        self.inner.identities.own().peer_id()
+    }
+
+    /// The identities of this node: its own and those made or imported here.
+    pub fn identities(&self) -> Identities {
+        Identities::new(self.inner.clone())
     }
 
     /// Where this node can be dialled.
@@ -179,31 +186,38 @@ impl Node {
     ///
     /// # Errors
     /// `InvalidArgument` or `TooLarge` for a property out of bounds, `AlreadyExists` if this very graph (same seed)
-    /// is here already, `Storage`.
+    /// is here already, `IdentityDeleted` if the node's identity was, `Storage`.
     #[doc(alias = "PeerGraphCreate")]
     pub async fn create_graph(&self, options: impl Into<CreateGraph>) -> Result<Graph> {
         let options = options.into();
         options.properties.check()?;
+        let _guard = self.inner.opening.lock().await;
+        self.inner.check_open()?;
+        let identity = self.inner.identities.own().secret()?;
         let seed = options.seed.unwrap_or_else(rand::random);
         let nonce = crypto::hash("peergraph v1 graph nonce", &[&seed])[..16].try_into().expect("16 bytes");
-        let genesis = Genesis { max_record: options.max_record, ..Genesis::new(self.peer_id(), nonce) };
+        let genesis = Genesis { max_record: options.max_record, ..Genesis::new(identity.peer(), nonce) };
         if !genesis.is_sound() {
             return Err(PropertiesError::MaxRecord(options.max_record).into());
         }
         let secret = GraphSecret::from_bytes(crypto::hash("peergraph v1 graph secret", &[&seed]));
         let id = genesis.id();
-        let _guard = self.inner.opening.lock().await;
-        self.inner.check_open()?;
-        let exists = self.inner.graphs().contains_key(&id)
-            || self.inner.dir.as_ref().is_some_and(|dir| dir.database(&id).exists());
-        if exists {
+        if self.inner.is_here(&id) {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
                 format!("graph {} is here already", id.short()),
             ));
         }
-        let found = Some((genesis, options.properties));
-        let inner = GraphInner::open(&self.inner, id, Some(secret), found, options.precedence).await?;
+        let opening = Opening {
+            id,
+            guard: Guard::Ticket,
+            identity,
+            secret: Some(secret),
+            genesis: Some(genesis),
+            found: Some(options.properties),
+            precedence: options.precedence,
+        };
+        let inner = GraphInner::open(&self.inner, opening).await?;
         Ok(self.inner.add(inner))
     }
 
@@ -211,7 +225,8 @@ impl Node {
     /// open already is handed out again.
     ///
     /// # Errors
-    /// `UnknownGraph` for an id without a database, `Damaged` if the file is not this graph's, `Storage`.
+    /// `UnknownGraph` for an id without a database, `InvalidArgument` if it is here as another identity's,
+    /// `IdentityDeleted` if the node's identity was, `Damaged` if the file is not this graph's, `Storage`.
     #[doc(alias = "PeerGraphOpen")]
     pub async fn open_graph(&self, graph: impl Into<GraphRef>, options: OpenGraph) -> Result<Graph> {
         let (id, secret) = match graph.into() {
@@ -221,14 +236,18 @@ impl Node {
         let _guard = self.inner.opening.lock().await;
         self.inner.check_open()?;
         if let Some(graph) = self.inner.find(&id) {
-            return Ok(graph);
+            let plain = !graph.inner().is_group();
+            return plain.then_some(graph).ok_or_else(super::joining::is_a_group);
         }
         let here = self.inner.dir.as_ref().is_some_and(|dir| dir.database(&id).exists());
         if secret.is_none() && !here {
             let message = format!("no database for graph {} here, and no ticket", id.short());
             return Err(Error::new(ErrorKind::UnknownGraph, message));
         }
-        let inner = GraphInner::open(&self.inner, id, secret, None, options.precedence).await?;
+        let identity = self.inner.identities.own().secret()?;
+        let opening =
+            Opening { secret, precedence: options.precedence, ..Opening::of(id, Guard::Ticket, identity) };
+        let inner = GraphInner::open(&self.inner, opening).await?;
         Ok(self.inner.add(inner))
     }
 
@@ -285,16 +304,14 @@ impl Node {
         let _ = spawn(async move { inner.shutdown().await }).await;
     }
 
-    fn prepare(config: NodeConfig) -> Result<(NodeConfig, Option<DataDir>, SecretKey, SecretKey)> {
+    fn prepare(mut config: NodeConfig) -> Result<(NodeConfig, Option<DataDir>, IdentityStore, SecretKey)> {
+        // Taken out, so that secrets do not stay in memory with the rest.
+        let (given, protection) = (config.identity.take(), std::mem::take(&mut config.key_protection));
+        let dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &protection)).transpose()?;
+        let identities = IdentityStore::load(dir.as_ref().map(|dir| dir.files().clone()), given)?;
         let fresh = || SecretKey::from_bytes(&rand::random());
-        let dir = config.data_dir.as_deref().map(DataDir::open).transpose()?;
-        let key = |name: &str| dir.as_ref().map_or_else(|| Ok(fresh()), |dir| dir.key(name, fresh));
-        let identity = match &config.identity {
-            Some(identity) => identity.clone(),
-            None => key("identity.key")?,
-        };
-        let node = key("node.key")?;
-        Ok((config, dir, identity, node))
+        let node = dir.as_ref().map_or_else(|| Ok(fresh()), |dir| dir.key("node.key", fresh))?;
+        Ok((config, dir, identities, node))
     }
 }
 
@@ -330,20 +347,24 @@ impl From<Ticket> for GraphRef {
 }
 
 impl NodeInner {
+    pub(super) fn is_here(&self, id: &GraphId) -> bool {
+        self.graphs().contains_key(id) || self.dir.as_ref().is_some_and(|dir| dir.database(id).exists())
+    }
+
     pub(super) fn remove(&self, id: &GraphId) {
         self.graphs().remove(id);
     }
 
-    fn add(self: &Arc<Self>, inner: Arc<GraphInner>) -> Graph {
+    pub(super) fn add(self: &Arc<Self>, inner: Arc<GraphInner>) -> Graph {
         self.graphs().insert(inner.id, inner.clone());
         Graph::new(inner)
     }
 
-    fn find(&self, id: &GraphId) -> Option<Graph> {
+    pub(super) fn find(&self, id: &GraphId) -> Option<Graph> {
         self.graphs().get(id).cloned().map(Graph::new)
     }
 
-    fn graphs(&self) -> MutexGuard<'_, BTreeMap<GraphId, Arc<GraphInner>>> {
+    pub(super) fn graphs(&self) -> MutexGuard<'_, BTreeMap<GraphId, Arc<GraphInner>>> {
         self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -351,8 +372,24 @@ impl NodeInner {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn check_open(&self) -> Result<()> {
+    pub(super) fn check_open(&self) -> Result<()> {
         if self.is_closed() { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    /// Runs a blocking closure while no graph opens or closes for good and no identity changes. It runs to its end even
+    /// if the caller stops waiting.
+    pub(super) async fn exclusive<T: Send + 'static>(
+        self: &Arc<Self>,
+        f: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let node = self.clone();
+        let task = spawn(async move {
+            let _guard = node.opening.lock().await;
+            node.check_open()?;
+            let inner = node.clone();
+            blocking(move || f(&inner)).await
+        });
+        task.await.map_err(|error| Error::caused(ErrorKind::Internal, "the task failed", error))?
     }
 
     async fn shutdown(&self) {

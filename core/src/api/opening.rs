@@ -7,10 +7,11 @@ use std::sync::{
 
 use super::{Error, ErrorKind, OpenOutcome, Result, graph::GraphInner, node::NodeInner, runtime::blocking};
 use crate::{
+    crypto::SecretKey,
     engine::{Engine, EngineParts},
     events::Hub,
     graph::OverlayConfig,
-    ids::GraphId,
+    ids::{GraphId, PeerId},
     limits::DEFAULT_MAX_RECORD,
     net::DriverSeed,
     record::{Genesis, GraphProperties, GraphSecret, RecordType},
@@ -19,9 +20,48 @@ use crate::{
 
 const META_SECRET: &str = "secret";
 const META_GENESIS: &str = "genesis";
+/// Whose graph it is: an identity must be there as long as its graphs are.
+const META_IDENTITY: &str = "identity";
 const META_POLICY: &str = "policy";
-/// What guards a plain graph: whoever holds its ticket.
-const POLICY_TICKET: &[u8] = b"ticket";
+
+/// What guards a graph. Kept in its database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Guard {
+    /// Whoever holds the ticket: a plain graph.
+    Ticket,
+    /// Membership: a group.
+    Membership,
+}
+
+impl Guard {
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Ticket => b"ticket",
+            Self::Membership => b"membership",
+        }
+    }
+}
+
+/// What is to be opened.
+pub(super) struct Opening {
+    pub(super) id: GraphId,
+    pub(super) guard: Guard,
+    pub(super) identity: SecretKey,
+    /// Of a graph that is not here yet.
+    pub(super) secret: Option<GraphSecret>,
+    /// What the graph is, if that is known from elsewhere.
+    pub(super) genesis: Option<Genesis>,
+    /// With these properties it is made, and this node is its first.
+    pub(super) found: Option<GraphProperties>,
+    pub(super) precedence: Vec<RecordType>,
+}
+
+impl Opening {
+    /// One that is here.
+    pub(super) const fn of(id: GraphId, guard: Guard, identity: SecretKey) -> Self {
+        Self { id, guard, identity, secret: None, genesis: None, found: None, precedence: Vec::new() }
+    }
+}
 
 /// A database with what it says about its graph.
 struct Opened {
@@ -32,17 +72,12 @@ struct Opened {
 }
 
 impl GraphInner {
-    /// Opens a graph; `found` makes it the first node of a new one.
-    pub(super) async fn open(
-        node: &Arc<NodeInner>,
-        id: GraphId,
-        secret: Option<GraphSecret>,
-        found: Option<(Genesis, GraphProperties)>,
-        precedence: Vec<RecordType>,
-    ) -> Result<Arc<Self>> {
+    /// Opens a graph as an identity.
+    pub(super) async fn open(node: &Arc<NodeInner>, opening: Opening) -> Result<Arc<Self>> {
+        let Opening { id, guard, identity, secret, genesis, found, precedence } = opening;
         let owner = node.clone();
-        let genesis = found.as_ref().map(|(genesis, _)| genesis.clone());
-        let opened = blocking(move || open_store(&owner, id, secret, genesis)).await?;
+        let peer = identity.peer();
+        let opened = blocking(move || open_store(&owner, guard, peer, id, secret, genesis)).await?;
         let reader = opened.store.reader();
         let hub = Hub::new();
         let seed = DriverSeed::new();
@@ -52,7 +87,7 @@ impl GraphInner {
         let parts = EngineParts {
             graph: id,
             genesis: opened.genesis,
-            identity: node.identity.clone(),
+            identity,
             node: node.node,
             store: opened.store,
             policy: Box::new(OpenPolicy),
@@ -71,7 +106,7 @@ impl GraphInner {
             engine
                 .on_genesis(move |genesis| max_record.store(genesis.max_record as usize, Ordering::Relaxed));
             engine.handle_input(now, crate::io::Input::AddressesChanged(addr));
-            if let Some((_, properties)) = found {
+            if let Some(properties) = found {
                 engine.found(now, &properties)?;
             }
             Ok(engine)
@@ -83,6 +118,8 @@ impl GraphInner {
             .map_err(|error| Error::caused(ErrorKind::Internal, "no thread for the graph", error))?;
         let inner = Self {
             id,
+            identity: peer,
+            guard,
             hub,
             stamper,
             port,
@@ -90,6 +127,7 @@ impl GraphInner {
             reader: Mutex::new(Some(reader)),
             secret: opened.secret,
             opened: opened.outcome,
+            leases: AtomicUsize::new(0),
             closing: tokio::sync::OnceCell::new(),
             watching: Mutex::default(),
             driver,
@@ -155,6 +193,8 @@ fn overlay_config(node: &NodeInner) -> OverlayConfig {
 
 fn open_store(
     node: &NodeInner,
+    guard: Guard,
+    peer: PeerId,
     id: GraphId,
     secret: Option<GraphSecret>,
     genesis: Option<Genesis>,
@@ -175,15 +215,29 @@ fn open_store(
             secret
         }
     };
-    match store.meta(META_POLICY)? {
-        Some(policy) if policy != POLICY_TICKET => {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                "the database was made under another security policy",
-            ));
+    match store.meta(META_IDENTITY)? {
+        Some(kept) if kept != peer.as_bytes() => {
+            let kept: [u8; 32] = kept.try_into().map_err(|_| damaged("identity"))?;
+            let (id, kept) = (id.short(), PeerId::from_bytes(kept));
+            let message = format!("graph {id} is here as identity {kept}; open it as that one, not {peer}");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         Some(_) => {}
-        None => store.set_meta(META_POLICY, POLICY_TICKET)?,
+        None => store.set_meta(META_IDENTITY, peer.as_bytes())?,
+    }
+    match store.meta(META_POLICY)? {
+        Some(policy) if policy != guard.name() => {
+            let (kind, message) = match (policy.as_slice(), guard) {
+                (b"membership", Guard::Ticket) => {
+                    (ErrorKind::NotAuthorized, "this is a group: open it as one")
+                }
+                (b"ticket", Guard::Membership) => (ErrorKind::NotAMember, "this graph is not a group"),
+                _ => (ErrorKind::Damaged, "the database was made under another security policy"),
+            };
+            return Err(Error::new(kind, message));
+        }
+        Some(_) => {}
+        None => store.set_meta(META_POLICY, guard.name())?,
     }
     let genesis = match (genesis, store.meta(META_GENESIS)?) {
         (Some(genesis), _) => Some(genesis),
@@ -195,6 +249,46 @@ fn open_store(
     };
     store.commit(node.config.durability)?;
     Ok(Opened { store, outcome, genesis, secret })
+}
+
+impl NodeInner {
+    /// Whose graph a closed database is. One that does not say is from before there were several: the node's own.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn stored_identity(&self, id: GraphId) -> Result<PeerId> {
+        use crate::records::SqliteStore;
+        let own = self.identities.own().peer_id();
+        let Some(dir) = &self.dir else { return Ok(own) };
+        let kept = SqliteStore::peek_meta(&dir.database(&id), id, META_IDENTITY).map_err(|error| {
+            let kind = Error::from(error.clone()).kind();
+            Error::caused(kind, format!("the database of graph {id} cannot be read"), error)
+        })?;
+        match kept {
+            Some(bytes) => Ok(PeerId::from_bytes(bytes.try_into().map_err(|_| damaged("identity"))?)),
+            None => Ok(own),
+        }
+    }
+
+    /// What guards a graph that is here.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn stored_guard(&self, id: GraphId) -> Result<Guard> {
+        use crate::records::SqliteStore;
+        let Some(dir) = &self.dir else { return Ok(Guard::Ticket) };
+        let kept = SqliteStore::peek_meta(&dir.database(&id), id, META_POLICY)?;
+        let group = kept.is_some_and(|kept| kept == Guard::Membership.name());
+        Ok(if group { Guard::Membership } else { Guard::Ticket })
+    }
+
+    /// Without a disk store nothing can be read, or opened.
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) fn stored_guard(&self, _id: GraphId) -> Result<Guard> {
+        Ok(Guard::Ticket)
+    }
+
+    /// Without a disk store nothing can be read, or opened.
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) fn stored_identity(&self, _id: GraphId) -> Result<PeerId> {
+        Ok(self.identities.own().peer_id())
+    }
 }
 
 fn damaged(what: &str) -> Error {

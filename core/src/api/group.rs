@@ -1,0 +1,477 @@
+//! A group: a graph whose members are known by name and role, and can be invited and removed.
+
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Error, ErrorKind, Graph, Result, runtime::blocking};
+use crate::{
+    crypto::{PasswordVerifier, SecretKey},
+    engine::{Engine, PublishError, Removal},
+    events::MemberInfo,
+    group::{IdentityDescription, Invitation, Membership, Way},
+    ids::{GraphId, NodeId, PeerId},
+    limits::{DEFAULT_INVITATION, DEFAULT_MEMBERSHIP, MAX_ADMITTERS, MAX_NAME, MIN_PASSWORD},
+    record::{GroupRules, Role},
+    time::{Now, Timestamp},
+};
+
+/// How a group came to be open here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum JoinOutcome {
+    /// This identity became a member.
+    Joined,
+    /// It was one already.
+    AlreadyMember,
+}
+
+/// Whom to invite as what: one identity, which nobody else can take the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteMember {
+    /// What they become. Default: member.
+    pub role: Role,
+    /// How long the membership lasts; it is renewed by whoever may before it ends. `None`: as long as the inviter's
+    /// own. Default: 30 days.
+    pub lifetime: Option<Duration>,
+}
+
+impl Default for InviteMember {
+    fn default() -> Self {
+        Self { role: Role::Member, lifetime: Some(DEFAULT_MEMBERSHIP) }
+    }
+}
+
+/// What an invitation by link is like: for whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteLink {
+    /// What they become; at most inviter. Default: member.
+    pub role: Role,
+    /// How many may come. Default: 1. Strictly so many only if a single admitter is named: two parts of a divided group
+    /// can each let somebody in, and when they meet again the later ones lose their membership.
+    pub uses: u32,
+    /// How long the link can be used. Default: 7 days.
+    pub valid: Duration,
+    /// As in [`InviteMember`].
+    pub lifetime: Option<Duration>,
+    /// Who may let people in by it; empty: every inviter, admin and owner. At most 16.
+    pub admitters: Vec<PeerId>,
+}
+
+impl Default for InviteLink {
+    fn default() -> Self {
+        Self {
+            role: Role::Member,
+            uses: 1,
+            valid: DEFAULT_INVITATION,
+            lifetime: Some(DEFAULT_MEMBERSHIP),
+            admitters: Vec::new(),
+        }
+    }
+}
+
+/// How a password lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvitePassword {
+    /// What they become: member (the default) or reader.
+    pub role: Role,
+    /// How long the membership lasts unless somebody [`renew`](Group::renew)s it. Default: a day.
+    pub lifetime: Option<Duration>,
+}
+
+impl Default for InvitePassword {
+    fn default() -> Self {
+        Self { role: Role::Member, lifetime: None }
+    }
+}
+
+/// What becomes of what a removed member left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveMember {
+    /// Why, for the others to read; at most 255 bytes.
+    pub reason: String,
+    /// True (the default) to keep the records of theirs that are here now. Whatever else comes from them, however it
+    /// is dated, counts nowhere.
+    pub keep_records: bool,
+    /// True to remove those too who are members by their word. Default: false.
+    pub with_branch: bool,
+}
+
+impl Default for RemoveMember {
+    fn default() -> Self {
+        Self { reason: String::new(), keep_records: true, with_branch: false }
+    }
+}
+
+/// An invitation by link that can still be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenInvitation {
+    /// Names it; the public half of its key.
+    pub key: PeerId,
+    /// Who made it.
+    pub issuer: PeerId,
+    /// What one becomes.
+    pub role: Role,
+    /// How many may come.
+    pub uses: u32,
+    /// How many came.
+    pub used: u32,
+    /// Until when, in peer time.
+    pub not_after: Timestamp,
+}
+
+/// A group that is open in a node. Everything a [`Graph`] can do, it can, under membership. Cheap to clone.
+#[derive(Clone)]
+pub struct Group {
+    graph: Graph,
+    outcome: JoinOutcome,
+    lease: Arc<Lease>,
+}
+
+/// One application's hold on a group that several may share.
+struct Lease(AtomicBool);
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Group({})", self.graph.id().short())
+    }
+}
+
+impl Deref for Group {
+    type Target = Graph;
+
+    fn deref(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+impl Group {
+    pub(super) fn new(graph: Graph, outcome: JoinOutcome) -> Self {
+        graph.inner().leases.fetch_add(1, Ordering::AcqRel);
+        Self { graph, outcome, lease: Arc::new(Lease(AtomicBool::new(false))) }
+    }
+
+    /// Gives up this handle and its clones. The group goes offline and closes when all who opened it have: several
+    /// parts of a program can share one, each with record types of its own.
+    #[doc(alias = "PeerGroupClose")]
+    pub async fn close(&self) {
+        if self.lease.0.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if self.graph.inner().leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.graph.close().await;
+        }
+    }
+
+    /// The group as a graph.
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The group's id: the hash of what was fixed when it was made.
+    pub fn id(&self) -> GraphId {
+        self.graph.id()
+    }
+
+    /// Whether this identity became a member when the group was opened, or was one.
+    pub const fn join_outcome(&self) -> JoinOutcome {
+        self.outcome
+    }
+
+    /// What was fixed when the group was made: who may write what.
+    ///
+    /// # Errors
+    /// `NeverSynchronized` before the first connect, `Closed`.
+    pub async fn rules(&self) -> Result<GroupRules> {
+        let genesis = self.graph.genesis().await?;
+        genesis.rules.ok_or_else(not_a_group)
+    }
+
+    /// The members, this identity first: name, role, until when, whose nodes are here. A snapshot.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[doc(alias = "PeerGroupEnumMembers")]
+    pub async fn members(&self) -> Result<Vec<MemberInfo>> {
+        self.graph.call(|engine, now| engine.members(now)).await
+    }
+
+    /// One member.
+    ///
+    /// # Errors
+    /// `NotFound` if this identity is no member, `Closed`.
+    pub async fn member(&self, peer: PeerId) -> Result<MemberInfo> {
+        let found = self.members().await?.into_iter().find(|member| member.peer == peer);
+        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("{} is not a member", peer.short())))
+    }
+
+    /// What this identity may do; `None` if it is not, or no longer, a member.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn role(&self) -> Result<Option<Role>> {
+        self.graph.call(|engine, _| engine.standing().map(|standing| standing.role)).await
+    }
+
+    /// Invites one identity, known by its public description. The invitation is of no use to anybody else. The
+    /// membership holds from now on; take it back with [`remove`](Self::remove).
+    ///
+    /// # Errors
+    /// `NotAuthorized` for a role above one's own or if this identity may not let in, `InvalidPeriod` if it would
+    /// outlast one's own membership, `ChainTooLong`, `CircularChain` for somebody by whose word one is a member,
+    /// `NotAMember`, `Storage`, `Closed`.
+    #[doc(alias = "PeerGroupCreateInvitation")]
+    pub async fn invite(&self, whom: &IdentityDescription, options: InviteMember) -> Result<Invitation> {
+        self.invite_peer(whom.peer_id(), whom.name(), options).await
+    }
+
+    /// As [`invite`](Self::invite), for an identity known by its id.
+    ///
+    /// # Errors
+    /// As [`invite`](Self::invite), and `TooLarge` for a name over 255 bytes.
+    pub async fn invite_peer(&self, peer: PeerId, name: &str, options: InviteMember) -> Result<Invitation> {
+        let name = checked_name(name)?;
+        let InviteMember { role, lifetime } = options;
+        let signer = self.signer()?;
+        self.graph
+            .write(move |engine, now| -> Result<Invitation> {
+                let chain = engine.grant(now, peer, &name, role, lifetime)?;
+                let genesis = engine.genesis().cloned().ok_or(PublishError::NeverSynchronized)?;
+                let granted = chain.last().and_then(crate::group::Credential::of);
+                let not_after = match granted {
+                    Some(crate::group::Credential::Grant(grant)) => grant.not_after,
+                    _ => None,
+                };
+                let chain = chain.iter().map(|record| record.bytes().clone()).collect();
+                let way = Way::Identity { subject: peer, genesis, chain };
+                Ok(signer.invitation(engine, now, role, not_after, way))
+            })
+            .await
+    }
+
+    /// Makes a link (or a code to be scanned) for whoever has it. Give it only to those who may come.
+    ///
+    /// # Errors
+    /// `NotAuthorized` for a role above inviter or one's own, `InvalidArgument` for no uses or more than 16 admitters,
+    /// and as [`invite`](Self::invite).
+    pub async fn invite_link(&self, options: InviteLink) -> Result<Invitation> {
+        let InviteLink { role, uses, valid, lifetime, admitters } = options;
+        if role > Role::Inviter {
+            return Err(Error::new(ErrorKind::NotAuthorized, "a link makes nobody an admin or owner"));
+        }
+        if uses == 0 || admitters.len() > MAX_ADMITTERS {
+            let message = "a link is for one use at least, and names at most 16 admitters";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let key: [u8; 32] = rand::random();
+        let public = SecretKey::from_bytes(&key).peer();
+        let signer = self.signer()?;
+        self.graph
+            .write(move |engine, now| -> Result<Invitation> {
+                let invite = engine.invite(now, public, role, uses, (valid, lifetime), admitters)?;
+                let way = Way::Link { key, uses };
+                Ok(signer.invitation(engine, now, role, Some(invite.not_after), way))
+            })
+            .await
+    }
+
+    /// Lets in whoever has this text and knows a password, which is told another way; replaces an earlier password.
+    /// Only those who may let others in can check it, and nobody can try passwords without asking them.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a password of fewer than 8 characters, `NotAuthorized` for a role above member or unless
+    /// this identity is an admin, `Storage`, `Closed`.
+    #[doc(alias = "PeerGroupCreatePasswordInvitation")]
+    pub async fn set_password(&self, password: &str, options: InvitePassword) -> Result<Invitation> {
+        let InvitePassword { role, lifetime } = options;
+        if password.chars().count() < MIN_PASSWORD || password.trim().is_empty() {
+            let message = format!("a password has at least {MIN_PASSWORD} characters");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        if role > Role::Member {
+            return Err(Error::new(ErrorKind::NotAuthorized, "a password makes nobody more than a member"));
+        }
+        let password = zeroize::Zeroizing::new(password.to_owned());
+        // Slow on purpose, so not on the graph's thread.
+        let verifier = blocking(move || PasswordVerifier::new(&password, rand::random())).await;
+        let signer = self.signer()?;
+        self.graph
+            .write(move |engine, now| -> Result<Invitation> {
+                engine.set_password(now, Some(&verifier), role, lifetime)?;
+                Ok(signer.invitation(engine, now, role, None, Way::Password))
+            })
+            .await
+    }
+
+    /// Lets nobody in by password any more.
+    ///
+    /// # Errors
+    /// `NotAuthorized` unless this identity is an admin, `Storage`, `Closed`.
+    pub async fn clear_password(&self) -> Result<()> {
+        self.graph.write(|engine, now| engine.set_password(now, None, Role::Reader, None)).await
+    }
+
+    /// The links that can still be used. A snapshot.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn invitations(&self) -> Result<Vec<OpenInvitation>> {
+        let open = |members: &Membership, now| {
+            let invites = members.open_invites(now).into_iter();
+            let listed = invites.map(|(key, invite, issuer, used)| OpenInvitation {
+                key,
+                issuer,
+                role: invite.role,
+                uses: invite.uses,
+                used: u32::try_from(used).unwrap_or(u32::MAX),
+                not_after: invite.not_after,
+            });
+            listed.collect()
+        };
+        self.graph
+            .call(move |engine, now| {
+                let peer_now = engine.peer_time(now);
+                engine.membership().map(|members| open(members, peer_now)).unwrap_or_default()
+            })
+            .await
+    }
+
+    /// Takes a link back: nobody else comes by it.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAuthorized` if it is another's and this identity no admin, `Closed`.
+    pub async fn revoke_invitation(&self, key: PeerId) -> Result<()> {
+        let known = self.invitations().await?.iter().any(|open| open.key == key);
+        if !known {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such invitation, or it is used up"));
+        }
+        self.graph.write(move |engine, now| engine.revoke_invite(now, key)).await
+    }
+
+    /// Gives a membership anew: another time, another role, or the same for longer. It works at once, without a
+    /// reconnect.
+    ///
+    /// # Errors
+    /// As [`invite`](Self::invite), and `NotFound` if it is no member.
+    #[doc(alias = "PeerGroupIssueCredentials")]
+    pub async fn renew(&self, peer: PeerId, lifetime: Option<Duration>) -> Result<()> {
+        let member = self.member(peer).await?;
+        let role = member.role.unwrap_or(Role::Member);
+        self.graph
+            .write(move |engine, now| engine.grant(now, peer, &member.name, role, lifetime).map(drop))
+            .await
+    }
+
+    /// Gives a member another role, at once. What it wrote stays.
+    ///
+    /// # Errors
+    /// `NotAuthorized` unless both the old and the new role are this identity's to give, `NotAMember` if it is none,
+    /// `Storage`, `Closed`.
+    pub async fn set_role(&self, peer: PeerId, role: Role) -> Result<()> {
+        self.graph.write(move |engine, now| engine.set_role(now, peer, role)).await
+    }
+
+    /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
+    ///
+    /// What this cannot do: take back what it has read; reach nodes that cannot be reached now, which learn of it
+    /// when they are; keep records of its that were not here yet.
+    ///
+    /// # Errors
+    /// `NotAuthorized` unless this identity is senior: by whose word it is a member, or of a higher role from admin
+    /// on. `TooLarge` for a long reason, `NotAMember`, `Storage`, `Closed`.
+    pub async fn remove(&self, peer: PeerId, options: RemoveMember) -> Result<()> {
+        let RemoveMember { reason, keep_records, with_branch } = options;
+        if reason.len() > MAX_NAME {
+            return Err(Error::new(ErrorKind::TooLarge, "a reason has at most 255 bytes"));
+        }
+        let removal = Removal { keep_records, with_branch };
+        self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal)).await
+    }
+
+    /// Takes one device of an identity back: its node is not let in any more.
+    ///
+    /// # Errors
+    /// `NotAuthorized` unless it is this identity's own, or this identity is an admin; `Storage`, `Closed`.
+    pub async fn revoke_device(&self, peer: PeerId, node: NodeId) -> Result<()> {
+        self.graph.write(move |engine, now| engine.revoke_device(now, peer, node)).await
+    }
+
+    /// Leaves the group for good, and closes it. What was written stays. The database stays here until deleted.
+    ///
+    /// # Errors
+    /// `NotAuthorized` for the creator, who is a member without end; `Storage`, `Closed`.
+    pub async fn leave(&self) -> Result<()> {
+        self.graph.write(|engine, now| engine.resign(now)).await?;
+        self.graph.close().await;
+        Ok(())
+    }
+
+    /// All grants, invitations and removals as signed records: kept elsewhere, they show who let whom in and who
+    /// removed whom, and verify without this node.
+    ///
+    /// # Errors
+    /// `Storage`, `Closed`.
+    pub async fn credentials(&self) -> Result<Vec<crate::record::SignedRecord>> {
+        Ok(self.graph.call(|engine, _| engine.credentials()).await??)
+    }
+
+    fn signer(&self) -> Result<Signer> {
+        let inner = self.graph.inner();
+        let node = inner.node.upgrade().ok_or_else(Error::closed)?;
+        let known = node.identities.list().into_iter().find(|entry| entry.peer_id() == inner.identity);
+        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity is not here any more");
+        Ok(Signer { identity: known.ok_or_else(gone)?.secret()?, secret: inner.secret })
+    }
+}
+
+/// Signs invitations on the graph thread.
+struct Signer {
+    identity: SecretKey,
+    secret: crate::record::GraphSecret,
+}
+
+impl Signer {
+    fn invitation(
+        &self,
+        engine: &Engine,
+        now: Now,
+        role: Role,
+        not_after: Option<Timestamp>,
+        way: Way,
+    ) -> Invitation {
+        let me = self.identity.peer();
+        let own = engine.members(now).into_iter().find(|member| member.peer == me);
+        let group_name = engine.properties().map(|p| p.name.clone()).unwrap_or_default();
+        Invitation::unsigned(
+            engine.graph_id(),
+            self.secret,
+            group_name,
+            me,
+            own.map(|member| member.name).unwrap_or_default(),
+            role,
+            (engine.peer_time(now), not_after),
+            way,
+            engine.entry_points(),
+        )
+        .signed(&self.identity)
+    }
+}
+
+pub(super) fn not_a_group() -> Error {
+    Error::new(ErrorKind::NotAMember, "this graph is not a group")
+}
+
+pub(super) fn checked_name(name: &str) -> Result<String> {
+    if name.len() > MAX_NAME {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("a name of {} bytes; 255 are allowed", name.len()),
+        ));
+    }
+    Ok(name.to_owned())
+}

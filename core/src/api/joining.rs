@@ -1,0 +1,440 @@
+//! Making, opening and joining groups.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use zeroize::Zeroizing;
+
+use super::{
+    Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, OpenOutcome, Result, Target,
+    connection::reach_for,
+    graph::GraphInner,
+    group::checked_name,
+    opening::{Guard, Opening},
+    runtime::within,
+};
+use crate::{
+    crypto::SecretKey,
+    engine::{JoinBy, JoinFailure},
+    events::{Event, GroupFailure},
+    group::{Invitation, InvitationError, Way},
+    ids::{GraphId, NodeId},
+    limits::{CONNECT_TIMEOUT, JOIN_TIMEOUT, MAX_REFERRALS, SKEW_HOLD},
+    record::{Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, RecordType},
+    time::Timestamp,
+    wire::{JoinDenied, Purpose},
+};
+
+/// What a new group is like.
+#[derive(Debug, Clone)]
+#[doc(alias = "PEER_GROUP_PROPERTIES")]
+pub struct CreateGroup {
+    /// The properties that may change later.
+    pub properties: GraphProperties,
+    /// What holds for ever: who may write what, how long chains of grants may be.
+    pub rules: GroupRules,
+    /// Most bytes of body plus attributes of a record. Default 1 MiB; 64 KiB to 60 MiB. Fixed for ever.
+    pub max_record: u32,
+    /// Record types to synchronise first, in order.
+    pub precedence: Vec<RecordType>,
+    /// Who makes it. Default: the node's default identity.
+    pub identity: Option<Identity>,
+}
+
+impl Default for CreateGroup {
+    fn default() -> Self {
+        Self {
+            properties: GraphProperties::default(),
+            rules: GroupRules::default(),
+            max_record: crate::limits::DEFAULT_MAX_RECORD,
+            precedence: Vec::new(),
+            identity: None,
+        }
+    }
+}
+
+impl From<&str> for CreateGroup {
+    /// A group with a name and defaults.
+    fn from(name: &str) -> Self {
+        let properties = GraphProperties { name: name.into(), ..GraphProperties::default() };
+        Self { properties, ..Self::default() }
+    }
+}
+
+/// How to join a group.
+#[derive(Debug, Clone)]
+pub struct JoinGroup {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// The friendly name to go by there, at most 255 bytes. Default: the identity's.
+    pub name: String,
+    /// As whom. Default: the identity that the invitation is for, or the node's default.
+    pub identity: Option<Identity>,
+    /// The password, where the invitation asks for one.
+    pub password: Option<Zeroizing<String>>,
+    /// Give up after this. Default one minute.
+    pub deadline: Duration,
+}
+
+impl From<Invitation> for JoinGroup {
+    fn from(invitation: Invitation) -> Self {
+        Self { invitation, name: String::new(), identity: None, password: None, deadline: CONNECT_TIMEOUT }
+    }
+}
+
+impl JoinGroup {
+    /// By an invitation as text.
+    ///
+    /// # Errors
+    /// `InvalidInvitation`.
+    pub fn parse(text: &str) -> Result<Self> {
+        Ok(text.parse::<Invitation>()?.into())
+    }
+
+    /// With a password.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Zeroizing::new(password.into()));
+        self
+    }
+
+    /// Under a friendly name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+}
+
+impl Node {
+    /// Makes a group. The identity is its creator: owner without end. It is reachable as soon as this returns.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `TooLarge` for a property or rule out of bounds, `IdentityDeleted`, `Storage`.
+    #[doc(alias = "PeerGroupCreate")]
+    pub async fn create_group(&self, options: impl Into<CreateGroup>) -> Result<Group> {
+        let CreateGroup { properties, mut rules, max_record, precedence, identity } = options.into();
+        properties.check()?;
+        let identity = self.identity_or_default(identity).await?;
+        if rules.creator_name.is_empty() {
+            rules.creator_name = member_name(&identity);
+        }
+        let key = identity.secret()?;
+        let genesis = Genesis { max_record, rules: Some(rules), ..Genesis::new(key.peer(), rand::random()) };
+        check_version(&genesis)?;
+        if !genesis.is_sound() {
+            let message = "a rule of the group is out of bounds: records of 64 KiB to 60 MiB, chains of 1 to 24 \
+                           grants, no rules for reserved types";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let opening = Opening {
+            secret: Some(GraphSecret::from_bytes(rand::random())),
+            found: Some(properties),
+            precedence,
+            ..Opening::of(genesis.id(), Guard::Membership, key)
+        };
+        let graph = self.open_with(Opening { genesis: Some(genesis), ..opening }).await?;
+        graph.listen().await?;
+        Ok(Group::new(graph, JoinOutcome::Joined))
+    }
+
+    /// Opens a group that is here, as the identity that is a member. No traffic yet; see [`Graph::connect`] and
+    /// [`Graph::enter`]. One that is open already is handed out again.
+    ///
+    /// # Errors
+    /// `UnknownGraph` for an id without a database, `NotAMember` if it is a plain graph, `NotFound` if the identity is
+    /// not here, `Damaged`, `Storage`.
+    #[doc(alias = "PeerGroupOpen")]
+    pub async fn open_group(&self, group: GraphId) -> Result<Group> {
+        let key = self.key_of(group)?;
+        let graph = self.open_with(Opening::of(group, Guard::Membership, key)).await?;
+        Ok(Group::new(graph, JoinOutcome::AlreadyMember))
+    }
+
+    /// Joins a group by an invitation: becomes a member, connects, waits until this node is synchronised, and listens.
+    /// One call from a text to the group's records. [`Event::ConnectionFailed`] tells once if it fails.
+    ///
+    /// Whoever is a member already connects all the same; see [`Group::join_outcome`].
+    ///
+    /// # Errors
+    /// `InvitationNotForYou`, `InvitationExpired`, `InvitationNotYetValid`, `InvitationUsedUp`, `InvitationRevoked`,
+    /// `WrongPassword`, `Throttled`, `Removed`, `NotAuthorized` if nobody who was reached may let in, `Unreachable`, `TimedOut`, and as
+    /// [`join`](Self::join). Nothing is left here of a first join that failed.
+    #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
+    pub async fn join_group(&self, join: impl Into<JoinGroup>) -> Result<Group> {
+        let JoinGroup { invitation, name, identity, password, deadline } = join.into();
+        let name = checked_name(&name)?;
+        let identity = self.identity_for(&invitation, identity).await?;
+        check_time(&invitation)?;
+        let name = if name.is_empty() { member_name(&identity) } else { name };
+        let genesis = match &invitation.way {
+            Way::Identity { genesis, .. } => {
+                check_version(genesis)?;
+                Some(genesis.clone())
+            }
+            Way::Link { .. } | Way::Password => None,
+        };
+        let opening = Opening {
+            secret: Some(invitation.secret),
+            genesis,
+            ..Opening::of(invitation.group, Guard::Membership, identity.secret()?)
+        };
+        let graph = self.open_with(opening).await?;
+        let entered = within(deadline, self.enter_by(&graph, &invitation, password, name))
+            .await
+            .unwrap_or_else(|| Err(Error::new(ErrorKind::TimedOut, "the group could not be joined in time")));
+        match entered {
+            Ok(outcome) => Ok(Group::new(graph, outcome)),
+            Err(error) => {
+                graph.inner().hub.publish(Event::ConnectionFailed(failure(&error)));
+                if graph.open_outcome() == OpenOutcome::Created {
+                    // A failed first join leaves nothing that a second could stumble over.
+                    graph.close().await;
+                    if let Err(error) = self.delete_graph(graph.id()).await {
+                        tracing::debug!(%error, "nothing to delete of a join that failed");
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The groups that have a database here, open or not.
+    ///
+    /// # Errors
+    /// `Damaged` or `Storage` if a database could not be read.
+    #[doc(alias = "PeerEnumGroups")]
+    pub fn stored_groups(&self) -> Result<Vec<GraphId>> {
+        let mut groups = self.stored_graphs();
+        let mut failed = Ok(());
+        groups.retain(|id| match self.inner.stored_guard(*id) {
+            Ok(guard) => guard == Guard::Membership,
+            Err(error) => {
+                failed = Err(error);
+                false
+            }
+        });
+        failed.map(|()| groups)
+    }
+
+    pub(super) async fn open_with(&self, opening: Opening) -> Result<Graph> {
+        let inner = self.inner.clone();
+        let _guard = inner.opening.lock().await;
+        inner.check_open()?;
+        let (id, guard) = (opening.id, opening.guard);
+        if let Some(graph) = inner.find(&id) {
+            let same = graph.inner().guard == guard && graph.inner().identity == opening.identity.peer();
+            return if same { Ok(graph) } else { Err(in_use()) };
+        }
+        if opening.secret.is_none() && !inner.is_here(&id) {
+            let message = format!("no database for group {} here, and no invitation", id.short());
+            return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        let opened = GraphInner::open(&inner, opening).await?;
+        Ok(inner.add(opened))
+    }
+
+    async fn identity_or_default(&self, identity: Option<Identity>) -> Result<Identity> {
+        match identity {
+            Some(identity) => Ok(identity),
+            None => self.identities().default().await,
+        }
+    }
+
+    /// The identity that an invitation is for, or the one to join as.
+    async fn identity_for(&self, invitation: &Invitation, asked: Option<Identity>) -> Result<Identity> {
+        let Way::Identity { subject, .. } = &invitation.way else {
+            return self.identity_or_default(asked).await;
+        };
+        let candidates = asked.map_or_else(|| self.identities().list(), |identity| vec![identity]);
+        candidates.into_iter().find(|identity| identity.peer_id() == *subject).ok_or_else(|| {
+            let message = format!("the invitation is for {}, not for this identity", subject.short());
+            Error::new(ErrorKind::InvitationNotForYou, message)
+        })
+    }
+
+    /// The key of the identity as which a group is here.
+    fn key_of(&self, group: GraphId) -> Result<SecretKey> {
+        if !self.inner.is_here(&group) {
+            let message = format!("no database for group {} here", group.short());
+            return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        let peer = match self.inner.find(&group) {
+            Some(graph) => graph.inner().identity,
+            None => self.inner.stored_identity(group)?,
+        };
+        let found = self.identities().list().into_iter().find(|identity| identity.peer_id() == peer);
+        let missing = || Error::new(ErrorKind::NotFound, format!("identity {} is not here", peer.short()));
+        found.ok_or_else(missing)?.secret()
+    }
+
+    async fn enter_by(
+        &self,
+        graph: &Graph,
+        invitation: &Invitation,
+        password: Option<Zeroizing<String>>,
+        name: String,
+    ) -> Result<JoinOutcome> {
+        let member = graph.call(|engine, _| engine.standing().is_some()).await?;
+        let mut again = member;
+        if !member {
+            match &invitation.way {
+                Way::Identity { chain, .. } => {
+                    let chain = chain.clone();
+                    let accepted =
+                        graph.write(move |engine, now| -> Result<_> { Ok(engine.accept_chain(now, chain)) });
+                    accepted.await?.map_err(|_| Error::from(InvitationError::Altered))?;
+                }
+                Way::Link { key, .. } => {
+                    let key = *key;
+                    let by = || JoinBy::Key(SecretKey::from_bytes(&key));
+                    again = ask(graph, &invitation.nodes, by, &name).await?;
+                }
+                Way::Password => {
+                    let missing =
+                        || Error::new(ErrorKind::InvalidArgument, "this invitation wants a password");
+                    let password = password.ok_or_else(missing)?;
+                    let by = || JoinBy::Password(password.clone());
+                    again = ask(graph, &invitation.nodes, by, &name).await?;
+                }
+            }
+        }
+        graph.enter(Target::Any(invitation.nodes.clone())).await?;
+        Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
+    }
+}
+
+/// A group can demand a later version of the protocol than this one.
+fn check_version(genesis: &Genesis) -> Result<()> {
+    match genesis.rules.as_ref().map(|rules| rules.min_version) {
+        Some(version) if version > crate::wire::VERSION => {
+            let message = format!(
+                "the group wants version {version} of the protocol; this is {}",
+                crate::wire::VERSION
+            );
+            Err(Error::new(ErrorKind::UnsupportedVersion, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What can be said of an invitation without asking anybody.
+fn check_time(invitation: &Invitation) -> Result<()> {
+    // This machine's clock may be wrong as well, so a little is let pass.
+    let now = Timestamp::from(std::time::SystemTime::now());
+    if invitation.not_after.is_some_and(|end| end + SKEW_HOLD < now) {
+        return Err(Error::new(ErrorKind::InvitationExpired, "the invitation has expired"));
+    }
+    if invitation.not_before > now + SKEW_HOLD {
+        let message = "the invitation is not valid yet, or this machine's clock is wrong";
+        return Err(Error::new(ErrorKind::InvitationNotYetValid, message));
+    }
+    Ok(())
+}
+
+/// What an identity goes by unless told otherwise: its friendly name, if it was given one.
+fn member_name(identity: &Identity) -> String {
+    let name = identity.name();
+    if name == identity.peer_name().to_string() { String::new() } else { name }
+}
+
+pub(super) fn is_a_group() -> Error {
+    Error::new(ErrorKind::NotAuthorized, "this is a group: open it as one")
+}
+
+fn in_use() -> Error {
+    Error::new(ErrorKind::GraphInUse, "this graph is open as something else, or as another identity's")
+}
+
+/// Asks one node after another to be let in, and those they name. True if this identity was a member before.
+async fn ask(graph: &Graph, nodes: &[NodeAddr], by: impl Fn() -> JoinBy, name: &str) -> Result<bool> {
+    let mut untried: Vec<NodeAddr> = nodes.to_vec();
+    let mut tried: BTreeSet<NodeId> = BTreeSet::new();
+    let mut worst = Error::new(ErrorKind::NotFound, "the invitation names no node to connect to");
+    while let Some(addr) = (!untried.is_empty()).then(|| untried.remove(0)) {
+        if !tried.insert(addr.node) || tried.len() > MAX_REFERRALS {
+            continue;
+        }
+        let inner = graph.inner();
+        let info = match reach_for(graph, Target::Addr(addr), Purpose::Join).await {
+            Ok(info) => info,
+            Err(error) => {
+                worst = error;
+                continue;
+            }
+        };
+        let asked = inner.driver.join(info.connection, by(), name.to_owned());
+        match within(JOIN_TIMEOUT, asked).await {
+            None => worst = Error::new(ErrorKind::TimedOut, "no answer to the wish to join"),
+            Some(outcome) => match outcome? {
+                Ok(again) => return Ok(again),
+                Err(JoinFailure::Denied(reason, referrals)) => {
+                    worst = denied(reason);
+                    // Others may know better, but a used-up invitation is used up everywhere.
+                    if matches!(reason, JoinDenied::NotAdmitter | JoinDenied::Unknown) {
+                        untried.extend(referrals);
+                    } else {
+                        return Err(worst);
+                    }
+                }
+                Err(JoinFailure::NotConnected) => {
+                    worst = Error::new(ErrorKind::Unreachable, "the connection ended while joining");
+                }
+                Err(JoinFailure::BadGrant) => {
+                    worst = Error::new(ErrorKind::NotAuthorized, "what was granted is no membership");
+                }
+            },
+        }
+    }
+    Err(worst)
+}
+
+fn denied(reason: JoinDenied) -> Error {
+    let (kind, message) = match reason {
+        JoinDenied::NotAdmitter => {
+            (ErrorKind::NotAuthorized, "nobody who was reached may let others in".into())
+        }
+        JoinDenied::Unknown => (ErrorKind::NotAuthorized, "the invitation is not known in the group".into()),
+        JoinDenied::Expired => (ErrorKind::InvitationExpired, "the invitation has expired".into()),
+        JoinDenied::UsedUp => (ErrorKind::InvitationUsedUp, "the invitation was used up by others".into()),
+        JoinDenied::Revoked => (ErrorKind::InvitationRevoked, "the invitation was taken back".into()),
+        JoinDenied::WrongProof => (ErrorKind::WrongPassword, "the password is wrong".into()),
+        JoinDenied::NoPassword => (ErrorKind::NotAuthorized, "no password lets into this group".into()),
+        JoinDenied::Throttled(seconds) => {
+            (ErrorKind::Throttled, format!("too many tries; wait {seconds} seconds before the next"))
+        }
+        JoinDenied::Removed => (ErrorKind::Removed, "this identity was removed from the group".into()),
+    };
+    Error::new(kind, message)
+}
+
+/// The word for a failure in events.
+pub(super) const fn failure(error: &Error) -> GroupFailure {
+    match error.kind() {
+        ErrorKind::NotFound => GroupFailure::NoMembersFound,
+        ErrorKind::NotAuthorized | ErrorKind::Removed | ErrorKind::WrongGraph | ErrorKind::NotAMember => {
+            GroupFailure::NotAuthorized
+        }
+        ErrorKind::InvitationExpired
+        | ErrorKind::InvitationUsedUp
+        | ErrorKind::InvitationRevoked
+        | ErrorKind::InvalidInvitation => GroupFailure::InvitationInvalid,
+        ErrorKind::WrongPassword => GroupFailure::WrongPassword,
+        ErrorKind::Throttled => GroupFailure::Throttled,
+        ErrorKind::TimedOut => GroupFailure::TimedOut,
+        ErrorKind::NotListening | ErrorKind::NeverSynchronized => GroupFailure::CannotListen,
+        _ => GroupFailure::NoneConnectable,
+    }
+}
+
+impl From<InvitationError> for Error {
+    fn from(error: InvitationError) -> Self {
+        Self::caused(ErrorKind::InvalidInvitation, error.to_string(), error)
+    }
+}
+
+impl GraphInner {
+    /// True if this is a group's.
+    pub(super) const fn is_group(&self) -> bool {
+        matches!(self.guard, Guard::Membership)
+    }
+}
