@@ -99,6 +99,7 @@ impl Insider {
             instance: 1,
             // Never the lowest: it shall not disturb the graph's own mark.
             mark: Mark { node: NodeId::from_bytes([255; 32]), beat: 1 },
+            credentials: Vec::new(),
         };
         insider.frame(&Message::Connect(Box::new(connect)).encode()).await;
         match insider.message().await {

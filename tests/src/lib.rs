@@ -1,10 +1,11 @@
 //! Helpers for the tests that need real nodes: opening them on loopback, waiting for conditions with a deadline.
 
+pub mod identities;
 pub mod insider;
 
 use std::{future::Future, time::Duration};
 
-use peergraph::{EventStream, Graph, Node, NodeConfig, RecordDraft, events::Event};
+use peergraph::{EventStream, Graph, Group, InviteLink, Node, NodeConfig, RecordDraft, Role, events::Event};
 
 /// How long a condition may take on a busy machine before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +46,35 @@ pub async fn joiner(graph: &Graph) -> (Node, Graph) {
     let ticket = graph.ticket().await.expect("an open graph");
     let joined = node.join(ticket).await.expect("to join");
     (node, joined)
+}
+
+/// A group that a new node in memory made.
+///
+/// # Panics
+/// If that fails.
+pub async fn group(name: &str) -> (Node, Group) {
+    let node = node().await;
+    let group = node.create_group(name).await.expect("a new group");
+    (node, group)
+}
+
+/// A new node in memory that came into a group by a link of its own.
+///
+/// # Panics
+/// If that fails.
+pub async fn member(group: &Group, role: Role, name: &str) -> (Node, Group) {
+    let link = group.invite_link(InviteLink { role, ..InviteLink::default() }).await.expect("a link");
+    let node = node().await;
+    let joined = node.join_group(peergraph::JoinGroup::from(link).named(name)).await.expect("to join");
+    (node, joined)
+}
+
+/// The node in which a graph is open.
+///
+/// # Panics
+/// If the graph is closed.
+pub async fn node_of(graph: &Graph) -> peergraph::NodeId {
+    graph.nodes().await.expect("an open graph")[0].node
 }
 
 /// Waits until a condition holds, looking every few milliseconds.

@@ -16,12 +16,13 @@ const ORDER: &[&[&str]] = &[
     &["wire"],
     &["io"],
     &["graph", "records", "events"],
+    &["group"],
     &["engine"],
     &["net", "sim"],
     &["api"],
 ];
 /// Kin on one level that do not see each other.
-const STRANGERS: &[&str] = &["graph", "records", "events", "net", "sim"];
+const STRANGERS: &[&str] = &["graph", "records", "group", "events", "net", "sim"];
 /// Words that make a module impure: clocks, entropy, sockets, tasks, iteration in random order.
 const IMPURE: &[&str] = &[
     "tokio",
@@ -37,7 +38,7 @@ const IMPURE: &[&str] = &[
     "HashMap",
     "HashSet",
 ];
-const IMPURE_FROM: usize = 7;
+const IMPURE_FROM: usize = 8;
 const MAX_LINES: usize = 700;
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
@@ -108,10 +109,15 @@ fn imports_go_down() {
     for (level, modules) in ORDER.iter().enumerate() {
         let above: Vec<&str> = ORDER[level + 1..].concat();
         for module in *modules {
-            let strangers = modules.iter().filter(|m| *m != module && STRANGERS.contains(m));
+            let mut strangers: Vec<&str> =
+                modules.iter().filter(|m| *m != module && STRANGERS.contains(m)).copied().collect();
+            if *module == "group" {
+                // Of the records it knows the policy alone.
+                strangers.extend(["graph", "events"]);
+            }
             for path in files_of(module) {
                 let code = code(&path);
-                for forbidden in above.iter().chain(strangers.clone()) {
+                for forbidden in above.iter().chain(&strangers) {
                     if imports(&code, forbidden) {
                         broken.push(format!("{} imports {forbidden}", path.display()));
                     }

@@ -158,6 +158,7 @@ impl Maker {
             urgent: false,
             instance: 13,
             mark,
+            credentials: vec![b"shown".to_vec().into()],
         };
         self.message("connect", &Message::Connect(Box::new(connect)));
         let welcome = Welcome {
@@ -168,6 +169,7 @@ impl Maker {
             peer_time: self.now,
             referrals: vec![addr.clone()],
             mark,
+            credentials: Vec::new(),
         };
         self.message("welcome", &Message::Welcome(Box::new(welcome)));
         let referrals = vec![addr.clone()];

@@ -1,8 +1,9 @@
 #![no_main]
-//! What people type or paste: tickets, ids, record types.
+//! What people type or paste: tickets, ids, names, identities, record types.
 
 use libfuzzer_sys::fuzz_target;
 use peergraph::{
+    group::{IdentityDescription, IdentitySecret, PeerName},
     ids::{NodeId, RecordId},
     record::{RecordType, Ticket},
 };
@@ -15,6 +16,13 @@ fuzz_target!(|text: &str| {
         assert_eq!(id.to_string(), text.to_lowercase());
     }
     let _ = text.parse::<RecordId>();
+    if let Ok(name) = text.parse::<PeerName>() {
+        assert_eq!(name.to_string(), text);
+    }
+    if let Ok(description) = text.parse::<IdentityDescription>() {
+        assert_eq!(description.to_string(), text.trim().to_lowercase());
+    }
+    let _ = IdentitySecret::from_text(text, "password");
     if let Ok(name) = RecordType::new(text) {
         assert_eq!(name.as_str(), text);
     }
