@@ -15,7 +15,7 @@ use crate::{
     crypto::{PasswordVerifier, SecretKey},
     engine::{Engine, PublishError, Removal},
     events::MemberInfo,
-    group::{IdentityDescription, Invitation, Membership, Way},
+    group::{Access, Admission, IdentityDescription, Invitation, Membership, Way},
     ids::{GraphId, NodeId, PeerId},
     limits::{DEFAULT_INVITATION, DEFAULT_MEMBERSHIP, MAX_ADMITTERS, MAX_NAME, MIN_PASSWORD},
     record::{GroupRules, Role},
@@ -233,11 +233,15 @@ impl Group {
     /// As [`invite`](Self::invite), for an identity known by its id.
     ///
     /// # Errors
-    /// As [`invite`](Self::invite), and `TooLarge` for a name over 255 bytes.
+    /// As [`invite`](Self::invite), `TooLarge` for a name over 255 bytes, `InvalidArgument` for an id that is no key.
     pub async fn invite_peer(&self, peer: PeerId, name: &str, options: InviteMember) -> Result<Invitation> {
         let name = checked_name(name)?;
         let InviteMember { role, lifetime } = options;
         let signer = self.signer()?;
+        let seed: [u8; 32] = rand::random();
+        if !crate::crypto::is_key(&peer) {
+            return Err(not_a_key());
+        }
         self.graph
             .write(move |engine, now| -> Result<Invitation> {
                 let chain = engine.grant(now, peer, &name, role, lifetime)?;
@@ -248,7 +252,8 @@ impl Group {
                     _ => None,
                 };
                 let chain = chain.iter().map(|record| record.bytes().clone()).collect();
-                let way = Way::Identity { subject: peer, genesis, chain };
+                let admission = Admission { access: signer.access(engine), genesis, chain };
+                let way = admission.seal(&engine.graph_id(), peer, seed).ok_or_else(not_a_key)?;
                 Ok(signer.invitation(engine, now, role, not_after, way))
             })
             .await
@@ -274,7 +279,7 @@ impl Group {
         self.graph
             .write(move |engine, now| -> Result<Invitation> {
                 let invite = engine.invite(now, public, role, uses, (valid, lifetime), admitters)?;
-                let way = Way::Link { key, uses };
+                let way = Way::Link { key, uses, access: signer.access(engine) };
                 Ok(signer.invitation(engine, now, role, Some(invite.not_after), way))
             })
             .await
@@ -303,7 +308,8 @@ impl Group {
         self.graph
             .write(move |engine, now| -> Result<Invitation> {
                 engine.set_password(now, Some(&verifier), role, lifetime)?;
-                Ok(signer.invitation(engine, now, role, None, Way::Password))
+                let way = Way::Password { access: signer.access(engine) };
+                Ok(signer.invitation(engine, now, role, None, way))
             })
             .await
     }
@@ -436,6 +442,10 @@ struct Signer {
 }
 
 impl Signer {
+    fn access(&self, engine: &Engine) -> Access {
+        Access { secret: self.secret, nodes: engine.entry_points() }
+    }
+
     fn invitation(
         &self,
         engine: &Engine,
@@ -447,18 +457,9 @@ impl Signer {
         let me = self.identity.peer();
         let own = engine.members(now).into_iter().find(|member| member.peer == me);
         let group_name = engine.properties().map(|p| p.name.clone()).unwrap_or_default();
-        Invitation::unsigned(
-            engine.graph_id(),
-            self.secret,
-            group_name,
-            me,
-            own.map(|member| member.name).unwrap_or_default(),
-            role,
-            (engine.peer_time(now), not_after),
-            way,
-            engine.entry_points(),
-        )
-        .signed(&self.identity)
+        let who = (me, own.map(|member| member.name).unwrap_or_default());
+        let valid = (engine.peer_time(now), not_after);
+        Invitation::unsigned(engine.graph_id(), group_name, who, role, valid, way).signed(&self.identity)
     }
 }
 
@@ -474,4 +475,8 @@ pub(super) fn checked_name(name: &str) -> Result<String> {
         ));
     }
     Ok(name.to_owned())
+}
+
+fn not_a_key() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "this id is no identity's: it is not a public key")
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     crypto::SecretKey,
     engine::{JoinBy, JoinFailure},
     events::{Event, GroupFailure},
-    group::{Invitation, InvitationError, Way},
+    group::{Access, Admission, Invitation, InvitationError, Way},
     ids::{GraphId, NodeId},
     limits::{CONNECT_TIMEOUT, JOIN_TIMEOUT, MAX_REFERRALS, SKEW_HOLD},
     record::{Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, RecordType},
@@ -166,20 +167,15 @@ impl Node {
         let identity = self.identity_for(&invitation, identity).await?;
         check_time(&invitation)?;
         let name = if name.is_empty() { member_name(&identity) } else { name };
-        let genesis = match &invitation.way {
-            Way::Identity { genesis, .. } => {
-                check_version(genesis)?;
-                Some(genesis.clone())
-            }
-            Way::Link { .. } | Way::Password => None,
-        };
+        let key = identity.secret()?;
+        let way_in = WayIn::of(&invitation, &key, password)?;
         let opening = Opening {
-            secret: Some(invitation.secret),
-            genesis,
-            ..Opening::of(invitation.group, Guard::Membership, identity.secret()?)
+            secret: Some(way_in.access.secret),
+            genesis: way_in.genesis,
+            ..Opening::of(invitation.group, Guard::Membership, key)
         };
         let graph = self.open_with(opening).await?;
-        let entered = within(deadline, self.enter_by(&graph, &invitation, password, name))
+        let entered = within(deadline, enter_by(&graph, way_in.by, way_in.access.nodes, name))
             .await
             .unwrap_or_else(|| Err(Error::new(ErrorKind::TimedOut, "the group could not be joined in time")));
         match entered {
@@ -266,41 +262,56 @@ impl Node {
         let missing = || Error::new(ErrorKind::NotFound, format!("identity {} is not here", peer.short()));
         found.ok_or_else(missing)?.secret()
     }
+}
 
-    async fn enter_by(
-        &self,
-        graph: &Graph,
-        invitation: &Invitation,
-        password: Option<Zeroizing<String>>,
-        name: String,
-    ) -> Result<JoinOutcome> {
-        let member = graph.call(|engine, _| engine.standing().is_some()).await?;
-        let mut again = member;
-        if !member {
-            match &invitation.way {
-                Way::Identity { chain, .. } => {
-                    let chain = chain.clone();
-                    let accepted =
-                        graph.write(move |engine, now| -> Result<_> { Ok(engine.accept_chain(now, chain)) });
-                    accepted.await?.map_err(|_| Error::from(InvitationError::Altered))?;
-                }
-                Way::Link { key, .. } => {
-                    let key = *key;
-                    let by = || JoinBy::Key(SecretKey::from_bytes(&key));
-                    again = ask(graph, &invitation.nodes, by, &name).await?;
-                }
-                Way::Password => {
-                    let missing =
-                        || Error::new(ErrorKind::InvalidArgument, "this invitation wants a password");
-                    let password = password.ok_or_else(missing)?;
-                    let by = || JoinBy::Password(password.clone());
-                    again = ask(graph, &invitation.nodes, by, &name).await?;
-                }
+/// What an invitation comes to for one identity.
+struct WayIn {
+    access: Access,
+    genesis: Option<Genesis>,
+    by: Means,
+}
+
+/// How this identity becomes a member.
+enum Means {
+    /// It was granted before.
+    Granted(Vec<Bytes>),
+    /// By somebody who lets in.
+    Asked(Box<JoinBy>),
+}
+
+impl WayIn {
+    fn of(invitation: &Invitation, key: &SecretKey, password: Option<Zeroizing<String>>) -> Result<Self> {
+        let (access, by) = match &invitation.way {
+            Way::Identity { .. } => {
+                let Admission { access, genesis, chain } = invitation.open(key)?;
+                check_version(&genesis)?;
+                return Ok(Self { access, genesis: Some(genesis), by: Means::Granted(chain) });
             }
-        }
-        graph.enter(Target::Any(invitation.nodes.clone())).await?;
-        Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
+            Way::Link { key, access, .. } => (access, JoinBy::Key(SecretKey::from_bytes(key))),
+            Way::Password { access } => {
+                let missing = || Error::new(ErrorKind::InvalidArgument, "this invitation wants a password");
+                (access, JoinBy::Password(password.ok_or_else(missing)?))
+            }
+        };
+        Ok(Self { access: access.clone(), genesis: None, by: Means::Asked(Box::new(by)) })
     }
+}
+
+/// Becomes a member, unless it is one, and connects.
+async fn enter_by(graph: &Graph, by: Means, nodes: Vec<NodeAddr>, name: String) -> Result<JoinOutcome> {
+    let member = graph.call(|engine, _| engine.standing().is_some()).await?;
+    let again = match by {
+        _ if member => true,
+        Means::Granted(chain) => {
+            let accepted =
+                graph.write(move |engine, now| -> Result<_> { Ok(engine.accept_chain(now, chain)) });
+            accepted.await?.map_err(|_| Error::from(InvitationError::Altered))?;
+            false
+        }
+        Means::Asked(by) => ask(graph, &nodes, &by, &name).await?,
+    };
+    graph.enter(Target::Any(nodes)).await?;
+    Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
 }
 
 /// A group can demand a later version of the protocol than this one.
@@ -346,7 +357,7 @@ fn in_use() -> Error {
 }
 
 /// Asks one node after another to be let in, and those they name. True if this identity was a member before.
-async fn ask(graph: &Graph, nodes: &[NodeAddr], by: impl Fn() -> JoinBy, name: &str) -> Result<bool> {
+async fn ask(graph: &Graph, nodes: &[NodeAddr], by: &JoinBy, name: &str) -> Result<bool> {
     let mut untried: Vec<NodeAddr> = nodes.to_vec();
     let mut tried: BTreeSet<NodeId> = BTreeSet::new();
     let mut worst = Error::new(ErrorKind::NotFound, "the invitation names no node to connect to");
@@ -362,7 +373,7 @@ async fn ask(graph: &Graph, nodes: &[NodeAddr], by: impl Fn() -> JoinBy, name: &
                 continue;
             }
         };
-        let asked = inner.driver.join(info.connection, by(), name.to_owned());
+        let asked = inner.driver.join(info.connection, by.clone(), name.to_owned());
         match within(JOIN_TIMEOUT, asked).await {
             None => worst = Error::new(ErrorKind::TimedOut, "no answer to the wish to join"),
             Some(outcome) => match outcome? {
@@ -428,7 +439,11 @@ pub(super) const fn failure(error: &Error) -> GroupFailure {
 
 impl From<InvitationError> for Error {
     fn from(error: InvitationError) -> Self {
-        Self::caused(ErrorKind::InvalidInvitation, error.to_string(), error)
+        let kind = match error {
+            InvitationError::NotForYou => ErrorKind::InvitationNotForYou,
+            _ => ErrorKind::InvalidInvitation,
+        };
+        Self::caused(kind, error.to_string(), error)
     }
 }
 

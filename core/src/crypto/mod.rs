@@ -24,7 +24,7 @@ pub use seal::{
     NONCE_LEN, OpenError, PasswordCost, SALT_LEN, SEAL_OVERHEAD, SealSeed, open_with_key, open_with_password,
     password_key, seal_with_key, seal_with_password,
 };
-pub use sealed_box::{open_from, seal_to};
+pub use sealed_box::{is_key, open_from, seal_to};
 
 /// The length of a signature in bytes.
 pub const SIGNATURE_LEN: usize = 64;

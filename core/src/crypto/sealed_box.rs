@@ -21,7 +21,7 @@ const KEY_LEN: usize = 32;
 
 /// Encrypts for the holder of an identity's key. `seed`: 32 fresh random bytes. `None` if the identity is no key.
 pub fn seal_to(recipient: &PeerId, seed: [u8; 32], context: &[u8], plaintext: &[u8]) -> Option<Vec<u8>> {
-    let key = VerifyingKey::from_bytes(recipient.as_bytes()).ok().filter(|key| !key.is_weak())?;
+    let key = verifying(recipient)?;
     let public = <X25519 as Kem>::PublicKey::from_bytes(&key.to_montgomery().to_bytes()).ok()?;
     let mut rng = StdRng::from_seed(seed);
     let info = [DOMAIN, context].concat();
@@ -35,6 +35,15 @@ pub fn seal_to(recipient: &PeerId, seed: [u8; 32], context: &[u8], plaintext: &[
     )
     .ok()?;
     Some([&once.to_bytes()[..], &sealed].concat())
+}
+
+/// True if something can be encrypted to this id: it is a public key, and not a weak one.
+pub fn is_key(id: &PeerId) -> bool {
+    verifying(id).is_some()
+}
+
+fn verifying(id: &PeerId) -> Option<VerifyingKey> {
+    VerifyingKey::from_bytes(id.as_bytes()).ok().filter(|key| !key.is_weak())
 }
 
 /// Decrypts what [`seal_to`] made for this key; `None` if it is for another, of another context, or altered.

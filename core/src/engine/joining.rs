@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// By what somebody joins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum JoinBy {
     /// The key of an invitation.
     Key(SecretKey),

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::{
     crypto::{self, Domain, SecretKey, SignatureBytes, signature_serde},
@@ -17,17 +18,35 @@ use crate::{
     wire::decode_exact,
 };
 
+/// How to find a group's nodes and be heard by them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Access {
+    /// What proves to its nodes that one was invited.
+    pub secret: GraphSecret,
+    /// Nodes to connect to, tried in turn.
+    pub nodes: Vec<NodeAddr>,
+}
+
+/// A membership that was granted already, and the way there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Admission {
+    /// How to reach the group.
+    pub access: Access,
+    /// What the group is.
+    pub genesis: Genesis,
+    /// The grants from the creator's down to the subject's, as signed records.
+    pub chain: Vec<Bytes>,
+}
+
 /// How an invitation lets in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Way {
-    /// A membership for one identity: of no use to anybody else.
+    /// A membership for one identity: nobody else can open it (see [`Invitation::open`]).
     Identity {
         /// For whom.
         subject: PeerId,
-        /// What the group is.
-        genesis: Genesis,
-        /// The grants from the creator's down to the subject's, as signed records.
-        chain: Vec<Bytes>,
+        /// An [`Admission`], encrypted to the subject.
+        sealed: Bytes,
     },
     /// For whoever has it, so many times.
     Link {
@@ -35,9 +54,14 @@ pub enum Way {
         key: [u8; 32],
         /// How many may come by it.
         uses: u32,
+        /// How to reach the group.
+        access: Access,
     },
     /// For whoever knows the password, which is told another way.
-    Password,
+    Password {
+        /// How to reach the group.
+        access: Access,
+    },
 }
 
 impl fmt::Debug for Way {
@@ -45,7 +69,7 @@ impl fmt::Debug for Way {
         match self {
             Self::Identity { subject, .. } => write!(f, "Identity({})", subject.short()),
             Self::Link { uses, .. } => write!(f, "Link({uses} uses)"),
-            Self::Password => f.write_str("Password"),
+            Self::Password { .. } => f.write_str("Password"),
         }
     }
 }
@@ -56,8 +80,6 @@ impl fmt::Debug for Way {
 pub struct Invitation {
     /// The group.
     pub group: GraphId,
-    /// What proves to its nodes that one was invited.
-    pub secret: GraphSecret,
     /// What the group is called.
     pub group_name: String,
     /// Who invites.
@@ -72,8 +94,6 @@ pub struct Invitation {
     pub not_after: Option<Timestamp>,
     /// How.
     pub way: Way,
-    /// Nodes to connect to, tried in turn.
-    pub nodes: Vec<NodeAddr>,
     #[serde(with = "signature_serde")]
     signature: SignatureBytes,
 }
@@ -99,10 +119,26 @@ pub enum InvitationError {
     /// It is not as its issuer signed it.
     #[error("the invitation was altered after its issuer signed it")]
     Altered,
+    /// It is for one identity, and this is another.
+    #[error("the invitation is for another identity")]
+    NotForYou,
 }
+
+/// More than the longest chain takes, by far.
+const MAX_SEALED: usize = 64 * 1024;
 
 const FORM: TextForm =
     TextForm { prefix: "peergraph-invitation:", version: 1, context: "peergraph v1 invitation checksum" };
+
+impl Admission {
+    /// Encrypts it to one identity, for an invitation to a group. `seed`: 32 fresh random bytes. `None` if the identity
+    /// is no key.
+    pub fn seal(&self, group: &GraphId, subject: PeerId, seed: [u8; 32]) -> Option<Way> {
+        let plain = Zeroizing::new(postcard::to_stdvec(self).expect("an admission always encodes"));
+        let sealed = crypto::seal_to(&subject, seed, group.as_bytes(), &plain)?.into();
+        Some(Way::Identity { subject, sealed })
+    }
+}
 
 impl Invitation {
     /// Signs an invitation; `self.issuer` is set here.
@@ -114,31 +150,34 @@ impl Invitation {
     }
 
     /// An invitation that is not signed yet.
-    #[expect(clippy::too_many_arguments, reason = "the fields of one text")]
     pub fn unsigned(
         group: GraphId,
-        secret: GraphSecret,
         group_name: String,
-        issuer: PeerId,
-        issuer_name: String,
+        (issuer, issuer_name): (PeerId, String),
         role: Role,
         (not_before, not_after): (Timestamp, Option<Timestamp>),
         way: Way,
-        nodes: Vec<NodeAddr>,
     ) -> Self {
-        Self {
-            group,
-            secret,
-            group_name,
-            issuer,
-            issuer_name,
-            role,
-            not_before,
-            not_after,
-            way,
-            nodes,
-            signature: [0; 64],
+        let signature = [0; 64];
+        Self { group, group_name, issuer, issuer_name, role, not_before, not_after, way, signature }
+    }
+
+    /// The admission of an invitation for one identity, with that identity's key.
+    ///
+    /// # Errors
+    /// [`InvitationError::NotForYou`] if it is for another identity, or for none; [`InvitationError::Altered`] if what
+    /// is in it is not what the invitation says.
+    pub fn open(&self, key: &SecretKey) -> Result<Admission, InvitationError> {
+        let Way::Identity { subject, sealed } = &self.way else { return Err(InvitationError::NotForYou) };
+        if *subject != key.peer() {
+            return Err(InvitationError::NotForYou);
         }
+        let opened = crypto::open_from(key, self.group.as_bytes(), sealed).ok_or(InvitationError::Altered)?;
+        let admission: Admission = decode_exact(&opened).map_err(|_| InvitationError::Altered)?;
+        let bounded = admission.access.nodes.len() <= MAX_REFERRALS
+            && admission.chain.len() <= usize::from(MAX_CHAIN)
+            && admission.genesis.id() == self.group;
+        if bounded { Ok(admission) } else { Err(InvitationError::Altered) }
     }
 
     /// Everything but the signature.
@@ -148,19 +187,11 @@ impl Invitation {
     }
 
     fn check(&self) -> Result<(), InvitationError> {
-        let chain = match &self.way {
-            Way::Identity { chain, genesis, .. } if genesis.id() != self.group => {
-                return Err(if chain.is_empty() {
-                    InvitationError::Malformed
-                } else {
-                    InvitationError::Altered
-                });
-            }
-            Way::Identity { chain, .. } => chain.len(),
-            Way::Link { .. } | Way::Password => 0,
+        let bounded = match &self.way {
+            Way::Identity { sealed, .. } => sealed.len() <= MAX_SEALED,
+            Way::Link { access, .. } | Way::Password { access } => access.nodes.len() <= MAX_REFERRALS,
         };
         let short = |name: &str| name.len() <= MAX_NAME;
-        let bounded = self.nodes.len() <= MAX_REFERRALS && chain <= usize::from(MAX_CHAIN);
         if !bounded || !short(&self.group_name) || !short(&self.issuer_name) {
             return Err(InvitationError::Malformed);
         }
@@ -209,22 +240,41 @@ impl From<TextError> for InvitationError {
 mod tests {
     use super::*;
 
-    fn sample() -> Invitation {
+    fn access() -> Access {
+        let node = NodeAddr::at(SecretKey::from_bytes(&[1; 32]).node(), ["127.0.0.1:4000".parse().unwrap()]);
+        Access { secret: GraphSecret::from_bytes([0x5a; 32]), nodes: vec![node] }
+    }
+
+    fn sample_of(group: GraphId, way: Way) -> Invitation {
         let issuer = SecretKey::from_bytes(&[1; 32]);
-        let way = Way::Link { key: [7; 32], uses: 2 };
-        let node = NodeAddr::at(issuer.node(), ["127.0.0.1:4000".parse().unwrap()]);
-        Invitation::unsigned(
-            GraphId::from_bytes([2; 32]),
-            GraphSecret::from_bytes([0x5a; 32]),
-            "Book club".into(),
-            issuer.peer(),
-            "Ada".into(),
-            Role::Member,
-            (Timestamp(1000), Some(Timestamp(9000))),
-            way,
-            vec![node],
-        )
-        .signed(&issuer)
+        let who = (issuer.peer(), "Ada".into());
+        let valid = (Timestamp(1000), Some(Timestamp(9000)));
+        Invitation::unsigned(group, "Book club".into(), who, Role::Member, valid, way).signed(&issuer)
+    }
+
+    fn sample() -> Invitation {
+        sample_of(GraphId::from_bytes([2; 32]), Way::Link { key: [7; 32], uses: 2, access: access() })
+    }
+
+    #[test]
+    fn m3_an_identitys_admission_is_opened_by_nobody_else() {
+        let (ada, ben) = (SecretKey::from_bytes(&[1; 32]), SecretKey::from_bytes(&[3; 32]));
+        let genesis = Genesis::new(ada.peer(), [4; 16]);
+        let admission = Admission { access: access(), genesis: genesis.clone(), chain: vec![] };
+        let invitation = sample_of(genesis.id(), admission.seal(&genesis.id(), ben.peer(), [9; 32]).unwrap());
+        let read: Invitation = invitation.to_string().parse().unwrap();
+        assert_eq!(read.open(&ben), Ok(admission.clone()));
+        assert_eq!(read.open(&ada), Err(InvitationError::NotForYou));
+        assert_eq!(sample().open(&ben), Err(InvitationError::NotForYou));
+        let bytes = postcard::to_stdvec(&invitation).unwrap();
+        assert!(!bytes.windows(32).any(|part| part == [0x5a; 32]), "the secret is not to be seen");
+        // Taken over into an invitation to another group by another issuer.
+        let elsewhere = sample_of(GraphId::from_bytes([2; 32]), read.way);
+        assert_eq!(elsewhere.open(&ben), Err(InvitationError::Altered));
+        // An admission to another group than the invitation says.
+        let other = Admission { genesis: Genesis::new(ada.peer(), [5; 16]), ..admission };
+        let wrong = sample_of(genesis.id(), other.seal(&genesis.id(), ben.peer(), [9; 32]).unwrap());
+        assert_eq!(wrong.open(&ben), Err(InvitationError::Altered));
     }
 
     #[test]
@@ -257,7 +307,11 @@ mod tests {
         assert_eq!(altered(|i| i.role = Role::Owner), InvitationError::Altered);
         assert_eq!(altered(|i| i.not_after = None), InvitationError::Altered);
         assert_eq!(altered(|i| i.group = GraphId::from_bytes([3; 32])), InvitationError::Altered);
-        assert_eq!(altered(|i| i.nodes.clear()), InvitationError::Altered);
-        assert_eq!(altered(|i| i.way = Way::Password), InvitationError::Altered);
+        assert_eq!(altered(|i| i.way = Way::Password { access: access() }), InvitationError::Altered);
+        let nodes = |i: &mut Invitation| match &mut i.way {
+            Way::Link { access, .. } => access.nodes.clear(),
+            _ => unreachable!(),
+        };
+        assert_eq!(altered(nodes), InvitationError::Altered);
     }
 }

@@ -22,7 +22,7 @@ pub use credential::{
 };
 pub use fault::CredentialFault;
 pub use identity::{IdentityDescription, IdentityTextError};
-pub use invitation::{Invitation, InvitationError, Way};
+pub use invitation::{Access, Admission, Invitation, InvitationError, Way};
 pub use membership::{Membership, Standing, Unfit};
 pub use name::{NameError, PeerName, check_friendly_name};
 pub use roll::InviteFault;
