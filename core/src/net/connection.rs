@@ -127,6 +127,10 @@ impl Peer {
             let _ = stream.stop(NO_REASON);
             return;
         };
+        if !link.takes(preamble[0]) {
+            let _ = stream.stop(NO_REASON);
+            return link.down(transport, FailureReason::Protocol);
+        }
         match preamble[0] {
             KIND_RECORDS => read_stream(transport, &link, Stream::Records, stream).await,
             KIND_BULK => read_stream(transport, &link, Stream::Bulk, stream).await,

@@ -53,6 +53,8 @@ pub(super) struct LinkHandle {
     /// Cancelled when the link is over and nothing more is to be read or written.
     pub(super) over: CancellationToken,
     ended: AtomicBool,
+    /// Which kinds of the other end's streams have come.
+    came: AtomicU8,
     /// Which of our other streams were opened, told at the end of the control stream.
     opened: Arc<AtomicU8>,
     /// Which of theirs have ended.
@@ -94,6 +96,7 @@ impl LinkHandle {
             room: Arc::new(Semaphore::new(INBOX_BYTES)),
             data: watch::Sender::new(None),
             ended: AtomicBool::new(false),
+            came: AtomicU8::new(0),
             opened,
             heard_out: watch::Sender::new(0),
             read_out: over.child_token(),
@@ -144,6 +147,13 @@ impl LinkHandle {
             self.opened.fetch_or(DATA_MARK, Ordering::AcqRel);
         }
         Some(send)
+    }
+
+    /// Notes a stream of the other end. False if there was one of this kind already: a link has one of each, which
+    /// bounds what is read of it ahead.
+    pub(super) fn takes(&self, kind: u8) -> bool {
+        let mark = 1u8.checked_shl(kind.into()).unwrap_or(0);
+        self.came.fetch_or(mark, Ordering::AcqRel) & mark == 0
     }
 
     /// A stream of the other end has been read to its end.

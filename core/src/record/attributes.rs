@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     limits::{MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES},
@@ -26,7 +26,35 @@ pub enum Value {
     /// Opaque bytes.
     Bytes(Bytes),
     /// Several values. Lists do not nest.
-    List(Vec<Self>),
+    List(#[serde(deserialize_with = "flat")] Vec<Self>),
+}
+
+/// What may be in a list: nothing that could lead a decoder ever deeper.
+#[derive(Deserialize)]
+enum Single {
+    String(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Time(Timestamp),
+    Bytes(Bytes),
+}
+
+impl From<Single> for Value {
+    fn from(single: Single) -> Self {
+        match single {
+            Single::String(text) => Self::String(text),
+            Single::Integer(number) => Self::Integer(number),
+            Single::Float(number) => Self::Float(number),
+            Single::Boolean(flag) => Self::Boolean(flag),
+            Single::Time(time) => Self::Time(time),
+            Single::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
+fn flat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    Ok(Vec::<Single>::deserialize(deserializer)?.into_iter().map(Value::from).collect())
 }
 
 macro_rules! value_from {
