@@ -144,8 +144,13 @@ impl Engine {
     /// [`PublishError::Credential`] if it is not known, and as [`issue`](Engine::issue).
     pub fn revoke_invite(&mut self, now: Now, key: PeerId) -> Result<(), PublishError> {
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let id = members.invite_id(key).ok_or(CredentialFault::Malformed)?;
-        self.revoke(now, Revoked::Invite(id))
+        let mut result = Err(CredentialFault::Malformed.into());
+        for id in members.invite_ids(key) {
+            let revoked = self.revoke(now, Revoked::Invite(id));
+            // Another's invitation that claims the same key may stand in the way of nothing.
+            result = if result.is_ok() { result } else { revoked };
+        }
+        result
     }
 
     fn revoke(&mut self, now: Now, target: Revoked) -> Result<(), PublishError> {

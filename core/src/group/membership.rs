@@ -342,10 +342,12 @@ impl Membership {
         self.entries.values().filter(by_it).count()
     }
 
-    /// The invitation with this key.
-    pub(super) fn invite(&self, key: PeerId) -> Option<(&Entry, &Invite)> {
-        let mut found = self.entries.values().filter_map(|entry| Some((entry, entry.invite()?)));
-        found.find(|(_, invite)| invite.key == key)
+    /// The invitations with this key, the highest role first: one, unless somebody claims another's key.
+    pub(super) fn invites(&self, key: PeerId) -> Vec<(&Entry, &Invite)> {
+        let all = self.entries.values().filter_map(|entry| Some((entry, entry.invite()?)));
+        let mut found: Vec<_> = all.filter(|(_, invite)| invite.key == key).collect();
+        found.sort_by_key(|(_, invite)| std::cmp::Reverse(invite.role));
+        found
     }
 
     /// The password rule in force, with who made it.

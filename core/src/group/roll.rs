@@ -153,8 +153,24 @@ impl Membership {
         admitter: PeerId,
         now: Timestamp,
     ) -> Result<(CredentialId, &Invite), InviteFault> {
-        let (entry, invite) = self.invite(key).ok_or(InviteFault::Unknown)?;
-        if self.is_invite_revoked(&entry.id) {
+        let mut fault = None;
+        for (entry, invite) in self.invites(key) {
+            match self.check_invite(entry, invite, admitter, now) {
+                Ok(()) => return Ok((entry.id, invite)),
+                Err(why) => fault = fault.or(Some(why)),
+            }
+        }
+        Err(fault.unwrap_or(InviteFault::Unknown))
+    }
+
+    fn check_invite(
+        &self,
+        entry: &Entry,
+        invite: &Invite,
+        admitter: PeerId,
+        now: Timestamp,
+    ) -> Result<(), InviteFault> {
+        if !self.is_backed(entry, invite, now) {
             return Err(InviteFault::Revoked);
         }
         if invite.not_after <= now {
@@ -166,12 +182,19 @@ impl Membership {
         if !invite.admitters.is_empty() && !invite.admitters.contains(&admitter) {
             return Err(InviteFault::NotAdmitter);
         }
-        Ok((entry.id, invite))
+        Ok(())
     }
 
-    /// The id of the invitation of this key.
-    pub fn invite_id(&self, key: PeerId) -> Option<CredentialId> {
-        self.invite(key).map(|(entry, _)| entry.id)
+    /// True if an invitation was not taken back, and whoever made it may still give what it gives: the removed must
+    /// not come in again by a link they kept.
+    fn is_backed(&self, entry: &Entry, invite: &Invite, now: Timestamp) -> bool {
+        let may = |standing: Standing| standing.role.may_grant(invite.role);
+        !self.is_invite_revoked(&entry.id) && self.member(entry.issuer, now).is_some_and(may)
+    }
+
+    /// The ids of the invitations of this key.
+    pub fn invite_ids(&self, key: PeerId) -> Vec<CredentialId> {
+        self.invites(key).into_iter().map(|(entry, _)| entry.id).collect()
     }
 
     /// The invitations that can still be used: key, invitation, issuer, and how many came by it.
@@ -179,14 +202,14 @@ impl Membership {
         let invites = self.entries.values().filter_map(|entry| Some((entry, entry.invite()?)));
         let open = invites.filter(|(entry, invite)| {
             let uses = self.uses(&entry.id);
-            !self.is_invite_revoked(&entry.id) && invite.not_after > now && uses < invite.uses as usize
+            self.is_backed(entry, invite, now) && invite.not_after > now && uses < invite.uses as usize
         });
         open.map(|(entry, invite)| (invite.key, invite.clone(), entry.issuer, self.uses(&entry.id))).collect()
     }
 
     /// Who is named to let people in by an invitation; empty: whoever may let in.
     pub fn admitters_of(&self, key: PeerId) -> &[PeerId] {
-        self.invite(key).map_or(&[], |(_, invite)| &invite.admitters)
+        self.invites(key).first().map_or(&[], |(_, invite)| &invite.admitters)
     }
 
     /// Those who may let others in now.
