@@ -207,5 +207,7 @@ pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
 pub const MAX_PROOF: usize = 1024;
 /// How long a link for joining may last.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Links for joining at once; further ones are told to come later.
+pub const MAX_JOINS: usize = 64;
 /// Smallest record limit of a group: credentials must fit.
 pub const MIN_GROUP_RECORD: u32 = 64 * 1024;

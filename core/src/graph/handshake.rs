@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ids::{ConnectionId, LinkId, NodeId},
     io::Output,
-    limits::{HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_HANDSHAKES, REFERRALS},
+    limits::{HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_HANDSHAKES, MAX_JOINS, REFERRALS},
     link::FailureReason,
     record::{DeviceCertificate, NodeAddr},
     time::Now,
@@ -83,7 +83,8 @@ impl Overlay {
             return self.misbehaved(now, id);
         }
         if let Some(reason) = self.refusal(now, id, node, &connect) {
-            let referrals = if reason == RefuseReason::Busy { self.referrals(&node) } else { Vec::new() };
+            let refers = reason == RefuseReason::Busy && connect.purpose != Purpose::Join;
+            let referrals = if refers { self.referrals(&node) } else { Vec::new() };
             self.send(id, &Message::Refuse(Refuse { reason, referrals }));
             self.links.remove(&id);
             return self.outputs.push_back(Output::Close { link: id });
@@ -95,22 +96,26 @@ impl Overlay {
         let Some(genesis) = self.genesis.clone() else {
             return self.drop_link(now, id, FailureReason::Refused);
         };
+        // Who is no member yet is told of nobody, and nothing is believed.
+        let joins = connect.purpose == Purpose::Join;
         let welcome = Welcome {
             device: self.device.clone(),
             addr: self.own_address(),
             genesis,
             instance: self.instance,
             peer_time: self.peer_time(now),
-            referrals: if connect.wants_referrals { self.referrals(&node) } else { Vec::new() },
+            referrals: if connect.wants_referrals && !joins { self.referrals(&node) } else { Vec::new() },
             mark: self.marks.current(),
             credentials: self.credentials.clone(),
         };
         self.send(id, &Message::Welcome(Box::new(welcome)));
         let addr = connect.addr.trimmed();
-        if !addr.is_bare() {
-            self.add_contact(now, addr.clone(), Some(connect.device.peer));
+        if !joins {
+            if !addr.is_bare() {
+                self.add_contact(now, addr.clone(), Some(connect.device.peer));
+            }
+            self.hear_mark(now, Some(&addr), connect.mark);
         }
-        self.hear_mark(now, Some(&addr), connect.mark);
         if let Some(link) = self.links.get_mut(&id) {
             link.purpose = connect.purpose;
             link.addr = addr;
@@ -251,7 +256,11 @@ impl Overlay {
         }
         match connect.purpose {
             Purpose::Direct => (!self.accept_direct).then_some(RefuseReason::DirectNotAccepted),
-            Purpose::Probe | Purpose::Join => None,
+            Purpose::Probe => None,
+            Purpose::Join => {
+                let joins = self.links.values().filter(|l| l.is_ready(Purpose::Join)).count();
+                (joins >= MAX_JOINS).then_some(RefuseReason::Busy)
+            }
             Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
                 Some(RefuseReason::Duplicate)
             }

@@ -13,7 +13,7 @@ use crate::{
     limits::PING_MISSES,
     link::FailureReason,
     time::{Mono, Now},
-    wire::{Message, Ping, Purpose},
+    wire::{Mark, Message, Ping, Purpose},
 };
 
 /// Unanswered pings remembered for round-trip times.
@@ -66,7 +66,7 @@ impl Overlay {
     pub(super) fn on_ping(&mut self, now: Now, id: LinkId, ping: Ping) {
         let pong = Ping { seq: ping.seq, peer_time: self.peer_time(now), mark: self.marks.current() };
         self.send(id, &Message::Pong(pong));
-        self.hear_mark(now, None, ping.mark);
+        self.hear_members_mark(now, id, ping.mark);
     }
 
     pub(super) fn on_pong(&mut self, now: Now, id: LinkId, pong: Ping) {
@@ -84,7 +84,13 @@ impl Overlay {
         if read_clock && link.purpose == Purpose::Neighbor {
             self.clock.observe(now.wall, pong.peer_time, rtt);
         }
-        self.hear_mark(now, None, pong.mark);
+        self.hear_members_mark(now, id, pong.mark);
+    }
+
+    fn hear_members_mark(&mut self, now: Now, id: LinkId, mark: Mark) {
+        if self.links.get(&id).is_some_and(|link| link.purpose != Purpose::Join) {
+            self.hear_mark(now, None, mark);
+        }
     }
 
     fn ping(&mut self, now: Now, id: LinkId, interval: Duration) {

@@ -61,8 +61,8 @@ impl Overlay {
     }
 
     pub(super) fn on_goodbye(&mut self, now: Now, link: LinkId, goodbye: Goodbye) {
-        let Some(node) = self.links.get(&link).map(|l| l.node) else { return };
-        for referral in goodbye.referrals {
+        let Some((node, purpose)) = self.links.get(&link).map(|l| (l.node, l.purpose)) else { return };
+        for referral in goodbye.referrals.into_iter().filter(|_| purpose != Purpose::Join) {
             self.add_contact(now, referral, None);
         }
         let (rest, why) = match goodbye.reason {
