@@ -1,6 +1,6 @@
 //! From the database to a running graph, and back when it closes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::Engine;
 use crate::{
@@ -118,8 +118,22 @@ impl Engine {
                 _ => bad.push(key),
             }
         }
+        if self.genesis.is_none() {
+            return Ok(None);
+        }
+        bad.extend(self.unsound(now, &records));
+        for key in bad {
+            tracing::warn!(element = %key.element.short(), "a stored record does not hold; it is thrown out");
+            self.store.discard(&key)?;
+            self.meta_written = true;
+        }
+        Ok(next)
+    }
+
+    /// Which of the stored records nobody signed as they are, or break a rule.
+    pub(super) fn unsound(&mut self, now: Now, records: &[SignedRecord]) -> BTreeSet<RecordKey> {
         let seed = rand::RngExt::random(&mut self.rng);
-        let Some(genesis) = &self.genesis else { return Ok(None) };
+        let Some(genesis) = &self.genesis else { return BTreeSet::new() };
         let context = AdmitContext {
             genesis,
             peer_time: self.overlay.peer_time(now),
@@ -127,13 +141,7 @@ impl Engine {
             seed,
             parallel: self.parallel,
         };
-        bad.extend(find_unsound(&self.graph, &records, &context).into_iter().map(SignedRecord::key));
-        for key in bad {
-            tracing::warn!(element = %key.element.short(), "a stored record does not hold; it is thrown out");
-            self.store.discard(&key)?;
-            self.meta_written = true;
-        }
-        Ok(next)
+        find_unsound(&self.graph, records, &context).into_iter().map(SignedRecord::key).collect()
     }
 
     pub(super) fn keep_contacts(&mut self, now: Now) -> Result<(), StoreError> {

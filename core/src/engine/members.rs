@@ -1,7 +1,7 @@
 //! Membership at work: credentials learnt from records, links held to them, records withdrawn with their author,
 //! members told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -83,6 +83,9 @@ impl Engine {
         let (envelopes, _) = self.store.envelopes(&only, RecordKey::MIN, None, usize::MAX)?;
         let decoded = envelopes.into_iter().filter_map(|b| SignedRecord::decode_stored(&self.graph, b).ok());
         let mut waiting: Vec<SignedRecord> = decoded.collect();
+        // Rights rest on these: an altered file must not give any, not even until all of it was checked.
+        let unsound: BTreeSet<RecordKey> = self.unsound(now, &waiting);
+        waiting.retain(|record| !unsound.contains(&record.key()));
         // Parents first; what never fits is damaged and goes with the check of stored records.
         loop {
             let (fit, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|r| members.vet(r).is_ok());
