@@ -166,15 +166,30 @@ impl Engine {
     fn admit_batch(
         &mut self,
         now: Now,
-        batch: Vec<Candidate>,
+        mut batch: Vec<Candidate>,
         arrived: &mut Vec<(LinkId, u32, RecordKey)>,
     ) -> Result<(Vec<SignedRecord>, Vec<Candidate>), StoreError> {
-        let (mut taken, mut deferred) = (Vec::new(), Vec::new());
-        let (records, sources): (Vec<_>, Vec<_>) = batch.into_iter().map(|c| (c.record, c.source)).unzip();
-        let Some(genesis) = &self.genesis else { return Ok((taken, deferred)) };
-        if records.is_empty() {
-            return Ok((taken, deferred));
+        let mut sorted = (Vec::new(), Vec::new());
+        while !batch.is_empty() {
+            let rest = batch.split_off(batch.len().min(CHECKED_AT_ONCE));
+            self.admit_some(now, batch, arrived, &mut sorted)?;
+            batch = rest;
+            // Whoever was thrown out meanwhile costs no further signature.
+            let out = |link| self.strikes.get(&link).is_some_and(|strikes| *strikes >= MAX_STRIKES);
+            batch.retain(|candidate| !candidate.source.link().is_some_and(out));
         }
+        Ok(sorted)
+    }
+
+    fn admit_some(
+        &mut self,
+        now: Now,
+        batch: Vec<Candidate>,
+        arrived: &mut Vec<(LinkId, u32, RecordKey)>,
+        (taken, deferred): &mut (Vec<SignedRecord>, Vec<Candidate>),
+    ) -> Result<(), StoreError> {
+        let (records, sources): (Vec<_>, Vec<_>) = batch.into_iter().map(|c| (c.record, c.source)).unzip();
+        let Some(genesis) = &self.genesis else { return Ok(()) };
         let seed = rand::RngExt::random(&mut self.rng);
         let (peer_time, policy) = (self.peer_time(now), self.policy());
         let context = AdmitContext { genesis, peer_time, policy, seed, parallel: self.parallel };
@@ -190,7 +205,7 @@ impl Engine {
                 Admission::Verified(record) => {
                     let put = self.store.put(&record)?;
                     self.stamper.observe(record.signed().header().hlc);
-                    self.take_credential(&record, &put, &mut taken);
+                    self.take_credential(&record, &put, taken);
                     self.staged.push(Staged { record, put, source });
                 }
                 Admission::Held { record, until } => {
@@ -207,7 +222,7 @@ impl Engine {
                 Admission::Rejected { key, reason } => self.on_rejected(now, source, key, &reason),
             }
         }
-        Ok((taken, deferred))
+        Ok(())
     }
 
     /// Notes a credential that was stored. Of two envelopes of one credential, which only its issuer can make, the one
@@ -277,6 +292,8 @@ impl Engine {
     }
 }
 
+/// Signatures checked before the verdict on their senders: what a thrown-out node can cost. Two threads share so many.
+const CHECKED_AT_ONCE: usize = 512;
 /// Records turned into stubs in one step.
 const EXPIRE_BATCH: usize = 1024;
 /// Time between two sweeps for tombstones past their horizon.

@@ -78,11 +78,15 @@ impl Engine {
         let lifetime = Duration::from_millis(rule.lifetime_ms);
         let came = Came { peer, name, role: rule.role, lifetime: Some(lifetime), invite: None, renew: false };
         // Whoever was made an admitter lately has none yet.
-        let verifier = self.verifier().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
+        if !rule.verifiers.iter().any(|(admitter, _)| *admitter == self.device.peer) {
+            return Err(Denial::of(JoinDenied::NotAdmitter));
+        }
         if let Err(wait) = self.group.throttle.begin(now.mono, node) {
             let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
             return Err(Denial::of(JoinDenied::Throttled(seconds)));
         }
+        // Only now what costs: guesses beyond the limit are cheap to turn away.
+        let verifier = self.verifier().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         let context = self.proof_context(link, false).ok_or_else(wrong)?;
         let (pending, answer) =
             verifier.respond(request, &context, self.rng.random()).map_err(|_| wrong())?;
