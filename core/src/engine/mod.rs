@@ -30,6 +30,8 @@ use crate::{
     wire::{Announce, Message},
 };
 
+#[cfg(test)]
+mod adversary_tests;
 mod commands;
 mod effects;
 mod feed;

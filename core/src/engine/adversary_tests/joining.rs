@@ -1,0 +1,304 @@
+//! Joining with what is not one's own, is no longer good, or is guessed.
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::{
+    crypto::{Domain, PasswordProof, PasswordVerifier},
+    engine::{Removal, joining::JoinFailure},
+    limits::{MAX_JOINS, SKEW_HOLD},
+    wire::{JoinDenied, JoinMessage, join_proof},
+};
+
+const WEEK: (Duration, Option<Duration>) = (Duration::from_secs(7 * 86_400), None);
+
+/// A link for several that a member made; its secret key.
+fn link_by(village: &mut Village, who: usize, uses: u32) -> SecretKey {
+    let key = SecretKey::from_bytes(&village.rng.random());
+    let public = key.peer();
+    let made = village.act(who, |e, now| e.invite(now, public, Role::Member, uses, WEEK, Vec::new()));
+    made.unwrap();
+    key
+}
+
+/// Comes by a link: the proof is over what is given.
+fn prove(village: &Village, caller: &Caller, key: &SecretKey) -> Message {
+    let said = join_proof(&caller.exporter, &caller.identity.peer(), &caller.node);
+    let signature = key.sign(Domain::Join, village.graph().as_bytes(), &said);
+    invite(key.peer(), signature)
+}
+
+fn invite(key: PeerId, signature: [u8; 64]) -> Message {
+    Message::Join(Box::new(JoinMessage::Invite { key, signature, name: "Eve".into() }))
+}
+
+/// The outcome of asking; `Ok` if let in.
+fn outcome(answers: &[Message]) -> Result<(), Option<JoinDenied>> {
+    answers
+        .iter()
+        .find_map(|answer| match answer {
+            Message::Join(join) => match &**join {
+                JoinMessage::Granted { .. } => Some(Ok(())),
+                JoinMessage::Denied { reason, .. } => Some(Err(Some(*reason))),
+                _ => None,
+            },
+            _ => None,
+        })
+        .unwrap_or(Err(None))
+}
+
+fn ask_with(
+    village: &mut Village,
+    to: usize,
+    identity: &SecretKey,
+    key: &SecretKey,
+) -> Result<(), Option<JoinDenied>> {
+    let caller = Caller::new(village, identity.clone());
+    let welcome = caller.connect(village, to, Purpose::Join, Vec::new());
+    assert!(matches!(welcome, Some(Message::Welcome(_))), "{welcome:?}");
+    let message = prove(village, &caller, key);
+    let answers = caller.say(village, to, &message);
+    caller.hang_up(village, to);
+    outcome(&answers)
+}
+
+fn fresh(village: &mut Village) -> SecretKey {
+    SecretKey::from_bytes(&village.rng.random())
+}
+
+#[test]
+fn s2_s6_a_proof_of_another_link_node_or_identity_is_worth_nothing() {
+    let mut village = generations(0x52);
+    let key = link_by(&mut village, 0, 9);
+    let (eve, victim) = (fresh(&mut village), fresh(&mut village));
+    let theirs = Caller::new(&mut village, victim);
+    let Message::Join(overheard) = prove(&village, &theirs, &key) else { unreachable!() };
+    let JoinMessage::Invite { signature: overheard, .. } = *overheard else { unreachable!() };
+    let caller = Caller::new(&mut village, eve.clone());
+    let me = eve.peer();
+    let sign = |by: &SecretKey, domain, said: &[u8]| by.sign(domain, village.graph().as_bytes(), said);
+    let own = join_proof(&caller.exporter, &me, &caller.node);
+    let tries = [
+        overheard,
+        sign(&eve, Domain::Join, &own),
+        sign(&key, Domain::Record, &own),
+        sign(&key, Domain::Join, &join_proof(&[7; 32], &me, &caller.node)),
+        sign(&key, Domain::Join, &join_proof(&caller.exporter, &theirs.identity.peer(), &caller.node)),
+        sign(&key, Domain::Join, &join_proof(&caller.exporter, &me, &theirs.node)),
+        [0; 64],
+    ];
+    for (number, signature) in tries.into_iter().enumerate() {
+        let caller = Caller { identity: eve.clone(), link: LinkId(number as u64), ..caller };
+        caller.connect(&mut village, 0, Purpose::Join, Vec::new());
+        let answers = caller.say(&mut village, 0, &invite(key.peer(), signature));
+        assert_eq!(outcome(&answers), Err(Some(JoinDenied::WrongProof)), "try {number}");
+        caller.hang_up(&mut village, 0);
+    }
+    assert_eq!(ask_with(&mut village, 0, &eve, &key), Ok(()), "the holder of the link comes in");
+}
+
+#[test]
+fn s27_links_made_by_the_removed_and_shown_to_the_removed_let_nobody_in() {
+    let mut village = Village::new(0x27, 3);
+    assert!(village.grant(0, 1, Role::Inviter) && village.grant(0, 2, Role::Member));
+    village.converge(0x27);
+    village.act(0, |engine, now| engine.listen(now)).unwrap();
+    let (his, hers) = (link_by(&mut village, 1, 9), link_by(&mut village, 0, 9));
+    village.converge(0x27);
+    let friend = fresh(&mut village);
+    assert_eq!(ask_with(&mut village, 0, &friend, &his), Ok(()));
+    let (removed, demoted) = (village.keys[1].clone(), village.keys[2].clone());
+    village.act(0, |engine, now| engine.remove(now, removed.peer(), "", Removal::default())).unwrap();
+    // The one who was removed, with the link another made; and with his own, under another identity.
+    assert_eq!(ask_with(&mut village, 0, &removed, &hers), Err(Some(JoinDenied::Removed)));
+    let again = fresh(&mut village);
+    let refused = ask_with(&mut village, 0, &again, &his);
+    assert!(matches!(refused, Err(Some(JoinDenied::Revoked | JoinDenied::Unknown))), "{refused:?}");
+    let open: Vec<PeerId> = {
+        let now = village.engines[0].peer_time(village.now());
+        village.engines[0].membership().unwrap().open_invites(now).into_iter().map(|(key, ..)| key).collect()
+    };
+    assert_eq!(open, [hers.peer()], "nor is it listed as open");
+    // Who may not let in any more has no links either.
+    village.act(0, |engine, now| engine.set_role(now, demoted.peer(), Role::Inviter)).unwrap();
+    village.copy(0, 2);
+    let link = link_by(&mut village, 2, 9);
+    village.copy(2, 0);
+    village.pass(1);
+    village.act(0, |engine, now| engine.set_role(now, demoted.peer(), Role::Member)).unwrap();
+    let (friend, other) = (fresh(&mut village), fresh(&mut village));
+    assert!(ask_with(&mut village, 0, &friend, &link).is_err());
+    assert_eq!(ask_with(&mut village, 0, &other, &hers), Ok(()), "other links are as good as before");
+}
+
+#[test]
+fn s27_nobody_spoils_anothers_link_by_claiming_its_key() {
+    for seed in 0..8 {
+        let mut village = Village::new(seed, 2);
+        assert!(village.grant(0, 1, Role::Inviter));
+        village.converge(seed);
+        village.act(0, |engine, now| engine.listen(now)).unwrap();
+        let link = link_by(&mut village, 0, 3);
+        village.converge(seed);
+        village.pass(1);
+        let (key, soon) = (link.peer(), (Duration::from_secs(1), None));
+        village.act(1, |e, now| e.invite(now, key, Role::Reader, 1, soon, Vec::new())).unwrap();
+        village.converge(seed);
+        village.pass(10);
+        let joiner = fresh(&mut village);
+        assert_eq!(ask_with(&mut village, 0, &joiner, &link), Ok(()), "seed {seed}");
+        let now = village.engines[0].peer_time(village.now());
+        let standing = village.engines[0].membership().unwrap().member(joiner.peer(), now).unwrap();
+        assert_eq!(standing.role, Role::Member, "seed {seed}");
+    }
+}
+
+#[test]
+fn s25_ten_thousand_guesses_over_links_and_twenty_an_hour_are_heard() {
+    let mut village = Village::new(0x25, 1);
+    village.act(0, |engine, now| engine.listen(now)).unwrap();
+    let verifier = PasswordVerifier::new("correct horse battery", village.rng.random());
+    village.act(0, |e, now| e.set_password(now, Some(&verifier), Role::Member, None)).unwrap();
+    // Every guess by another identity on another node, one a second.
+    let (_, request) = PasswordProof::start(Zeroizing::new("a guess".into()), [4; 32]);
+    let (mut heard, mut lengths) = (Vec::new(), std::collections::BTreeSet::new());
+    for second in 0..10_000u64 {
+        let eve = SecretKey::from_bytes(&[(second % 251) as u8; 32]);
+        let caller = Caller::new(&mut village, eve);
+        caller.connect(&mut village, 0, Purpose::Join, Vec::new());
+        let message = JoinMessage::Password { request: request.clone().into(), name: String::new() };
+        let answers = caller.say(&mut village, 0, &Message::Join(Box::new(message)));
+        for answer in answers {
+            match answer {
+                Message::Join(join) => match *join {
+                    JoinMessage::Challenge(bytes) => {
+                        heard.push(second);
+                        lengths.insert(bytes.len());
+                    }
+                    JoinMessage::Denied { reason: JoinDenied::Throttled(_), .. } => {}
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            }
+        }
+        caller.hang_up(&mut village, 0);
+        village.pass(1);
+    }
+    for hour in 0..3u64 {
+        let count = heard.iter().filter(|at| (hour * 3600..(hour + 1) * 3600).contains(*at)).count();
+        assert!(count <= 20, "{count} in hour {hour}");
+    }
+    assert!(heard.len() >= 20, "nor is the door shut for good: {}", heard.len());
+    assert_eq!(lengths.len(), 1, "all answers look alike");
+    assert_eq!(village.engines[0].members(village.now()).len(), 1);
+}
+
+#[test]
+fn s16_those_who_ask_to_join_are_so_many_at_once_and_in_nobodys_way() {
+    let mut village = generations(0x516);
+    let chain = [1, 2].map(|who| grant_of(&village, 0, who).0.bytes().clone()).to_vec();
+    let mut welcome = 0;
+    for _ in 0..200 {
+        let eve = fresh(&mut village);
+        let caller = Caller::new(&mut village, eve);
+        match caller.connect(&mut village, 0, Purpose::Join, Vec::new()) {
+            Some(Message::Welcome(_)) => welcome += 1,
+            Some(Message::Refuse(refuse)) => assert!(refuse.referrals.is_empty(), "{refuse:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(welcome, MAX_JOINS);
+    let ben = village.keys[2].clone();
+    let ben = Caller::new(&mut village, ben);
+    let answer = ben.connect(&mut village, 0, Purpose::Neighbor, chain);
+    assert!(matches!(answer, Some(Message::Welcome(_))), "{answer:?}");
+    // They have half a minute each.
+    village.pass(31);
+    village.act(0, |engine, now| engine.handle_timeout(now));
+    let eve = fresh(&mut village);
+    let late = Caller::new(&mut village, eve);
+    let answer = late.connect(&mut village, 0, Purpose::Join, Vec::new());
+    assert!(matches!(answer, Some(Message::Welcome(_))), "{answer:?}");
+}
+
+#[test]
+fn s7_a_membership_from_the_future_is_not_taken_and_leads_no_clock_astray() {
+    let mut village = Village::new(0x77, 3);
+    assert!(village.grant(0, 1, Role::Owner));
+    village.converge(0x77);
+    let (first, _) = grant_of(&village, 0, 1);
+    let (admin, joiner) = (village.keys[1].clone(), village.peer(2));
+    let (graph, parent) = (village.graph(), Some(credential_id(&first)));
+    let now = village.engines[2].peer_time(village.now());
+    for ahead in [SKEW_HOLD + Duration::from_secs(60), Duration::from_secs(365 * 86_400)] {
+        let grant = Grant {
+            subject: joiner,
+            name: String::new(),
+            role: Role::Member,
+            not_before: Timestamp(0),
+            not_after: None,
+            depth: 0,
+            invite: None,
+            renew: false,
+        };
+        let hlc = Hlc::at(now + ahead);
+        let last = sign(&graph, admin.peer(), &admin, &Credential::Grant(grant), (parent, hlc));
+        let chain = vec![first.bytes().clone(), last.bytes().clone()];
+        let taken = village.act(2, |engine, now| engine.accept_chain(now, chain));
+        assert_eq!(taken, Err(JoinFailure::BadGrant), "{ahead:?} ahead");
+        let next = village.engines[2].stamper.tick(now);
+        assert!(next.timestamp() <= now + Duration::from_secs(1), "{next:?}");
+    }
+}
+
+#[test]
+fn s3_s29_who_may_only_ask_to_join_learns_no_addresses_and_changes_nothing() {
+    let mut village = generations(0x29);
+    // A neighbor whose address a referral could tell.
+    let chain = [1, 2].map(|who| grant_of(&village, 0, who).0.bytes().clone()).to_vec();
+    let ben = village.keys[2].clone();
+    let ben = Caller::new(&mut village, ben);
+    assert!(matches!(ben.connect(&mut village, 0, Purpose::Neighbor, chain), Some(Message::Welcome(_))));
+    let (mark, contacts) = (village.engines[0].overlay.mark(), village.engines[0].overlay.contacts().count());
+
+    let eve = fresh(&mut village);
+    let caller = Caller::new(&mut village, eve);
+    let Some(Message::Welcome(welcome)) = caller.connect(&mut village, 0, Purpose::Join, Vec::new()) else {
+        panic!("a joiner is heard");
+    };
+    assert!(welcome.referrals.is_empty(), "{:?}", welcome.referrals);
+    let low = Mark { node: NodeId::from_bytes([0; 32]), beat: u64::MAX };
+    let ping = crate::wire::Ping { seq: 1, peer_time: Timestamp(u64::MAX), mark: low };
+    caller.say(&mut village, 0, &Message::Ping(ping));
+    let goodbye = crate::wire::Goodbye {
+        reason: crate::wire::GoodbyeReason::Asked,
+        referrals: vec![NodeAddr::at(NodeId::from_bytes([9; 32]), ["127.0.0.1:9".parse().unwrap()])],
+    };
+    caller.say(&mut village, 0, &Message::Goodbye(goodbye));
+    assert_eq!(village.engines[0].overlay.mark().node, mark.node);
+    assert_eq!(village.engines[0].overlay.contacts().count(), contacts);
+
+    // Records, announcements, comparisons: the link ends before any is looked at.
+    let note = village.publish(1, "secret").unwrap();
+    village.copy(1, 0);
+    let session = 1;
+    let digest = crate::wire::Digest { count: 0, hash: [0; 16] };
+    for message in [
+        Message::Graft { origin: 1, keys: vec![note.key()] },
+        Message::Push { origin: 1, records: vec![note.bytes().clone()] },
+        Message::Sync(crate::wire::SyncMessage::Open { session, digest, types: Vec::new() }),
+        Message::Sync(crate::wire::SyncMessage::Fetch {
+            session,
+            initiator: true,
+            request: 1,
+            keys: vec![note.key()],
+        }),
+    ] {
+        let eve = fresh(&mut village);
+        let caller = Caller::new(&mut village, eve);
+        caller.connect(&mut village, 0, Purpose::Join, Vec::new());
+        let answers = caller.say(&mut village, 0, &message);
+        assert!(answers.is_empty(), "{message:?}: {answers:?}");
+        assert!(village.engines[0].overlay.peer_of(caller.link).is_none(), "{message:?}");
+    }
+}
