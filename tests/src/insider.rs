@@ -1,37 +1,204 @@
 //! A stranger who holds the ticket and speaks the protocol by hand, from PROTOCOL.md: what a hostile or faulty
 //! implementation could do.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
+use bytes::Bytes;
 use iroh::{
     Endpoint, EndpointAddr, EndpointId, RelayMode, TransportAddr,
     endpoint::{Connection, RecvStream, SendStream, presets},
 };
 use peergraph::{
-    NodeAddr, NodeId, SecretKey, Ticket,
+    Genesis, GraphSecret, NodeAddr, NodeId, SecretKey, Ticket, Timestamp,
     record::DeviceCertificate,
     wire::{
-        ALPN, Connect, EXPORTER_LABEL, HELLO_LEN, Hello, Mark, Message, Purpose, Refuse, RefuseReason,
-        VERSION,
+        ALPN, Connect, EXPORTER_LABEL, HELLO_LEN, Hello, JoinMessage, Mark, Message, Purpose, Refuse,
+        RefuseReason, VERSION, Welcome,
     },
 };
 use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-/// The link number every insider uses.
+/// The link number every insider dials with.
 const LINK: u64 = 7;
 
 /// One hand-made link. Panics wherever an honest node would not answer as it must.
 #[derive(Debug)]
 pub struct Insider {
-    /// Its key as a node; also its identity.
+    /// Its key as an identity; also as a node, if it dialled a ticket.
     pub key: SecretKey,
+    /// 32 bytes that only the two ends of its connection know.
+    pub exporter: [u8; 32],
+    number: u64,
     connection: Connection,
     send: SendStream,
     receive: RecvStream,
     // Kept: the connection ends with it.
     _endpoint: Endpoint,
+}
+
+/// Somebody with a node of their own, who dials and is dialled.
+#[derive(Debug)]
+pub struct Impostor {
+    /// Its identity.
+    pub identity: SecretKey,
+    /// Its node.
+    pub node: NodeId,
+    endpoint: Endpoint,
+}
+
+/// All that came back to a greeting, and how the stream ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The end in words.
+    pub end: String,
+}
+
+impl Impostor {
+    /// Acts for this identity, on a new node.
+    ///
+    /// # Panics
+    /// If there is no socket.
+    pub async fn new(identity: SecretKey) -> Self {
+        Self::on(identity, SecretKey::from_bytes(&iroh::SecretKey::generate().to_bytes())).await
+    }
+
+    async fn on(identity: SecretKey, node: SecretKey) -> Self {
+        let endpoint = Endpoint::builder(presets::Minimal)
+            .relay_mode(RelayMode::Disabled)
+            .secret_key(iroh::SecretKey::from_bytes(&node.to_bytes()))
+            .alpns(vec![ALPN.to_vec()])
+            .clear_ip_transports()
+            .bind_addr("127.0.0.1:0".parse::<SocketAddr>().expect("an address"))
+            .expect("a good address")
+            .bind()
+            .await
+            .expect("a socket");
+        Self { identity, node: node.node(), endpoint }
+    }
+
+    /// Where it can be dialled.
+    pub fn addr(&self) -> NodeAddr {
+        NodeAddr::at(self.node, self.endpoint.bound_sockets())
+    }
+
+    /// A connection without a link.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn connection(&self, target: &NodeAddr) -> Connection {
+        let id = EndpointId::from_bytes(target.node.as_bytes()).expect("a node id");
+        let sockets = target.addrs.iter().map(|addr| TransportAddr::Ip(*addr));
+        self.endpoint.connect(EndpointAddr::from_parts(id, sockets), ALPN).await.expect("a connection")
+    }
+
+    /// Opens a stream with these bytes on a new connection, `greeting` made from its exporter.
+    ///
+    /// # Panics
+    /// If there is no connection, or no end to the answer in time.
+    pub async fn greet(&self, target: &NodeAddr, greeting: impl FnOnce(&[u8; 32]) -> Vec<u8>) -> Answer {
+        let connection = self.connection(target).await;
+        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
+        let _ = send.write_all(&greeting(&exporter(&connection))).await;
+        let _ = send.finish();
+        let mut bytes = Vec::new();
+        let read = async {
+            loop {
+                match receive.read_chunk(64 * 1024).await {
+                    Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+                    Ok(None) => return "finished".to_owned(),
+                    Err(error) => return error.to_string(),
+                }
+            }
+        };
+        let end = timeout(PATIENCE, read).await.expect("an end in time");
+        connection.close(0u32.into(), b"");
+        Answer { bytes, end }
+    }
+
+    /// Dials a node and proves to know the secret; `None` if it does not answer the hello.
+    ///
+    /// # Panics
+    /// If there is no connection.
+    pub async fn dial(&self, target: &NodeAddr, secret: &GraphSecret) -> Option<Insider> {
+        let connection = self.connection(target).await;
+        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
+        let exporter = exporter(&connection);
+        let hello = Hello::new(secret, &exporter, LINK, VERSION, true);
+        send.write_all(&hello.to_bytes()).await.expect("an open stream");
+        let mut answer = [0; HELLO_LEN];
+        let read = timeout(PATIENCE, receive.read_exact(&mut answer)).await.expect("an answer or a reset");
+        read.ok()?;
+        assert!(Hello::from_bytes(&answer).proves(secret, &exporter, false));
+        Some(self.link(LINK, connection, send, receive))
+    }
+
+    /// Waits to be dialled, and answers the hello with this version of the protocol.
+    ///
+    /// # Panics
+    /// If nobody who knows the secret comes in time.
+    pub async fn accept(&self, secret: &GraphSecret, version: u16) -> Insider {
+        let come = async {
+            let incoming = self.endpoint.accept().await.expect("an open endpoint");
+            let connection = incoming.await.expect("a connection");
+            let (mut send, mut receive) = connection.accept_bi().await.expect("a stream");
+            let mut hello = [0; HELLO_LEN];
+            receive.read_exact(&mut hello).await.expect("a hello");
+            let (hello, exporter) = (Hello::from_bytes(&hello), exporter(&connection));
+            assert!(hello.proves(secret, &exporter, true));
+            let answer = Hello::new(secret, &exporter, hello.link, version, false);
+            send.write_all(&answer.to_bytes()).await.expect("an open stream");
+            self.link(hello.link, connection, send, receive)
+        };
+        timeout(PATIENCE, come).await.expect("a caller in time")
+    }
+
+    /// What it says when it connects.
+    pub fn connect(&self, purpose: Purpose, credentials: Vec<Bytes>) -> Message {
+        Message::Connect(Box::new(Connect {
+            purpose,
+            device: DeviceCertificate::issue(&self.identity, self.node),
+            addr: NodeAddr::new(self.node),
+            expected: None,
+            wants_referrals: false,
+            urgent: false,
+            instance: 1,
+            mark: MARK,
+            credentials,
+        }))
+    }
+
+    /// What it says when it was connected to.
+    pub fn welcome(&self, genesis: Genesis, peer_time: Timestamp, credentials: Vec<Bytes>) -> Message {
+        Message::Welcome(Box::new(Welcome {
+            device: DeviceCertificate::issue(&self.identity, self.node),
+            addr: NodeAddr::new(self.node),
+            genesis,
+            instance: 1,
+            peer_time,
+            referrals: Vec::new(),
+            mark: MARK,
+            credentials,
+        }))
+    }
+
+    fn link(&self, number: u64, connection: Connection, send: SendStream, receive: RecvStream) -> Insider {
+        let exporter = exporter(&connection);
+        let (key, _endpoint) = (self.identity.clone(), self.endpoint.clone());
+        Insider { key, exporter, number, connection, send, receive, _endpoint }
+    }
+}
+
+/// Never the lowest: it shall not disturb the graph's own mark.
+const MARK: Mark = Mark { node: NodeId::from_bytes([255; 32]), beat: 1 };
+
+fn exporter(connection: &Connection) -> [u8; 32] {
+    let mut exporter = [0; 32];
+    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").expect("keying material");
+    exporter
 }
 
 impl Drop for Insider {
@@ -47,27 +214,8 @@ impl Insider {
     /// If there is no socket or no connection.
     pub async fn dial(ticket: &Ticket) -> Option<Self> {
         let key = SecretKey::from_bytes(&iroh::SecretKey::generate().to_bytes());
-        let endpoint = Endpoint::builder(presets::Minimal)
-            .relay_mode(RelayMode::Disabled)
-            .secret_key(iroh::SecretKey::from_bytes(&key.to_bytes()))
-            .bind()
-            .await
-            .expect("a socket");
-        let target = &ticket.nodes[0];
-        let id = EndpointId::from_bytes(target.node.as_bytes()).expect("a node id");
-        let sockets = target.addrs.iter().map(|addr| TransportAddr::Ip(*addr));
-        let connection =
-            endpoint.connect(EndpointAddr::from_parts(id, sockets), ALPN).await.expect("a connection");
-        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
-        let mut exporter = [0; 32];
-        connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").expect("keying material");
-        let hello = Hello::new(&ticket.secret, &exporter, LINK, VERSION, true);
-        send.write_all(&hello.to_bytes()).await.expect("an open stream");
-        let mut answer = [0; HELLO_LEN];
-        let read = timeout(PATIENCE, receive.read_exact(&mut answer)).await.expect("an answer or a reset");
-        read.ok()?;
-        assert!(Hello::from_bytes(&answer).proves(&ticket.secret, &exporter, false));
-        Some(Self { key, connection, send, receive, _endpoint: endpoint })
+        let impostor = Impostor::on(key.clone(), key).await;
+        impostor.dial(&ticket.nodes[0], &ticket.secret).await
     }
 
     /// Dials and becomes a neighbor, if need be once those before it are gone.
@@ -97,8 +245,7 @@ impl Insider {
             wants_referrals: false,
             urgent: false,
             instance: 1,
-            // Never the lowest: it shall not disturb the graph's own mark.
-            mark: Mark { node: NodeId::from_bytes([255; 32]), beat: 1 },
+            mark: MARK,
             credentials: Vec::new(),
         };
         insider.frame(&Message::Connect(Box::new(connect)).encode()).await;
@@ -107,6 +254,11 @@ impl Insider {
             Message::Refuse(Refuse { reason: RefuseReason::Busy, .. }) => None,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Sends a message on the control stream.
+    pub async fn say(&mut self, message: &Message) {
+        self.frame(&message.encode()).await;
     }
 
     /// Sends a frame on the control stream.
@@ -126,7 +278,7 @@ impl Insider {
     /// If the connection has ended.
     pub async fn stream(&self, kind: u8, bytes: &[u8]) {
         let mut stream = self.connection.open_uni().await.expect("an open connection");
-        let preamble = [&[kind][..], &LINK.to_le_bytes()].concat();
+        let preamble = [&[kind][..], &self.number.to_le_bytes()].concat();
         let _ = stream.write_all(&[&preamble, bytes].concat()).await;
         let _ = stream.finish();
     }
@@ -136,14 +288,34 @@ impl Insider {
     /// # Panics
     /// If none comes in time, or it cannot be read.
     pub async fn message(&mut self) -> Message {
+        self.next().await.expect("an open link")
+    }
+
+    /// The same; `None` if the link ends instead.
+    ///
+    /// # Panics
+    /// If nothing comes in time, or it cannot be read.
+    pub async fn next(&mut self) -> Option<Message> {
         let read = async {
             let mut len = [0; 4];
-            self.receive.read_exact(&mut len).await.expect("a frame");
+            self.receive.read_exact(&mut len).await.ok()?;
             let mut bytes = vec![0; u32::from_le_bytes(len) as usize];
-            self.receive.read_exact(&mut bytes).await.expect("the rest of the frame");
-            Message::decode(&bytes).expect("an honest node's message")
+            if bytes.is_empty() {
+                return None; // the end of the control stream
+            }
+            self.receive.read_exact(&mut bytes).await.ok()?;
+            Some(Message::decode(&bytes).expect("an honest node's message"))
         };
         timeout(PATIENCE, read).await.expect("a message in time")
+    }
+
+    /// The next message that is about joining; `None` if the link ends before.
+    pub async fn join_message(&mut self) -> Option<JoinMessage> {
+        loop {
+            if let Message::Join(message) = self.next().await? {
+                return Some(*message);
+            }
+        }
     }
 
     /// True if the other end closes the link within the patience of a test.

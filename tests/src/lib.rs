@@ -2,10 +2,15 @@
 
 pub mod identities;
 pub mod insider;
+pub mod leaks;
+pub mod tap;
 
 use std::{future::Future, time::Duration};
 
-use peergraph::{EventStream, Graph, Group, InviteLink, Node, NodeConfig, RecordDraft, Role, events::Event};
+use peergraph::{
+    EventStream, Graph, Group, InviteLink, Node, NodeConfig, PeerId, RecordDraft, Role, SecretKey,
+    events::Event, group::Credential, record::SignedRecord,
+};
 
 /// How long a condition may take on a busy machine before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,6 +29,25 @@ pub async fn node() -> Node {
 /// If it cannot be opened.
 pub async fn node_at(dir: &std::path::Path) -> Node {
     Node::start(NodeConfig::loopback().at(dir)).await.expect("a data directory and a loopback socket")
+}
+
+/// A node in memory on loopback that acts for this identity.
+///
+/// # Panics
+/// If the system gives no socket.
+pub async fn node_as(identity: &SecretKey) -> Node {
+    let config = NodeConfig { identity: Some(identity.clone()), ..NodeConfig::loopback() };
+    Node::start(config).await.expect("a loopback socket")
+}
+
+/// The grant that makes somebody a member by the creator's own word: what they show when they connect.
+///
+/// # Panics
+/// If there is none.
+pub async fn grant_of(group: &Group, peer: PeerId) -> SignedRecord {
+    let credentials = group.credentials().await.expect("an open group");
+    let names = |record: &SignedRecord| matches!(Credential::of(record), Some(Credential::Grant(g)) if g.subject == peer);
+    credentials.into_iter().find(names).expect("a grant")
 }
 
 /// A graph that listens on a new node in memory.

@@ -1,10 +1,6 @@
 //! Those who mean harm or are broken: strangers, insiders, altered databases, listeners on the wire.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use peergraph::{
     Attributes, ErrorKind, Graph, GraphSecret, ListQuery, NodeAddr, NodeId, OpenGraph, RecordDraft,
@@ -13,7 +9,9 @@ use peergraph::{
     time::Hlc,
     wire::{Mark, Message, Ping},
 };
-use peergraph_tests::{converge, eventually, founder, insider::Insider, joiner, node, node_at, note};
+use peergraph_tests::{
+    converge, eventually, founder, insider::Insider, joiner, node, node_at, note, tap::tap,
+};
 
 const CONTROL: u8 = 0;
 const RECORDS: u8 = 1;
@@ -166,35 +164,6 @@ async fn g46_s3_without_the_secret_nothing_is_said() {
     // Not one byte comes back: the stream is reset.
     assert!(Insider::dial(&ticket).await.is_none());
     first.shutdown().await;
-}
-
-/// A relay for UDP on loopback that keeps what passes.
-async fn tap(target: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
-    let front = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let back = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    back.connect(target).await.unwrap();
-    let (addr, heard) = (front.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
-    let keep = heard.clone();
-    tokio::spawn(async move {
-        let (mut out, mut home) = (vec![0; 65536], vec![0; 65536]);
-        let mut caller = None;
-        loop {
-            tokio::select! {
-                Ok((len, from)) = front.recv_from(&mut out) => {
-                    caller = Some(from);
-                    keep.lock().unwrap().extend_from_slice(&out[..len]);
-                    let _ = back.send(&out[..len]).await;
-                }
-                Ok(len) = back.recv(&mut home) => {
-                    keep.lock().unwrap().extend_from_slice(&home[..len]);
-                    if let Some(caller) = caller {
-                        let _ = front.send_to(&home[..len], caller).await;
-                    }
-                }
-            }
-        }
-    });
-    (addr, heard)
 }
 
 #[tokio::test(flavor = "multi_thread")]

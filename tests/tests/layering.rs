@@ -147,6 +147,22 @@ fn the_engine_and_all_below_it_are_pure() {
 }
 
 #[test]
+fn s17_maps_are_ordered_or_keyed() {
+    // Below the network every map is ordered (see `IMPURE`); above, the hash is the standard one with a random key. A
+    // faster hash without one would let strangers choose ids that fall into one place.
+    for word in ["HashMap", "HashSet"] {
+        assert!(IMPURE.contains(&word));
+    }
+    let unkeyed = ["Hasher", "RandomState", "fxhash", "rustc_hash", "ahash", "nohash", "FxHash", "hashbrown"];
+    for path in sources(Path::new(CORE)) {
+        let code = code(&path);
+        for line in code.lines().filter(|line| !line.contains("blake3::Hasher")) {
+            assert!(!unkeyed.iter().any(|word| line.contains(word)), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
 fn files_can_be_held_in_the_head() {
     let mut long = Vec::new();
     for path in sources(Path::new(CORE)) {
