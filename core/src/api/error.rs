@@ -339,6 +339,13 @@ impl From<SecretTextError> for Error {
     }
 }
 
+#[cfg(feature = "qr")]
+impl From<crate::group::QrError> for Error {
+    fn from(error: crate::group::QrError) -> Self {
+        Self::caused(ErrorKind::TooLarge, error.to_string(), error)
+    }
+}
+
 impl From<PropertiesError> for Error {
     fn from(error: PropertiesError) -> Self {
         let kind = match error {

@@ -12,6 +12,8 @@ mod invitation;
 mod membership;
 mod name;
 mod policy;
+#[cfg(feature = "qr")]
+mod qr;
 mod revocation;
 mod roll;
 mod secret;
@@ -25,6 +27,8 @@ pub use identity::{IdentityDescription, IdentityTextError};
 pub use invitation::{Access, Admission, Invitation, InvitationError, Way};
 pub use membership::{Membership, Standing, Unfit};
 pub use name::{NameError, PeerName, check_friendly_name};
+#[cfg(feature = "qr")]
+pub use qr::QrError;
 pub use roll::InviteFault;
 pub use secret::{IdentitySecret, SecretTextError};
 pub use throttle::Throttle;
