@@ -243,7 +243,10 @@ impl Node {
         };
         let candidates = asked.map_or_else(|| self.identities().list(), |identity| vec![identity]);
         candidates.into_iter().find(|identity| identity.peer_id() == *subject).ok_or_else(|| {
-            let message = format!("the invitation is for {}, not for this identity", subject.short());
+            let message = format!(
+                "the invitation is for identity {}, which is not here; ask for one for yourself",
+                subject.short()
+            );
             Error::new(ErrorKind::InvitationNotForYou, message)
         })
     }
@@ -289,7 +292,10 @@ impl WayIn {
             }
             Way::Link { key, access, .. } => (access, JoinBy::Key(SecretKey::from_bytes(key))),
             Way::Password { access } => {
-                let missing = || Error::new(ErrorKind::InvalidArgument, "this invitation wants a password");
+                let missing = || {
+                    let message = "this invitation wants a password, which is told another way";
+                    Error::new(ErrorKind::InvalidArgument, message)
+                };
                 (access, JoinBy::Password(password.ok_or_else(missing)?))
             }
         };
@@ -333,7 +339,7 @@ fn check_time(invitation: &Invitation) -> Result<()> {
     // This machine's clock may be wrong as well, so a little is let pass.
     let now = Timestamp::from(std::time::SystemTime::now());
     if invitation.not_after.is_some_and(|end| end + SKEW_HOLD < now) {
-        return Err(Error::new(ErrorKind::InvitationExpired, "the invitation has expired"));
+        return Err(Error::new(ErrorKind::InvitationExpired, "the invitation has expired: ask for another"));
     }
     if invitation.not_before > now + SKEW_HOLD {
         let message = "the invitation is not valid yet, or this machine's clock is wrong";
@@ -368,6 +374,12 @@ async fn ask(graph: &Graph, nodes: &[NodeAddr], by: &JoinBy, name: &str) -> Resu
         let inner = graph.inner();
         let info = match reach_for(graph, Target::Addr(addr), Purpose::Join).await {
             Ok(info) => info,
+            Err(error) if error.kind() == ErrorKind::Unreachable => {
+                let message = "nobody answered at any address of the invitation: somebody who may let others in \
+                               must be online";
+                worst = Error::new(ErrorKind::Unreachable, message);
+                continue;
+            }
             Err(error) => {
                 worst = error;
                 continue;
@@ -405,13 +417,17 @@ fn denied(reason: JoinDenied) -> Error {
             (ErrorKind::NotAuthorized, "nobody who was reached may let others in".into())
         }
         JoinDenied::Unknown => (ErrorKind::NotAuthorized, "the invitation is not known in the group".into()),
-        JoinDenied::Expired => (ErrorKind::InvitationExpired, "the invitation has expired".into()),
-        JoinDenied::UsedUp => (ErrorKind::InvitationUsedUp, "the invitation was used up by others".into()),
+        JoinDenied::Expired => {
+            (ErrorKind::InvitationExpired, "the invitation has expired: ask for another".into())
+        }
+        JoinDenied::UsedUp => {
+            (ErrorKind::InvitationUsedUp, "the invitation was used up by others: ask for another".into())
+        }
         JoinDenied::Revoked => (ErrorKind::InvitationRevoked, "the invitation was taken back".into()),
         JoinDenied::WrongProof => (ErrorKind::WrongPassword, "the password is wrong".into()),
         JoinDenied::NoPassword => (ErrorKind::NotAuthorized, "no password lets into this group".into()),
         JoinDenied::Throttled(seconds) => {
-            (ErrorKind::Throttled, format!("too many tries; wait {seconds} seconds before the next"))
+            (ErrorKind::Throttled, format!("too many tries; wait {seconds} s before the next"))
         }
         JoinDenied::Removed => (ErrorKind::Removed, "this identity was removed from the group".into()),
     };

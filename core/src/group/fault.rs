@@ -35,9 +35,9 @@ impl CredentialFault {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Malformed => "it is not a credential",
-            Self::NotAMember => "its issuer is not a member",
+            Self::NotAMember => "its author is not a member",
             Self::OutsideMembership => "it was written outside its author's membership",
-            Self::Role => "its issuer's role does not allow it",
+            Self::Role => "its author's role does not allow it",
             Self::RoleTooHigh => "nobody can give a role above their own",
             Self::OutlivesIssuer => "a membership cannot outlast its issuer's",
             Self::Period => "it ends before it begins",

@@ -12,7 +12,7 @@ use crate::{
     limits::{MAX_CHAIN, MAX_NAME, MAX_REFERRALS},
     record::{
         Genesis, GraphSecret, NodeAddr, Role,
-        text::{TextError, TextForm},
+        text::{TextError, TextForm, is_of_kind},
     },
     time::Timestamp,
     wire::decode_exact,
@@ -104,11 +104,19 @@ pub enum InvitationError {
     /// It does not begin with `peergraph-invitation:`.
     #[error("an invitation begins with \"peergraph-invitation:\"")]
     Prefix,
+    /// It is a ticket.
+    #[error(
+        "this is a ticket of a graph, not an invitation to a group: join it as a graph, or ask for an invitation"
+    )]
+    Ticket,
+    /// It is the description of an identity.
+    #[error("this describes an identity: give it to somebody who may invite, and get an invitation for it")]
+    Description,
     /// It has characters that base32 does not have.
-    #[error("the invitation has a character that cannot be in one")]
+    #[error("the invitation has a character that cannot be in one, such as a space or a line break")]
     Encoding,
     /// The check sum is wrong: cut off or mistyped.
-    #[error("the invitation is incomplete or mistyped")]
+    #[error("the invitation is incomplete or mistyped: copy the whole of it again")]
     Checksum,
     /// It was made by a later version.
     #[error("the invitation has version {0}, which this version does not know")]
@@ -217,7 +225,11 @@ impl FromStr for Invitation {
     type Err = InvitationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let content = FORM.decode(text)?;
+        let content = FORM.decode(text).map_err(|error| match error {
+            TextError::Prefix if is_of_kind(text, "peergraph:") => InvitationError::Ticket,
+            TextError::Prefix if is_of_kind(text, "peergraph-identity:") => InvitationError::Description,
+            error => error.into(),
+        })?;
         let invitation: Self = decode_exact(&content).map_err(|_| InvitationError::Malformed)?;
         invitation.check()?;
         Ok(invitation)
@@ -294,7 +306,9 @@ mod tests {
     fn m4_an_altered_invitation_is_told_from_a_mistyped_one() {
         let text = sample().to_string();
         let parse = |text: &str| text.parse::<Invitation>().unwrap_err();
-        assert_eq!(parse("peergraph:aaaa"), InvitationError::Prefix);
+        assert_eq!(parse("https://x"), InvitationError::Prefix);
+        assert_eq!(parse("peergraph:aaaa"), InvitationError::Ticket);
+        assert_eq!(parse("peergraph-identity:aaaa"), InvitationError::Description);
         assert_eq!(parse("peergraph-invitation:a!b"), InvitationError::Encoding);
         for cut in FORM.prefix.len()..text.len() {
             assert_eq!(parse(&text[..cut]), InvitationError::Checksum, "cut at {cut}");

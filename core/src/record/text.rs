@@ -31,6 +31,11 @@ pub(crate) enum TextError {
 
 const CHECKSUM: usize = 4;
 
+/// True if a text begins as another kind does: for errors that say what to do with it.
+pub(crate) fn is_of_kind(text: &str, prefix: &str) -> bool {
+    text.trim().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
 impl TextForm {
     /// The text of some content, in lower case.
     pub(crate) fn encode(&self, content: &[u8]) -> String {

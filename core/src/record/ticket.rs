@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     GraphSecret, NodeAddr,
-    text::{TextError, TextForm},
+    text::{TextError, TextForm, is_of_kind},
 };
 use crate::{
     ids::GraphId,
@@ -32,6 +32,9 @@ pub enum TicketError {
     /// It does not begin with `peergraph:`.
     #[error("a ticket begins with \"peergraph:\"")]
     Prefix,
+    /// It is an invitation to a group.
+    #[error("this is an invitation to a group, not a ticket of a graph: join it as a group")]
+    Invitation,
     /// It has characters that base32 does not have.
     #[error("the ticket has a character that cannot be in one")]
     Encoding,
@@ -79,7 +82,10 @@ impl FromStr for Ticket {
     type Err = TicketError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let content = FORM.decode(text)?;
+        let content = FORM.decode(text).map_err(|error| match error {
+            TextError::Prefix if is_of_kind(text, "peergraph-invitation:") => TicketError::Invitation,
+            error => error.into(),
+        })?;
         let ticket: Self = crate::wire::decode_exact(&content).map_err(|_| TicketError::Malformed)?;
         if ticket.nodes.len() > MAX_REFERRALS {
             return Err(TicketError::Malformed);
@@ -115,6 +121,7 @@ mod tests {
         let parse = |text: &str| text.parse::<Ticket>().unwrap_err();
         assert_eq!(parse(""), TicketError::Prefix);
         assert_eq!(parse("https://x"), TicketError::Prefix);
+        assert_eq!(parse("PEERGRAPH-INVITATION:AAAA"), TicketError::Invitation);
         assert_eq!(parse("peergraph:a!b"), TicketError::Encoding);
         for cut in FORM.prefix.len()..text.len() {
             assert_eq!(parse(&text[..cut]), TicketError::Checksum, "cut at {cut}");

@@ -65,7 +65,7 @@ pub enum RejectReason {
     #[error("it breaks a rule: {0}")]
     Rule(&'static str),
     /// The graph's policy says no.
-    #[error("the author may not write it: {0}")]
+    #[error("{0}")]
     NotAuthorized(&'static str),
 }
 
