@@ -1,18 +1,21 @@
-//! A chat room. Start it without arguments to open a room, with the ticket it prints to enter from elsewhere:
+//! A chat room for those who are invited. The first opens it; what it prints lets others in:
 //!
 //! ```text
 //! cargo run -p peergraph-examples --bin chat -- --name Ann
-//! cargo run -p peergraph-examples --bin chat -- --name Ben peergraph:...
+//! cargo run -p peergraph-examples --bin chat -- --name Ben --join peergraph-invitation:...
 //! ```
-//! Every line you type is a record of type `chat.message`; late comers see what was said before.
+//! With `--password WORDS` on both sides the invitation alone is not enough. Every line you type is a record of type
+//! `chat.message`, signed; late comers see what was said before. `/help` tells the rest.
 
-use std::{collections::BTreeSet, error::Error, process::ExitCode};
+use std::{error::Error, io::IsTerminal, process::ExitCode};
 
 use peergraph::{
-    Graph, Node, NodeId, RecordDraft, Ticket,
-    events::{Event, EventFilter, EventKind, NodeChange, NodeInfo, Start, SubscribeOptions},
+    CreateGroup, Group, Invitation, InviteLink, JoinGroup, Node, PeerId, RecordDraft, Role,
+    events::{Event, EventFilter, EventKind, MemberChange, Start, SubscribeOptions},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+const HELP: &str = "/members  /invite  /role NAME ROLE  /remove NAME  /quit";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -26,32 +29,43 @@ async fn main() -> ExitCode {
 }
 
 async fn chat() -> Result<(), Box<dyn Error>> {
-    let (name, ticket) = arguments()?;
+    let Arguments { name, password, join } = arguments()?;
     let node = Node::in_memory().await?;
-    let room = match ticket {
-        Some(ticket) => node.join(ticket).await?,
+    let room = match join {
+        Some(text) => {
+            let mut join = JoinGroup::parse(&text)?.named(name);
+            if let Some(password) = password {
+                join = join.password(password);
+            }
+            println!(
+                "Joining {} by the word of {}...",
+                join.invitation.group_name, join.invitation.issuer_name
+            );
+            node.join_group(join).await?
+        }
         None => {
-            let room = node.create_graph("Chat").await?;
-            room.listen().await?;
+            let mut room = CreateGroup::from("Chat");
+            room.rules.creator_name = name;
+            let room = node.create_group(room).await?;
+            show(&match password {
+                Some(password) => room.set_password(&password, Default::default()).await?,
+                None => invite(&room).await?,
+            });
             room
         }
     };
-    room.set_node_attributes(Some(&name)).await?;
-    println!("Others enter with this ticket:\n\n{}\n", room.ticket().await?);
+    println!("{HELP}");
 
-    let printer = tokio::spawn(print_events(room.clone()));
+    let printer = tokio::spawn(print_events(room.clone(), node.peer_id()));
     let mut lines = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
-            line = lines.next_line() => match line? {
-                Some(text) if text.trim().is_empty() => {}
-                Some(text) => {
-                    let draft = RecordDraft::new("chat.message", text)?.with("from", name.as_str());
-                    if let Err(error) = room.publish(draft).await {
-                        eprintln!("not sent: {error}");
-                    }
-                }
-                None => break,
+            line = lines.next_line() => match line?.as_deref().map(str::trim) {
+                None | Some("/quit") => break,
+                Some("") => {}
+                Some(line) => if let Err(error) = obey(&room, line).await {
+                    eprintln!("{error}");
+                },
             },
             _ = tokio::signal::ctrl_c() => break,
         }
@@ -61,23 +75,57 @@ async fn chat() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+async fn obey(room: &Group, line: &str) -> Result<(), Box<dyn Error>> {
+    match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["/members"] => {
+            for member in room.members().await? {
+                let role = member.role.map_or("", Role::name);
+                println!("  {} ({role}) {}", member.name, if member.is_present() { "" } else { "away" });
+            }
+        }
+        ["/invite"] => show(&invite(room).await?),
+        ["/role", name, role] => room.set_role(find(room, name).await?, role.parse()?).await?,
+        ["/remove", name] => room.remove(find(room, name).await?, Default::default()).await?,
+        _ if line.starts_with('/') => println!("{HELP}"),
+        _ => drop(room.publish(RecordDraft::new("chat.message", line.to_owned())?).await?),
+    }
+    Ok(())
+}
+
+/// A link for ten people, valid for a week.
+async fn invite(room: &Group) -> peergraph::Result<Invitation> {
+    room.invite_link(InviteLink { uses: 10, ..InviteLink::default() }).await
+}
+
+fn show(invitation: &Invitation) {
+    if let (true, Ok(code)) = (std::io::stdout().is_terminal(), invitation.qr_text()) {
+        println!("{code}");
+    }
+    println!("Others enter with --join and this text, or the code above:\n\n{invitation}\n");
+}
+
+async fn find(room: &Group, name: &str) -> Result<PeerId, Box<dyn Error>> {
+    let found = room.members().await?.into_iter().find(|member| member.name == name);
+    Ok(found.ok_or_else(|| format!("nobody here is called {name}"))?.peer)
+}
+
 /// Prints what was said, what is said, and who comes and goes.
-async fn print_events(room: Graph) -> Result<(), peergraph::Error> {
-    let filter = EventFilter::kinds([EventKind::RecordChanged, EventKind::NodeChanged])
+async fn print_events(room: Group, me: PeerId) -> Result<(), peergraph::Error> {
+    let filter = EventFilter::kinds([EventKind::RecordChanged, EventKind::MemberChanged])
         .record_types(["chat.message".parse().expect("a good name")]);
     let events = room.subscribe(SubscribeOptions::new(filter).start(Start::Snapshot))?;
-    let mut here = BTreeSet::new();
-    // This node is the first of them.
-    for node in room.nodes().await?.into_iter().skip(1) {
-        tell(&mut here, NodeChange::Connected, &node);
-    }
     while let Some(event) = events.next().await {
         match event {
-            Event::RecordChanged(change) => {
-                let from = change.record.attributes.text("from").unwrap_or("somebody").to_owned();
-                println!("{from}: {}", change.record.body_text().unwrap_or("(not text)"));
+            Event::RecordChanged(change) if !change.record.deleted => {
+                // Who wrote it is in its signature; a name in the text could be anybody's.
+                let author = change.record.author;
+                let name = room.member(author).await.map_or_else(|_| author.short().to_string(), |m| m.name);
+                println!("{name}: {}", change.record.body_text().unwrap_or("(not text)"));
             }
-            Event::NodeChanged { change, node } => tell(&mut here, change, &node),
+            Event::MemberChanged { change: MemberChange::Removed, member } if member.peer == me => {
+                println!("* you were removed; nobody gets what you write from now on");
+            }
+            Event::MemberChanged { change, member } => println!("* {}: {change:?}", member.name),
             Event::Lagged { dropped } => println!("* {dropped} comings and goings were missed"),
             _ => {}
         }
@@ -85,26 +133,24 @@ async fn print_events(room: Graph) -> Result<(), peergraph::Error> {
     Ok(())
 }
 
-/// Who has just joined gives the name a moment later, as an update.
-fn tell(here: &mut BTreeSet<NodeId>, change: NodeChange, node: &NodeInfo) {
-    let gone = change == NodeChange::Disconnected;
-    if gone && here.remove(&node.node) {
-        println!("* {} has left", node.attributes);
-    } else if !gone && !node.attributes.is_empty() && here.insert(node.node) {
-        println!("* {} is here", node.attributes);
-    }
+struct Arguments {
+    name: String,
+    password: Option<String>,
+    join: Option<String>,
 }
 
-fn arguments() -> Result<(String, Option<Ticket>), Box<dyn Error>> {
-    let mut name = format!("guest-{}", std::process::id());
-    let mut ticket = None;
+fn arguments() -> Result<Arguments, Box<dyn Error>> {
+    let name = format!("guest-{}", std::process::id());
+    let mut parsed = Arguments { name, password: None, join: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} wants a value"));
         match argument.as_str() {
-            "--name" => name = arguments.next().ok_or("--name wants a name")?,
-            "--help" | "-h" => return Err("usage: chat [--name NAME] [TICKET]".into()),
-            text => ticket = Some(text.parse()?),
+            "--name" => parsed.name = value()?,
+            "--password" => parsed.password = Some(value()?),
+            "--join" => parsed.join = Some(value()?),
+            _ => return Err("usage: chat [--name NAME] [--password WORDS] [--join INVITATION]".into()),
         }
     }
-    Ok((name, ticket))
+    Ok(parsed)
 }

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! cargo run -p peergraph-examples --bin shared_list -- ~/.list-a
-//! cargo run -p peergraph-examples --bin shared_list -- ~/.list-b peergraph:...
+//! cargo run -p peergraph-examples --bin shared_list -- ~/.list-b peergraph-invitation:...
 //! ```
-//! Commands: `add TEXT`, `done N`, `remove N`, `list`, `ticket`, `quit`.
+//! Commands: `add TEXT`, `done N`, `drop N`, `list`, `invite`, `members`, `quit`.
 
 use std::{error::Error, process::ExitCode};
 
 use peergraph::{
-    Graph, ListQuery, Node, OpenGraph, Record, RecordDraft, RecordUpdate, Ticket, Value,
+    CreateGroup, Group, JoinGroup, ListQuery, Node, Record, RecordDraft, RecordUpdate, Role, TypeRule, Value,
+    Who,
     events::{Event, EventFilter, EventKind},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -29,23 +30,24 @@ async fn main() -> ExitCode {
 
 async fn list() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: shared_list FOLDER [TICKET]")?;
-    let ticket = arguments.next().map(|text| text.parse::<Ticket>()).transpose()?;
+    let folder = arguments.next().ok_or("usage: shared_list FOLDER [INVITATION]")?;
     let node = Node::open(folder).await?;
-    let list = match (ticket, node.stored_graphs().first()) {
-        (Some(ticket), _) => node.join(ticket).await?,
+    let list = match (arguments.next(), node.stored_groups()?.first()) {
+        (Some(invitation), _) => node.join_group(JoinGroup::parse(&invitation)?).await?,
         (None, Some(id)) => {
-            let list = node.open_graph(*id, OpenGraph::default()).await?;
+            let list = node.open_group(*id).await?;
             list.listen().await?; // it finds the others by itself
             list
         }
         (None, None) => {
-            let list = node.create_graph("Shared list").await?;
-            list.listen().await?;
-            list
+            let mut list = CreateGroup::from("Shared list");
+            // By default one edits what one wrote; here everybody edits everything.
+            let (publish, edit) = (Role::Member, Who::Role(Role::Member));
+            list.rules.types.push(TypeRule { record_type: ITEM.parse()?, publish, edit });
+            node.create_group(list).await?
         }
     };
-    println!("Others join with:\n\n{}\n", list.ticket().await?);
+    println!("\"invite\" lets somebody else in.");
     print(&list).await?;
 
     let filter = EventFilter::kinds([EventKind::RecordChanged]).record_types([ITEM.parse()?]);
@@ -73,14 +75,14 @@ async fn list() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn items(list: &Graph) -> Result<Vec<Record>, peergraph::Error> {
+async fn items(list: &Group) -> Result<Vec<Record>, peergraph::Error> {
     let query = ListQuery { record_type: Some(ITEM.parse()?), ..ListQuery::default() };
     let mut items = list.records(query).collect().await?;
     items.sort_by_key(|item| (item.created, item.id));
     Ok(items)
 }
 
-async fn print(list: &Graph) -> Result<(), peergraph::Error> {
+async fn print(list: &Group) -> Result<(), peergraph::Error> {
     println!("---");
     for (n, item) in items(list).await?.iter().enumerate() {
         let done = matches!(item.attributes.get("done"), Some(Value::Boolean(true)));
@@ -89,7 +91,7 @@ async fn print(list: &Graph) -> Result<(), peergraph::Error> {
     Ok(())
 }
 
-async fn obey(list: &Graph, line: &str) -> Result<(), Box<dyn Error>> {
+async fn obey(list: &Group, line: &str) -> Result<(), Box<dyn Error>> {
     let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
     let item = || async {
         let number: usize = rest.trim().parse().map_err(|_| format!("{command} wants a number"))?;
@@ -111,12 +113,17 @@ async fn obey(list: &Graph, line: &str) -> Result<(), Box<dyn Error>> {
             };
             list.update(item.id, update).await?;
         }
-        "remove" => {
+        "drop" => {
             list.delete(item().await?.id).await?;
         }
         "list" => print(list).await?,
-        "ticket" => println!("{}", list.ticket().await?),
-        _ => println!("commands: add TEXT, done N, remove N, list, ticket, quit"),
+        "invite" => println!("{}", list.invite_link(Default::default()).await?),
+        "members" => {
+            for member in list.members().await? {
+                println!("  {} {:?}", member.peer.short(), member.role);
+            }
+        }
+        _ => println!("commands: add TEXT, done N, drop N, list, invite, members, quit"),
     }
     Ok(())
 }
