@@ -1,27 +1,50 @@
 //! Groups of peers that share a database of signed records, see who is there, send each other data, and hear of every
 //! change. No server.
 //!
-//! A [`Node`] is one running instance, with a key of its own, acting for an identity. A [`Graph`] is a set of nodes with
-//! links between them and one replicated database; whoever has its [`Ticket`] can join. A [`Record`] is signed by its
+//! A [`Node`] is one running instance, with a key of its own, acting for an identity. A [`Group`] is a set of identities,
+//! each with a role, whose nodes have links between them and one replicated database. A [`Record`] is signed by its
 //! author and can be updated, deleted and expire; every node agrees on the winner of two edits. An [`EventStream`] tells of
 //! every change.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use peergraph::{Node, RecordDraft, events::{Event, EventFilter, EventKind}};
+//! use peergraph::{InviteLink, Node, RecordDraft, events::{Event, EventFilter, EventKind}};
 //!
 //! let node = Node::open("data").await?;
-//! let graph = node.create_graph("Book club").await?;
-//! graph.listen().await?;
-//! println!("join with: {}", graph.ticket().await?); // elsewhere: node.join(ticket).await?
-//! let events = graph.events(EventFilter::kinds([EventKind::RecordChanged]))?;
-//! graph.publish(RecordDraft::new("chat.message", "hello")?.with("room", "main")).await?;
+//! let group = node.create_group("Book club").await?;
+//! println!("join with: {}", group.invite_link(InviteLink::default()).await?);
+//! let events = group.events(EventFilter::kinds([EventKind::RecordChanged]))?;
+//! group.publish(RecordDraft::new("chat.message", "hello")?.with("room", "main")).await?;
 //! while let Some(Event::RecordChanged(change)) = events.next().await {
 //!     println!("{}: {:?}", change.record.author.short(), change.record.body_text());
 //! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Elsewhere, with the text:
+//!
+//! ```no_run
+//! # async fn run(text: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use peergraph::{JoinGroup, Node};
+//!
+//! let node = Node::open("data").await?;
+//! let group = node.join_group(JoinGroup::parse(text)?.named("Ben")).await?;
+//! for member in group.members().await? {
+//!     println!("{} {:?}", member.name, member.role);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Groups and graphs
+//!
+//! One comes into a group by an invitation: for one identity ([`Group::invite`]), by link or QR code
+//! ([`Group::invite_link`], [`Invitation`]), or by password ([`Group::set_password`]). A [`Role`] says what a member may do;
+//! [`Group::remove`] takes everything back but what was read. [`GroupRules`] say who may write which type of record.
+//!
+//! A [`Graph`] is the same without members: whoever has its [`Ticket`] can join, and nobody can be removed. Everything a
+//! graph can do, a group can.
 //!
 //! # What is promised
 //!
@@ -32,7 +55,9 @@
 //! - Connection and presence events are bounded: a reader who falls far behind gets [`Event::Lagged`]
 //!   and can read the current state. Incoming data is never dropped: a slow reader slows its sender.
 //! - [`Graph::connect`] has exactly one outcome. No call waits without a deadline, but those whose purpose is to wait.
-//! - Whoever holds a graph's ticket can read and write everything in it, for good.
+//! - What a removed member writes counts nowhere, however it is dated, as soon as a node has heard of the removal. Nodes
+//!   that can be reached hear at once, others when they can be.
+//! - Whoever holds a plain graph's ticket can read and write everything in it, for good.
 //!
 //! # Identities
 //!

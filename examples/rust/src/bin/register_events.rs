@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use peergraph::{
-    Group, InviteLink, JoinGroup, Node, NodeConfig, RecordDraft,
+    CreateGroup, Group, InviteLink, JoinGroup, Node, NodeConfig, RecordDraft,
     events::{Event, EventFilter, EventKind},
 };
 
@@ -23,7 +23,9 @@ async fn main() -> Result<(), peergraph::Error> {
     let folder = std::env::temp_dir().join(format!("peergraph-events-{}", std::process::id()));
     let (ours, theirs) =
         (Node::start(NodeConfig::loopback().at(&folder)).await?, Node::start(NodeConfig::loopback()).await?);
-    let their_group = theirs.create_group("Seed").await?;
+    let mut seed = CreateGroup::from("Seed");
+    seed.rules.creator_name = "Ada".into();
+    let their_group = theirs.create_group(seed).await?;
     let link = their_group.invite_link(InviteLink::default()).await?;
     ours.join_group(JoinGroup::from(link).named("Ben")).await?.close().await;
     let group = ours.open_group(their_group.id()).await?;

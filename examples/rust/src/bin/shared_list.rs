@@ -120,7 +120,7 @@ async fn obey(list: &Group, line: &str) -> Result<(), Box<dyn Error>> {
         "invite" => println!("{}", list.invite_link(Default::default()).await?),
         "members" => {
             for member in list.members().await? {
-                println!("  {} {:?}", member.peer.short(), member.role);
+                println!("  {} {}", member.peer.short(), member.role.map_or("", Role::name));
             }
         }
         _ => println!("commands: add TEXT, done N, drop N, list, invite, members, quit"),
