@@ -11,7 +11,7 @@ use crate::{
 /// Notes that Cleo is ahead with before she is removed.
 const CHATTER: usize = 20;
 
-/// Ann removes Cleo in the middle of a stream of notes. What came too late stands nowhere. Ends Cleo's process.
+/// Ann removes Cleo in the middle of a stream of notes. What came too late stands at none of the others. Ends Cleo's process.
 pub(crate) async fn live(members: &mut Vec<Member>) -> Result<()> {
     let cleo = members[CLEO].peer.clone();
     let before = members[ANN].said().heard.len();
@@ -51,7 +51,7 @@ pub(crate) async fn live(members: &mut Vec<Member>) -> Result<()> {
         return Err(format!("of {said} notes of Cleo's there stand {stand:?}").into());
     }
     println!(
-        "  Of the {said} notes she published, the {} that Ann had stand at all four; {} came too late and stand nowhere.",
+        "  Of the {said} notes she published, the {} that Ann had stand at all four; {} came too late and stand at none.",
         stand[0],
         said - stand[0]
     );
@@ -95,7 +95,7 @@ pub(crate) async fn outlaw(members: &mut [Member], copy: PathBuf) -> Result<()> 
         return Err("Cleo reads what was written after her removal".into());
     }
     println!(
-        "  Ben publishes one more: {} records at all four, {before} before. Hers is nowhere, and she has not got Ben's.",
+        "  Ben publishes one more: {} records at all four, {before} before. Hers is at none of them, and she has not got Ben's.",
         after[0].records
     );
     cleo.quit().await
