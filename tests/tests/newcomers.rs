@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use peergraph::{
-    ErrorKind, InviteLink, InviteMember, JoinGroup, Node, RemoveMember, Result, Ticket, group::Way,
+    ErrorKind, InviteLink, InviteMember, JoinGroup, Node, RemoveMember, Result, Role, Ticket, group::Way,
 };
-use peergraph_tests::{eventually, founder, group, member, node};
+use peergraph_tests::{eventually, founder, group, member, node, node_at, note};
 
 /// Tells and checks what an attempt came to.
 fn refused<T>(attempt: &str, outcome: Result<T>, kind: ErrorKind, words: &str) {
@@ -76,7 +76,7 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
     }
     refused("a link taken back", join(&eve, &revoked).await, ErrorKind::InvitationRevoked, "taken back");
 
-    let (fay, fays) = member(&club, peergraph::Role::Member, "Fay").await;
+    let (fay, fays) = member(&club, Role::Member, "Fay").await;
     club.remove(fay.peer_id(), RemoveMember::default()).await.unwrap();
     let link = club.invite_link(InviteLink::default()).await.unwrap().to_string();
     fays.close().await;
@@ -94,4 +94,31 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
     dan.shutdown().await;
     refused("nobody online", join(&eve, &link).await, ErrorKind::Unreachable, "nobody");
     assert!(eve.open_graphs().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g39_m3_each_way_in_is_remembered_by_a_node_that_starts_again_alone() {
+    let (ada, club) = group("Book club").await;
+    let password = club.set_password("twelve-green-parrots", Default::default()).await.unwrap();
+    let link = club.invite_link(InviteLink::default()).await.unwrap();
+    for way in ["identity", "link", "password"] {
+        let dir = tempfile::tempdir().unwrap();
+        let ben = node_at(dir.path()).await;
+        let join = match way {
+            "identity" => {
+                let whom = ben.identities().default().await.unwrap().describe().unwrap();
+                JoinGroup::from(club.invite(&whom, InviteMember::default()).await.unwrap())
+            }
+            "link" => link.clone().into(),
+            _ => JoinGroup::from(password.clone()).password("twelve-green-parrots"),
+        };
+        ben.join_group(join).await.unwrap();
+        ben.shutdown().await;
+        let ben = node_at(dir.path()).await;
+        let alone = ben.open_group(club.id()).await.unwrap();
+        assert_eq!(alone.role().await.unwrap(), Some(Role::Member), "by {way}");
+        assert_eq!(alone.genesis().await.unwrap().creator, ada.peer_id());
+        alone.publish(note(way)).await.unwrap_or_else(|error| panic!("by {way}: {error}"));
+        ben.shutdown().await;
+    }
 }

@@ -30,6 +30,12 @@ impl Engine {
         {
             self.overlay.restore_clock(i64::from_le_bytes(bytes));
         }
+        // An invitation for one identity brings it before anybody was met.
+        if let Some(genesis) = self.genesis.clone()
+            && self.store.meta(META_GENESIS)?.is_none()
+        {
+            self.keep_genesis(&genesis)?;
+        }
         self.usable = self.store.meta(META_SYNCED)?.is_some();
         self.presence.since = self.peer_time(now);
         if let Some(id) = self.properties_id
