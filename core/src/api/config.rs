@@ -24,6 +24,15 @@ pub struct NodeConfig {
     /// How the keys in the data directory are protected beyond being readable by their owner only. Default:
     /// [`KeyProtection::Plain`].
     pub key_protection: KeyProtection,
+    /// Whether to seal the databases in the data directory, each with a key of its own, which [`keys`](Self::keys) seal
+    /// in turn; so the keys must be protected. Default false.
+    ///
+    /// A database that was in the clear is sealed when its graph is opened, and stays so whatever this says later. What
+    /// a disk keeps of overwritten files is beyond reach, so seal from the beginning if you can. Sealed are bodies and
+    /// attributes, names, the graph's secret, and known addresses. Whoever has the file still sees how many records
+    /// there are, their sizes, types, times and authors' ids, and the names of saved cursors. Without a data directory
+    /// nothing is written, and this means nothing.
+    pub encrypt_database: bool,
     /// Whom the network may involve. Default: [`NetworkMode::Local`], no third party.
     pub network: NetworkMode,
     /// UDP addresses to bind, IPv4 and IPv6; port 0 picks a free one. Empty (the default): all interfaces, any port.
@@ -53,6 +62,7 @@ impl Default for NodeConfig {
             data_dir: None,
             identity: None,
             key_protection: KeyProtection::Plain,
+            encrypt_database: false,
             network: NetworkMode::Local,
             bind: Vec::new(),
             mdns: true,

@@ -139,8 +139,8 @@ kinds! {
     Damaged = 82,
     /// The database was written by a later version.
     NewerSchema = 83,
-    /// The keys on the disk cannot be used: sealed with another passphrase or key than the configuration has, or not
-    /// readable for this user.
+    /// The keys on the disk, or the database, cannot be used: sealed with another passphrase or key than the
+    /// configuration has, or not readable for this user.
     KeyAccess = 84,
 
     /// A fault of the library itself.
@@ -219,6 +219,7 @@ impl From<StoreError> for Error {
             StoreError::Io(_) => ErrorKind::Storage,
             StoreError::Damaged(_) | StoreError::WrongGraph => ErrorKind::Damaged,
             StoreError::Schema { .. } => ErrorKind::NewerSchema,
+            StoreError::Locked => ErrorKind::KeyAccess,
         };
         Self::caused(kind, error.to_string(), error)
     }

@@ -173,6 +173,23 @@ impl KeyFiles {
         Ok(names)
     }
 
+    /// Seals what is kept elsewhere under this name; `None` if these keys are not protected, so that nothing can be.
+    pub(crate) fn wrap(&self, name: &str, content: &[u8]) -> Option<Vec<u8>> {
+        let master = self.master.as_ref()?;
+        Some(encode(Form::Sealed, &seal(master, &context(name), content)).to_vec())
+    }
+
+    /// Opens what [`wrap`](Self::wrap) made, in this directory and under this name.
+    pub(crate) fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let damaged = || Error::new(ErrorKind::Damaged, format!("the key of {name} is damaged"));
+        let Some((Form::Sealed, sealed)) = decode(wrapped) else { return Err(damaged()) };
+        let opened = self.master.as_ref().and_then(|master| open(master, &context(name), sealed).ok());
+        opened.ok_or_else(|| {
+            let message = format!("{name} is sealed, and not with the keys of this data directory");
+            Error::new(ErrorKind::KeyAccess, message)
+        })
+    }
+
     pub(crate) fn damaged(&self, name: &str) -> Error {
         let message = format!("the key file {} is damaged", self.root.join(name).display());
         Error::new(ErrorKind::Damaged, message)
@@ -330,6 +347,12 @@ fn decode(bytes: &[u8]) -> Option<(Form, &[u8])> {
 /// Tells a damaged file from a wrong passphrase, which cryptography alone cannot.
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     crypto::hash("peergraph v1 key file", &[bytes])[..CHECKSUM].try_into().expect("eight bytes")
+}
+
+/// A database is to be sealed and nothing could seal its key.
+pub(super) fn unprotected() -> Error {
+    let message = "encrypt_database needs protected keys: give a passphrase or key with NodeConfig::keys";
+    Error::new(ErrorKind::InvalidArgument, message)
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {

@@ -15,6 +15,8 @@ mod node;
 mod opening;
 mod records;
 mod runtime;
+#[cfg(feature = "sqlite")]
+mod sealing;
 
 pub use config::{CreateGraph, NodeConfig, OpenGraph};
 pub use connection::{

@@ -115,7 +115,8 @@ impl Node {
     /// Opens a node.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and `UnsupportedVersion` if the configuration asks for another version.
+    /// As [`open`](Self::open), `UnsupportedVersion` if the configuration asks for another version, and
+    /// `InvalidArgument` if it wants sealed databases with plain keys.
     #[doc(alias = "PeerGraphStartup")]
     pub async fn start(config: NodeConfig) -> Result<Self> {
         if !ApiVersion::CURRENT.supports(config.version) {
@@ -307,6 +308,12 @@ impl Node {
     fn prepare(mut config: NodeConfig) -> Result<(NodeConfig, Option<DataDir>, IdentityStore, SecretKey)> {
         // Taken out, so that secrets do not stay in memory with the rest.
         let (given, protection) = (config.identity.take(), std::mem::take(&mut config.key_protection));
+        if config.encrypt_database
+            && config.data_dir.is_some()
+            && matches!(protection, super::KeyProtection::Plain)
+        {
+            return Err(super::key_files::unprotected());
+        }
         let dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &protection)).transpose()?;
         let identities = IdentityStore::load(dir.as_ref().map(|dir| dir.files().clone()), given)?;
         let fresh = || SecretKey::from_bytes(&rand::random());

@@ -258,10 +258,12 @@ impl NodeInner {
         use crate::records::SqliteStore;
         let own = self.identities.own().peer_id();
         let Some(dir) = &self.dir else { return Ok(own) };
-        let kept = SqliteStore::peek_meta(&dir.database(&id), id, META_IDENTITY).map_err(|error| {
-            let kind = Error::from(error.clone()).kind();
-            Error::caused(kind, format!("the database of graph {id} cannot be read"), error)
-        })?;
+        let sealer = super::sealing::sealer(dir, &id)?;
+        let kept =
+            SqliteStore::peek_meta(&dir.database(&id), id, META_IDENTITY, sealer).map_err(|error| {
+                let kind = Error::from(error.clone()).kind();
+                Error::caused(kind, format!("the database of graph {id} cannot be read"), error)
+            })?;
         match kept {
             Some(bytes) => Ok(PeerId::from_bytes(bytes.try_into().map_err(|_| damaged("identity"))?)),
             None => Ok(own),
@@ -273,7 +275,8 @@ impl NodeInner {
     pub(super) fn stored_guard(&self, id: GraphId) -> Result<Guard> {
         use crate::records::SqliteStore;
         let Some(dir) = &self.dir else { return Ok(Guard::Ticket) };
-        let kept = SqliteStore::peek_meta(&dir.database(&id), id, META_POLICY)?;
+        let kept =
+            SqliteStore::peek_meta(&dir.database(&id), id, META_POLICY, super::sealing::sealer(dir, &id)?)?;
         let group = kept.is_some_and(|kept| kept == Guard::Membership.name());
         Ok(if group { Guard::Membership } else { Guard::Ticket })
     }
@@ -301,7 +304,11 @@ fn backend(node: &NodeInner, id: GraphId) -> Result<(Box<dyn Store>, OpenOutcome
     let Some(dir) = &node.dir else {
         return Ok((Box::new(MemoryStore::new(id, rand::random())), OpenOutcome::Created));
     };
-    let (store, opened) = SqliteStore::open(&dir.database(&id), id, rand::random())?;
+    let path = dir.database(&id);
+    let (store, opened) = match node.sealer_for(dir, &id)? {
+        Some(sealer) => SqliteStore::open_sealed(&path, id, rand::random(), sealer)?,
+        None => SqliteStore::open(&path, id, rand::random())?,
+    };
     let outcome = match opened {
         StoreOpened::Created => OpenOutcome::Created,
         StoreOpened::Existing => OpenOutcome::Existing,

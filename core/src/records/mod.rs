@@ -25,7 +25,7 @@ pub use policy::{OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_n
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
 pub use store_memory::MemoryStore;
 #[cfg(feature = "sqlite")]
-pub use store_sqlite::{Opened as StoreOpened, SqliteStore};
+pub use store_sqlite::{Opened as StoreOpened, Sealer, SqliteStore};
 
 use crate::record::SignedRecord;
 

@@ -132,6 +132,9 @@ pub enum StoreError {
     /// It belongs to another graph.
     #[error("the database belongs to another graph")]
     WrongGraph,
+    /// It is sealed with a key that was not given, or another one.
+    #[error("the database is sealed with a key that is not here")]
+    Locked,
 }
 
 /// The database as the engine sees it. Synchronous: the driver gives the engine a thread of its own.

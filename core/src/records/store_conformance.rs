@@ -109,6 +109,10 @@ fn each_store(check: impl Fn(&mut dyn Store)) {
         println!("sqlite");
         let dir = tempfile::tempdir().unwrap();
         check(&mut super::SqliteStore::open(&dir.path().join("db"), GRAPH, 7).unwrap().0);
+        println!("sqlite, sealed");
+        let dir = tempfile::tempdir().unwrap();
+        let sealer = super::Sealer::new([8; 32].into(), b"wrapped".to_vec(), [9; 32]);
+        check(&mut super::SqliteStore::open_sealed(&dir.path().join("db"), GRAPH, 7, sealer).unwrap().0);
     }
 }
 

@@ -1,8 +1,11 @@
 //! Values as SQLite keeps them.
 
+use std::{borrow::Cow, sync::Arc};
+
 use bytes::Bytes;
 use rusqlite::{Error, Row, types::Type};
 
+use super::{Sealer, sealer::Place};
 use crate::{
     ids::{GraphId, Lsn},
     record::{RecordKey, SignedRecord},
@@ -50,9 +53,49 @@ pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     }
 }
 
-/// A column with an envelope.
-pub(super) fn envelope(row: &Row<'_>, column: usize, graph: &GraphId) -> rusqlite::Result<SignedRecord> {
-    let bytes = Bytes::copy_from_slice(row.get_ref(column)?.as_blob()?);
-    SignedRecord::decode_stored(graph, bytes)
-        .map_err(|error| Error::FromSqlConversionFailure(column, Type::Blob, error.into()))
+/// What is sealed in a sealed database: envelopes and the values of `meta`.
+#[derive(Clone, Debug)]
+pub(super) struct Values {
+    pub(super) graph: GraphId,
+    pub(super) sealer: Option<Arc<Sealer>>,
+}
+
+impl Values {
+    /// A value as it is kept.
+    pub(super) fn kept<'a>(&self, place: Place<'_>, value: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.sealer {
+            Some(sealer) => Cow::Owned(sealer.seal(place, value)),
+            None => Cow::Borrowed(value),
+        }
+    }
+
+    /// A column with an envelope: the bytes as they travel.
+    pub(super) fn envelope_bytes(&self, row: &Row<'_>, column: usize, lsn: Lsn) -> rusqlite::Result<Bytes> {
+        let kept = row.get_ref(column)?.as_blob()?;
+        match &self.sealer {
+            Some(sealer) => {
+                sealer.open(Place::Row(lsn), kept).map(Bytes::from).map_err(|e| damaged(column, e))
+            }
+            None => Ok(Bytes::copy_from_slice(kept)),
+        }
+    }
+
+    /// A column with an envelope.
+    pub(super) fn envelope(&self, row: &Row<'_>, column: usize, lsn: Lsn) -> rusqlite::Result<SignedRecord> {
+        let bytes = self.envelope_bytes(row, column, lsn)?;
+        SignedRecord::decode_stored(&self.graph, bytes).map_err(|error| damaged(column, error))
+    }
+
+    /// A column with a value of `meta`.
+    pub(super) fn meta(&self, row: &Row<'_>, column: usize, name: &str) -> rusqlite::Result<Vec<u8>> {
+        let kept = row.get_ref(column)?.as_blob()?;
+        match &self.sealer {
+            Some(sealer) => sealer.open(Place::Meta(name), kept).map_err(|error| damaged(column, error)),
+            None => Ok(kept.to_vec()),
+        }
+    }
+}
+
+fn damaged(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Blob, error.into())
 }

@@ -3,7 +3,12 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{columns, file, intern, sql};
+use super::{
+    columns::{self, Values},
+    file, intern,
+    sealer::Place,
+    sql,
+};
 use crate::{
     crypto::LtHash,
     ids::{GraphId, Lsn, RecordId},
@@ -21,7 +26,7 @@ use crate::{
 /// The writing connection. Knows rows and values, not rules.
 pub(super) struct Db {
     conn: Connection,
-    graph: GraphId,
+    values: Values,
 }
 
 /// A row that was found.
@@ -43,8 +48,8 @@ pub(super) struct NewRow<'a> {
 }
 
 impl Db {
-    pub(super) const fn new(conn: Connection, graph: GraphId) -> Self {
-        Self { conn, graph }
+    pub(super) const fn new(conn: Connection, values: Values) -> Self {
+        Self { conn, values }
     }
 
     pub(super) const fn conn(&self) -> &Connection {
@@ -52,7 +57,7 @@ impl Db {
     }
 
     pub(super) const fn graph(&self) -> &GraphId {
-        &self.graph
+        &self.values.graph
     }
 
     pub(super) fn in_transaction(&self) -> bool {
@@ -113,7 +118,7 @@ impl Db {
                 gone_at(record, row.state).map(|at| columns::ordered(at.0)),
                 record.id().as_bytes(),
                 record.key().to_bytes(),
-                &record.bytes()[..],
+                &self.values.kept(Place::Row(row.lsn), record.bytes())[..],
             ])?;
         Ok(written == 1)
     }
@@ -134,8 +139,8 @@ impl Db {
 
     pub(super) fn fetch(&self, key: &RecordKey) -> rusqlite::Result<Option<SignedRecord>> {
         self.conn
-            .prepare_cached("SELECT envelope FROM records WHERE state < 2 AND key = ?1")?
-            .query_row([key.to_bytes()], |row| columns::envelope(row, 0, &self.graph))
+            .prepare_cached("SELECT lsn, envelope FROM records WHERE state < 2 AND key = ?1")?
+            .query_row([key.to_bytes()], |row| self.values.envelope(row, 1, columns::lsn(row, 0)?))
             .optional()
     }
 
@@ -201,14 +206,14 @@ impl Db {
     pub(super) fn meta(&self, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
         self.conn
             .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
-            .query_row([name], |row| row.get(0))
+            .query_row([name], |row| self.values.meta(row, 0, name))
             .optional()
     }
 
     pub(super) fn set_meta(&self, name: &str, value: &[u8]) -> rusqlite::Result<()> {
         self.conn
             .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
-            .execute(params![name, value])
+            .execute(params![name, &self.values.kept(Place::Meta(name), value)[..]])
             .map(drop)
     }
 
@@ -221,13 +226,18 @@ impl Db {
         max_bytes: usize,
     ) -> rusqlite::Result<(Vec<Bytes>, Option<RecordKey>)> {
         let (mut found, mut total) = (Vec::new(), 0);
-        let next = self.range(filter, "key, envelope", from, to, -1, |row| {
-            let bytes = row.get_ref(1)?.as_blob()?;
+        let next = self.range(filter, "key, envelope, lsn", from, to, -1, |row| {
+            let bytes = match self.values.envelope_bytes(row, 1, columns::lsn(row, 2)?) {
+                Ok(bytes) => bytes,
+                // One that does not open is not in the way of the others; the check of stored records throws it out.
+                Err(rusqlite::Error::FromSqlConversionFailure(..)) => return Ok(None),
+                Err(error) => return Err(error),
+            };
             if !found.is_empty() && total + bytes.len() > max_bytes {
                 return columns::key(row, 0).map(Some);
             }
             total += bytes.len();
-            found.push(Bytes::copy_from_slice(bytes));
+            found.push(bytes);
             Ok(None)
         })?;
         Ok((found, next))
@@ -287,11 +297,12 @@ impl Db {
     }
 
     fn found(&self, row: &Row<'_>) -> rusqlite::Result<Found> {
+        let lsn = columns::lsn(row, 0)?;
         Ok(Found {
-            lsn: columns::lsn(row, 0)?,
+            lsn,
             state: columns::state(row, 1)?,
             born: columns::lsn(row, 2)?,
-            record: columns::envelope(row, 3, &self.graph)?,
+            record: self.values.envelope(row, 3, lsn)?,
         })
     }
 

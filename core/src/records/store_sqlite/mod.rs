@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, error::Error, fmt, path::Path, sync::Arc};
 
-use self::{db::Db, intern::Interned, reader::SqliteReader};
+use self::{columns::Values, db::Db, intern::Interned, reader::SqliteReader};
 use super::{
     Durability, StoreError,
     summaries::{KeySource, Summaries},
@@ -25,9 +25,13 @@ mod file;
 mod intern;
 mod reader;
 mod schema;
+mod sealer;
+mod sealing;
 mod store;
 #[cfg(test)]
 mod tests;
+
+pub use sealer::Sealer;
 
 /// What [`SqliteStore::open`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,14 +66,46 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file is not such a database, [`StoreError::WrongGraph`] if it is another
-    /// graph's, [`StoreError::Schema`] if a later version wrote it, [`StoreError::Io`] for everything else.
+    /// graph's, [`StoreError::Schema`] if a later version wrote it, [`StoreError::Locked`] if it is sealed,
+    /// [`StoreError::Io`] for everything else.
     pub fn open(path: &Path, graph: GraphId, incarnation_seed: u64) -> Result<(Self, Opened), StoreError> {
+        Self::open_with(path, graph, incarnation_seed, None)
+    }
+
+    /// As [`open`](Self::open), for a database that is sealed, or is to be: what is in the clear is sealed at once,
+    /// which takes about as long as reading and writing all of it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`StoreError::Locked`] if it is sealed with another key.
+    pub fn open_sealed(
+        path: &Path,
+        graph: GraphId,
+        incarnation_seed: u64,
+        sealer: Sealer,
+    ) -> Result<(Self, Opened), StoreError> {
+        Self::open_with(path, graph, incarnation_seed, Some(Arc::new(sealer)))
+    }
+
+    fn open_with(
+        path: &Path,
+        graph: GraphId,
+        incarnation_seed: u64,
+        sealer: Option<Arc<Sealer>>,
+    ) -> Result<(Self, Opened), StoreError> {
         // Readers open it again later, when the current directory may be another one.
         let path = std::path::absolute(path).map_err(io)?;
         let mut conn = file::open_writer(&path)?;
         let opened = schema::prepare(&mut conn, &graph, incarnation_seed)?;
+        let sealed = sealing::check(&conn, sealer.as_deref())?;
         file::configure_writer(&path, &conn)?;
-        let db = Db::new(conn, graph);
+        if let Some(sealer) = &sealer {
+            if !sealed {
+                sealing::seal(&mut conn, sealer)?;
+            }
+            sealing::scrub(&conn)?;
+        }
+        let values = Values { graph, sealer };
+        let db = Db::new(conn, values.clone());
         let (incarnation, lsn, hlc) = db.state().map_err(sql)?;
         let summary = load_summary(&db, incarnation_seed)?;
         let store = Self {
@@ -81,7 +117,7 @@ impl SqliteStore {
             in_transaction: false,
             changed: false,
             durability: Durability::Synced,
-            reader: Arc::new(SqliteReader::new(&path, graph, incarnation)),
+            reader: Arc::new(SqliteReader::new(&path, values, incarnation)),
         };
         Ok((store, opened))
     }
@@ -89,11 +125,27 @@ impl SqliteStore {
     /// One value kept by [`set_meta`](super::Store::set_meta) in a database that is not open, without reading the rest.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the file is not such a database, [`StoreError::Io`] if it cannot be read.
-    pub fn peek_meta(path: &Path, graph: GraphId, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let db = Db::new(file::open_existing(path)?, graph);
+    /// [`StoreError::Damaged`] if the file is not such a database, [`StoreError::Locked`] if it is sealed, and not with
+    /// this key, [`StoreError::Io`] if it cannot be read.
+    pub fn peek_meta(
+        path: &Path,
+        graph: GraphId,
+        name: &str,
+        sealer: Option<Sealer>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let conn = file::open_existing(path)?;
+        let sealed = sealing::check(&conn, sealer.as_ref())?;
+        let db = Db::new(conn, Values { graph, sealer: sealer.filter(|_| sealed).map(Arc::new) });
         // A crash may have left an empty file: there the database was about to be.
         if db.has_meta().map_err(sql)? { db.meta(name).map_err(sql) } else { Ok(None) }
+    }
+
+    /// The key of a sealed database that is not open, as its [`Sealer`] was given it; `None` if it is plain.
+    ///
+    /// # Errors
+    /// As [`peek_meta`](Self::peek_meta).
+    pub fn peek_wrapped_key(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+        sealing::peek_wrapped_key(path)
     }
 
     /// Begins a transaction unless one is open.

@@ -8,9 +8,13 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::{columns, db::limit, file, intern, sql};
+use super::{
+    columns::{self, Values},
+    db::limit,
+    file, intern, sql,
+};
 use crate::{
-    ids::{GraphId, Lsn, PeerId, RecordId},
+    ids::{Lsn, PeerId, RecordId},
     limits::{MAX_IDLE_READERS, MAX_PAGE},
     record::{Record, RecordType},
     records::{
@@ -23,14 +27,14 @@ use crate::{
 /// Hands each call a connection and one state of the database.
 pub(super) struct SqliteReader {
     path: PathBuf,
-    graph: GraphId,
+    values: Values,
     incarnation: u64,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl SqliteReader {
-    pub(super) fn new(path: &Path, graph: GraphId, incarnation: u64) -> Self {
-        Self { path: path.into(), graph, incarnation, idle: Mutex::default() }
+    pub(super) fn new(path: &Path, values: Values, incarnation: u64) -> Self {
+        Self { path: path.into(), values, incarnation, idle: Mutex::default() }
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -77,8 +81,9 @@ impl SqliteReader {
                 page.next = last;
                 break;
             }
-            last = Some(columns::lsn(row, 0)?);
-            page.items.push(columns::envelope(row, 1, &self.graph)?.to_record());
+            let lsn = columns::lsn(row, 0)?;
+            last = Some(lsn);
+            page.items.push(self.values.envelope(row, 1, lsn)?.to_record());
         }
         Ok(page)
     }
@@ -87,7 +92,7 @@ impl SqliteReader {
         conn.prepare_cached("SELECT state, born, envelope FROM records WHERE lsn = ?1")?.query_row(
             [columns::row_of(lsn)],
             |row| {
-                let record = columns::envelope(row, 2, &self.graph)?;
+                let record = self.values.envelope(row, 2, lsn)?;
                 Ok(change(after, lsn, columns::lsn(row, 1)?, columns::state(row, 0)?, &record))
             },
         )
@@ -97,8 +102,8 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn get(&self, id: &RecordId, now: Timestamp) -> Result<Option<Record>, StoreError> {
         let found = self.read(|conn| {
-            conn.prepare_cached("SELECT envelope FROM records WHERE id = ?1 AND state = 0")?
-                .query_row([id.as_bytes()], |row| columns::envelope(row, 0, &self.graph))
+            conn.prepare_cached("SELECT lsn, envelope FROM records WHERE id = ?1 AND state = 0")?
+                .query_row([id.as_bytes()], |row| self.values.envelope(row, 1, columns::lsn(row, 0)?))
                 .optional()
         })?;
         Ok(found.map(|record| record.to_record()).filter(|record| !record.is_expired(now)))

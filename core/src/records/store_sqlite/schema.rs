@@ -5,6 +5,9 @@
 //! `gone` when (1) and (3) were written or (2) expired. `envelope` holds the signed bytes as they travel, without body in state 2; the other columns repeat
 //! what queries need. Types of the library have negative numbers. `buckets` are the summaries of all keys in states
 //! 0 and 1.
+//!
+//! In a sealed database `state.seal` holds its key, sealed itself, and `envelope` and `meta.value` are sealed under it;
+//! `scrub` is 1 while the file may still hold what was in the clear before.
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -15,7 +18,8 @@ use crate::{ids::GraphId, records::StoreError};
 const APPLICATION_ID: i64 = 0x7067_7266;
 
 /// What takes a file from each schema to the next. Schema n is the first n steps; steps are only ever appended.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE state (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         graph BLOB NOT NULL,
@@ -53,7 +57,12 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX records_creator ON records (creator, lsn, state, expires, type);
     CREATE INDEX records_expires ON records (expires) WHERE expires IS NOT NULL AND state < 2;
     CREATE INDEX records_gone ON records (gone) WHERE gone IS NOT NULL;
-"];
+",
+    "
+    ALTER TABLE state ADD COLUMN seal BLOB;
+    ALTER TABLE state ADD COLUMN scrub INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Makes the tables in an empty file, or checks whose they are and brings them up to date.
 pub(super) fn prepare(

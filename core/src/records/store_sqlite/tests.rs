@@ -7,6 +7,8 @@ use crate::records::{
 };
 use crate::time::Timestamp;
 
+mod sealing;
+
 fn open(path: &Path) -> (SqliteStore, Opened) {
     SqliteStore::open(path, GRAPH, 42).unwrap()
 }
@@ -99,8 +101,8 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&path, GraphId::from_bytes([4; 32]), 1), Err(StoreError::WrongGraph)));
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 1 }));
-    raw.pragma_update(None, "user_version", 1).unwrap();
+    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 2 }));
+    raw.pragma_update(None, "user_version", 2).unwrap();
     drop(raw);
     open(&path);
 
@@ -231,7 +233,7 @@ fn the_buckets_on_disk_are_those_in_memory() {
 fn one_value_is_read_without_opening_the_database() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");
-    let peek = |name: &str| SqliteStore::peek_meta(&path, GRAPH, name);
+    let peek = |name: &str| SqliteStore::peek_meta(&path, GRAPH, name, None);
     assert!(matches!(peek("name"), Err(StoreError::Io(_))), "it is not there, and is not made");
     assert!(!path.exists());
     fs::write(&path, b"").unwrap();
@@ -241,7 +243,8 @@ fn one_value_is_read_without_opening_the_database() {
     store.commit(Durability::Synced).unwrap();
     // What a killed process left is still in the log beside the file.
     let (crashed, _store) = killed(&path);
-    assert_eq!(SqliteStore::peek_meta(&crashed.path().join("db"), GRAPH, "name").unwrap().unwrap(), b"value");
+    let crashed = crashed.path().join("db");
+    assert_eq!(SqliteStore::peek_meta(&crashed, GRAPH, "name", None).unwrap().unwrap(), b"value");
     drop(store);
     assert_eq!((peek("name").unwrap().unwrap(), peek("other").unwrap()), (b"value".to_vec(), None));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
