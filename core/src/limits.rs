@@ -25,7 +25,7 @@ pub const MAX_NAME: usize = 255;
 pub const MAX_CLASSIFIER: usize = 149;
 /// Longest friendly name of an identity, in characters. As in Windows.
 pub const MAX_FRIENDLY_NAME: usize = 255;
-/// Shortest password that an exported identity is sealed with, in characters.
+/// Shortest password that an exported identity, membership or database is sealed with, in characters.
 pub const MIN_PASSWORD: usize = 8;
 /// Longest comment of a graph, in bytes.
 pub const MAX_COMMENT: usize = 512;

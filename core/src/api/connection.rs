@@ -41,6 +41,12 @@ impl From<NodeAddr> for Target {
     }
 }
 
+impl From<Vec<NodeAddr>> for Target {
+    fn from(addrs: Vec<NodeAddr>) -> Self {
+        Self::Any(addrs)
+    }
+}
+
 impl From<Ticket> for Target {
     fn from(ticket: Ticket) -> Self {
         Self::Any(ticket.nodes)

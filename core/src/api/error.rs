@@ -334,7 +334,7 @@ impl From<SecretTextError> for Error {
         let kind = match error {
             SecretTextError::WrongPassword => ErrorKind::WrongPassword,
             SecretTextError::Version(_) => ErrorKind::UnsupportedVersion,
-            SecretTextError::Prefix | SecretTextError::Altered => ErrorKind::InvalidArgument,
+            SecretTextError::Prefix(_) | SecretTextError::Altered => ErrorKind::InvalidArgument,
         };
         Self::caused(kind, error.to_string(), error)
     }

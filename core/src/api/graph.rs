@@ -17,7 +17,7 @@ use crate::{
     ids::{ConnectionId, GraphId, NodeId, PeerId},
     limits::CONNECT_TIMEOUT,
     net::{Driver, Gone, GraphPort},
-    record::{Genesis, GraphProperties, GraphSecret, Ticket},
+    record::{Genesis, GraphProperties, GraphSecret, NodeAddr, Ticket},
     records::Reader,
     time::Timestamp,
 };
@@ -349,6 +349,15 @@ impl Graph {
     pub async fn disconnect(&self, connection: ConnectionId) -> Result<()> {
         let found = self.call(move |engine, now| engine.disconnect(now, connection)).await?;
         if found { Ok(()) } else { Err(super::connection::not_connected(connection)) }
+    }
+
+    /// Where nodes of this graph can be dialled, as far as known here, those of earlier times too: to connect to again.
+    /// A snapshot.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn contacts(&self) -> Result<Vec<NodeAddr>> {
+        self.call(|engine, _| engine.addresses_of(None, None)).await
     }
 
     /// The clock this graph agrees on, now.

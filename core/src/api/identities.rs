@@ -179,10 +179,7 @@ impl Identity {
     /// `InvalidArgument` if the password has fewer than 8 characters, `IdentityDeleted`.
     #[doc(alias = "PeerIdentityExport")]
     pub async fn export(&self, password: &str) -> Result<String> {
-        if password.chars().count() < MIN_PASSWORD {
-            let message = format!("the password has fewer than {MIN_PASSWORD} characters");
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
-        }
+        check_password(password)?;
         let (whole, password) = (self.entry.whole()?, Zeroizing::new(password.to_owned()));
         let seed = SealSeed { salt: rand::random(), nonce: rand::random() };
         Ok(blocking(move || whole.to_text(&password, seed, PasswordCost::default())).await)
@@ -255,4 +252,13 @@ impl NodeInner {
         found.sort_unstable();
         Ok(found)
     }
+}
+
+/// A password that is to seal something.
+pub(super) fn check_password(password: &str) -> Result<()> {
+    if password.chars().count() < MIN_PASSWORD {
+        let message = format!("the password has fewer than {MIN_PASSWORD} characters");
+        return Err(Error::new(ErrorKind::InvalidArgument, message));
+    }
+    Ok(())
 }

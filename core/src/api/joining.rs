@@ -321,7 +321,7 @@ async fn enter_by(graph: &Graph, by: Means, nodes: Vec<NodeAddr>, name: String) 
 }
 
 /// A group can demand a later version of the protocol than this one.
-fn check_version(genesis: &Genesis) -> Result<()> {
+pub(super) fn check_version(genesis: &Genesis) -> Result<()> {
     match genesis.rules.as_ref().map(|rules| rules.min_version) {
         Some(version) if version > crate::wire::VERSION => {
             let message = format!(

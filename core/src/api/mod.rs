@@ -11,6 +11,7 @@ mod identity_store;
 mod joining;
 mod key_files;
 mod keys;
+mod membership;
 mod node;
 mod opening;
 mod records;

@@ -240,7 +240,14 @@ fn open_store(
         None => store.set_meta(META_POLICY, guard.name())?,
     }
     let genesis = match (genesis, store.meta(META_GENESIS)?) {
-        (Some(genesis), _) => Some(genesis),
+        (Some(genesis), kept) => {
+            // One who was told beforehand is not told again.
+            if kept.is_none() {
+                let bytes = postcard::to_stdvec(&genesis).expect("a genesis always encodes");
+                store.set_meta(META_GENESIS, &bytes)?;
+            }
+            Some(genesis)
+        }
         (None, Some(bytes)) => {
             let kept: Genesis = crate::wire::decode_exact(&bytes).map_err(|_| damaged("genesis"))?;
             Some(kept).filter(|g| g.id() == id).ok_or_else(|| damaged("genesis")).map(Some)?

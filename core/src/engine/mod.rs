@@ -47,6 +47,7 @@ mod publish;
 mod removal;
 mod sessions;
 mod stamp;
+mod transfer;
 
 pub use feed::Feed;
 pub use joining::{JoinBy, JoinFailure};

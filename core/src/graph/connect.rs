@@ -152,6 +152,10 @@ impl Overlay {
     /// Begins to reach one of the targets, tried in turn. Exactly one `ConnectFinished` follows.
     pub fn connect(&mut self, now: Now, targets: Vec<NodeAddr>, options: ConnectOptions) -> ConnectId {
         let id = ConnectId(self.next_number());
+        if options.purpose == Purpose::Neighbor {
+            self.online = true;
+            self.hurry(now);
+        }
         let me = self.me();
         let others: VecDeque<NodeAddr> = targets.into_iter().filter(|t| t.node != me).collect();
         let neighbor = others.front().and_then(|first| self.neighbor(&first.node));

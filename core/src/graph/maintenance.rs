@@ -43,8 +43,9 @@ impl Overlay {
         if self.contacts.forget_old(now.mono) {
             self.events.push_back(OverlayEvent::ContactsChanged);
         }
-        // A node that has never been in the graph is let in by its application, not by itself.
-        if self.genesis.is_none() {
+        // A node that has never been in the graph is let in by its application, not by itself; nor does one that was
+        // only opened go looking for the others.
+        if self.genesis.is_none() || !self.online {
             return;
         }
         let neighbors = self.ready_neighbors();

@@ -78,6 +78,8 @@ pub struct Overlay {
     /// Tells this run of the node from others.
     instance: u64,
     listening: bool,
+    /// True once the application wanted neighbors: until then none are looked for.
+    online: bool,
     accept_direct: bool,
     leaving: bool,
     numbers: u64,
@@ -122,6 +124,7 @@ impl Overlay {
             due: BTreeSet::new(),
             shunned: BTreeMap::new(),
             listening: false,
+            online: false,
             accept_direct: false,
             leaving: false,
             numbers: 0,
@@ -218,9 +221,15 @@ impl Overlay {
     pub fn set_listening(&mut self, now: Now, listening: bool) {
         if self.listening != listening {
             self.listening = listening;
+            self.online |= listening;
             self.tell_address();
             self.hurry(now);
         }
+    }
+
+    /// True once this node listened or connected to a neighbor, whatever became of that.
+    pub const fn is_online(&self) -> bool {
+        self.online
     }
 
     /// What is shown to the other end of a new link.

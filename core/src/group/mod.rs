@@ -6,6 +6,7 @@
 //! what follows.
 
 mod credential;
+mod exported;
 mod fault;
 mod identity;
 mod invitation;
@@ -22,6 +23,7 @@ mod throttle;
 pub use credential::{
     Credential, CredentialId, Grant, Invite, Keep, PasswordRule, Revoke, Revoked, credential_id,
 };
+pub use exported::ExportedMembership;
 pub use fault::CredentialFault;
 pub use identity::{IdentityDescription, IdentityTextError};
 pub use invitation::{Access, Admission, Invitation, InvitationError, Way};

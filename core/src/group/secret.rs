@@ -1,4 +1,5 @@
-//! An identity with its private key: as bytes for the disk, and as text that a password seals.
+//! What moves a secret to another machine: a text that a password seals. An identity with its private key as such a text,
+//! and as bytes for the disk.
 
 use zeroize::Zeroizing;
 
@@ -20,26 +21,57 @@ pub struct IdentitySecret {
     name: Option<String>,
 }
 
-/// The text is not an exported identity, or does not open.
+/// The text is not what was exported, or does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretTextError {
-    /// It does not begin with `peergraph-identity-secret:`.
-    #[error("an exported identity begins with \"peergraph-identity-secret:\"")]
-    Prefix,
+    /// It begins with something else than such a text, `peergraph-identity-secret:` for one.
+    #[error("the text does not begin with \"{0}\"")]
+    Prefix(&'static str),
     /// It is not byte for byte what was exported.
     #[error("the text is not exactly what was exported: cut off, altered, or with something around it")]
     Altered,
     /// It was made by a later version.
-    #[error("the exported identity has version {0}, which this version does not know")]
+    #[error("what was exported has version {0}, which this version does not know")]
     Version(u8),
     /// The password is another one.
-    #[error("the password is not the one this identity was exported with")]
+    #[error("the password is not the one it was exported with")]
     WrongPassword,
 }
 
-const FORM: TextForm =
-    TextForm { prefix: "peergraph-identity-secret:", version: 1, context: "peergraph v1 exported identity" };
-const SEAL_CONTEXT: &[u8] = b"peergraph/v1/exported identity\0";
+/// One kind of text that a password seals.
+pub(super) struct SecretForm {
+    pub(super) text: TextForm,
+    /// Separates what is sealed from other kinds.
+    pub(super) context: &'static [u8],
+}
+
+impl SecretForm {
+    pub(super) fn seal(&self, content: &[u8], password: &str, seed: SealSeed, cost: PasswordCost) -> String {
+        self.text.encode(&crypto::seal_with_password(password, seed, cost, self.context, content))
+    }
+
+    pub(super) fn open(&self, text: &str, password: &str) -> Result<Zeroizing<Vec<u8>>, SecretTextError> {
+        let content = self.text.decode(text).map_err(|error| match error {
+            TextError::Prefix => SecretTextError::Prefix(self.text.prefix),
+            TextError::Version(version) => SecretTextError::Version(version),
+            TextError::Encoding | TextError::Checksum | TextError::Malformed => SecretTextError::Altered,
+        })?;
+        if self.text.encode(&content) != text {
+            return Err(SecretTextError::Altered);
+        }
+        crypto::open_with_password(password, self.context, &content)
+            .map_err(|OpenError| SecretTextError::WrongPassword)
+    }
+}
+
+const FORM: SecretForm = SecretForm {
+    text: TextForm {
+        prefix: "peergraph-identity-secret:",
+        version: 1,
+        context: "peergraph v1 exported identity",
+    },
+    context: b"peergraph/v1/exported identity\0",
+};
 const SEED_LEN: usize = 32;
 
 impl IdentitySecret {
@@ -107,7 +139,7 @@ impl IdentitySecret {
     /// # Panics
     /// If the cost is not sound.
     pub fn to_text(&self, password: &str, seed: SealSeed, cost: PasswordCost) -> String {
-        FORM.encode(&crypto::seal_with_password(password, seed, cost, SEAL_CONTEXT, &self.to_bytes()))
+        FORM.seal(&self.to_bytes(), password, seed, cost)
     }
 
     /// Reads what [`to_text`](Self::to_text) made: every character as it was.
@@ -115,16 +147,7 @@ impl IdentitySecret {
     /// # Errors
     /// [`SecretTextError`] if a character is another, or the password is.
     pub fn from_text(text: &str, password: &str) -> Result<Self, SecretTextError> {
-        let content = FORM.decode(text).map_err(|error| match error {
-            TextError::Prefix => SecretTextError::Prefix,
-            TextError::Version(version) => SecretTextError::Version(version),
-            TextError::Encoding | TextError::Checksum | TextError::Malformed => SecretTextError::Altered,
-        })?;
-        if FORM.encode(&content) != text {
-            return Err(SecretTextError::Altered);
-        }
-        let opened = crypto::open_with_password(password, SEAL_CONTEXT, &content)
-            .map_err(|OpenError| SecretTextError::WrongPassword)?;
+        let opened = FORM.open(text, password)?;
         Self::from_bytes(&opened).ok_or(SecretTextError::Altered)
     }
 }
@@ -179,10 +202,10 @@ mod tests {
         assert_eq!(facts(&IdentitySecret::from_text(&text, "password").unwrap()), facts(&sample()));
         let error = |text: &str, password| IdentitySecret::from_text(text, password).unwrap_err();
         assert_eq!(error(&text, "Password"), SecretTextError::WrongPassword);
-        assert_eq!(error(&text[1..], "password"), SecretTextError::Prefix);
+        assert_eq!(error(&text[1..], "password"), SecretTextError::Prefix(FORM.text.prefix));
         assert_eq!(error(&text.to_uppercase(), "password"), SecretTextError::Altered);
         assert_eq!(error(&format!("{text}\n"), "password"), SecretTextError::Altered);
-        for at in FORM.prefix.len()..text.len() {
+        for at in FORM.text.prefix.len()..text.len() {
             assert_eq!(error(&text[..at], "password"), SecretTextError::Altered, "cut at {at}");
             let mut altered = text.clone().into_bytes();
             altered[at] = if altered[at] == b'a' { b'b' } else { b'a' };

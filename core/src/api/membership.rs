@@ -1,0 +1,116 @@
+//! Moving a membership to another machine.
+
+use zeroize::Zeroizing;
+
+use super::{
+    Error, ErrorKind, Group, JoinOutcome, Node, Result,
+    identities::check_password,
+    joining::check_version,
+    opening::{Guard, Opening},
+    runtime::blocking,
+};
+use crate::{
+    crypto::{PasswordCost, SealSeed},
+    group::{ExportedMembership, IdentitySecret},
+    ids::GraphId,
+};
+
+impl Group {
+    /// This membership as text that only the password opens, for [`Node::import_membership`] on another machine: the
+    /// identity with its private key, what the group is, its secret, the grants, and some nodes to connect to. Without
+    /// records; see [`export_database`](super::Graph::export_database).
+    ///
+    /// Whoever has the text and the password can do all that this member can; the creator's is power over the whole
+    /// group, and cannot be taken back. The text is worth as much as the password is.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the password has fewer than 8 characters, `NotAMember` or `Removed` if this identity is no
+    /// member, `IdentityDeleted`, `NeverSynchronized` before the first connect, `Closed`.
+    #[doc(alias = "PeerGroupExportConfig")]
+    pub async fn export_membership(&self, password: &str) -> Result<String> {
+        check_password(password)?;
+        let genesis = self.genesis().await?;
+        let (chain, nodes) = self.call(|engine, _| engine.export_membership()).await??;
+        let identity = self.identity()?;
+        let secret = self.graph().inner().secret;
+        let membership = ExportedMembership { identity, genesis, secret, chain, nodes };
+        let password = Zeroizing::new(password.to_owned());
+        let seed = SealSeed { salt: rand::random(), nonce: rand::random() };
+        // Slow on purpose.
+        Ok(blocking(move || membership.to_text(&password, seed, PasswordCost::default())).await)
+    }
+
+    fn identity(&self) -> Result<IdentitySecret> {
+        let inner = self.graph().inner();
+        let node = inner.node.upgrade().ok_or_else(Error::closed)?;
+        let known = node.identities.list().into_iter().find(|entry| entry.peer_id() == inner.identity);
+        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity is not here any more");
+        known.ok_or_else(gone)?.whole()
+    }
+}
+
+impl Node {
+    /// Takes in a membership that [`Group::export_membership`] wrote, here or on another machine, and opens its group.
+    /// No traffic yet: [`enter`](super::Graph::enter) the group by its [`contacts`](super::Graph::contacts), or import
+    /// its database first. The identity is added to those of this node, unless it is here already. The text must be the
+    /// same to the last character.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the text is not an exported membership or was altered, `WrongPassword`,
+    /// `UnsupportedVersion` if a later version made it or the group wants one, `AlreadyExists` if the group is here,
+    /// `NotAMember` if the grants in it do not hold, `KeyAccess` or `Storage` if it could not be written, `Closed`.
+    /// Nothing is left here if it fails.
+    #[doc(alias = "PeerGroupImportConfig")]
+    pub async fn import_membership(&self, text: &str, password: &str) -> Result<Group> {
+        let (text, password) = (text.to_owned(), Zeroizing::new(password.to_owned()));
+        let membership = blocking(move || ExportedMembership::from_text(&text, &password)).await?;
+        let id = membership.group();
+        check_version(&membership.genesis)?;
+        if self.inner.is_here(&id) {
+            let message = format!("group {} is here already", id.short());
+            return Err(Error::new(ErrorKind::AlreadyExists, message));
+        }
+        let secret = membership.identity.clone();
+        let added = self
+            .inner
+            .exclusive(move |node| {
+                let known = node.identities.list().iter().any(|entry| entry.peer_id() == secret.key().peer());
+                if known { Ok(None) } else { node.identities.add(secret).map(Some) }
+            })
+            .await?;
+        match self.open_imported(id, membership).await {
+            Ok(group) => Ok(group),
+            Err(error) => {
+                if let Some(entry) = added {
+                    let deleted = self.inner.exclusive(move |node| node.identities.delete(&entry)).await;
+                    if let Err(error) = deleted {
+                        tracing::warn!(%error, "the identity of a membership that was refused stays here");
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_imported(&self, id: GraphId, membership: ExportedMembership) -> Result<Group> {
+        let ExportedMembership { identity, genesis, secret, chain, nodes } = membership;
+        let opening = Opening {
+            secret: Some(secret),
+            genesis: Some(genesis),
+            ..Opening::of(id, Guard::Membership, identity.key().clone())
+        };
+        let graph = self.open_with(opening).await?;
+        let taken =
+            graph.write(move |engine, now| -> Result<_> { Ok(engine.import_membership(now, chain, nodes)) });
+        let refused = match taken.await {
+            Ok(Ok(())) => return Ok(Group::new(graph, JoinOutcome::AlreadyMember)),
+            Ok(Err(_)) => Error::new(ErrorKind::NotAMember, "the grants in the export make nobody a member"),
+            Err(error) => error,
+        };
+        graph.close().await;
+        if let Err(error) = self.delete_graph(id).await {
+            tracing::debug!(%error, "nothing to delete of a membership that was refused");
+        }
+        Err(refused)
+    }
+}
