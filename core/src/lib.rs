@@ -65,6 +65,13 @@
 //! groups use, and moves one to another machine. An [`IdentityDescription`] is what others may know; the key stays with
 //! the [`Identity`], which signs for applications. [`NodeConfig::keys`] seals the keys on the disk.
 //!
+//! # On the disk, and from one machine to another
+//!
+//! [`NodeConfig::encrypt_database`] seals the databases as well; what stays visible is written there.
+//! [`Graph::export_database`] writes all records to a file, sealed with a password or not, for
+//! [`Graph::import_database`] before a graph connects. [`Group::export_membership`] and [`Node::import_membership`] move a
+//! membership: the identity, and all it takes to act for it in the group.
+//!
 //! # How it is made
 //!
 //! Everything up to [`engine`] is free of I/O: time, randomness and messages go in, actions come out. The same code runs
@@ -95,12 +102,12 @@ pub mod wire;
 pub use api::{
     ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
-    InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection, ListenOutcome, Metrics,
-    Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress, PropertiesUpdate, RecordPages,
-    RemoveMember, Result, SendReceipt, Target,
+    ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection,
+    ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
+    PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt, Target,
 };
 pub use crypto::SecretKey;
-pub use engine::UpdateOutcome;
+pub use engine::{ImportCount, UpdateOutcome};
 pub use events::{Event, EventFilter, EventKind};
 pub use group::{IdentityDescription, Invitation, PeerName};
 pub use ids::{ConnectionId, GraphId, NodeId, PeerId, RecordId};

@@ -211,3 +211,9 @@ pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_JOINS: usize = 64;
 /// Smallest record limit of a group: credentials must fit.
 pub const MIN_GROUP_RECORD: u32 = 64 * 1024;
+/// Most bytes of what an exported database says of itself: the rules of the largest group fit.
+pub const MAX_EXPORT_HEAD: usize = 256 * 1024;
+/// Records taken from an exported database in one transaction.
+pub const IMPORT_BATCH: usize = 512;
+/// Bytes of such records; one at least is taken.
+pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;

@@ -1,17 +1,23 @@
-//! What lies on the disk when databases are sealed.
+//! What lies on the disk when databases, and exports of them, are sealed.
 
 use std::{fs, path::Path};
 
-use peergraph::{ErrorKind, KeyProtection, ListQuery, Node, NodeConfig, RecordDraft, Result, Role};
+use peergraph::{
+    ErrorKind, ImportCount, ImportDatabase, KeyProtection, ListQuery, Node, NodeConfig, RecordDraft, Result,
+    Role,
+};
 use peergraph_tests::{
     converge, group,
     identities::{files, holders, phrase},
-    member, node_at, note,
+    member, node, node_at, note,
 };
 
 /// In bodies, attributes and names.
 const TEXT: &str = "a recognisable sentence";
 const PASSPHRASE: &str = "open sesame";
+const PASSWORD: &str = "correct horse";
+/// What stands in an exported database before its content, or what seals that.
+const EXPORT_START: usize = 9;
 
 fn config(dir: &Path, keys: KeyProtection) -> NodeConfig {
     NodeConfig { encrypt_database: true, ..NodeConfig::loopback().at(dir).keys(keys) }
@@ -185,4 +191,89 @@ async fn r24_in_memory_there_is_nothing_to_seal() {
     assert!(club.status().await.unwrap().listening);
     let graph = node.create_graph("memory").await.unwrap();
     graph.publish(telling()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r24_a_sealed_export_opens_with_its_password_and_unaltered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_ada, club) = group(TEXT).await;
+    for n in 0..200 {
+        club.publish(note(&format!("{TEXT} {n} {}", "x".repeat(1000)))).await.unwrap();
+    }
+    let (plain, sealed) = (dir.path().join("plain"), dir.path().join("sealed"));
+    let short = club.export_database(&sealed, Some("1234567")).await.unwrap_err();
+    assert_eq!(short.kind(), ErrorKind::InvalidArgument, "{short}");
+    let count = club.export_database(&plain, None).await.unwrap();
+    assert_eq!(club.export_database(&sealed, Some(PASSWORD)).await.unwrap(), count);
+    let (shown, good) = (fs::read(&plain).unwrap(), fs::read(&sealed).unwrap());
+    assert!(contains(&shown, TEXT.as_bytes()) && !contains(&good, TEXT.as_bytes()));
+    for part in [club.id().as_bytes(), club.ticket().await.unwrap().secret.as_bytes()] {
+        assert!(!contains(&good, part));
+    }
+    #[cfg(unix)]
+    for path in [&plain, &sealed] {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    let new = node().await;
+    let text = club.export_membership(PASSWORD).await.unwrap();
+    let moved = new.import_membership(&text, PASSWORD).await.unwrap();
+    let refused = async |path: &Path, options: ImportDatabase| {
+        moved.import_database(path, options).await.unwrap_err().kind()
+    };
+    let with = |password: &str| ImportDatabase::default().password(password);
+    assert_eq!(refused(&sealed, with("correct hors")).await, ErrorKind::WrongPassword);
+    assert_eq!(refused(&sealed, ImportDatabase::default()).await, ErrorKind::InvalidArgument);
+    assert_eq!(refused(&plain, with(PASSWORD)).await, ErrorKind::InvalidArgument);
+    let bad = dir.path().join("bad");
+    let piece = 64 * 1024 + 16;
+    let start = EXPORT_START + 47;
+    assert!(good.len() > start + 3 * piece);
+    let cuts = [
+        EXPORT_START,
+        EXPORT_START + 20,
+        start,
+        start + 100,
+        start + piece,
+        start + 3 * piece,
+        good.len() - 1,
+    ];
+    let swapped = [
+        &good[..start],
+        &good[start + piece..][..piece],
+        &good[start..][..piece],
+        &good[start + 2 * piece..],
+    ];
+    let mut spoilt: Vec<Vec<u8>> = cuts.iter().map(|cut| good[..*cut].to_vec()).collect();
+    spoilt.push(swapped.concat());
+    spoilt.push([&good[..], &good[start + piece..]].concat());
+    for at in (EXPORT_START..good.len()).step_by(good.len() / 20) {
+        let mut flipped = good.clone();
+        flipped[at] ^= 1;
+        spoilt.push(flipped);
+    }
+    for (n, bytes) in spoilt.into_iter().enumerate() {
+        fs::write(&bad, bytes).unwrap();
+        assert_eq!(refused(&bad, with(PASSWORD)).await, ErrorKind::Damaged, "number {n}");
+    }
+    // One in the clear as well, as far as that can be told.
+    for at in (EXPORT_START..shown.len()).step_by(shown.len() / 20) {
+        let mut flipped = shown.clone();
+        flipped[at] ^= 1;
+        fs::write(&bad, flipped).unwrap();
+        let kind = refused(&bad, ImportDatabase::default()).await;
+        assert!(
+            matches!(kind, ErrorKind::Damaged | ErrorKind::WrongGraph | ErrorKind::WrongPeer),
+            "{at}: {kind:?}"
+        );
+    }
+    assert_eq!(moved.fingerprint().await.unwrap().count, 0, "nothing was taken from any of them");
+    let done = moved.import_database(&sealed, with(PASSWORD)).await.unwrap();
+    assert_eq!(done, ImportCount { added: count, ..ImportCount::default() });
+    assert_eq!(moved.list(ListQuery::default()).await.unwrap().total, 200);
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }

@@ -1,12 +1,15 @@
 #![no_main]
-//! What is read back from records and databases: genesis, presence, properties, cursors, fingerprints.
+//! What is read back from records, databases and exports: genesis, presence, properties, cursors, fingerprints.
+
+use std::io::Read;
 
 use libfuzzer_sys::fuzz_target;
 use peergraph::{
-    crypto::LtHash,
+    crypto::{LtHash, OpeningReader},
     events::Cursor,
     ids::GraphId,
     record::{Attributes, DeviceCertificate, Genesis, GraphProperties, NodeAddr, Presence, SignedRecord},
+    records::ExportReader,
     wire::decode_exact,
 };
 
@@ -29,6 +32,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(bytes) = <&[u8; Cursor::LEN]>::try_from(data) {
         assert_eq!(&Cursor::from_bytes(bytes).to_bytes(), bytes);
     }
+    if let Ok(mut export) = ExportReader::new(data) {
+        while let Ok(Some(_)) = export.next_record() {}
+    }
+    let _ = OpeningReader::new(data, "password", b"").map(|mut sealed| sealed.read_to_end(&mut Vec::new()));
     if let Some(hash) = LtHash::from_bytes(data) {
         assert_eq!(hash.to_bytes(), data);
     }

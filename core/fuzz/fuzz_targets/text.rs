@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use peergraph::{
-    group::{IdentityDescription, IdentitySecret, PeerName},
+    group::{ExportedMembership, IdentityDescription, IdentitySecret, PeerName},
     ids::{NodeId, RecordId},
     record::{RecordType, Ticket},
 };
@@ -23,6 +23,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(description.to_string(), text.trim().to_lowercase());
     }
     let _ = IdentitySecret::from_text(text, "password");
+    let _ = ExportedMembership::from_text(text, "password");
     if let Ok(name) = RecordType::new(text) {
         assert_eq!(name.as_str(), text);
     }

@@ -27,8 +27,9 @@ pub struct NodeConfig {
     /// Whether to seal the databases in the data directory, each with a key of its own, which [`keys`](Self::keys) seal
     /// in turn; so the keys must be protected. Default false.
     ///
-    /// A database that was in the clear is sealed when its graph is opened, and stays so whatever this says later. What
-    /// a disk keeps of overwritten files is beyond reach, so seal from the beginning if you can. Sealed are bodies and
+    /// A database that was in the clear is sealed when its graph is opened, which takes room for a copy meanwhile, and
+    /// stays so whatever this says later; to have it in the clear again, export, delete, and import it. What a disk
+    /// keeps of overwritten files is beyond reach, so seal from the beginning if you can. Sealed are bodies and
     /// attributes, names, the graph's secret, and known addresses. Whoever has the file still sees how many records
     /// there are, their sizes, types, times and authors' ids, and the names of saved cursors. Without a data directory
     /// nothing is written, and this means nothing.

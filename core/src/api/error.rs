@@ -68,7 +68,7 @@ kinds! {
     AlreadyExists = 22,
     /// The record has another version than expected.
     VersionMismatch = 23,
-    /// The graph is open in this node.
+    /// The graph is open in this node, or has been online since it was opened.
     GraphInUse = 24,
     /// The graph is not known here: no database, and no ticket.
     UnknownGraph = 25,
@@ -112,9 +112,9 @@ kinds! {
     ConnectToSelf = 60,
     /// The two nodes are neighbors already.
     AlreadyNeighbor = 61,
-    /// The other end does not know this graph.
+    /// The other end does not know this graph, or an exported database is another graph's.
     WrongGraph = 62,
-    /// The other end is not the expected identity.
+    /// The other end, or whose exported database it is, is not the expected identity.
     WrongPeer = 63,
     /// The other end, and everyone it referred to, refused.
     Refused = 64,

@@ -174,12 +174,14 @@ impl KeyFiles {
     }
 
     /// Seals what is kept elsewhere under this name; `None` if these keys are not protected, so that nothing can be.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn wrap(&self, name: &str, content: &[u8]) -> Option<Vec<u8>> {
         let master = self.master.as_ref()?;
         Some(encode(Form::Sealed, &seal(master, &context(name), content)).to_vec())
     }
 
     /// Opens what [`wrap`](Self::wrap) made, in this directory and under this name.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let damaged = || Error::new(ErrorKind::Damaged, format!("the key of {name} is damaged"));
         let Some((Form::Sealed, sealed)) = decode(wrapped) else { return Err(damaged()) };
@@ -374,12 +376,12 @@ pub(super) fn private() -> OpenOptions {
 
 /// Makes a new name durable, not only what it names.
 #[cfg(unix)]
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 /// Elsewhere directories cannot be synced, and need not be.
 #[cfg(not(unix))]
-fn sync_parent(_path: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(_path: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod connection;
+mod database;
 mod error;
 mod events;
 mod graph;
@@ -23,6 +24,7 @@ pub use config::{CreateGraph, NodeConfig, OpenGraph};
 pub use connection::{
     ConnectOptions, Connecting, ConnectionInfo, DirectConnection, Progress, SendReceipt, Target,
 };
+pub use database::ImportDatabase;
 pub use error::{Error, ErrorKind, Result};
 pub use events::EventStream;
 pub use graph::{Graph, ListenOutcome, OpenOutcome, PropertiesUpdate};

@@ -17,6 +17,7 @@ mod opaque;
 mod seal;
 mod sealed_box;
 pub(crate) mod signature_serde;
+mod stream;
 
 pub use lthash::LtHash;
 pub use opaque::{PasswordError, PasswordProof, PasswordVerifier, PendingProof};
@@ -25,6 +26,7 @@ pub use seal::{
     password_key, seal_with_key, seal_with_password,
 };
 pub use sealed_box::{is_key, open_from, seal_to};
+pub use stream::{OpeningReader, SealingWriter, StreamError};
 
 /// The length of a signature in bytes.
 pub const SIGNATURE_LEN: usize = 64;
@@ -170,6 +172,27 @@ pub fn hash(context: &'static str, parts: &[&[u8]]) -> [u8; 32] {
         hasher.update(part);
     }
     *hasher.finalize().as_bytes()
+}
+
+/// BLAKE3 of what comes piece by piece, under a context string that separates its uses.
+#[derive(Clone, Debug)]
+pub struct RunningHash(blake3::Hasher);
+
+impl RunningHash {
+    /// Of nothing yet.
+    pub fn new(context: &'static str) -> Self {
+        Self(blake3::Hasher::new_derive_key(context))
+    }
+
+    /// Adds a piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all pieces so far.
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
 }
 
 /// Plain BLAKE3, as applications compute it: for bodies.

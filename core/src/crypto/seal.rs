@@ -82,12 +82,12 @@ impl PasswordCost {
             && (8 * u32::from(self.lanes)..=Self::MAX_MEMORY).contains(&self.memory)
     }
 
-    fn to_bytes(self) -> [u8; Self::LEN] {
+    pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
         let [a, b, c, d] = self.memory.to_le_bytes();
         [a, b, c, d, self.passes, self.lanes]
     }
 
-    const fn from_bytes([a, b, c, d, passes, lanes]: [u8; Self::LEN]) -> Self {
+    pub(super) const fn from_bytes([a, b, c, d, passes, lanes]: [u8; Self::LEN]) -> Self {
         Self { memory: u32::from_le_bytes([a, b, c, d]), passes, lanes }
     }
 }

@@ -39,7 +39,7 @@ impl Engine {
             let origin = match source {
                 Source::Local => ChangeOrigin::Local,
                 Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
-                Source::Sync { .. } => ChangeOrigin::Sync,
+                Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
             };
             changes.push(NewChange { lsn, change, record: Arc::new(signed.to_record()), origin, conflict });
         }
@@ -69,6 +69,8 @@ impl Engine {
         match (&staged.put, staged.source) {
             (Put::Inserted { .. } | Put::Replaced { .. }, source) => match source {
                 Source::Local | Source::Held => self.overlay.publish(now, key, bytes),
+                // There are no links yet; the first comparison of databases brings the rest.
+                Source::Import => {}
                 Source::Flood { link, origin } => {
                     self.overlay.accepted(now, link, origin, key, bytes, Via::Flood);
                 }

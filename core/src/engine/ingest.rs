@@ -33,13 +33,15 @@ pub(super) enum Source {
     },
     /// Held until its time came.
     Held,
+    /// From an exported database.
+    Import,
 }
 
 impl Source {
     const fn link(self) -> Option<LinkId> {
         match self {
             Self::Flood { link, .. } | Self::Sync { link, .. } => Some(link),
-            Self::Local | Self::Held => None,
+            Self::Local | Self::Held | Self::Import => None,
         }
     }
 }
@@ -118,7 +120,7 @@ impl Engine {
         self.incoming.extend(due.into_iter().map(Candidate::held));
     }
 
-    fn is_known(&self, key: &RecordKey) -> bool {
+    pub(super) fn is_known(&self, key: &RecordKey) -> bool {
         // An error means the store is failing; the flush at the end of this batch reports it.
         self.incoming_keys.contains(key)
             || self.deferred.contains(key)
@@ -126,7 +128,7 @@ impl Engine {
     }
 
     /// Admits what arrived: credentials first, for they decide about the rest. What they release is admitted as well.
-    fn admit_incoming(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn admit_incoming(&mut self, now: Now) -> Result<(), StoreError> {
         if self.genesis.is_none() {
             self.incoming.clear();
             self.incoming_keys.clear();

@@ -54,6 +54,7 @@ pub use joining::{JoinBy, JoinFailure};
 pub use publish::{PublishError, UpdateOutcome};
 pub use removal::Removal;
 pub use stamp::{Stamped, Stamper};
+pub use transfer::{ImportCount, ImportFault};
 
 use ingest::{Candidate, Staged};
 use members::GroupState;

@@ -1,15 +1,46 @@
-//! What moves between machines other than over links: memberships.
+//! What moves between machines other than over links: memberships and databases.
 
 use bytes::Bytes;
 
-use super::{Engine, JoinFailure, PublishError};
+use super::{
+    Engine, JoinFailure, PublishError,
+    ingest::{Candidate, Source},
+    load::META_SYNCED,
+};
 use crate::{
     group::{CredentialFault, Standing},
     limits::REFERRALS,
-    record::NodeAddr,
+    record::{Genesis, NodeAddr, SignedRecord},
     records::StoreError,
     time::Now,
 };
+
+/// What became of the records of an exported database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ImportCount {
+    /// New here, or newer than what was here.
+    pub added: u64,
+    /// Here already, or older than what is here.
+    pub known: u64,
+    /// Not let in: expired, not well signed, or not theirs to write.
+    pub refused: u64,
+    /// Waiting, invisible, for their author's credential or for their time.
+    pub waiting: u64,
+}
+
+/// A database cannot be imported.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ImportFault {
+    /// The graph has been online.
+    #[error("a database is imported before the graph connects or listens")]
+    Online,
+    /// It is another graph's.
+    #[error("the exported database is another graph's")]
+    WrongGraph,
+    /// The database here failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Engine {
     /// The signed records that make this identity a member, from the creator's grant down; and nodes to connect to.
@@ -60,5 +91,86 @@ impl Engine {
     fn no_member(&self) -> CredentialFault {
         let end = self.membership().and_then(|members| members.end_of(self.device.peer));
         end.map_or(CredentialFault::NotAMember, |_| CredentialFault::Removed)
+    }
+
+    /// Begins to import a database: learns what the graph is, if that is not known yet. Not once the graph listened or
+    /// had links, since it was opened.
+    ///
+    /// # Errors
+    /// [`ImportFault`].
+    pub fn begin_import(&mut self, now: Now, genesis: &Genesis) -> Result<(), ImportFault> {
+        self.check_offline()?;
+        if genesis.id() != self.graph {
+            return Err(ImportFault::WrongGraph);
+        }
+        if self.genesis.is_none() {
+            self.overlay.set_genesis(genesis.clone());
+            self.learn_genesis(now, genesis.clone());
+        }
+        Ok(())
+    }
+
+    /// Takes in records under the same rules as those of strangers. Acknowledge only after [`flush`](Engine::flush)
+    /// succeeds.
+    ///
+    /// # Errors
+    /// [`ImportFault`].
+    pub fn import(&mut self, now: Now, records: Vec<SignedRecord>) -> Result<ImportCount, ImportFault> {
+        self.check_offline()?;
+        let mut count = ImportCount::default();
+        let mut new = Vec::new();
+        for record in records {
+            if self.is_known(&record.key()) {
+                count.known += 1;
+                continue;
+            }
+            new.push((record.id(), record.key(), record.rank()));
+            self.incoming_keys.insert(record.key());
+            self.incoming.push(Candidate { record, source: Source::Import });
+        }
+        let held = self.held.len();
+        self.admit_incoming(now)?;
+        let mut held = self.held.len().saturating_sub(held);
+        for (id, key, rank) in new {
+            let better =
+                || Ok::<_, StoreError>(self.store.get(&id)?.is_some_and(|other| other.rank() > rank));
+            if self.store.contains(&key)? {
+                count.added += 1;
+            } else if self.deferred.contains(&key) {
+                count.waiting += 1;
+            } else if better()? {
+                count.known += 1;
+            } else if held > 0 {
+                held -= 1;
+                count.waiting += 1;
+            } else {
+                count.refused += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Ends an import: with a whole database this node may publish and listen, as if it had synchronised.
+    ///
+    /// # Errors
+    /// [`ImportFault`].
+    pub fn finish_import(&mut self) -> Result<(), ImportFault> {
+        self.check_offline()?;
+        let properties = self.properties_id.map(|id| self.store.get(&id)).transpose()?.flatten();
+        if !self.usable && properties.is_some() {
+            self.keep_meta(META_SYNCED, &[1])?;
+            self.usable = true;
+            self.refresh_stamper();
+        }
+        Ok(())
+    }
+
+    /// Whether a database can be imported.
+    ///
+    /// # Errors
+    /// [`ImportFault::Online`].
+    pub fn check_offline(&self) -> Result<(), ImportFault> {
+        let quiet = !self.overlay.is_online() && self.links.is_empty();
+        quiet.then_some(()).ok_or(ImportFault::Online)
     }
 }

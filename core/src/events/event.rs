@@ -169,7 +169,7 @@ pub enum ChangeOrigin {
     Local,
     /// A neighbor, as it happened.
     Flood,
-    /// A neighbor, by comparing databases.
+    /// A neighbor, by comparing databases, or an exported database.
     Sync,
     /// Unknown: read back from the database.
     Feed,

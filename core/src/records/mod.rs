@@ -5,6 +5,7 @@
 
 mod admit;
 mod deferred;
+mod export;
 mod policy;
 mod store;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use admit::{
     Admission, AdmitContext, HoldQueue, RejectReason, admit, admit_own, check_update, find_unsound,
 };
 pub use deferred::DeferQueue;
+pub use export::{ExportError, ExportHead, ExportReader, ExportWriter};
 pub use policy::{OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
 pub use store_memory::MemoryStore;

@@ -282,6 +282,10 @@ pub trait Reader: Send + Sync + fmt::Debug {
         max: usize,
     ) -> Result<Changes, StoreError>;
 
+    /// Gives all current versions as of one moment, tombstones too, as they travel: credentials first, presence not at
+    /// all. Ends early when `each` says false.
+    fn snapshot(&self, each: &mut dyn FnMut(Bytes) -> bool) -> Result<(), StoreError>;
+
     /// A number drawn when the database was made: another one means that cursors are void.
     fn incarnation(&self) -> u64;
 

@@ -122,3 +122,30 @@ fn e3_changes_are_of_the_wanted_types_and_authors() {
         assert_eq!(of(&[], &[2], 99), (vec![], 12));
     });
 }
+
+#[test]
+fn r19_a_snapshot_has_what_counts_with_credentials_first() {
+    each_store(|store| {
+        let specs = [
+            spec(1, 10),
+            spec(2, 11).of("peergraph.presence"),
+            spec(3, 12).of("peergraph.credential"),
+            spec(4, 13).deleted(),
+            spec(5, 14).expiring(20),
+            spec(6, 15).by(1),
+            spec(7, 16).of("peergraph.credential"),
+        ];
+        let records = put_all(store, specs);
+        store.expire(Timestamp(20), 9).unwrap();
+        commit(store);
+        put_all(store, [spec(8, 30)]);
+        let reader = store.reader();
+        let mut seen = Vec::new();
+        reader.snapshot(&mut |bytes| (seen.push(bytes), true).1).unwrap();
+        let expected: Vec<_> = [2, 6, 0, 3, 5].map(|n: usize| records[n].bytes().clone()).into();
+        assert_eq!(seen, expected, "committed, current, and no presence");
+        let mut first = 0;
+        reader.snapshot(&mut |_| (first += 1, first < 3).1).unwrap();
+        assert_eq!(first, 3, "it ends when told to");
+    });
+}

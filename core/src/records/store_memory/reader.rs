@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use bytes::Bytes;
+
 use super::Row;
 use crate::{
     ids::{Lsn, PeerId, RecordId},
@@ -108,6 +110,19 @@ impl Reader for Shared {
             };
             Changes { entries, through }
         })
+    }
+
+    fn snapshot(&self, each: &mut dyn FnMut(Bytes) -> bool) -> Result<(), StoreError> {
+        // Copied, which is cheap, for no write shall wait for `each`.
+        let (credentials, others): (Vec<_>, Vec<_>) = self.read(|committed| {
+            let current = committed.by_lsn.values().filter(|row| row.state.is_current());
+            let told =
+                current.map(|row| (row.record.header().record_type.clone(), row.record.bytes().clone()));
+            told.filter(|(record_type, _)| record_type != RecordType::PRESENCE)
+                .partition(|(record_type, _)| record_type == RecordType::CREDENTIAL)
+        })?;
+        let _ = credentials.into_iter().chain(others).all(|(_, bytes)| each(bytes));
+        Ok(())
     }
 
     fn incarnation(&self) -> u64 {

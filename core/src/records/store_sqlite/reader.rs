@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::{
@@ -131,6 +132,26 @@ impl Reader for SqliteReader {
             };
             let entries = places.into_iter().map(|lsn| self.change(conn, after, lsn));
             Ok(Changes { entries: entries.collect::<Result<_, _>>()?, through })
+        })
+    }
+
+    fn snapshot(&self, each: &mut dyn FnMut(Bytes) -> bool) -> Result<(), StoreError> {
+        self.read(|conn| {
+            // No type has the number zero.
+            let number = |name| intern::find_type(conn, &name).map(Option::unwrap_or_default);
+            let (credential, presence) = (number(RecordType::credential())?, number(RecordType::presence())?);
+            for rest in ["type = ?1 AND type != ?2", "type NOT IN (?1, ?2)"] {
+                let sql =
+                    format!("SELECT lsn, envelope FROM records WHERE state < 2 AND {rest} ORDER BY lsn");
+                let mut statement = conn.prepare_cached(&sql)?;
+                let mut rows = statement.query([credential, presence])?;
+                while let Some(row) = rows.next()? {
+                    if !each(self.values.envelope_bytes(row, 1, columns::lsn(row, 0)?)?) {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
         })
     }
 

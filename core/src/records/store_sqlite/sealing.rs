@@ -39,7 +39,9 @@ pub(super) fn check(conn: &Connection, sealer: Option<&Sealer>) -> Result<bool, 
 pub(super) fn seal(conn: &mut Connection, sealer: &Sealer) -> Result<(), StoreError> {
     conn.pragma_update(None, "secure_delete", true).map_err(sql)?;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-    seal_values(&tx, sealer).and_then(|()| tx.commit()).map_err(sql)
+    seal_values(&tx, sealer).and_then(|()| tx.commit()).map_err(sql)?;
+    // From now on what is deleted is sealed anyway.
+    conn.pragma_update(None, "secure_delete", false).map_err(sql)
 }
 
 fn seal_values(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<()> {

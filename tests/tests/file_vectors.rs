@@ -1,0 +1,119 @@
+//! Golden vectors of what is kept or moved in files and texts: what an older version wrote must stay readable.
+//!
+//! `PEERGRAPH_WRITE_VECTORS=1 cargo test -p peergraph-tests --test file_vectors` writes the file anew, for a new version of
+//! a format and for nothing else.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{Read, Write},
+};
+
+use data_encoding::HEXLOWER;
+use peergraph::{
+    Attributes, Genesis, GraphSecret, GroupRules, NodeAddr, RecordType, SecretKey, Timestamp,
+    crypto::{NONCE_LEN, OpeningReader, PasswordCost, SALT_LEN, SealSeed, SealingWriter},
+    group::{ExportedMembership, IdentitySecret},
+    record::{Header, SignedRecord},
+    records::{ExportHead, ExportReader, ExportWriter},
+    time::Hlc,
+};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/files_v1.json");
+const PASSWORD: &str = "password";
+const SEED: SealSeed = SealSeed { salt: [5; SALT_LEN], nonce: [6; NONCE_LEN] };
+
+fn identity() -> IdentitySecret {
+    IdentitySecret::new(SecretKey::from_bytes(&[1; 32]), Some("work"), Some("Ada")).unwrap()
+}
+
+fn genesis() -> Genesis {
+    Genesis { rules: Some(GroupRules::default()), ..Genesis::new(identity().key().peer(), [4; 16]) }
+}
+
+fn record() -> SignedRecord {
+    let at = Timestamp::from_secs(1_800_000_000);
+    let header = Header {
+        record_type: RecordType::new("chat.message").unwrap(),
+        nonce: [5; 16],
+        creator: identity().key().peer(),
+        editor: None,
+        version: 1,
+        created: at,
+        hlc: Hlc::at(at),
+        expires: None,
+        replaced: None,
+        grant: None,
+        deleted: false,
+        attributes: Attributes::from([("room", "main")]),
+        body_len: 0,
+        body_hash: [0; 32],
+    };
+    SignedRecord::sign(&genesis().id(), identity().key(), header, b"hello")
+}
+
+fn membership() -> ExportedMembership {
+    ExportedMembership {
+        identity: identity(),
+        genesis: genesis(),
+        secret: GraphSecret::from_bytes([3; 32]),
+        chain: vec![record().bytes().clone()],
+        nodes: vec![NodeAddr::at(
+            SecretKey::from_bytes(&[2; 32]).node(),
+            ["192.0.2.1:1234".parse().unwrap()],
+        )],
+    }
+}
+
+fn head() -> ExportHead {
+    let time = Timestamp::from_secs(1_800_000_000);
+    ExportHead { graph: genesis().id(), genesis: genesis(), peer: identity().key().peer(), time }
+}
+
+fn make() -> BTreeMap<String, String> {
+    let mut database = ExportWriter::new(Vec::new(), &head()).unwrap();
+    database.record(record().bytes()).unwrap();
+    let (database, _) = database.finish().unwrap();
+    let mut sealed =
+        SealingWriter::new(Vec::new(), PASSWORD, [5; SALT_LEN], PasswordCost::LEAST, b"use").unwrap();
+    sealed.write_all(b"a sealed stream").unwrap();
+    BTreeMap::from([
+        ("exported identity".into(), identity().to_text(PASSWORD, SEED, PasswordCost::LEAST)),
+        ("exported membership".into(), membership().to_text(PASSWORD, SEED, PasswordCost::LEAST)),
+        ("exported database".into(), HEXLOWER.encode(&database)),
+        ("sealed stream".into(), HEXLOWER.encode(&sealed.finish().unwrap())),
+    ])
+}
+
+fn kept() -> BTreeMap<String, String> {
+    serde_json::from_str(&fs::read_to_string(FILE).expect("the vectors")).expect("JSON")
+}
+
+#[test]
+fn the_bytes_of_files_and_texts_have_not_changed() {
+    if env::var_os("PEERGRAPH_WRITE_VECTORS").is_some() {
+        let text = serde_json::to_string_pretty(&make()).unwrap() + "\n";
+        fs::write(FILE, text).unwrap();
+    }
+    assert_eq!(make(), kept());
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let kept = kept();
+    let bytes = |name: &str| HEXLOWER.decode(kept[name].as_bytes()).unwrap();
+    let read = IdentitySecret::from_text(&kept["exported identity"], PASSWORD).unwrap();
+    assert_eq!(read.to_bytes(), identity().to_bytes());
+    let read = ExportedMembership::from_text(&kept["exported membership"], PASSWORD).unwrap();
+    assert_eq!((read.group(), read.secret), (genesis().id(), membership().secret));
+    assert_eq!((read.chain, read.nodes), (membership().chain, membership().nodes));
+    let database = bytes("exported database");
+    let mut reader = ExportReader::new(&database[..]).unwrap();
+    assert_eq!(reader.head(), &head());
+    assert_eq!(reader.next_record().unwrap().as_ref(), Some(record().bytes()));
+    assert!(reader.next_record().unwrap().is_none());
+    let sealed = bytes("sealed stream");
+    let mut opened = String::new();
+    OpeningReader::new(&sealed[..], PASSWORD, b"use").unwrap().read_to_string(&mut opened).unwrap();
+    assert_eq!(opened, "a sealed stream");
+}
