@@ -37,6 +37,12 @@ pub(super) struct Found {
     pub(super) record: SignedRecord,
 }
 
+/// A row whose envelope is damaged.
+pub(super) struct Unreadable {
+    pub(super) lsn: Lsn,
+    pub(super) key: RecordKey,
+}
+
 /// A row to be written.
 pub(super) struct NewRow<'a> {
     pub(super) lsn: Lsn,
@@ -166,13 +172,13 @@ impl Db {
     }
 
     /// Rows whose time is over, the longest first.
-    pub(super) fn due(&self, now: Timestamp, max: usize) -> rusqlite::Result<Vec<Found>> {
+    pub(super) fn due(&self, now: Timestamp, max: usize) -> rusqlite::Result<Vec<Result<Found, Unreadable>>> {
         self.conn
             .prepare_cached(
-                "SELECT lsn, state, born, envelope FROM records INDEXED BY records_expires
+                "SELECT lsn, state, born, envelope, key FROM records INDEXED BY records_expires
                  WHERE expires IS NOT NULL AND state < 2 AND expires <= ?1 ORDER BY expires, lsn LIMIT ?2",
             )?
-            .query_map([columns::ordered(now.0), limit(max)], |row| self.found(row))?
+            .query_map([columns::ordered(now.0), limit(max)], |row| self.found_or_key(row))?
             .collect()
     }
 
@@ -187,13 +193,13 @@ impl Db {
     }
 
     /// Tombstones and stubs that are gone since before a moment.
-    pub(super) fn gone(&self, before: Timestamp) -> rusqlite::Result<Vec<Found>> {
+    pub(super) fn gone(&self, before: Timestamp) -> rusqlite::Result<Vec<Result<Found, Unreadable>>> {
         self.conn
             .prepare_cached(
-                "SELECT lsn, state, born, envelope FROM records INDEXED BY records_gone
+                "SELECT lsn, state, born, envelope, key FROM records INDEXED BY records_gone
                  WHERE gone IS NOT NULL AND gone < ?1",
             )?
-            .query_map([columns::ordered(before.0)], |row| self.found(row))?
+            .query_map([columns::ordered(before.0)], |row| self.found_or_key(row))?
             .collect()
     }
 
@@ -294,6 +300,15 @@ impl Db {
             insert.execute(params![slot, start.to_bytes(), count, bucket.hash.to_bytes()])?;
         }
         Ok(())
+    }
+
+    fn found_or_key(&self, row: &Row<'_>) -> rusqlite::Result<Result<Found, Unreadable>> {
+        match self.found(row) {
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => {
+                Ok(Err(Unreadable { lsn: columns::lsn(row, 0)?, key: columns::key(row, 4)? }))
+            }
+            found => found.map(Ok),
+        }
     }
 
     fn found(&self, row: &Row<'_>) -> rusqlite::Result<Found> {

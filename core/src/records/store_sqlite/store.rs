@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     SqliteStore,
-    db::{Found, NewRow},
+    db::{Found, NewRow, Unreadable},
     sql,
 };
 use crate::{
@@ -36,6 +36,15 @@ impl SqliteStore {
 
     fn add_key(&mut self, record: &SignedRecord) -> Result<(), StoreError> {
         self.summaries.get_mut().add(&record.header().record_type, record.key(), &self.db)
+    }
+
+    /// Throws out what cannot be read and whose time is over in any case: it is not to hold up the others.
+    fn drop_unreadable(&mut self, Unreadable { lsn, key }: &Unreadable) -> Result<(), StoreError> {
+        tracing::warn!(element = %key.element.short(), "a stored record is damaged; it is thrown out");
+        self.discard(key)?;
+        self.db.delete(*lsn).map_err(sql)?;
+        self.changed = true;
+        Ok(())
     }
 
     /// Deletes a row with its key.
@@ -93,6 +102,13 @@ impl Store for SqliteStore {
         self.begin()?;
         let mut changes = Vec::new();
         for old in due {
+            let old = match old {
+                Ok(old) => old,
+                Err(unreadable) => {
+                    self.drop_unreadable(&unreadable)?;
+                    continue;
+                }
+            };
             let record = without_body(self.db.graph(), &old.record).map_err(damaged)?;
             let interned = self.intern(&record)?;
             self.remove(&old)?;
@@ -113,7 +129,12 @@ impl Store for SqliteStore {
         if !gone.is_empty() {
             self.begin()?;
         }
-        gone.iter().try_for_each(|old| self.remove(old))?;
+        for old in &gone {
+            match old {
+                Ok(old) => self.remove(old)?,
+                Err(unreadable) => self.drop_unreadable(unreadable)?,
+            }
+        }
         Ok(gone.len())
     }
 

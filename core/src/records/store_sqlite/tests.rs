@@ -173,6 +173,26 @@ fn a_damaged_envelope_is_an_error_and_not_a_panic() {
 }
 
 #[test]
+fn a_damaged_envelope_does_not_hold_up_what_expires_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    put_all(&mut store, (0..6).map(|n| spec(n, 10 + n).expiring(100)));
+    put_all(&mut store, (10..14).map(|n| spec(n, 10 + n).deleted()));
+    commit(&mut store);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("UPDATE records SET envelope = x'ffff' WHERE lsn IN (2, 8)", []).unwrap();
+    assert_eq!(store.expire(Timestamp(100), 99).unwrap().len(), 5);
+    commit(&mut store);
+    assert_eq!(store.root(), naive(&all_keys(&store)));
+    assert_eq!((store.root().count, store.next_expiry().unwrap()), (4, None));
+    raw.execute("UPDATE records SET envelope = x'ffff' WHERE lsn = 11", []).unwrap();
+    assert_eq!(store.collect(Timestamp(1000)).unwrap(), 9, "five expired, four deleted");
+    commit(&mut store);
+    assert_eq!((store.root(), store.root().count), (naive(&[]), 0));
+}
+
+#[test]
 fn a_full_disk_keeps_nothing_of_the_transaction() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(&dir.path().join("db"));
