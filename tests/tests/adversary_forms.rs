@@ -7,7 +7,7 @@ use peergraph::{
     Attributes, Genesis, GraphId, Invitation, InviteLink, InviteMember, InvitePassword, RecordType, Role,
     SecretKey, Timestamp, Value,
     crypto::{self, Domain},
-    group::IdentityDescription,
+    group::{Access, IdentityDescription, Way},
     record::{DeviceCertificate, Header, Presence, SignedRecord},
     time::Hlc,
     wire::{Message, decode_exact},
@@ -188,9 +188,9 @@ async fn s1_s10_a_thousand_mutated_invitations_and_none_is_read() {
             1 => with(changed, |i| i.not_after = i.not_after.map_or(Some(Timestamp(1)), |_| None)),
             2 => with(changed, |i| i.group = GraphId::from_bytes([7; 32])),
             3 => with(changed, |i| i.issuer = key(3).peer()),
-            4 => with(changed, |i| i.nodes = vec![peergraph::NodeAddr::new(key(3).node())]),
+            4 => with(changed, |i| reached(i, |a| a.nodes = vec![peergraph::NodeAddr::new(key(3).node())])),
             5 => with(changed, |i| i.way = if i == &link { password.way.clone() } else { link.way.clone() }),
-            6 => with(changed, |i| i.secret = peergraph::GraphSecret::from_bytes([7; 32])),
+            6 => with(changed, |i| reached(i, |a| a.secret = peergraph::GraphSecret::from_bytes([7; 32]))),
             7 => {
                 // Another invitation's signature by the same issuer.
                 changed = if honest == &other { link.clone() } else { honest.clone() };
@@ -216,6 +216,18 @@ async fn s1_s10_a_thousand_mutated_invitations_and_none_is_read() {
         }
     }
     assert_eq!(accepted, 0);
+}
+
+/// Changes how to reach the group, or whatever is sealed of it.
+fn reached(invitation: &mut Invitation, change: impl FnOnce(&mut Access)) {
+    match &mut invitation.way {
+        Way::Identity { sealed, .. } => {
+            let mut bytes = sealed.to_vec();
+            bytes[40] ^= 1;
+            *sealed = bytes.into();
+        }
+        Way::Link { access, .. } | Way::Password { access } => change(access),
+    }
 }
 
 fn with(mut invitation: Invitation, change: impl FnOnce(&mut Invitation)) -> String {

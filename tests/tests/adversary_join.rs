@@ -6,11 +6,17 @@ use peergraph::{
     CreateGroup, ErrorKind, GraphSecret, Group, GroupRules, Invitation, InviteLink, InviteMember,
     InvitePassword, JoinGroup, Node, NodeAddr, Role, SecretKey, Timestamp,
     crypto::PasswordProof,
-    group::Way,
+    group::{Access, Way},
     record::Genesis,
     wire::{JoinDenied, JoinMessage, Message, Purpose, VERSION},
 };
-use peergraph_tests::{grant_of, identities::key, insider::Impostor, node, node_as};
+use peergraph_tests::{
+    grant_of,
+    identities::key,
+    insider::Impostor,
+    leaks::{access_mut, access_of},
+    node, node_as,
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -35,7 +41,7 @@ async fn scene(name: &str) -> Scene {
 /// The same invitation with this node to enter by, as its issuer might have given it.
 fn by_way_of(invitation: &Invitation, addr: NodeAddr, issuer: &SecretKey) -> Invitation {
     let mut other = invitation.clone();
-    other.nodes = vec![addr];
+    access_mut(&mut other).nodes = vec![addr];
     other.signed(issuer)
 }
 
@@ -47,7 +53,7 @@ fn now() -> Timestamp {
 async fn s2_a_relay_cannot_come_in_by_anothers_link() {
     let Scene { owner, ada, club, mallory, shown } = scene("s2 link").await;
     let link = club.invite_link(InviteLink::default()).await.unwrap();
-    let secret = link.secret;
+    let secret = access_of(&link).secret;
     let victim = node().await;
     let trap = by_way_of(&link, mallory.addr(), &owner);
     let joining = tokio::spawn(async move { (victim.join_group(trap).await, victim) });
@@ -89,7 +95,7 @@ async fn s2_a_relay_cannot_come_in_by_anothers_link() {
 async fn s2_a_relay_learns_no_password_and_comes_in_by_none() {
     let Scene { owner, ada, club, mallory, shown } = scene("s2 password").await;
     let invitation = club.set_password(PASSWORD, InvitePassword::default()).await.unwrap();
-    let secret = invitation.secret;
+    let secret = access_of(&invitation).secret;
     let victim = node().await;
     let trap = JoinGroup::from(by_way_of(&invitation, mallory.addr(), &owner)).password(PASSWORD);
     let joining = tokio::spawn(async move { victim.join_group(trap).await });
@@ -127,7 +133,7 @@ async fn s2_to_one_who_is_no_member_a_joiner_says_nothing() {
         let trap = JoinGroup::from(by_way_of(&invitation, stranger.addr(), &owner)).password(PASSWORD);
         let victim = node().await;
         let joining = tokio::spawn(async move { victim.join_group(trap).await });
-        let mut from_victim = stranger.accept(&invitation.secret, VERSION).await;
+        let mut from_victim = stranger.accept(&access_of(&invitation).secret, VERSION).await;
         let Message::Connect(_) = from_victim.message().await else { panic!("a connect") };
         from_victim.say(&stranger.welcome(club.genesis().await.unwrap(), now(), shown)).await;
         assert_eq!(from_victim.join_message().await, None);
@@ -142,7 +148,7 @@ async fn s25_guesses_from_many_nodes_are_throttled_together() {
     let (mut heard, mut throttled) = (0, 0);
     for number in 10..30 {
         let eve = Impostor::new(SecretKey::from_bytes(&[number; 32])).await;
-        let mut link = eve.dial(&ada.addr(), &invitation.secret).await.unwrap();
+        let mut link = eve.dial(&ada.addr(), &access_of(&invitation).secret).await.unwrap();
         link.say(&eve.connect(Purpose::Join, Vec::new())).await;
         let guess = format!("guess {number}");
         let (_, request) = PasswordProof::start(guess.into(), [number; 32]);
@@ -173,19 +179,9 @@ async fn s33_other_versions_are_refused_in_clear_words() {
     let ben = node().await;
     let invitation = |host: &Impostor| {
         let (name, period) = (String::from("later"), (Timestamp(0), None));
-        let (nodes, way) = (vec![host.addr()], Way::Link { key: [7; 32], uses: 1 });
-        Invitation::unsigned(
-            genesis.id(),
-            secret,
-            name.clone(),
-            owner.peer(),
-            name,
-            Role::Member,
-            period,
-            way,
-            nodes,
-        )
-        .signed(&owner)
+        let way = Way::Link { key: [7; 32], uses: 1, access: Access { secret, nodes: vec![host.addr()] } };
+        let who = (owner.peer(), name.clone());
+        Invitation::unsigned(genesis.id(), name, who, Role::Member, period, way).signed(&owner)
     };
     let (joiner, link) = (ben.clone(), invitation(&host));
     let joining = tokio::spawn(async move { joiner.join_group(link).await });

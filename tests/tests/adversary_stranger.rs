@@ -9,6 +9,7 @@ use peergraph_tests::{
     converge, grant_of,
     identities::key,
     insider::{Answer, Impostor},
+    leaks::{access_mut, access_of},
     member, node, node_as, note,
     tap::tap,
 };
@@ -27,9 +28,9 @@ fn hello(secret: GraphSecret, spoil: impl FnOnce(&mut Hello) + Send + 'static) -
 async fn s3_all_strangers_get_one_answer_whatever_the_reason() {
     let ada = node_as(&key(1)).await;
     let club = ada.create_group("Book club").await.unwrap();
-    let secret = club.invite_link(InviteLink::default()).await.unwrap().secret;
+    let secret = access_of(&club.invite_link(InviteLink::default()).await.unwrap()).secret;
     let closed = ada.create_group("closed").await.unwrap();
-    let old = closed.invite_link(InviteLink::default()).await.unwrap().secret;
+    let old = access_of(&closed.invite_link(InviteLink::default()).await.unwrap()).secret;
     closed.close().await;
     let nobody = node().await; // has no graph at all
     let wrong = GraphSecret::from_bytes([8; 32]);
@@ -97,7 +98,7 @@ async fn s6_a_captured_handshake_is_of_no_use_on_another_connection() {
     let ada = node_as(&key(1)).await;
     let club = ada.create_group("s6").await.unwrap();
     let link = club.invite_link(InviteLink { uses: 5, ..InviteLink::default() }).await.unwrap();
-    let (captured, keep) = (std::sync::Mutex::new(Vec::new()), link.secret);
+    let (captured, keep) = (std::sync::Mutex::new(Vec::new()), access_of(&link).secret);
     let first = Impostor::new(key(2)).await;
     let answer = first
         .greet(&ada.addr(), |exporter| {
@@ -143,7 +144,7 @@ async fn s29_the_wire_of_a_group_tells_nothing_of_it() {
 
     let (relay, heard) = tap(ada.bound()[0]).await;
     let mut link = club.invite_link(InviteLink::default()).await.unwrap();
-    link.nodes = vec![NodeAddr::at(ada.id(), [relay])];
+    access_mut(&mut link).nodes = vec![NodeAddr::at(ada.id(), [relay])];
     let link = link.signed(&key(1));
     let cyd = node().await;
     let cyds = cyd.join_group(JoinGroup::from(link.clone()).named("Cydney the joiner")).await.unwrap();
@@ -159,7 +160,7 @@ async fn s29_the_wire_of_a_group_tells_nothing_of_it() {
             .map(|text| text.as_bytes().to_vec())
             .to_vec();
     let ids: [[u8; 32]; 6] = [
-        *link.secret.as_bytes(),
+        *access_of(&link).secret.as_bytes(),
         *link_key,
         *club.id().as_bytes(),
         *ada.peer_id().as_bytes(),
@@ -178,7 +179,7 @@ async fn s1_s3_who_has_the_secret_alone_is_no_member_and_hears_no_names() {
     let ada = node_as(&key(1)).await;
     let club = ada.create_group("Book club").await.unwrap();
     let (ben, _bens) = member(&club, Role::Member, "Benjamin").await;
-    let secret = club.invite_link(InviteLink::default()).await.unwrap().secret;
+    let secret = access_of(&club.invite_link(InviteLink::default()).await.unwrap()).secret;
     let bens_grant = grant_of(&club, ben.peer_id()).await.bytes().clone();
     for shown in [Vec::new(), vec![bens_grant]] {
         for purpose in [Purpose::Neighbor, Purpose::Direct, Purpose::Probe] {

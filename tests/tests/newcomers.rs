@@ -41,7 +41,8 @@ async fn m4_a_text_that_is_no_invitation_says_what_it_is() {
     let ticket = text.parse::<Ticket>().map_err(peergraph::Error::from);
     refused("an invitation as a ticket", ticket, ErrorKind::InvalidTicket, "join it as a group");
     let mut link = JoinGroup::parse(&text).unwrap().invitation;
-    link.way = Way::Password;
+    let access = link.access().unwrap().clone();
+    link.way = Way::Password { access };
     refused("an altered link", join(&ben, &link.to_string()).await, invalid, "altered");
     assert!(ben.open_graphs().is_empty());
 }

@@ -188,6 +188,14 @@ impl Invitation {
         if bounded { Ok(admission) } else { Err(InvitationError::Altered) }
     }
 
+    /// How to reach the group; `None` if only the one who is invited can tell, by [`open`](Self::open).
+    pub const fn access(&self) -> Option<&Access> {
+        match &self.way {
+            Way::Identity { .. } => None,
+            Way::Link { access, .. } | Way::Password { access } => Some(access),
+        }
+    }
+
     /// Everything but the signature.
     fn content(&self) -> Vec<u8> {
         let unsigned = Self { signature: [0; 64], ..self.clone() };

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::{
         crypto::SecretKey,
-        group::Way,
+        group::{Access, Admission, Way},
         ids::GraphId,
         record::{Genesis, GraphSecret, NodeAddr, Role},
         time::Timestamp,
@@ -76,32 +76,22 @@ mod tests {
     fn sample(nodes: u8, chain: Option<usize>) -> Invitation {
         let issuer = SecretKey::from_bytes(&[1; 32]);
         let genesis = Genesis::new(issuer.peer(), [3; 16]);
-        let group = chain.map_or(GraphId::from_bytes([2; 32]), |_| genesis.id());
-        let way = match chain {
-            Some(bytes) => {
-                Way::Identity { subject: issuer.peer(), genesis, chain: vec![vec![9; bytes].into()] }
-            }
-            None => Way::Link { key: [7; 32], uses: 2 },
-        };
         let at = |n: u8| {
             let node = SecretKey::from_bytes(&[n + 1; 32]).node();
             NodeAddr::at(node, ["192.168.178.20:4000".parse().unwrap(), "10.0.0.7:4000".parse().unwrap()])
         };
-        let (name, secret) = ("Book club".to_owned(), GraphSecret::from_bytes([0x5a; 32]));
+        let access =
+            Access { secret: GraphSecret::from_bytes([0x5a; 32]), nodes: (0..nodes).map(at).collect() };
+        let group = chain.map_or(GraphId::from_bytes([2; 32]), |_| genesis.id());
+        let way = match chain {
+            Some(bytes) => Admission { access, genesis, chain: vec![vec![9; bytes].into()] }
+                .seal(&group, issuer.peer(), [4; 32])
+                .unwrap(),
+            None => Way::Link { key: [7; 32], uses: 2, access },
+        };
+        let who = (issuer.peer(), "Ada".to_owned());
         let valid = (Timestamp(1000), Some(Timestamp(9000)));
-        let nodes = (0..nodes).map(at).collect();
-        Invitation::unsigned(
-            group,
-            secret,
-            name,
-            issuer.peer(),
-            "Ada".into(),
-            Role::Member,
-            valid,
-            way,
-            nodes,
-        )
-        .signed(&issuer)
+        Invitation::unsigned(group, "Book club".into(), who, Role::Member, valid, way).signed(&issuer)
     }
 
     /// What a camera would read: `dark` tells the colour of each module.

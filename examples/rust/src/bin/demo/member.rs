@@ -136,13 +136,14 @@ async fn chatter(group: &Group) -> Result<String> {
 /// Tries every node of an invitation; tells how many let it in, how many there are, and the last word.
 async fn dial(group: &Group, invitation: &Invitation) -> Result<String> {
     let (mut connected, mut word) = (0, String::new());
-    for node in &invitation.nodes {
+    let nodes = &invitation.access().ok_or("an invitation for one identity tells nobody else")?.nodes;
+    for node in nodes {
         match group.connect(node.clone()).await {
             Ok(_) => connected += 1,
             Err(error) => word = format!("{} {error}", error.kind().name()),
         }
     }
-    Ok(format!("{connected} {} {word}", invitation.nodes.len()))
+    Ok(format!("{connected} {} {word}", nodes.len()))
 }
 
 /// Tells the conductor of files as they arrive, of notes with the moment they did, and of members cut off.
