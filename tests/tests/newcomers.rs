@@ -87,7 +87,9 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
     refused("no password", join(&eve, &guarded).await, ErrorKind::InvalidArgument, "password");
     let guess = || JoinGroup::parse(&guarded).unwrap().password("twelve-red-parrots");
     refused("a wrong password", eve.join_group(guess()).await, ErrorKind::WrongPassword, "wrong");
-    refused("again at once", eve.join_group(guess()).await, ErrorKind::Throttled, "wait");
+    refused("again at once", eve.join_group(guess()).await, ErrorKind::WrongPassword, "wrong");
+    refused("and again", eve.join_group(guess()).await, ErrorKind::WrongPassword, "wrong");
+    refused("too often", eve.join_group(guess()).await, ErrorKind::Throttled, "wait");
     club.clear_password().await.unwrap();
     refused("a password no more", eve.join_group(guess()).await, ErrorKind::NotAuthorized, "password");
 

@@ -1,13 +1,13 @@
 //! Making, opening and joining groups.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
     Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, OpenOutcome, Result, Target,
-    connection::reach_for,
+    asking::{ask, failure},
     graph::GraphInner,
     group::checked_name,
     opening::{Guard, Opening},
@@ -15,14 +15,13 @@ use super::{
 };
 use crate::{
     crypto::SecretKey,
-    engine::{JoinBy, JoinFailure},
-    events::{Event, GroupFailure},
+    engine::JoinBy,
+    events::Event,
     group::{Access, Admission, Invitation, InvitationError, Way},
-    ids::{GraphId, NodeId},
-    limits::{CONNECT_TIMEOUT, JOIN_TIMEOUT, MAX_REFERRALS, SKEW_HOLD},
+    ids::GraphId,
+    limits::{CONNECT_TIMEOUT, SKEW_HOLD},
     record::{Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, RecordType},
     time::Timestamp,
-    wire::{JoinDenied, Purpose},
 };
 
 /// What a new group is like.
@@ -154,12 +153,14 @@ impl Node {
     /// Joins a group by an invitation: becomes a member, connects, waits until this node is synchronised, and listens.
     /// One call from a text to the group's records. [`Event::ConnectionFailed`] tells once if it fails.
     ///
-    /// Whoever is a member already connects all the same; see [`Group::join_outcome`].
+    /// Nodes of the invitation that are silent hold up the next by a second each; an admitter's wish to wait before the
+    /// next password is granted up to ten seconds, within the deadline. Whoever is a member already connects all the
+    /// same; see [`Group::join_outcome`].
     ///
     /// # Errors
     /// `InvitationNotForYou`, `InvitationExpired`, `InvitationNotYetValid`, `InvitationUsedUp`, `InvitationRevoked`,
-    /// `WrongPassword`, `Throttled`, `Removed`, `NotAuthorized` if nobody who was reached may let in, `Unreachable`, `TimedOut`, and as
-    /// [`join`](Self::join). Nothing is left here of a first join that failed.
+    /// `WrongPassword`, `Throttled` if the wait is longer, `Removed`, `NotAuthorized` if nobody who was reached may let
+    /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that failed.
     #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
     pub async fn join_group(&self, join: impl Into<JoinGroup>) -> Result<Group> {
         let JoinGroup { invitation, name, identity, password, deadline } = join.into();
@@ -175,7 +176,8 @@ impl Node {
             ..Opening::of(invitation.group, Guard::Membership, key)
         };
         let graph = self.open_with(opening).await?;
-        let entered = within(deadline, enter_by(&graph, way_in.by, way_in.access.nodes, name))
+        let until = Instant::now() + deadline;
+        let entered = within(deadline, enter_by(&graph, way_in.by, way_in.access.nodes, name, until))
             .await
             .unwrap_or_else(|| Err(Error::new(ErrorKind::TimedOut, "the group could not be joined in time")));
         match entered {
@@ -304,7 +306,13 @@ impl WayIn {
 }
 
 /// Becomes a member, unless it is one, and connects.
-async fn enter_by(graph: &Graph, by: Means, nodes: Vec<NodeAddr>, name: String) -> Result<JoinOutcome> {
+async fn enter_by(
+    graph: &Graph,
+    by: Means,
+    mut nodes: Vec<NodeAddr>,
+    name: String,
+    until: Instant,
+) -> Result<JoinOutcome> {
     let member = graph.call(|engine, _| engine.standing().is_some()).await?;
     let again = match by {
         _ if member => true,
@@ -314,7 +322,11 @@ async fn enter_by(graph: &Graph, by: Means, nodes: Vec<NodeAddr>, name: String) 
             accepted.await?.map_err(|_| Error::from(InvitationError::Altered))?;
             false
         }
-        Means::Asked(by) => ask(graph, &nodes, &by, &name).await?,
+        Means::Asked(by) => {
+            let (again, admitter) = ask(graph, nodes.clone(), &by, &name, until).await?;
+            nodes.insert(0, admitter);
+            again
+        }
     };
     graph.enter(Target::Any(nodes)).await?;
     Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
@@ -360,97 +372,6 @@ pub(super) fn is_a_group() -> Error {
 
 fn in_use() -> Error {
     Error::new(ErrorKind::GraphInUse, "this graph is open as something else, or as another identity's")
-}
-
-/// Asks one node after another to be let in, and those they name. True if this identity was a member before.
-async fn ask(graph: &Graph, nodes: &[NodeAddr], by: &JoinBy, name: &str) -> Result<bool> {
-    let mut untried: Vec<NodeAddr> = nodes.to_vec();
-    let mut tried: BTreeSet<NodeId> = BTreeSet::new();
-    let mut worst = Error::new(ErrorKind::NotFound, "the invitation names no node to connect to");
-    while let Some(addr) = (!untried.is_empty()).then(|| untried.remove(0)) {
-        if !tried.insert(addr.node) || tried.len() > MAX_REFERRALS {
-            continue;
-        }
-        let inner = graph.inner();
-        let info = match reach_for(graph, Target::Addr(addr), Purpose::Join).await {
-            Ok(info) => info,
-            Err(error) if error.kind() == ErrorKind::Unreachable => {
-                let message = "nobody answered at any address of the invitation: somebody who may let others in \
-                               must be online";
-                worst = Error::new(ErrorKind::Unreachable, message);
-                continue;
-            }
-            Err(error) => {
-                worst = error;
-                continue;
-            }
-        };
-        let asked = inner.driver.join(info.connection, by.clone(), name.to_owned());
-        match within(JOIN_TIMEOUT, asked).await {
-            None => worst = Error::new(ErrorKind::TimedOut, "no answer to the wish to join"),
-            Some(outcome) => match outcome? {
-                Ok(again) => return Ok(again),
-                Err(JoinFailure::Denied(reason, referrals)) => {
-                    worst = denied(reason);
-                    // Others may know better, but a used-up invitation is used up everywhere.
-                    if matches!(reason, JoinDenied::NotAdmitter | JoinDenied::Unknown) {
-                        untried.extend(referrals);
-                    } else {
-                        return Err(worst);
-                    }
-                }
-                Err(JoinFailure::NotConnected) => {
-                    worst = Error::new(ErrorKind::Unreachable, "the connection ended while joining");
-                }
-                Err(JoinFailure::BadGrant) => {
-                    worst = Error::new(ErrorKind::NotAuthorized, "what was granted is no membership");
-                }
-            },
-        }
-    }
-    Err(worst)
-}
-
-fn denied(reason: JoinDenied) -> Error {
-    let (kind, message) = match reason {
-        JoinDenied::NotAdmitter => {
-            (ErrorKind::NotAuthorized, "nobody who was reached may let others in".into())
-        }
-        JoinDenied::Unknown => (ErrorKind::NotAuthorized, "the invitation is not known in the group".into()),
-        JoinDenied::Expired => {
-            (ErrorKind::InvitationExpired, "the invitation has expired: ask for another".into())
-        }
-        JoinDenied::UsedUp => {
-            (ErrorKind::InvitationUsedUp, "the invitation was used up by others: ask for another".into())
-        }
-        JoinDenied::Revoked => (ErrorKind::InvitationRevoked, "the invitation was taken back".into()),
-        JoinDenied::WrongProof => (ErrorKind::WrongPassword, "the password is wrong".into()),
-        JoinDenied::NoPassword => (ErrorKind::NotAuthorized, "no password lets into this group".into()),
-        JoinDenied::Throttled(seconds) => {
-            (ErrorKind::Throttled, format!("too many tries; wait {seconds} s before the next"))
-        }
-        JoinDenied::Removed => (ErrorKind::Removed, "this identity was removed from the group".into()),
-    };
-    Error::new(kind, message)
-}
-
-/// The word for a failure in events.
-pub(super) const fn failure(error: &Error) -> GroupFailure {
-    match error.kind() {
-        ErrorKind::NotFound => GroupFailure::NoMembersFound,
-        ErrorKind::NotAuthorized | ErrorKind::Removed | ErrorKind::WrongGraph | ErrorKind::NotAMember => {
-            GroupFailure::NotAuthorized
-        }
-        ErrorKind::InvitationExpired
-        | ErrorKind::InvitationUsedUp
-        | ErrorKind::InvitationRevoked
-        | ErrorKind::InvalidInvitation => GroupFailure::InvitationInvalid,
-        ErrorKind::WrongPassword => GroupFailure::WrongPassword,
-        ErrorKind::Throttled => GroupFailure::Throttled,
-        ErrorKind::TimedOut => GroupFailure::TimedOut,
-        ErrorKind::NotListening | ErrorKind::NeverSynchronized => GroupFailure::CannotListen,
-        _ => GroupFailure::NoneConnectable,
-    }
 }
 
 impl From<InvitationError> for Error {

@@ -1,5 +1,6 @@
 //! The public face: owned, non-generic types for Rust programs and for the bindings alike.
 
+mod asking;
 mod config;
 mod connection;
 mod database;

@@ -82,7 +82,7 @@ impl Engine {
             return Err(Denial::of(JoinDenied::NotAdmitter));
         }
         if let Err(wait) = self.group.throttle.begin(now.mono, node) {
-            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+            let seconds = u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
             return Err(Denial::of(JoinDenied::Throttled(seconds)));
         }
         // Only now what costs: guesses beyond the limit are cheap to turn away.
@@ -101,7 +101,10 @@ impl Engine {
         let guest = self.group.joins.guests.remove(&link).ok_or_else(wrong)?;
         let (node, peer, _) = self.overlay.peer_of(link).ok_or_else(wrong)?;
         let context = self.proof_context(link, false).ok_or_else(wrong)?;
-        guest.pending.finish(proof, &context).map_err(|_| wrong())?;
+        if guest.pending.finish(proof, &context).is_err() {
+            self.group.throttle.failed(&node);
+            return Err(wrong());
+        }
         self.group.throttle.succeeded(&node);
         let known = self.group.members.as_ref().and_then(|m| m.member(peer, self.peer_time(now)));
         match known {

@@ -7,9 +7,9 @@ use std::{
 
 use rand::RngExt;
 
-use super::{DialWhy, Link, NeighborInfo, Overlay, OverlayEvent};
+use super::{ConnectFailure, DialWhy, Link, NeighborInfo, Overlay, OverlayEvent};
 use crate::{
-    ids::{ConnectionId, LinkId, NodeId, PeerId},
+    ids::{LinkId, NodeId, PeerId},
     limits::{CONNECT_TIMEOUT, MAX_REFERRALS},
     link::{DialId, FailureReason},
     record::NodeAddr,
@@ -38,72 +38,13 @@ impl Default for ConnectOptions {
     }
 }
 
-/// Why a connect came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectFailure {
-    /// The only target is this node.
-    #[error("a node cannot connect to itself")]
-    ToSelf,
-    /// The target is a neighbor, on this connection.
-    #[error("already a neighbor, on connection {0}")]
-    AlreadyNeighbor(ConnectionId),
-    /// The other end cannot prove to know the graph.
-    #[error("the other end does not know this graph")]
-    WrongGraph,
-    /// The other end is not the expected identity.
-    #[error("another identity answered than the expected one")]
-    WrongPeer,
-    /// All who were asked refused.
-    #[error("refused, after {hops} referrals")]
-    Refused {
-        /// How many referrals were followed.
-        hops: u32,
-    },
-    /// The other end does not accept this identity, or could not show that it is a member itself.
-    #[error("not accepted as a member")]
-    NotAuthorized,
-    /// The two ends speak no common version, or the group demands a later one.
-    #[error("the other end wants another version of the protocol")]
-    UnsupportedVersion,
-    /// The other end takes no direct connections.
-    #[error("the other end does not accept direct connections")]
-    DirectNotAccepted,
-    /// Nobody answered.
-    #[error("nobody answered at any address")]
-    Unreachable,
-    /// The deadline passed.
-    #[error("the deadline passed")]
-    TimedOut,
-    /// The application asked, or the graph was closed.
-    #[error("cancelled")]
-    Cancelled,
-    /// The other end has the graph, but does not listen.
-    #[error("the other end does not listen")]
-    NotListening,
-}
-
-impl ConnectFailure {
-    /// The word for it in events.
-    pub const fn reason(&self) -> FailureReason {
-        match self {
-            Self::ToSelf | Self::AlreadyNeighbor(_) | Self::Refused { .. } => FailureReason::Refused,
-            Self::DirectNotAccepted | Self::NotListening => FailureReason::Refused,
-            Self::WrongGraph | Self::WrongPeer | Self::NotAuthorized => FailureReason::NotAuthenticated,
-            Self::UnsupportedVersion => FailureReason::UnsupportedVersion,
-            Self::Unreachable => FailureReason::Unreachable,
-            Self::TimedOut => FailureReason::TimedOut,
-            Self::Cancelled => FailureReason::Cancelled,
-        }
-    }
-}
-
-/// What a connect waits for.
+/// How far a connect has come with one node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
-    Dial(DialId, NodeId),
+    Dial(DialId),
     Link(LinkId),
     /// The other end prefers the link it is dialling itself.
-    Crossing(NodeId),
+    Crossing,
 }
 
 #[derive(Debug)]
@@ -118,10 +59,23 @@ struct Operation {
     rounds: u32,
     /// When they are asked next.
     retry: Option<Mono>,
-    step: Option<Step>,
+    /// Those being tried.
+    steps: BTreeMap<NodeId, Step>,
+    /// Until then they alone are: a node that is silent does not hold up the others for long.
+    head_start: Mono,
     hops: u32,
-    /// True once the targets are used up and referrals are followed.
     failure: ConnectFailure,
+}
+
+impl Operation {
+    fn next(&self) -> Mono {
+        let another = self.may_try_another().then_some(self.head_start);
+        [self.retry, another].into_iter().flatten().fold(self.deadline, Mono::min)
+    }
+
+    fn may_try_another(&self) -> bool {
+        !self.untried.is_empty() && (1..MAX_AT_ONCE).contains(&self.steps.len())
+    }
 }
 
 /// All connects under way.
@@ -132,7 +86,7 @@ pub(super) struct Connects {
 
 impl Connects {
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        self.running.values().map(|op| op.retry.map_or(op.deadline, |retry| retry.min(op.deadline))).min()
+        self.running.values().map(Operation::next).min()
     }
 
     pub(super) fn expected(&self, id: ConnectId) -> Option<PeerId> {
@@ -179,7 +133,8 @@ impl Overlay {
             retry: None,
             untried: others,
             options,
-            step: None,
+            steps: BTreeMap::new(),
+            head_start: now.mono,
             hops: 0,
             failure: ConnectFailure::Unreachable,
         };
@@ -194,10 +149,10 @@ impl Overlay {
     }
 
     /// The dial of a connect has become a link.
-    pub(super) fn connect_linked(&mut self, id: ConnectId, link: LinkId) -> bool {
+    pub(super) fn connect_linked(&mut self, id: ConnectId, node: NodeId, link: LinkId) -> bool {
         match self.connects.running.get_mut(&id) {
             Some(operation) => {
-                operation.step = Some(Step::Link(link));
+                operation.steps.insert(node, Step::Link(link));
                 true
             }
             None => false,
@@ -205,14 +160,14 @@ impl Overlay {
     }
 
     /// The dial of a connect failed, or its link went down before it was set up.
-    pub(super) fn connect_step_failed(&mut self, now: Now, id: ConnectId, why: FailureReason) {
+    pub(super) fn connect_step_failed(&mut self, now: Now, id: ConnectId, node: NodeId, why: FailureReason) {
         let failure = match why {
             FailureReason::NotAuthenticated => ConnectFailure::WrongGraph,
             FailureReason::Protocol | FailureReason::Refused => ConnectFailure::Refused { hops: 0 },
             FailureReason::UnsupportedVersion => ConnectFailure::UnsupportedVersion,
             _ => ConnectFailure::Unreachable,
         };
-        self.advance(now, id, failure, Vec::new());
+        self.advance(now, id, node, failure, Vec::new());
     }
 
     /// The other end refused.
@@ -239,27 +194,26 @@ impl Overlay {
         {
             operation.busy.push(node);
         }
-        self.advance(now, id, failure, if follow { referrals } else { Vec::new() });
+        self.advance(now, id, node, failure, if follow { referrals } else { Vec::new() });
     }
 
     /// Another identity answered.
-    pub(super) fn connect_wrong_peer(&mut self, now: Now, id: ConnectId) {
-        self.advance(now, id, ConnectFailure::WrongPeer, Vec::new());
+    pub(super) fn connect_wrong_peer(&mut self, now: Now, id: ConnectId, node: NodeId) {
+        self.advance(now, id, node, ConnectFailure::WrongPeer, Vec::new());
     }
 
     /// A link is up: for this connect, or for one that waits for the same node.
-    pub(super) fn connect_done(&mut self, link: LinkId, info: &NeighborInfo) {
-        let node = info.node;
+    pub(super) fn connect_done(&mut self, now: Now, link: LinkId, info: &NeighborInfo) {
+        let reached = [Some(&Step::Link(link)), Some(&Step::Crossing)];
         let done: Vec<ConnectId> = self
             .connects
             .running
             .iter()
-            .filter(|(_, op)| op.step == Some(Step::Link(link)) || op.step == Some(Step::Crossing(node)))
+            .filter(|(_, op)| reached.contains(&op.steps.get(&info.node)))
             .map(|(id, _)| *id)
             .collect();
         for id in done {
-            self.connects.running.remove(&id);
-            self.events.push_back(OverlayEvent::ConnectFinished { connect: id, result: Ok(info.clone()) });
+            self.finish_connect(now, id, Some(info.node), Ok(info.clone()));
         }
     }
 
@@ -267,6 +221,15 @@ impl Overlay {
         let late = self.connects.running.iter().filter(|(_, op)| op.deadline <= now.mono);
         for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.fail_connect(now, id, ConnectFailure::TimedOut);
+        }
+    }
+
+    /// Tries further nodes beside those that are silent.
+    pub(super) fn widen_connects(&mut self, now: Now) {
+        let due = |op: &Operation| op.may_try_another() && op.head_start <= now.mono;
+        let due: Vec<_> = self.connects.running.iter().filter(|(_, op)| due(op)).map(|(id, _)| *id).collect();
+        for id in due {
+            self.try_next(now, id);
         }
     }
 
@@ -293,20 +256,25 @@ impl Overlay {
 
     fn connect_crossing(&mut self, now: Now, id: ConnectId, node: NodeId) {
         if let Some(info) = self.neighbor(&node).map(Link::info) {
-            if self.connects.running.remove(&id).is_some() {
-                self.events.push_back(OverlayEvent::ConnectFinished { connect: id, result: Ok(info) });
-            }
+            self.finish_connect(now, id, Some(node), Ok(info));
         } else if let Some(operation) = self.connects.running.get_mut(&id) {
-            operation.step = Some(Step::Crossing(node));
+            operation.steps.insert(node, Step::Crossing);
             operation.deadline = operation.deadline.min(now.mono + CROSSING_PATIENCE);
         }
     }
 
-    fn advance(&mut self, now: Now, id: ConnectId, failure: ConnectFailure, referrals: Vec<NodeAddr>) {
+    fn advance(
+        &mut self,
+        now: Now,
+        id: ConnectId,
+        node: NodeId,
+        failure: ConnectFailure,
+        referrals: Vec<NodeAddr>,
+    ) {
         let me = self.me();
         let Some(operation) = self.connects.running.get_mut(&id) else { return };
-        operation.step = None;
-        operation.failure = worse(operation.failure, failure);
+        operation.steps.remove(&node);
+        operation.failure = operation.failure.or(failure);
         for referral in referrals {
             let fresh = referral.node != me && operation.known.len() < MAX_REFERRALS;
             if fresh && !operation.known.contains_key(&referral.node) {
@@ -330,6 +298,7 @@ impl Overlay {
         let alone = self.ready_neighbors() == 0;
         while let Some(operation) = self.connects.running.get_mut(&id) {
             if operation.untried.is_empty()
+                && operation.steps.is_empty()
                 && alone
                 && !operation.busy.is_empty()
                 && operation.rounds < MAX_ROUNDS
@@ -341,6 +310,9 @@ impl Overlay {
                 return;
             }
             let Some(target) = operation.untried.pop_front() else {
+                if !operation.steps.is_empty() {
+                    return;
+                }
                 let failure = match operation.failure {
                     ConnectFailure::Refused { .. } => ConnectFailure::Refused { hops: operation.hops },
                     other => other,
@@ -348,27 +320,42 @@ impl Overlay {
                 return self.fail_connect(now, id, failure);
             };
             let purpose = operation.options.purpose;
-            if purpose == Purpose::Neighbor && self.neighbor(&target.node).is_some() {
+            let trying = operation.steps.contains_key(&target.node);
+            if trying || purpose == Purpose::Neighbor && self.neighbor(&target.node).is_some() {
                 continue;
             }
             let node = target.node;
             let addr = self.best_address(target);
             let dial = self.dial(now, addr, DialWhy::Connect(id));
             if let Some(operation) = self.connects.running.get_mut(&id) {
-                operation.step = Some(Step::Dial(dial, node));
+                operation.steps.insert(node, Step::Dial(dial));
+                operation.head_start = now.mono + HEAD_START;
             }
             return;
         }
     }
 
     fn fail_connect(&mut self, now: Now, id: ConnectId, failure: ConnectFailure) {
+        self.finish_connect(now, id, None, Err(failure));
+    }
+
+    /// Tells what it came to, and lets go of whoever else was being tried.
+    fn finish_connect(
+        &mut self,
+        now: Now,
+        id: ConnectId,
+        reached: Option<NodeId>,
+        result: Result<NeighborInfo, ConnectFailure>,
+    ) {
         let Some(operation) = self.connects.running.remove(&id) else { return };
-        match operation.step {
-            Some(Step::Dial(dial, _)) => self.cancel_dial(dial),
-            Some(Step::Link(link)) => self.drop_link(now, link, FailureReason::Cancelled),
-            Some(Step::Crossing(_)) | None => {}
+        for (_, step) in operation.steps.into_iter().filter(|(node, _)| Some(*node) != reached) {
+            match step {
+                Step::Dial(dial) => self.cancel_dial(dial),
+                Step::Link(link) => self.drop_link(now, link, FailureReason::Cancelled),
+                Step::Crossing => {}
+            }
         }
-        self.events.push_back(OverlayEvent::ConnectFinished { connect: id, result: Err(failure) });
+        self.events.push_back(OverlayEvent::ConnectFinished { connect: id, result });
     }
 }
 
@@ -377,18 +364,11 @@ const MAX_ROUNDS: u32 = 4;
 const FIRST_ROUND: Duration = Duration::from_millis(250);
 /// Full nodes that are asked to make room.
 const MAX_URGENT: usize = 10;
+/// Nodes tried at once, and how much later the next begins (as in RFC 8305, for nodes instead of addresses).
+const MAX_AT_ONCE: usize = 4;
+const HEAD_START: Duration = Duration::from_secs(1);
 /// How long to wait for the other end's own dial when two cross.
 const CROSSING_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Of two failures the one that tells more.
-fn worse(a: ConnectFailure, b: ConnectFailure) -> ConnectFailure {
-    let rank = |failure: &ConnectFailure| match failure {
-        ConnectFailure::WrongPeer => 6,
-        ConnectFailure::DirectNotAccepted => 5,
-        ConnectFailure::WrongGraph | ConnectFailure::NotAuthorized | ConnectFailure::UnsupportedVersion => 4,
-        ConnectFailure::Refused { .. } => 3,
-        ConnectFailure::NotListening => 2,
-        _ => 1,
-    };
-    if rank(&b) >= rank(&a) { b } else { a }
-}
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ impl Overlay {
             Some(DialWhy::Repair) | None => Purpose::Neighbor,
         };
         if let Some(DialWhy::Connect(connect)) = why
-            && !self.connect_linked(connect, id)
+            && !self.connect_linked(connect, node, id)
         {
             return self.outputs.push_back(Output::Close { link: id });
         }
@@ -134,7 +134,7 @@ impl Overlay {
         if let Some(DialWhy::Connect(connect)) = why
             && self.connects.expected(connect).is_some_and(|peer| peer != welcome.device.peer)
         {
-            self.connect_wrong_peer(now, connect);
+            self.connect_wrong_peer(now, connect, node);
             return self.drop_link(now, id, FailureReason::NotAuthenticated);
         }
         if self.genesis.is_none() {
@@ -337,7 +337,7 @@ impl Overlay {
             self.drop_link(now, other, FailureReason::Pruned);
             return true;
         }
-        self.connect_done(id, &info);
+        self.connect_done(now, id, &info);
         self.links.remove(&id);
         self.outputs.push_back(Output::Close { link: id });
         false
@@ -354,7 +354,7 @@ impl Overlay {
         if link.purpose == Purpose::Join {
             link.deadline = now.mono + JOIN_TIMEOUT;
             let info = link.info();
-            return self.connect_done(id, &info);
+            return self.connect_done(now, id, &info);
         }
         let (connection, kind, node, peer) = (link.connection, link.kind(), link.node, link.peer);
         let (addr, dialed, purpose) = (link.addr.clone(), link.why.is_some(), link.purpose);
@@ -369,7 +369,7 @@ impl Overlay {
             dialed,
         });
         if let Some(info) = self.links.get(&id).map(Link::info) {
-            self.connect_done(id, &info);
+            self.connect_done(now, id, &info);
         }
         if purpose == Purpose::Neighbor {
             if dialed {

@@ -20,6 +20,7 @@ use crate::{
 
 mod config;
 mod connect;
+mod connect_failure;
 mod contacts;
 mod event;
 mod flood;
@@ -34,7 +35,8 @@ mod peer_time;
 mod tree;
 
 pub use config::OverlayConfig;
-pub use connect::{ConnectFailure, ConnectId, ConnectOptions};
+pub use connect::{ConnectId, ConnectOptions};
+pub use connect_failure::ConnectFailure;
 pub use contacts::Contact;
 pub use event::{OverlayEvent, Required};
 pub use flood::Via;
@@ -161,7 +163,7 @@ impl Overlay {
         let Some(Dial { why: purpose, node }) = self.dials.remove(&dial) else { return };
         self.contacts.failed(now.mono, &node, &mut self.rng);
         match purpose {
-            DialWhy::Connect(id) => self.connect_step_failed(now, id, why),
+            DialWhy::Connect(id) => self.connect_step_failed(now, id, node, why),
             DialWhy::Repair | DialWhy::Probe => self.hurry(now),
         }
     }
@@ -169,6 +171,7 @@ impl Overlay {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.connects_timed_out(now);
+        self.widen_connects(now);
         self.retry_connects(now);
         self.setups_timed_out(now);
         self.pulse(now);

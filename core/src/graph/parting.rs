@@ -52,7 +52,9 @@ impl Overlay {
                 });
             }
             (true, _) | (_, None) => {}
-            (_, Some(DialWhy::Connect(connect))) => self.connect_step_failed(now, connect, reason),
+            (_, Some(DialWhy::Connect(connect))) => {
+                self.connect_step_failed(now, connect, link.node, reason);
+            }
             (_, Some(DialWhy::Repair | DialWhy::Probe)) => {
                 self.contacts.failed(now.mono, &link.node, &mut self.rng);
             }

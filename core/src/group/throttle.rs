@@ -13,12 +13,24 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Wait after the first failure; doubles with each, for all nodes.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// Counts failed tries. An attempt counts as failed from its beginning until it succeeded, so that breaking off does not
-/// help.
+/// An attempt that has not ended after this counts as failed.
+const RUNNING: Duration = Duration::from_secs(5);
+/// What those wait who come while too many are being tried.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Counts failed tries. An attempt counts from its beginning until it succeeded, so that breaking off does not help;
+/// but only a failed one makes the others pause.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    /// When, and by which node; those of the last hour. At most [`PER_HOUR`], and as many as succeed meanwhile.
-    tries: Vec<(Mono, NodeId)>,
+    /// Those of the last hour. At most [`PER_HOUR`], and as many as succeed meanwhile.
+    tries: Vec<Try>,
+}
+
+#[derive(Debug)]
+struct Try {
+    at: Mono,
+    node: NodeId,
+    failed: bool,
 }
 
 impl Throttle {
@@ -27,20 +39,20 @@ impl Throttle {
     /// # Errors
     /// The time to wait.
     pub fn begin(&mut self, now: Mono, node: NodeId) -> Result<(), Duration> {
-        self.tries.retain(|(at, _)| now.since(*at) < HOUR);
-        let wait = [self.over(now, PER_HOUR, HOUR, |_| true), self.over(now, PER_MINUTE, MINUTE, |_| true)];
-        let own = self.over(now, PER_NODE, HOUR, |by| *by == node);
-        let recent = self.tries.iter().filter(|(at, _)| now.since(*at) < MINUTE).count();
-        let pause = match (self.tries.last(), recent) {
-            (Some((last, _)), 1..) => {
-                FIRST_WAIT.saturating_mul(1 << (recent - 1).min(6)).checked_sub(now.since(*last))
-            }
-            _ => None,
-        };
-        match wait.into_iter().chain([own, pause]).flatten().filter(|wait| !wait.is_zero()).max() {
+        self.tries.retain(|t| now.since(t.at) < HOUR);
+        for late in self.tries.iter_mut().filter(|t| now.since(t.at) >= RUNNING) {
+            late.failed = true;
+        }
+        let limits = [
+            self.over(now, PER_HOUR, HOUR, |_| true),
+            self.over(now, PER_MINUTE, MINUTE, |_| true),
+            self.over(now, PER_NODE, HOUR, |by| *by == node),
+            self.pause(now),
+        ];
+        match limits.into_iter().flatten().filter(|wait| !wait.is_zero()).max() {
             Some(wait) => Err(wait),
             None => {
-                self.tries.push((now, node));
+                self.tries.push(Try { at: now, node, failed: false });
                 Ok(())
             }
         }
@@ -48,17 +60,34 @@ impl Throttle {
 
     /// The latest attempt of a node succeeded: it does not count.
     pub fn succeeded(&mut self, node: &NodeId) {
-        if let Some(at) = self.tries.iter().rposition(|(_, by)| by == node) {
+        if let Some(at) = self.tries.iter().rposition(|t| t.node == *node) {
             self.tries.remove(at);
         }
     }
 
-    /// How long until fewer than `most` such tries lie within `span`.
+    /// The latest attempt of a node failed.
+    pub fn failed(&mut self, node: &NodeId) {
+        if let Some(latest) = self.tries.iter_mut().rfind(|t| t.node == *node) {
+            latest.failed = true;
+        }
+    }
+
+    /// How long until fewer than `most` such tries lie within `span`. If that hangs on some that are being tried, they
+    /// may succeed soon.
     fn over(&self, now: Mono, most: usize, span: Duration, of: impl Fn(&NodeId) -> bool) -> Option<Duration> {
-        let counted: Vec<Mono> =
-            self.tries.iter().filter(|(at, by)| now.since(*at) < span && of(by)).map(|(at, _)| *at).collect();
+        let counted: Vec<&Try> =
+            self.tries.iter().filter(|t| now.since(t.at) < span && of(&t.node)).collect();
         let oldest = counted.len().checked_sub(most)?;
-        Some(span.saturating_sub(now.since(counted[oldest])))
+        let failed = counted.iter().filter(|t| t.failed).count();
+        let wait = span.saturating_sub(now.since(counted[oldest].at));
+        Some(if failed < most { wait.min(SOON) } else { wait })
+    }
+
+    /// What is left of the pause after the latest failure.
+    fn pause(&self, now: Mono) -> Option<Duration> {
+        let recent = self.tries.iter().filter(|t| t.failed && now.since(t.at) < MINUTE);
+        let (count, last) = recent.fold((0u32, None), |(count, _), t| (count + 1, Some(t.at)));
+        FIRST_WAIT.saturating_mul(1 << count.saturating_sub(1).min(6)).checked_sub(now.since(last?))
     }
 }
 
@@ -92,6 +121,22 @@ mod tests {
     }
 
     #[test]
+    fn s25_several_with_the_right_password_are_in_nobodys_way() {
+        let mut throttle = Throttle::default();
+        for number in 0..PER_MINUTE as u32 {
+            throttle.begin(Mono(0), node(number)).expect("at the same moment");
+        }
+        let full = throttle.begin(Mono(0), node(9)).unwrap_err();
+        assert!(full <= SOON, "{full:?}");
+        throttle.succeeded(&node(0));
+        throttle.begin(Mono(0), node(9)).expect("one is through");
+        // Breaking off is failing.
+        let later = Mono(0) + Duration::from_secs(10);
+        let wait = throttle.begin(later, node(10)).unwrap_err();
+        assert!(wait > Duration::from_secs(40), "{wait:?}");
+    }
+
+    #[test]
     fn s25_one_node_has_three_tries_an_hour_and_success_costs_none() {
         let mut throttle = Throttle::default();
         let mut now = Mono(0);
@@ -105,6 +150,7 @@ mod tests {
         throttle.begin(now, node(2)).expect("others may");
         throttle.succeeded(&node(2));
         throttle.begin(now, node(2)).expect("as if it had not been");
+        throttle.failed(&node(2));
         let soon = throttle.begin(now + Duration::from_millis(10), node(3)).unwrap_err();
         assert!(soon < Duration::from_secs(3), "a pause after each failure: {soon:?}");
     }

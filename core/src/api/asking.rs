@@ -1,0 +1,138 @@
+//! Asking to be let into a group.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Error, ErrorKind, Graph, Result, Target,
+    connection::reach_for,
+    runtime::{spawn, within},
+};
+use crate::{
+    engine::{JoinBy, JoinFailure},
+    events::GroupFailure,
+    ids::NodeId,
+    limits::{JOIN_TIMEOUT, MAX_REFERRALS},
+    record::NodeAddr,
+    wire::{JoinDenied, Purpose},
+};
+
+/// Waits of this length at most are waited out, as when several join by one password at the same moment.
+const SHORT_WAIT: Duration = Duration::from_secs(10);
+
+/// Asks nodes to be let in, one at a time and whoever answers first, and those they name. Gives true if this
+/// identity was a member before, and who let it in.
+pub(super) async fn ask(
+    graph: &Graph,
+    nodes: Vec<NodeAddr>,
+    by: &JoinBy,
+    name: &str,
+    until: Instant,
+) -> Result<(bool, NodeAddr)> {
+    let mut untried: VecDeque<NodeAddr> = nodes.into();
+    let mut tried: BTreeSet<NodeId> = BTreeSet::new();
+    let mut worst = Error::new(ErrorKind::NotFound, "the invitation names no node to connect to");
+    while !untried.is_empty() && tried.len() < MAX_REFERRALS {
+        let targets = Target::Any(untried.iter().cloned().collect());
+        let info = match reach_for(graph, targets, Purpose::Join).await {
+            Ok(info) => info,
+            // Of those left nobody is to be reached; who was said more.
+            Err(_) if !tried.is_empty() => break,
+            Err(error) if error.kind() == ErrorKind::Unreachable => {
+                let message = "nobody answered at any address of the invitation: somebody who may let others in \
+                               must be online";
+                return Err(Error::new(ErrorKind::Unreachable, message));
+            }
+            Err(error) => return Err(error),
+        };
+        tried.insert(info.node);
+        untried.retain(|addr| addr.node != info.node);
+        let asked = graph.inner().driver.join(info.connection, by.clone(), name.to_owned());
+        let Some(answer) = within(JOIN_TIMEOUT, asked).await else {
+            worst = Error::new(ErrorKind::TimedOut, "no answer to the wish to join");
+            continue;
+        };
+        match answer? {
+            Ok(again) => return Ok((again, info.addr)),
+            Err(JoinFailure::Denied(JoinDenied::Throttled(seconds), _))
+                if short(seconds).is_some_and(|wait| Instant::now() + wait < until) =>
+            {
+                rest(short(seconds).unwrap_or_default()).await;
+                untried.push_front(info.addr);
+            }
+            Err(JoinFailure::Denied(reason, referrals)) => {
+                worst = denied(reason);
+                // Others may know better, but a used-up invitation is used up everywhere.
+                if !matches!(reason, JoinDenied::NotAdmitter | JoinDenied::Unknown) {
+                    return Err(worst);
+                }
+                // They are known to be there, which cannot be said of the rest.
+                for referral in referrals.into_iter().rev().filter(|addr| !tried.contains(&addr.node)) {
+                    untried.push_front(referral);
+                }
+            }
+            Err(JoinFailure::NotConnected) => {
+                worst = Error::new(ErrorKind::Unreachable, "the connection ended while joining");
+            }
+            Err(JoinFailure::BadGrant) => {
+                worst = Error::new(ErrorKind::NotAuthorized, "what was granted is no membership");
+            }
+        }
+    }
+    Err(worst)
+}
+
+fn short(seconds: u32) -> Option<Duration> {
+    let wait = Duration::from_secs(u64::from(seconds));
+    (wait <= SHORT_WAIT).then_some(wait)
+}
+
+/// Waits, whatever runtime the caller has.
+async fn rest(wait: Duration) {
+    // The timer ends by itself; only a shutdown of the process could stop it earlier.
+    let _ = spawn(tokio::time::sleep(wait)).await;
+}
+
+fn denied(reason: JoinDenied) -> Error {
+    let (kind, message) = match reason {
+        JoinDenied::NotAdmitter => {
+            (ErrorKind::NotAuthorized, "nobody who was reached may let others in".into())
+        }
+        JoinDenied::Unknown => (ErrorKind::NotAuthorized, "the invitation is not known in the group".into()),
+        JoinDenied::Expired => {
+            (ErrorKind::InvitationExpired, "the invitation has expired: ask for another".into())
+        }
+        JoinDenied::UsedUp => {
+            (ErrorKind::InvitationUsedUp, "the invitation was used up by others: ask for another".into())
+        }
+        JoinDenied::Revoked => (ErrorKind::InvitationRevoked, "the invitation was taken back".into()),
+        JoinDenied::WrongProof => (ErrorKind::WrongPassword, "the password is wrong".into()),
+        JoinDenied::NoPassword => (ErrorKind::NotAuthorized, "no password lets into this group".into()),
+        JoinDenied::Throttled(seconds) => {
+            (ErrorKind::Throttled, format!("too many tries; wait {seconds} s before the next"))
+        }
+        JoinDenied::Removed => (ErrorKind::Removed, "this identity was removed from the group".into()),
+    };
+    Error::new(kind, message)
+}
+
+/// The word for a failure in events.
+pub(super) const fn failure(error: &Error) -> GroupFailure {
+    match error.kind() {
+        ErrorKind::NotFound => GroupFailure::NoMembersFound,
+        ErrorKind::NotAuthorized | ErrorKind::Removed | ErrorKind::WrongGraph | ErrorKind::NotAMember => {
+            GroupFailure::NotAuthorized
+        }
+        ErrorKind::InvitationExpired
+        | ErrorKind::InvitationUsedUp
+        | ErrorKind::InvitationRevoked
+        | ErrorKind::InvalidInvitation => GroupFailure::InvitationInvalid,
+        ErrorKind::WrongPassword => GroupFailure::WrongPassword,
+        ErrorKind::Throttled => GroupFailure::Throttled,
+        ErrorKind::TimedOut => GroupFailure::TimedOut,
+        ErrorKind::NotListening | ErrorKind::NeverSynchronized => GroupFailure::CannotListen,
+        _ => GroupFailure::NoneConnectable,
+    }
+}
