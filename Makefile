@@ -33,7 +33,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
 
 # Every decoder, and sequences of frames into an engine. Works on a stable toolchain.
-FUZZ_TARGETS := record message frame text stored engine
+FUZZ_TARGETS := record message frame text stored engine group
 fuzz:
 	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked --quiet cargo-fuzz
 	set -e; for target in $(FUZZ_TARGETS); do \

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use peergraph::{
-    group::{ExportedMembership, IdentityDescription, IdentitySecret, PeerName},
+    group::{ExportedMembership, IdentityDescription, IdentitySecret, Invitation, PeerName},
     ids::{NodeId, RecordId},
     record::{RecordType, Ticket},
 };
@@ -22,6 +22,7 @@ fuzz_target!(|text: &str| {
     if let Ok(description) = text.parse::<IdentityDescription>() {
         assert_eq!(description.to_string(), text.trim().to_lowercase());
     }
+    let _ = text.parse::<Invitation>();
     let _ = IdentitySecret::from_text(text, "password");
     let _ = ExportedMembership::from_text(text, "password");
     if let Ok(name) = RecordType::new(text) {
