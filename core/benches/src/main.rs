@@ -7,6 +7,7 @@
 
 mod docs;
 mod gossip;
+mod groups;
 mod heard;
 mod limits;
 mod ours;
@@ -40,6 +41,9 @@ const MEASUREMENTS: &[&str] = &[
     "iroh: direct",
     "peergraph: events",
     "peergraph: memory",
+    "peergraph: joining a group",
+    "peergraph: checks of membership",
+    "peergraph: removal among 100",
 ];
 
 async fn measure(name: &str, report: &mut Report) -> Result<()> {
@@ -61,6 +65,9 @@ async fn measure(name: &str, report: &mut Report) -> Result<()> {
         "iroh: direct" => raw::direct(report).await,
         "peergraph: events" => ours::events(report).await,
         "peergraph: memory" => ours::memory(report).await,
+        "peergraph: joining a group" => groups::join(report).await,
+        "peergraph: checks of membership" => groups::checks(report),
+        "peergraph: removal among 100" => groups::removal(report).await,
         _ => bail!("there is no measurement {name:?}; --list names them"),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Error, ErrorKind, Graph, Result, Target,
     connection::reach_for,
-    runtime::{spawn, within},
+    runtime::{rest, spawn, within},
 };
 use crate::{
     engine::{JoinBy, JoinFailure},
@@ -59,7 +59,8 @@ pub(super) async fn ask(
             Err(JoinFailure::Denied(JoinDenied::Throttled(seconds), _))
                 if short(seconds).is_some_and(|wait| Instant::now() + wait < until) =>
             {
-                rest(short(seconds).unwrap_or_default()).await;
+                // Only the end of the process stops a timer earlier.
+                let _ = spawn(rest(short(seconds).unwrap_or_default())).await;
                 untried.push_front(info.addr);
             }
             Err(JoinFailure::Denied(reason, referrals)) => {
@@ -87,12 +88,6 @@ pub(super) async fn ask(
 fn short(seconds: u32) -> Option<Duration> {
     let wait = Duration::from_secs(u64::from(seconds));
     (wait <= SHORT_WAIT).then_some(wait)
-}
-
-/// Waits, whatever runtime the caller has.
-async fn rest(wait: Duration) {
-    // The timer ends by itself; only a shutdown of the process could stop it earlier.
-    let _ = spawn(tokio::time::sleep(wait)).await;
 }
 
 fn denied(reason: JoinDenied) -> Error {

@@ -33,9 +33,14 @@ pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + '
     }
 }
 
+/// Waits on this library's clock. A timer belongs to the runtime in which it is made: only there is it made.
+pub(crate) async fn rest(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// Waits for a future on this library's clock, whatever runtime the caller has; `None` when the time is over.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let mut timer = runtime().spawn(tokio::time::sleep(limit));
+    let mut timer = spawn(rest(limit));
     tokio::pin!(future);
     tokio::select! {
         value = &mut future => {
@@ -43,5 +48,18 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
             Some(value)
         }
         _ = &mut timer => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_need_no_clock_of_their_own() {
+        let caller = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let never = within(Duration::from_millis(1), std::future::pending::<()>());
+        assert_eq!(caller.block_on(never), None);
+        assert_eq!(caller.block_on(within(Duration::MAX, async { 1 })), Some(1));
     }
 }

@@ -304,7 +304,7 @@ impl Overlay {
                 && operation.rounds < MAX_ROUNDS
             {
                 // All are full: soon some may not be, or will make room.
-                let wait = FIRST_ROUND * (1 << operation.rounds);
+                let wait = FIRST_ROUND * (1 << operation.rounds.min(MAX_DOUBLINGS));
                 operation.rounds += 1;
                 operation.retry = Some(now.mono + wait.mul_f64(0.5 + self.rng.random::<f64>()));
                 return;
@@ -359,8 +359,10 @@ impl Overlay {
     }
 }
 
-/// How often, and when first, full nodes are asked again: 3.75 s in all, give or take the jitter.
-const MAX_ROUNDS: u32 = 4;
+/// How often, and when first, full nodes are asked again: 11.75 s in all, give or take the jitter. Each makes room once a
+/// second, and many may ask.
+const MAX_ROUNDS: u32 = 8;
+const MAX_DOUBLINGS: u32 = 3;
 const FIRST_ROUND: Duration = Duration::from_millis(250);
 /// Full nodes that are asked to make room.
 const MAX_URGENT: usize = 10;
