@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, Feed, Stamper},
-    events::{Cursor, EventFilter, Hub, NodeInfo, Status, SubscribeOptions},
+    events::{Cursor, Event, EventFilter, Hub, NodeInfo, Status, SubscribeOptions},
     ids::{ConnectionId, GraphId, NodeId, PeerId},
     limits::CONNECT_TIMEOUT,
     net::{Driver, Gone, GraphPort},
@@ -51,6 +51,8 @@ pub struct PropertiesUpdate {
     pub presence_lifetime: Option<Duration>,
     /// How many nodes publish their presence; `Some(None)`: all.
     pub presence_max: Option<Option<u32>>,
+    /// Whether nothing expires on a node while it has no neighbor.
+    pub defer_expiration: Option<bool>,
 }
 
 /// A graph that is open in a node. Cheap to clone. Stays open until [`close`](Self::close) or the node's end.
@@ -144,12 +146,24 @@ impl Graph {
 
     /// Connects, waits until this node is synchronised, and listens.
     ///
-    /// A node with a database from before needs nobody to be there: it listens alone, and connects when it can.
+    /// A node with a database from before needs nobody to be there: it listens alone, and connects when it can. In a
+    /// group, [`Event::ConnectionFailed`] tells of a failure, once.
     ///
     /// # Errors
     /// As [`connect`](Self::connect), and `TimedOut` if the database did not come within a minute.
+    #[doc(alias("PeerGroupConnect", "PeerGroupConnectByAddress"))]
     pub async fn enter(&self, target: impl Into<Target>) -> Result<()> {
-        let target = target.into();
+        let entered = self.try_enter(target.into()).await;
+        if let Err(error) = &entered
+            && self.inner.is_group()
+        {
+            self.inner.hub.publish(Event::ConnectionFailed(super::joining::failure(error)));
+        }
+        entered
+    }
+
+    /// The same, telling nobody.
+    pub(super) async fn try_enter(&self, target: Target) -> Result<()> {
         let events = self.subscribe(SubscribeOptions::new(EventFilter::kinds([
             crate::events::EventKind::StatusChanged,
         ])))?;
@@ -158,6 +172,8 @@ impl Graph {
         match connected {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyNeighbor => {}
+            // Who is turned away is not alone.
+            Err(error) if error.kind() == ErrorKind::NotAuthorized => return Err(error),
             // An island with a database listens; maintenance finds the others when they are there.
             Err(_) if usable => {
                 self.listen().await?;
@@ -227,6 +243,9 @@ impl Graph {
             }
             if let Some(max) = update.presence_max {
                 properties.presence_max = max;
+            }
+            if let Some(defer) = update.defer_expiration {
+                properties.defer_expiration = defer;
             }
             properties.check()?;
             engine.put_properties(now, &properties)?;
@@ -405,6 +424,11 @@ impl Graph {
 
     pub(super) const fn inner(&self) -> &Arc<GraphInner> {
         &self.inner
+    }
+
+    /// By which readers tell what has expired.
+    pub(super) async fn expiry_time(&self) -> Result<Timestamp> {
+        self.call(|engine, now| engine.expiry_time(now)).await
     }
 
     pub(super) async fn call<T: Send + 'static>(

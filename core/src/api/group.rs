@@ -10,15 +10,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Error, ErrorKind, Graph, Result, runtime::blocking};
+use super::{Error, ErrorKind, Graph, Result, members::no_member, runtime::blocking};
 use crate::{
     crypto::{PasswordVerifier, SecretKey},
     engine::{Engine, PublishError, Removal},
-    events::MemberInfo,
     group::{Access, Admission, IdentityDescription, Invitation, Membership, Way},
     ids::{GraphId, NodeId, PeerId},
     limits::{DEFAULT_INVITATION, DEFAULT_MEMBERSHIP, MAX_ADMITTERS, MAX_NAME, MIN_PASSWORD},
-    record::{GroupRules, Role},
+    record::{GroupRules, Role, SignedRecord},
     time::{Now, Timestamp},
 };
 
@@ -192,24 +191,6 @@ impl Group {
         genesis.rules.ok_or_else(not_a_group)
     }
 
-    /// The members, this identity first: name, role, until when, whose nodes are here. A snapshot.
-    ///
-    /// # Errors
-    /// `Closed`.
-    #[doc(alias = "PeerGroupEnumMembers")]
-    pub async fn members(&self) -> Result<Vec<MemberInfo>> {
-        self.graph.call(|engine, now| engine.members(now)).await
-    }
-
-    /// One member.
-    ///
-    /// # Errors
-    /// `NotFound` if this identity is no member, `Closed`.
-    pub async fn member(&self, peer: PeerId) -> Result<MemberInfo> {
-        let found = self.members().await?.into_iter().find(|member| member.peer == peer);
-        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("{} is not a member", peer.short())))
-    }
-
     /// What this identity may do; `None` if it is not, or no longer, a member.
     ///
     /// # Errors
@@ -219,11 +200,10 @@ impl Group {
     }
 
     /// Invites one identity, known by its public description. The invitation is of no use to anybody else. The
-    /// membership holds from now on; take it back with [`remove`](Self::remove).
+    /// membership holds from now on, and ends with one's own at the latest; take it back with [`remove`](Self::remove).
     ///
     /// # Errors
-    /// `NotAuthorized` for a role above one's own or if this identity may not let in, `InvalidPeriod` if it would
-    /// outlast one's own membership, `ChainTooLong`, `CircularChain` for somebody by whose word one is a member,
+    /// `NotAuthorized` for a role above one's own or if this identity may not let in, `ChainTooLong`, `CircularChain` for somebody by whose word one is a member,
     /// `NotAMember`, `Storage`, `Closed`.
     #[doc(alias = "PeerGroupCreateInvitation")]
     pub async fn invite(&self, whom: &IdentityDescription, options: InviteMember) -> Result<Invitation> {
@@ -359,17 +339,19 @@ impl Group {
         self.graph.write(move |engine, now| engine.revoke_invite(now, key)).await
     }
 
-    /// Gives a membership anew: another time, another role, or the same for longer. It works at once, without a
-    /// reconnect.
+    /// Gives a membership anew, with the same role and name, for this long from now on; `None`: as long as this
+    /// identity's own. It works at once, without a reconnect, and for one that has ended too: who has it connects again.
     ///
     /// # Errors
-    /// As [`invite`](Self::invite), and `NotFound` if it is no member.
+    /// As [`invite`](Self::invite), and `NotFound` if it never was a member, or was removed.
     #[doc(alias = "PeerGroupIssueCredentials")]
     pub async fn renew(&self, peer: PeerId, lifetime: Option<Duration>) -> Result<()> {
-        let member = self.member(peer).await?;
-        let role = member.role.unwrap_or(Role::Member);
         self.graph
-            .write(move |engine, now| engine.grant(now, peer, &member.name, role, lifetime).map(drop))
+            .write(move |engine, now| -> Result<()> {
+                let (name, role) = engine.last_membership(now, peer).ok_or_else(|| no_member(peer))?;
+                engine.grant(now, peer, &name, role, lifetime)?;
+                Ok(())
+            })
             .await
     }
 
@@ -422,7 +404,7 @@ impl Group {
     ///
     /// # Errors
     /// `Storage`, `Closed`.
-    pub async fn credentials(&self) -> Result<Vec<crate::record::SignedRecord>> {
+    pub async fn credentials(&self) -> Result<Vec<SignedRecord>> {
         Ok(self.graph.call(|engine, _| engine.credentials()).await??)
     }
 

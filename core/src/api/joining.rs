@@ -328,7 +328,7 @@ async fn enter_by(
             again
         }
     };
-    graph.enter(Target::Any(nodes)).await?;
+    graph.try_enter(Target::Any(nodes)).await?;
     Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
 }
 
@@ -378,6 +378,7 @@ impl From<InvitationError> for Error {
     fn from(error: InvitationError) -> Self {
         let kind = match error {
             InvitationError::NotForYou => ErrorKind::InvitationNotForYou,
+            InvitationError::Version(_) => ErrorKind::UnsupportedVersion,
             _ => ErrorKind::InvalidInvitation,
         };
         Self::caused(kind, error.to_string(), error)

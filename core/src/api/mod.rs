@@ -13,6 +13,7 @@ mod identity_store;
 mod joining;
 mod key_files;
 mod keys;
+mod members;
 mod membership;
 mod node;
 mod opening;

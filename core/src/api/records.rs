@@ -47,7 +47,7 @@ impl Graph {
     /// `Storage`.
     #[doc(alias = "PeerGraphGetRecord")]
     pub async fn get(&self, id: RecordId) -> Result<Option<Record>> {
-        let (reader, now) = (self.inner().reader()?, self.peer_time().await?);
+        let (reader, now) = (self.inner().reader()?, self.expiry_time().await?);
         Ok(blocking(move || reader.get(&id, now)).await?)
     }
 
@@ -56,7 +56,7 @@ impl Graph {
     /// # Errors
     /// `Storage`, `Closed`.
     pub async fn list(&self, query: ListQuery) -> Result<Page<Record>> {
-        let (reader, now) = (self.inner().reader()?, self.peer_time().await?);
+        let (reader, now) = (self.inner().reader()?, self.expiry_time().await?);
         Ok(blocking(move || reader.list(&query, now)).await?)
     }
 

@@ -188,6 +188,10 @@ impl Engine {
         self.links.insert(link, (node, peer));
         if kind == ConnectionKind::Neighbor {
             self.overlay.add_contact(now, addr, Some(peer));
+            // What was overdue while alone goes before databases are compared. A failing store fails the next flush.
+            if let Err(error) = self.expire_due(now) {
+                tracing::error!(%error, "records that are overdue stay");
+            }
         }
         self.publish_connection(kind, connection, Some(node), Some(peer), ConnectionChange::Connected);
     }

@@ -9,7 +9,7 @@ use crate::{
     limits::{MAX_STRIKES, SKEW_HOLD},
     record::{RecordKey, RecordType, SignedRecord},
     records::{Admission, AdmitContext, Put, RejectReason, StoreError, Verdict, VerifiedRecord, admit},
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 /// Where a record came from.
@@ -269,7 +269,20 @@ impl Engine {
         }
     }
 
-    fn expire_due(&mut self, now: Now) -> Result<(), StoreError> {
+    /// True if what is overdue stays for now.
+    pub(super) fn defers_expiration(&self) -> bool {
+        self.properties.defer_expiration && !self.overlay.has_neighbors()
+    }
+
+    /// By which readers tell what has expired: no record has at the beginning of time.
+    pub fn expiry_time(&self, now: Now) -> Timestamp {
+        if self.defers_expiration() { Timestamp(0) } else { self.peer_time(now) }
+    }
+
+    pub(super) fn expire_due(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.defers_expiration() {
+            return Ok(());
+        }
         let peer_now = self.peer_time(now);
         while self.next_expiry.is_some_and(|at| at <= peer_now) {
             let gone = self.store.expire(peer_now, EXPIRE_BATCH)?;

@@ -178,6 +178,7 @@ impl Engine {
         let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
         let standing = members.member(peer, self.peer_time(now)).ok_or(Denial::of(JoinDenied::UsedUp))?;
         debug_assert_eq!(standing.grant, Some(credential_id(&record)));
+        // One who may let in can check passwords from now on.
         self.pass_on_verifier(now);
         Ok(Admitted { standing, again: false })
     }

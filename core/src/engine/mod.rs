@@ -45,6 +45,7 @@ mod password;
 mod presence;
 mod publish;
 mod removal;
+mod roll;
 mod sessions;
 mod stamp;
 mod transfer;
@@ -284,7 +285,7 @@ impl Engine {
         [
             self.overlay.poll_timeout(),
             self.syncs.poll_timeout(),
-            self.next_expiry.map(on_clock),
+            self.next_expiry.filter(|_| !self.defers_expiration()).map(on_clock),
             self.held.next_due().map(on_clock),
             self.presence.next(),
             self.group.next_check,

@@ -7,7 +7,7 @@ use std::{
 
 use iroh::{
     Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl, TransportAddr,
-    address_lookup::{PkarrPublisher, PkarrResolver},
+    address_lookup::{AddrFilter, PkarrPublisher, PkarrResolver},
     endpoint::{Builder, IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets},
 };
 use iroh_mdns_address_lookup::MdnsAddressLookup;
@@ -99,11 +99,17 @@ fn mode(mode: &NetworkMode) -> Result<Builder, NetError> {
                 .iter()
                 .map(|url| url.parse().map_err(|_| NetError::Url(url.clone())))
                 .collect::<Result<_, _>>()?;
-            let relays = if urls.is_empty() { RelayMode::Disabled } else { RelayMode::custom(urls) };
+            let direct_only = urls.is_empty();
+            let relays = if direct_only { RelayMode::Disabled } else { RelayMode::custom(urls) };
             let mut builder = Endpoint::builder(presets::Minimal).relay_mode(relays);
             if let Some(lookup) = lookup {
                 let url = || lookup.parse().map_err(|_| NetError::Url(lookup.clone()));
-                builder = builder.address_lookup(PkarrPublisher::builder(url()?));
+                let mut publisher = PkarrPublisher::builder(url()?);
+                if direct_only {
+                    // There is no other way here than the addresses themselves.
+                    publisher = publisher.addr_filter(AddrFilter::unfiltered());
+                }
+                builder = builder.address_lookup(publisher);
                 builder = builder.address_lookup(PkarrResolver::builder(url()?));
             }
             Ok(builder)

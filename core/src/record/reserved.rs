@@ -23,6 +23,10 @@ pub struct GraphProperties {
     pub presence_lifetime: Duration,
     /// How many nodes publish their presence: `None` = all (the default), `Some(0)` = nobody, `Some(n)` = about n.
     pub presence_max: Option<u32>,
+    /// True if nothing expires on a node while it has no neighbor, presence included: what is overdue goes when it has
+    /// one again. Default: false.
+    #[doc(alias("PEER_GRAPH_FLAG_DEFER_EXPIRATION", "PEER_DEFER_EXPIRATION"))]
+    pub defer_expiration: bool,
 }
 
 /// A property lies outside its bounds. The caller's mistake.
@@ -55,13 +59,15 @@ impl Default for GraphProperties {
             comment: String::new(),
             presence_lifetime: DEFAULT_PRESENCE_LIFETIME,
             presence_max: None,
+            defer_expiration: false,
         }
     }
 }
 
 impl GraphProperties {
     /// The names of all changeable properties, as `PropertyChanged` reports them.
-    pub const NAMES: [&'static str; 4] = ["name", "comment", "presence_lifetime", "presence_max"];
+    pub const NAMES: [&'static str; 5] =
+        ["name", "comment", "presence_lifetime", "presence_max", "defer_expiration"];
 
     /// Checks the bounds.
     ///
@@ -87,6 +93,7 @@ impl GraphProperties {
             self.comment != other.comment,
             self.presence_lifetime != other.presence_lifetime,
             self.presence_max != other.presence_max,
+            self.defer_expiration != other.defer_expiration,
         ];
         Self::NAMES.into_iter().zip(differ).filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
