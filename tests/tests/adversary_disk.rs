@@ -44,7 +44,7 @@ fn database(dir: &Path, graph: GraphId) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s26_a_members_directory_has_no_verifier_and_no_password() {
+async fn m8_s26_a_members_directory_has_no_verifier_and_no_password() {
     let (dir, owner) = (tempfile::tempdir().unwrap(), key(1));
     let ada = node_as(&owner).await;
     let club = ada.create_group("s26").await.unwrap();

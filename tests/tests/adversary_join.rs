@@ -124,7 +124,7 @@ async fn s2_a_relay_learns_no_password_and_comes_in_by_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s2_to_one_who_is_no_member_a_joiner_says_nothing() {
+async fn m13_s2_to_one_who_is_no_member_a_joiner_says_nothing() {
     let Scene { owner, ada: _ada, club, shown, .. } = scene("s2 stranger").await;
     // Knows the secret and the group, as somebody who was removed might; shows a member's grant, or nothing.
     for shown in [Vec::new(), shown] {
@@ -142,7 +142,7 @@ async fn s2_to_one_who_is_no_member_a_joiner_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s25_guesses_from_many_nodes_are_throttled_together() {
+async fn m8_s25_guesses_from_many_nodes_are_throttled_together() {
     let Scene { ada, club, .. } = scene("s25").await;
     let invitation = club.set_password(PASSWORD, InvitePassword::default()).await.unwrap();
     let (mut heard, mut throttled) = (0, 0);
@@ -166,7 +166,7 @@ async fn s25_guesses_from_many_nodes_are_throttled_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s33_other_versions_are_refused_in_clear_words() {
+async fn m28_s33_other_versions_are_refused_in_clear_words() {
     // A group that wants more than we speak: not made, not joined, neither by its own word nor by an invitation's.
     let (owner, secret) = (key(1), GraphSecret::from_bytes([5; 32]));
     let rules = GroupRules { min_version: VERSION + 1, ..GroupRules::default() };

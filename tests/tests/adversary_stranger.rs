@@ -25,7 +25,7 @@ fn hello(secret: GraphSecret, spoil: impl FnOnce(&mut Hello) + Send + 'static) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_all_strangers_get_one_answer_whatever_the_reason() {
+async fn m29_s3_all_strangers_get_one_answer_whatever_the_reason() {
     let ada = node_as(&key(1)).await;
     let club = ada.create_group("Book club").await.unwrap();
     let secret = access_of(&club.invite_link(InviteLink::default()).await.unwrap()).secret;
@@ -132,7 +132,7 @@ fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s29_the_wire_of_a_group_tells_nothing_of_it() {
+async fn m29_s29_the_wire_of_a_group_tells_nothing_of_it() {
     let ada = node_as(&key(1)).await;
     let club = ada.create_group("a telling name").await.unwrap();
     club.set_password("correct horse battery", InvitePassword::default()).await.unwrap();
@@ -175,7 +175,7 @@ async fn s29_the_wire_of_a_group_tells_nothing_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s1_s3_who_has_the_secret_alone_is_no_member_and_hears_no_names() {
+async fn m13_m27_s1_s3_who_has_the_secret_alone_is_no_member_and_hears_no_names() {
     let ada = node_as(&key(1)).await;
     let club = ada.create_group("Book club").await.unwrap();
     let (ben, _bens) = member(&club, Role::Member, "Benjamin").await;

@@ -149,7 +149,8 @@ async fn m6_chains_have_a_longest_length_and_no_loops() {
         }
         let next = invited(&last.1, Role::Inviter).await.unwrap();
         above = last.0.peer_id();
-        last.0.shutdown().await;
+        // Those above need not be there any more.
+        tokio::spawn(async move { last.0.shutdown().await });
         last = next;
     }
     let (dan, dans) = last;

@@ -96,7 +96,7 @@ impl Engine {
         match signed.header().record_type.as_str() {
             RecordType::PRESENCE => self.on_presence(now, signed),
             RecordType::PROPERTIES if Some(signed.id()) == self.properties_id => {
-                self.on_properties(signed, older.is_none());
+                self.on_properties(now, signed, older.is_none());
             }
             _ => {}
         }
@@ -108,12 +108,15 @@ impl Engine {
         }
     }
 
-    fn on_properties(&mut self, signed: &SignedRecord, first: bool) {
+    fn on_properties(&mut self, now: Now, signed: &SignedRecord, first: bool) {
         let Ok(properties) = crate::wire::decode_exact::<GraphProperties>(&signed.body()) else {
             return; // admit lets no such record in
         };
         let changed = properties.changes(&self.properties);
         self.properties = properties.clone();
+        if changed.contains("presence_max") || changed.contains("presence_lifetime") {
+            self.presence.touch(now);
+        }
         if !changed.is_empty() || first {
             let changed = if first { GraphProperties::NAMES.into() } else { changed };
             self.hub.publish(Event::PropertyChanged { changed, properties });
