@@ -3,6 +3,7 @@
 pub mod identities;
 pub mod insider;
 pub mod leaks;
+pub mod lookup;
 pub mod tap;
 
 use std::{future::Future, time::Duration};

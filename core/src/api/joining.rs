@@ -1,6 +1,9 @@
 //! Making, opening and joining groups.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -184,7 +187,8 @@ impl Node {
             Ok(outcome) => Ok(Group::new(graph, outcome)),
             Err(error) => {
                 graph.inner().hub.publish(Event::ConnectionFailed(failure(&error)));
-                if graph.open_outcome() == OpenOutcome::Created {
+                let held = graph.inner().leases.load(Ordering::Acquire) > 0;
+                if graph.open_outcome() == OpenOutcome::Created && !held {
                     // A failed first join leaves nothing that a second could stumble over.
                     graph.close().await;
                     if let Err(error) = self.delete_graph(graph.id()).await {
