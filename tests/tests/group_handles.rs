@@ -8,8 +8,8 @@ use peergraph::{
     events::{Event, EventFilter, EventKind, GroupFailure},
 };
 use peergraph_tests::{
-    converge, eventually, expect, group, identities::key, leaks::access_mut, lookup::lookup, node,
-    node_as, node_at, note,
+    converge, eventually, expect, group, identities::key, leaks::access_mut, lookup::lookup, node, node_as,
+    node_at, note,
 };
 
 const PASSWORD: &str = "twelve-green-parrots";
