@@ -34,6 +34,7 @@ async fn g2_create_sets_all_properties_enforces_limits_and_makes_no_traffic() {
         comment: "Thursdays".into(),
         presence_lifetime: Duration::from_secs(600),
         presence_max: Some(20),
+        defer_expiration: true,
     };
     let options = CreateGraph { properties: properties.clone(), max_record: 2048, ..Default::default() };
     let graph = node.create_graph(options).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peergraph::{
     ErrorKind, Invitation, InviteLink, InviteMember, JoinGroup, JoinOutcome, ListQuery, RecordUpdate, Role,
-    events::{EventFilter, EventKind, GroupFailure, MemberChange},
+    events::{EventFilter, EventKind, MemberChange},
     group::Way,
 };
 use peergraph_tests::{converge, eventually, expect, group, member, node, node_at, note};
@@ -141,11 +141,12 @@ async fn m22_a_removed_member_is_cut_off_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn m12_e18_nobody_online_fails_once_with_a_reason() {
-    let dir = tempfile::tempdir().unwrap();
-    let (ada, club) = group("m12").await;
+async fn m12_with_nobody_online_joiners_fail_and_members_wait() {
+    let (hers, his) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ada = node_at(hers.path()).await;
+    let club = ada.create_group("m12").await.unwrap();
     let link = club.invite_link(InviteLink { uses: 9, ..InviteLink::default() }).await.unwrap();
-    let ben = node_at(dir.path()).await;
+    let ben = node_at(his.path()).await;
     let bens = ben.join_group(link.clone()).await.unwrap();
     bens.publish(note("online")).await.unwrap();
     converge(&[&club, &bens]).await;
@@ -157,11 +158,19 @@ async fn m12_e18_nobody_online_fails_once_with_a_reason() {
     assert_eq!(refused.kind(), ErrorKind::Unreachable, "{refused}");
     assert!(cyd.open_graphs().is_empty());
     // Who has a database waits alone.
-    let alone = ben.open_group(bens.id()).await.unwrap();
+    let alone = ben.open_group(club.id()).await.unwrap();
     let events = alone.events(EventFilter::kinds([EventKind::ConnectionFailed])).unwrap();
-    alone.listen().await.unwrap();
+    alone.enter(alone.contacts().await.unwrap()).await.unwrap();
+    let status = alone.status().await.unwrap();
+    assert!(status.listening && !status.has_connections);
     alone.publish(note("alone")).await.unwrap();
     assert_eq!(alone.list(ListQuery::default()).await.unwrap().items.len(), 2);
     assert!(events.try_next().is_none());
-    let _ = GroupFailure::NoMembersFound;
+    // And merges with whoever comes.
+    let ada = node_at(hers.path()).await;
+    let club = ada.open_group(club.id()).await.unwrap();
+    club.publish(note("hers meanwhile")).await.unwrap();
+    club.enter(club.contacts().await.unwrap()).await.unwrap();
+    converge(&[&club, &alone]).await;
+    assert_eq!(club.list(ListQuery::default()).await.unwrap().items.len(), 3);
 }
