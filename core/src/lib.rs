@@ -114,8 +114,8 @@ pub use ids::{ConnectionId, GraphId, NodeId, PeerId, RecordId};
 #[cfg(feature = "net")]
 pub use net::NetworkMode;
 pub use record::{
-    Attributes, Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, Record, RecordDraft, RecordType,
-    RecordUpdate, Role, Ticket, TypeRule, Value, Who,
+    Attributes, BodyState, Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, Record, RecordDraft,
+    RecordType, RecordUpdate, Role, Ticket, TypeRule, Value, Who,
 };
 pub use records::{Durability, ListQuery, Page};
 pub use time::Timestamp;

@@ -209,6 +209,10 @@ pub const MAX_PROOF: usize = 1024;
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Links for joining at once; further ones are told to come later.
 pub const MAX_JOINS: usize = 64;
+/// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.
+pub const MAX_EPOCH_KEYS: usize = 450;
+/// Most earlier keys that an epoch carries: all that no other one carries.
+pub const MAX_OLDER_EPOCHS: usize = 64;
 /// Smallest record limit of a group: credentials must fit.
 pub const MIN_GROUP_RECORD: u32 = 64 * 1024;
 /// Most bytes of what an exported database says of itself: the rules of the largest group fit.

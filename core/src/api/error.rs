@@ -107,6 +107,8 @@ kinds! {
     CircularChain = 53,
     /// This graph is not a group, or this identity is no member of it.
     NotAMember = 54,
+    /// The key for the bodies of this group, or of this record, is not here yet.
+    KeyMissing = 55,
 
     /// A node cannot connect to itself.
     ConnectToSelf = 60,
@@ -253,6 +255,8 @@ impl From<PublishError> for Error {
             PublishError::VersionMismatch { .. } => ErrorKind::VersionMismatch,
             PublishError::ShorterLife => ErrorKind::InvalidExpiration,
             PublishError::Credential(fault) => credential_kind(*fault),
+            PublishError::NoKey(_) => ErrorKind::KeyMissing,
+            PublishError::Unreadable(_) => ErrorKind::InvalidArgument,
             PublishError::NotAllowed(_) => ErrorKind::NotAuthorized,
         };
         Self::new(kind, error.to_string())
@@ -268,6 +272,7 @@ const fn credential_kind(fault: CredentialFault) -> ErrorKind {
         CredentialFault::Malformed => ErrorKind::InvalidArgument,
         CredentialFault::Removed => ErrorKind::Removed,
         CredentialFault::OutsideMembership
+        | CredentialFault::NotEncrypted
         | CredentialFault::Role
         | CredentialFault::RoleTooHigh
         | CredentialFault::NotSenior

@@ -381,6 +381,17 @@ impl Group {
         self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal)).await
     }
 
+    /// In a group with [encrypted bodies](GroupRules::encrypted_bodies): encrypts what follows under a new key, which those
+    /// who are members now get. For when a key may have got out. Removals do it by themselves, at once if an admin removes,
+    /// else when an admin is online.
+    ///
+    /// # Errors
+    /// `NotAuthorized` below admin, `InvalidArgument` in a group without encrypted bodies, `NotAMember`, `Storage`,
+    /// `Closed`.
+    pub async fn renew_body_key(&self) -> Result<()> {
+        self.graph.write(|engine, now| engine.begin_epoch(now)).await
+    }
+
     /// Takes one device of an identity back: its node is not let in any more.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::sync::{
 use super::{Error, ErrorKind, OpenOutcome, Result, graph::GraphInner, node::NodeInner, runtime::blocking};
 use crate::{
     crypto::SecretKey,
-    engine::{Engine, EngineParts},
+    engine::{Engine, EngineParts, OpenReader},
     events::Hub,
     graph::OverlayConfig,
     ids::{GraphId, PeerId},
@@ -78,7 +78,7 @@ impl GraphInner {
         let owner = node.clone();
         let peer = identity.peer();
         let opened = blocking(move || open_store(&owner, guard, peer, id, secret, genesis)).await?;
-        let reader = opened.store.reader();
+        let stored = opened.store.reader();
         let hub = Hub::new();
         let seed = DriverSeed::new();
         let max_record = opened.genesis.as_ref().map_or(DEFAULT_MAX_RECORD, |g| g.max_record);
@@ -113,6 +113,7 @@ impl GraphInner {
         })
         .await?;
         let stamper = engine.stamper();
+        let reader = Arc::new(OpenReader::new(stored, engine.key_ring().clone()));
         let driver = seed
             .start(engine, port.clone(), node.clock)
             .map_err(|error| Error::caused(ErrorKind::Internal, "no thread for the graph", error))?;

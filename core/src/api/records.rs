@@ -13,7 +13,7 @@ impl Graph {
     ///
     /// # Errors
     /// `Reserved`, `InvalidArgument`, `TooLarge`, `InvalidExpiration`, `NeverSynchronized`, `NotAuthorized`,
-    /// `Storage`, `Closed`.
+    /// `KeyMissing` in a group with encrypted bodies whose key has not come yet, `Storage`, `Closed`.
     #[doc(alias = "PeerGraphAddRecord")]
     pub async fn publish(&self, draft: RecordDraft) -> Result<Record> {
         let node = self.inner().node.upgrade().ok_or_else(Error::closed)?;
@@ -26,7 +26,8 @@ impl Graph {
     /// Publishes a new version of a record. With `expected_version`, only if nobody was faster here.
     ///
     /// # Errors
-    /// `NotFound`, `Deleted`, `VersionMismatch`, and as [`publish`](Self::publish).
+    /// `NotFound`, `Deleted`, `VersionMismatch`, `KeyMissing` or `InvalidArgument` if the body is to stay and cannot be
+    /// read, and as [`publish`](Self::publish).
     #[doc(alias = "PeerGraphUpdateRecord")]
     pub async fn update(&self, id: RecordId, update: RecordUpdate) -> Result<Record> {
         self.write(move |engine, now| engine.update(now, &id, update)).await
@@ -41,7 +42,8 @@ impl Graph {
         self.write(move |engine, now| engine.delete(now, &id, None)).await
     }
 
-    /// The current version of a record; `None` if there is none, or it is deleted or expired.
+    /// The current version of a record; `None` if there is none, or it is deleted or expired. An encrypted body whose key
+    /// is not here is left out: see [`Record::body_state`].
     ///
     /// # Errors
     /// `Storage`.

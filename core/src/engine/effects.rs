@@ -35,13 +35,16 @@ impl Engine {
                 None => ChangeKind::Added,
                 Some(_) => ChangeKind::Updated,
             };
-            let conflict = older.filter(|old| is_conflict(old, signed)).map(|old| Arc::new(old.to_record()));
+            let conflict = older
+                .filter(|old| is_conflict(old, signed))
+                .map(|old| Arc::new(self.key_ring().open(old.to_record())));
             let origin = match source {
                 Source::Local => ChangeOrigin::Local,
                 Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
                 Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
             };
-            changes.push(NewChange { lsn, change, record: Arc::new(signed.to_record()), origin, conflict });
+            let record = Arc::new(self.key_ring().open(signed.to_record()));
+            changes.push(NewChange { lsn, change, record, origin, conflict });
         }
         for Change { lsn, kind, record } in mem::take(&mut self.expired) {
             if record.record_type.is_reserved() {

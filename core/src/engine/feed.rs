@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{
     events::{ChangeBatch, ChangeSource, FeedEntry, FeedError, FeedPosition},
-    ids::{Lsn, PeerId},
-    record::RecordType,
-    records::Reader,
+    group::KeyRing,
+    ids::{Lsn, PeerId, RecordId},
+    record::{Record, RecordType},
+    records::{Changes, ListQuery, Page, Reader, StoreError},
+    time::Timestamp,
 };
 
 /// Gives subscriptions the changes that did not fit in their memory.
@@ -38,5 +42,61 @@ impl ChangeSource for Feed {
 
     fn check_at(&self, lsn: Lsn) -> Result<u64, FeedError> {
         self.0.check_at(lsn).map_err(FeedError::new)
+    }
+}
+
+/// Reads committed data as applications see it: bodies decrypted, as far as their keys are here.
+#[derive(Debug)]
+pub struct OpenReader {
+    reader: Arc<dyn Reader>,
+    ring: Arc<KeyRing>,
+}
+
+impl OpenReader {
+    /// Over a database of the group that has these keys.
+    pub fn new(reader: Arc<dyn Reader>, ring: Arc<KeyRing>) -> Self {
+        Self { reader, ring }
+    }
+}
+
+impl Reader for OpenReader {
+    fn get(&self, id: &RecordId, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        Ok(self.reader.get(id, now)?.map(|record| self.ring.open(record)))
+    }
+
+    fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError> {
+        let page = self.reader.list(query, now)?;
+        Ok(Page { items: page.items.into_iter().map(|record| self.ring.open(record)).collect(), ..page })
+    }
+
+    fn changes(
+        &self,
+        after: Lsn,
+        types: &[RecordType],
+        authors: &[PeerId],
+        max: usize,
+    ) -> Result<Changes, StoreError> {
+        let mut changes = self.reader.changes(after, types, authors, max)?;
+        for change in &mut changes.entries {
+            change.record = Arc::new(self.ring.open(Record::clone(&change.record)));
+        }
+        Ok(changes)
+    }
+
+    /// As they travel: encrypted.
+    fn snapshot(&self, each: &mut dyn FnMut(Bytes) -> bool) -> Result<(), StoreError> {
+        self.reader.snapshot(each)
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.reader.incarnation()
+    }
+
+    fn last_lsn(&self) -> Result<Lsn, StoreError> {
+        self.reader.last_lsn()
+    }
+
+    fn check_at(&self, lsn: Lsn) -> Result<u64, StoreError> {
+        self.reader.check_at(lsn)
     }
 }

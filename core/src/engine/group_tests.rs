@@ -32,10 +32,13 @@ pub(super) struct Village {
 
 impl Village {
     pub(super) fn new(seed: u64, count: usize) -> Self {
+        Self::with_rules(seed, count, GroupRules::default())
+    }
+
+    pub(super) fn with_rules(seed: u64, count: usize, rules: GroupRules) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let keys: Vec<SecretKey> = (0..count).map(|_| SecretKey::from_bytes(&rng.random())).collect();
-        let genesis =
-            Genesis { rules: Some(GroupRules::default()), ..Genesis::new(keys[0].peer(), rng.random()) };
+        let genesis = Genesis { rules: Some(rules), ..Genesis::new(keys[0].peer(), rng.random()) };
         let mut village = Self { rng, engines: Vec::new(), keys, genesis, seconds: 0 };
         for number in 0..count {
             let engine = village.engine(number);

@@ -103,6 +103,7 @@ impl Engine {
     /// Stores what arrived and what is due, commits, and lets the consequences follow.
     pub(super) fn flush_store(&mut self, now: Now) -> Result<(), StoreError> {
         self.admit_incoming(now)?;
+        self.maintain_epochs(now)?;
         self.expire_due(now)?;
         self.collect_old(now)?;
         self.keep_contacts(now)?;

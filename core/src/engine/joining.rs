@@ -175,6 +175,7 @@ impl Engine {
             tracing::warn!(%error, "somebody could not be let in");
             not_admitter()
         })?;
+        self.hasten_epochs();
         let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
         let standing = members.member(peer, self.peer_time(now)).ok_or(Denial::of(JoinDenied::UsedUp))?;
         debug_assert_eq!(standing.grant, Some(credential_id(&record)));
@@ -217,6 +218,7 @@ impl Engine {
         let grant = self.draft_grant(now, &own, came);
         let record = self.issue(now, &Credential::Grant(grant))?;
         self.pass_on_verifier(now);
+        self.hasten_epochs();
         let members = self.group.members.as_ref();
         let keys = members.map(|members| members.chain_keys(&own)).unwrap_or_default();
         let mut chain = keys.iter().map(|key| self.store.fetch(key)).collect::<Result<Vec<_>, _>>()?;

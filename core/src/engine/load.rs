@@ -76,6 +76,7 @@ impl Engine {
             self.keep_genesis(&genesis)?;
         }
         self.put_properties(now, properties)?;
+        self.hasten_epochs();
         self.flush(now)?;
         Ok(())
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{
     Engine, PublishError,
+    epochs::EpochState,
     ingest::{Candidate, Source, Staged},
     joining::Joins,
 };
@@ -29,6 +30,7 @@ pub(super) struct GroupState {
     pub(super) exporters: BTreeMap<LinkId, [u8; 32]>,
     pub(super) joins: Joins,
     pub(super) throttle: Throttle,
+    pub(super) epochs: EpochState,
     /// The members as they were last told of.
     pub(super) told: BTreeMap<PeerId, MemberInfo>,
     /// True if links may have to end.
@@ -182,6 +184,7 @@ impl Engine {
         self.group.own = own;
         let renewal = Some(self.group.next_renewal);
         self.group.next_check = [next, renewal].into_iter().flatten().min();
+        self.learn_keys();
         self.refresh_stamper();
     }
 

@@ -34,6 +34,9 @@ use crate::{
 mod adversary_tests;
 mod commands;
 mod effects;
+#[cfg(test)]
+mod epoch_tests;
+mod epochs;
 mod feed;
 #[cfg(test)]
 mod group_tests;
@@ -50,7 +53,7 @@ mod sessions;
 mod stamp;
 mod transfer;
 
-pub use feed::Feed;
+pub use feed::{Feed, OpenReader};
 pub use joining::{JoinBy, JoinFailure};
 pub use publish::{PublishError, UpdateOutcome};
 pub use removal::Removal;
@@ -193,6 +196,8 @@ impl Engine {
     /// [`StoreError`] if the database cannot be read.
     pub fn new(parts: EngineParts, now: Now) -> Result<Self, StoreError> {
         let mut rng = StdRng::seed_from_u64(parts.seed);
+        let group = GroupState::default();
+        let ring = group.epochs.ring.clone();
         let device = DeviceCertificate::issue(&parts.identity, parts.node);
         let overlay =
             Overlay::new(parts.overlay, parts.graph, device.clone(), parts.genesis.clone(), rng.random());
@@ -200,7 +205,7 @@ impl Engine {
         let mut engine = Self {
             graph: parts.graph,
             genesis: parts.genesis,
-            stamper: Arc::new(Stamper::new(parts.graph, parts.identity, parts.store.last_hlc()?)),
+            stamper: Arc::new(Stamper::new(parts.graph, parts.identity, parts.store.last_hlc()?, ring)),
             device,
             next_expiry: parts.store.next_expiry()?,
             store: parts.store,
@@ -210,7 +215,7 @@ impl Engine {
             syncs: Syncs::new(SyncConfig { precedence: parts.precedence, credentials: false }),
             held: HoldQueue::default(),
             deferred: DeferQueue::default(),
-            group: GroupState::default(),
+            group,
             rng,
             durability: parts.durability,
             tombstone_lifetime: parts.tombstone_lifetime,
@@ -289,6 +294,7 @@ impl Engine {
             self.held.next_due().map(on_clock),
             self.presence.next(),
             self.group.next_check,
+            self.group.epochs.due,
             self.deferred.next_due(),
             self.unchecked.map(|_| now.mono + load::CHECK_PAUSE),
             Some(self.next_collect),

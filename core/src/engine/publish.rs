@@ -8,7 +8,7 @@ use super::{
     ingest::{Source, Staged},
 };
 use crate::{
-    group::CredentialFault,
+    group::{CredentialFault, NoKey},
     ids::RecordId,
     record::{
         DraftError, Header, Record, RecordDraft, RecordType, RecordUpdate, SignedRecord, check_content,
@@ -46,6 +46,12 @@ pub enum PublishError {
     /// A credential that would not hold.
     #[error("not allowed: {0}")]
     Credential(#[from] CredentialFault),
+    /// The key that bodies are encrypted with has not come yet.
+    #[error(transparent)]
+    NoKey(#[from] NoKey),
+    /// The body that is to stay is no encrypted body.
+    #[error("the body of record {0} cannot be read by anybody; give a new one")]
+    Unreadable(RecordId),
     /// The graph's policy does not allow it.
     #[error("not allowed: {0}")]
     NotAllowed(RejectReason),
@@ -92,15 +98,18 @@ impl Engine {
         let old = self.editable(now, id, update.expected_version)?;
         let header = old.header();
         let attributes = update.attributes.unwrap_or_else(|| header.attributes.clone());
-        let body = update.body.unwrap_or_else(|| old.body());
-        check_content(&attributes, &body, self.max_record())?;
+        let body = match update.body {
+            Some(body) => body,
+            None => self.readable_body(&old)?,
+        };
+        check_content(&attributes, &body, self.max_record().saturating_sub(self.key_ring().overhead()))?;
         let expires = match (header.expires, update.expires) {
             (Some(before), Some(after)) if after < before => return Err(PublishError::ShorterLife),
             (None, Some(_)) => return Err(PublishError::ShorterLife),
             (before, after) => after.or(before),
         };
         let next = Header { attributes, expires, ..self.next_header(now, &old) };
-        self.put_local(next, &body)
+        self.put_local(next, body)
     }
 
     /// Replaces a record by a tombstone. Acknowledge it only after [`flush`](Engine::flush) succeeds.
@@ -120,7 +129,7 @@ impl Engine {
             expires: None,
             ..self.next_header(now, &old)
         };
-        let record = self.put_local(next, &[])?;
+        let record = self.put_local(next, Bytes::new())?;
         Ok(UpdateOutcome { id: record.id, version: record.version })
     }
 
@@ -137,7 +146,7 @@ impl Engine {
         match self.current(id)? {
             Some(old) => {
                 let next = Header { expires, deleted: false, ..self.next_header(now, &old) };
-                self.put_local(next, &body)
+                self.put_local(next, body)
             }
             None => {
                 let draft = RecordDraft { record_type, attributes: Default::default(), body, expires };
@@ -150,7 +159,7 @@ impl Engine {
     pub(super) fn delete_reserved(&mut self, now: Now, id: &RecordId) -> Result<(), PublishError> {
         if let Some(old) = self.current(id)?.filter(|old| !old.header().deleted) {
             let next = Header { deleted: true, expires: None, ..self.next_header(now, &old) };
-            self.put_local(next, &[])?;
+            self.put_local(next, Bytes::new())?;
         }
         Ok(())
     }
@@ -161,7 +170,7 @@ impl Engine {
 
     fn put_new(&mut self, now: Now, draft: RecordDraft, nonce: [u8; 16]) -> Result<Record, PublishError> {
         let hlc = self.stamper.tick(self.peer_time(now));
-        let signed = self.stamper.sign_new(hlc, nonce, draft);
+        let signed = self.stamper.sign_new(hlc, nonce, draft)?;
         let previous = self.current(&signed.id())?;
         self.put_own(signed, previous.as_ref())
     }
@@ -202,8 +211,8 @@ impl Engine {
         }
     }
 
-    fn put_local(&mut self, header: Header, body: &[u8]) -> Result<Record, PublishError> {
-        let signed = self.stamper.sign(header, body);
+    fn put_local(&mut self, header: Header, body: Bytes) -> Result<Record, PublishError> {
+        let signed = self.stamper.seal_and_sign(header, body)?;
         let previous = self.current(&signed.id())?;
         self.put_own(signed, previous.as_ref())
     }
@@ -216,7 +225,7 @@ impl Engine {
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =
             admit_own(signed, previous, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
-        let record = verified.signed().to_record();
+        let record = self.key_ring().open(verified.signed().to_record());
         let put = self.store.put(&verified)?;
         debug_assert!(matches!(put, Put::Inserted { .. } | Put::Replaced { .. }), "the clock only grows");
         self.staged.push(Staged { record: verified, put, source: Source::Local });

@@ -52,6 +52,7 @@ impl Engine {
             }
         }
         self.pass_on_verifier(now);
+        self.hasten_epochs();
         Ok(())
     }
 
@@ -99,6 +100,8 @@ impl Engine {
                 };
                 let stays = match record.header().record_type.as_str() {
                     RecordType::PRESENCE => false,
+                    // They open what others wrote.
+                    RecordType::CREDENTIAL if carries_keys(&record) => true,
                     // What they let in falls with them, or is taken back one by one with what it wrote kept.
                     RecordType::CREDENTIAL => !removal.with_branch || removal.keep_records,
                     _ => removal.keep_records,
@@ -211,6 +214,10 @@ impl Engine {
         let (envelopes, _) = self.store.envelopes(&only, RecordKey::MIN, None, usize::MAX)?;
         Ok(envelopes.into_iter().filter_map(|b| SignedRecord::decode_stored(&self.graph, b).ok()).collect())
     }
+}
+
+fn carries_keys(record: &SignedRecord) -> bool {
+    matches!(Credential::of(record), Some(Credential::Epoch(_) | Credential::EpochKeys(_)))
 }
 
 /// Records looked at in one step.

@@ -1,12 +1,14 @@
 //! Making new records on the caller's thread: a signature costs as much as storing the record, and needs of the engine
 //! only the clock and a few facts, which are shared here.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
 
 use super::PublishError;
 use crate::{
     crypto::SecretKey,
-    group::CredentialId,
+    group::{CredentialId, KeyRing},
     ids::GraphId,
     record::{Header, RecordDraft, SignedRecord},
     time::{Hlc, HlcClock, Timestamp},
@@ -16,6 +18,7 @@ use crate::{
 pub struct Stamper {
     graph: GraphId,
     identity: SecretKey,
+    ring: Arc<KeyRing>,
     state: Mutex<State>,
 }
 
@@ -40,10 +43,10 @@ impl std::fmt::Debug for Stamper {
 }
 
 impl Stamper {
-    pub(super) fn new(graph: GraphId, identity: SecretKey, last: Hlc) -> Self {
+    pub(super) fn new(graph: GraphId, identity: SecretKey, last: Hlc, ring: Arc<KeyRing>) -> Self {
         let state =
             State { clock: HlcClock::starting_after(last), offset_ms: 0, max_record: None, grant: None };
-        Self { graph, identity, state: Mutex::new(state) }
+        Self { graph, identity, ring, state: Mutex::new(state) }
     }
 
     /// Checks a draft, stamps and signs it.
@@ -51,7 +54,7 @@ impl Stamper {
     /// `wall`: this machine's clock. `nonce`: random.
     ///
     /// # Errors
-    /// [`PublishError::Draft`], [`PublishError::NeverSynchronized`].
+    /// [`PublishError::Draft`], [`PublishError::NeverSynchronized`], [`PublishError::NoKey`].
     pub fn stamp(
         &self,
         wall: Timestamp,
@@ -62,14 +65,19 @@ impl Stamper {
             let mut state = self.lock();
             let max_record = state.max_record.ok_or(PublishError::NeverSynchronized)?;
             let peer_now = wall.offset_by(state.offset_ms);
-            draft.check(max_record, peer_now)?;
+            draft.check(max_record.saturating_sub(self.ring.overhead()), peer_now)?;
             state.clock.tick(peer_now)
         };
-        Ok(Stamped(self.sign_new(hlc, nonce, draft)))
+        Ok(Stamped(self.sign_new(hlc, nonce, draft)?))
     }
 
     /// The first version of a record.
-    pub(super) fn sign_new(&self, hlc: Hlc, nonce: [u8; 16], draft: RecordDraft) -> SignedRecord {
+    pub(super) fn sign_new(
+        &self,
+        hlc: Hlc,
+        nonce: [u8; 16],
+        draft: RecordDraft,
+    ) -> Result<SignedRecord, PublishError> {
         let header = Header {
             record_type: draft.record_type,
             nonce,
@@ -86,7 +94,13 @@ impl Stamper {
             body_len: 0,
             body_hash: [0; 32],
         };
-        self.sign(header, &draft.body)
+        self.seal_and_sign(header, draft.body)
+    }
+
+    /// Signs a version, its body encrypted if that is the group's rule.
+    pub(super) fn seal_and_sign(&self, header: Header, body: Bytes) -> Result<SignedRecord, PublishError> {
+        let body = self.ring.seal(&header, body)?;
+        Ok(self.sign(header, &body))
     }
 
     /// The identity's key.

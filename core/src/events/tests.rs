@@ -51,6 +51,7 @@ fn record(number: u64, version: u64, kind: &str, author: u8) -> Record {
         deleted: false,
         attributes: Attributes::new(),
         body: Bytes::new(),
+        body_state: Default::default(),
         key: RecordKey { hlc: Hlc(version), element: ElementId::from_bytes(element) },
         replaced: None,
     }

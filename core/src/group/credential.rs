@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Epoch, EpochKeys};
 use crate::{
     crypto,
     ids::{ElementId, NodeId, PeerId},
@@ -37,6 +38,10 @@ pub enum Credential {
     Keep(Vec<ElementId>),
     /// How a password lets in.
     Password(PasswordRule),
+    /// Begins an epoch: bodies are encrypted under another key.
+    Epoch(Epoch),
+    /// Gives the key of an epoch to more members.
+    EpochKeys(EpochKeys),
 }
 
 /// Membership of an identity.
@@ -166,6 +171,8 @@ impl Credential {
             }
             Self::Keep(elements) => elements.len() <= MAX_KEEP && elements.is_sorted(),
             Self::Password(rule) => rule.role < Role::Inviter,
+            Self::Epoch(epoch) => epoch.is_sound(),
+            Self::EpochKeys(keys) => keys.is_sound(),
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum CredentialFault {
     Removed,
     /// The invitation was used up by others.
     UsedUp,
+    /// The group encrypts bodies, and this one is not.
+    NotEncrypted,
 }
 
 impl CredentialFault {
@@ -45,6 +47,7 @@ impl CredentialFault {
             Self::Circular => "the chain of grants goes in a circle",
             Self::NotSenior => "only an ancestor, or a higher role from admin on, can remove a member",
             Self::Removed => "its author was removed from the group",
+            Self::NotEncrypted => "its body is not encrypted as the group demands",
             Self::UsedUp => "the invitation it came by was used up",
         }
     }

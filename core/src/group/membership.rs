@@ -265,6 +265,12 @@ impl Membership {
                     Err(CredentialFault::Role)
                 }
             }
+            Credential::Epoch(_) | Credential::EpochKeys(_) if !self.rules.encrypted_bodies => {
+                Err(CredentialFault::Malformed)
+            }
+            Credential::Epoch(_) if standing.role >= Role::Admin => Ok(()),
+            Credential::EpochKeys(_) if standing.role >= Role::Inviter => Ok(()),
+            Credential::Epoch(_) | Credential::EpochKeys(_) => Err(CredentialFault::Role),
             Credential::Keep(_) if standing.role >= Role::Inviter => Ok(()),
             Credential::Password(_) if standing.role >= Role::Admin => Ok(()),
             Credential::Keep(_) | Credential::Password(_) => Err(CredentialFault::Role),

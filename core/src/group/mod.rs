@@ -6,10 +6,12 @@
 //! what follows.
 
 mod credential;
+mod epoch;
 mod exported;
 mod fault;
 mod identity;
 mod invitation;
+mod key_ring;
 mod membership;
 mod name;
 mod policy;
@@ -23,10 +25,15 @@ mod throttle;
 pub use credential::{
     Credential, CredentialId, Grant, Invite, Keep, PasswordRule, Revoke, Revoked, credential_id,
 };
+pub use epoch::{
+    Epoch, EpochId, EpochKey, EpochKeys, Epochs, SealedKeys, epoch_id, open_epoch_key, open_older_key,
+    seal_epoch_key, seal_older_key,
+};
 pub use exported::ExportedMembership;
 pub use fault::CredentialFault;
 pub use identity::{IdentityDescription, IdentityTextError};
 pub use invitation::{Access, Admission, Invitation, InvitationError, Way};
+pub use key_ring::{BODY_OVERHEAD, KeyRing, NoKey};
 pub use membership::{Membership, Standing, Unfit};
 pub use name::{NameError, PeerName, check_friendly_name};
 #[cfg(feature = "qr")]

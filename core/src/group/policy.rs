@@ -1,6 +1,6 @@
 //! Membership as the policy of a graph's records: who may write what.
 
-use super::{CredentialFault, Membership, Unfit};
+use super::{CredentialFault, Membership, Unfit, key_ring::is_encrypted_form};
 use crate::{
     record::{Header, RecordType, Role, SignedRecord, Who},
     records::{RecordPolicy, RejectReason, Verdict},
@@ -27,7 +27,13 @@ impl Membership {
                 return Err(CredentialFault::Role.into());
             }
             RecordType::PROPERTIES => {}
-            _ => self.may_write(header, standing.role)?,
+            _ => {
+                self.may_write(header, standing.role)?;
+                // What somebody writes in the clear must not reach those from whom the group hides it.
+                if self.rules.encrypted_bodies && !is_encrypted_form(&record.body()) {
+                    return Err(CredentialFault::NotEncrypted.into());
+                }
+            }
         }
         if self.rules.records_end_with_membership
             && !header.record_type.is_reserved()

@@ -101,6 +101,18 @@ pub enum ChangeKind {
     Expired,
 }
 
+/// Whether a record's body could be read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum BodyState {
+    /// It is here as its author wrote it.
+    #[default]
+    Clear,
+    /// It is encrypted, and the key has not come yet, or will not: read the record again later.
+    KeyMissing,
+    /// A member wrote what is no encrypted body, or another record's.
+    Unreadable,
+}
+
 /// One record as applications read it.
 #[derive(Clone, PartialEq)]
 #[doc(alias = "PEER_RECORD")]
@@ -125,8 +137,10 @@ pub struct Record {
     pub deleted: bool,
     /// Named values.
     pub attributes: Attributes,
-    /// The content.
+    /// The content; empty if it could not be read.
     pub body: Bytes,
+    /// Whether it could, in a group with [encrypted bodies](GroupRules::encrypted_bodies).
+    pub body_state: BodyState,
     /// Which version this is, for reconciliation and for telling two versions apart.
     pub key: RecordKey,
     /// The version that its author replaced, if any.
@@ -154,6 +168,7 @@ impl fmt::Debug for Record {
             .field("author", &self.author)
             .field("deleted", &self.deleted)
             .field("body_len", &self.body.len())
+            .field("body_state", &self.body_state)
             .finish_non_exhaustive()
     }
 }

@@ -94,6 +94,10 @@ pub struct GroupRules {
     pub properties: Role,
     /// True if a record must end with its author's membership. Default: false; what was written stays.
     pub records_end_with_membership: bool,
+    /// True if bodies are encrypted, with a new key whenever somebody is removed, so that the removed cannot read later
+    /// ones, wherever they get them from. Default: false. Attributes, types, times, authors and lengths stay readable to
+    /// all who have the records. Bodies may be 73 bytes shorter than otherwise.
+    pub encrypted_bodies: bool,
     /// The types that have rules of their own, at most 256. All others: members publish, authors edit.
     pub types: Vec<TypeRule>,
 }
@@ -106,6 +110,7 @@ impl Default for GroupRules {
             max_chain: DEFAULT_CHAIN,
             properties: Role::Owner,
             records_end_with_membership: false,
+            encrypted_bodies: false,
             types: Vec::new(),
         }
     }

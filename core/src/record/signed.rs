@@ -11,7 +11,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{AttributeError, Attributes, Record, RecordKey, RecordType, record_id};
+use super::{AttributeError, Attributes, BodyState, Record, RecordKey, RecordType, record_id};
 use crate::{
     crypto::{self, Claim, Domain, SIGNATURE_LEN, SecretKey, SignatureBytes},
     ids::{ElementId, GraphId, PeerId, RecordId},
@@ -228,6 +228,7 @@ impl SignedRecord {
             deleted: h.deleted,
             attributes: h.attributes.clone(),
             body: self.body(),
+            body_state: BodyState::Clear,
             key: self.key(),
             replaced: h.replaced,
         }

@@ -1,0 +1,151 @@
+//! Groups with encrypted bodies, over real nodes.
+
+use std::fs;
+
+use peergraph::{
+    BodyState, CreateGroup, ErrorKind, Group, GroupRules, ImportDatabase, InviteLink, JoinGroup, ListQuery,
+    Node, RecordUpdate, RemoveMember, Role,
+    events::{Event, EventFilter, EventKind},
+};
+use peergraph_tests::{converge, expect, group, identities::holders, member, node, node_at, note};
+
+const TEXT: &str = "a recognisable sentence";
+const ATTRIBUTE: &str = "a recognisable subject";
+
+async fn hidden(node: &Node) -> Group {
+    let rules = GroupRules { encrypted_bodies: true, ..GroupRules::default() };
+    node.create_group(CreateGroup { rules, ..CreateGroup::default() }).await.unwrap()
+}
+
+async fn join_at(dir: &std::path::Path, group: &Group) -> (Node, Group) {
+    let link = group.invite_link(InviteLink::default()).await.unwrap();
+    let node = node_at(dir).await;
+    let joined = node.join_group(JoinGroup::from(link)).await.unwrap();
+    (node, joined)
+}
+
+async fn bodies(group: &Group) -> Vec<(BodyState, String)> {
+    let items = group.list(ListQuery::default()).await.unwrap().items;
+    items.iter().map(|record| (record.body_state, record.body_text().unwrap().to_owned())).collect()
+}
+
+fn clear(texts: &[&str]) -> Vec<(BodyState, String)> {
+    texts.iter().map(|text| (BodyState::Clear, (*text).to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_read_and_no_database_nor_export_has_a_body_in_the_clear() {
+    let (dir, bens_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = node_at(dir.path()).await;
+    let club = hidden(&first).await;
+    let id = club.id();
+    let (second, bens) = join_at(bens_dir.path(), &club).await;
+    let (_third, readers) = member(&club, Role::Reader, "").await;
+    let events = readers.events(EventFilter::kinds([EventKind::RecordChanged])).unwrap();
+    club.publish(note(TEXT).with("subject", ATTRIBUTE)).await.unwrap();
+    let told = expect(&events, "the record", |event| match event {
+        Event::RecordChanged(change) => Some(change.record.clone()),
+        _ => None,
+    });
+    let told = told.await;
+    assert_eq!((told.body_text(), told.body_state), (Some(TEXT), BodyState::Clear));
+    let own = bens.publish(note(&format!("{TEXT} too"))).await.unwrap();
+    assert_eq!(own.body_text(), Some("a recognisable sentence too"));
+    let own = bens.update(own.id, RecordUpdate::body(format!("{TEXT} again"))).await.unwrap();
+    assert_eq!(own.version, 2);
+    converge(&[&club, &bens, &readers]).await;
+    let expected = clear(&[TEXT, "a recognisable sentence again"]);
+    for group in [&club, &bens, &readers] {
+        assert_eq!(bodies(group).await, expected);
+    }
+    let export = dir.path().join("export");
+    club.export_database(&export, None).await.unwrap();
+    first.shutdown().await;
+    second.shutdown().await;
+    for dir in [&dir, &bens_dir] {
+        assert!(holders(dir.path(), TEXT.as_bytes()).is_empty());
+        assert!(!holders(dir.path(), ATTRIBUTE.as_bytes()).is_empty(), "attributes stay readable");
+    }
+    assert!(fs::metadata(&export).unwrap().len() > 1000);
+
+    // The keys come back from the database, for whoever has the identity's.
+    let second = node_at(bens_dir.path()).await;
+    let bens = second.open_group(id).await.unwrap();
+    assert_eq!(bodies(&bens).await, expected);
+    bens.publish(note("after a restart")).await.unwrap();
+    assert_eq!(bodies(&bens).await.last().unwrap().1, "after a restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_member_who_is_handed_a_database_reads_only_what_was_before() {
+    let (dir, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = node().await;
+    let club = hidden(&first).await;
+    let (_second, bens) = member(&club, Role::Member, "Ben").await;
+    let (third, kims) = join_at(dir.path(), &club).await;
+    let before = club.publish(note("before")).await.unwrap();
+    converge(&[&club, &bens, &kims]).await;
+    assert_eq!(bodies(&kims).await, clear(&["before"]));
+    let (id, kim) = (club.id(), third.identities().default().await.unwrap().peer_id());
+    third.shutdown().await;
+
+    club.remove(kim, RemoveMember::default()).await.unwrap();
+    let after = club.publish(note("after")).await.unwrap();
+    converge(&[&club, &bens]).await;
+    let bens_after = bens.publish(note("by Ben, after")).await.unwrap();
+    bens.update(before.id, RecordUpdate::body("changed")).await.unwrap_err();
+    club.update(before.id, RecordUpdate::body("changed")).await.unwrap();
+    converge(&[&club, &bens]).await;
+    assert_eq!(bodies(&bens).await, clear(&["after", "by Ben, after", "changed"]));
+    let ben = bens.members().await.unwrap()[0].peer;
+    let leaked = files.path().join("leaked");
+    bens.export_database(&leaked, None).await.unwrap();
+
+    let third = node_at(dir.path()).await;
+    let kims = third.open_group(id).await.unwrap();
+    assert_eq!(bodies(&kims).await, clear(&["before"]), "what she had she keeps");
+    let count = kims.import_database(&leaked, ImportDatabase::default().exporter(ben)).await.unwrap();
+    assert_eq!(count.refused, 0);
+    for later in [after.id, bens_after.id, before.id] {
+        let record = kims.get(later).await.unwrap().unwrap();
+        assert_eq!((record.body_state, record.body.len()), (BodyState::KeyMissing, 0));
+    }
+    third.shutdown().await;
+    assert!(holders(dir.path(), b"by Ben, after").is_empty());
+
+    // Who comes after all that reads everything with one key.
+    let (_fourth, zoes) = member(&club, Role::Member, "Zoe").await;
+    converge(&[&club, &bens, &zoes]).await;
+    assert_eq!(bodies(&zoes).await, clear(&["after", "by Ben, after", "changed"]));
+    zoes.publish(note("by Zoe")).await.unwrap();
+    converge(&[&club, &bens, &zoes]).await;
+    assert_eq!(bodies(&bens).await.last().unwrap().1, "by Zoe");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_have_got_out_is_renewed_by_admins() {
+    let first = node().await;
+    let club = hidden(&first).await;
+    let (_second, bens) = member(&club, Role::Member, "Ben").await;
+    club.publish(note("before")).await.unwrap();
+    converge(&[&club, &bens]).await;
+    assert_eq!(bens.renew_body_key().await.unwrap_err().kind(), ErrorKind::NotAuthorized);
+    let epochs = async |group: &Group| {
+        let all = group.credentials().await.unwrap();
+        let epoch = |record| {
+            matches!(peergraph::group::Credential::of(record), Some(peergraph::group::Credential::Epoch(_)))
+        };
+        all.iter().filter(|record| epoch(record)).count()
+    };
+    assert_eq!(epochs(&club).await, 1);
+    club.renew_body_key().await.unwrap();
+    assert_eq!(epochs(&club).await, 2);
+    converge(&[&club, &bens]).await;
+    bens.publish(note("after")).await.unwrap();
+    converge(&[&club, &bens]).await;
+    for reader in [&club, &bens] {
+        assert_eq!(bodies(reader).await, clear(&["before", "after"]));
+    }
+    let (_other, plain) = group("plain").await;
+    assert_eq!(plain.renew_body_key().await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
