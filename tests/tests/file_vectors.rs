@@ -13,8 +13,8 @@ use data_encoding::HEXLOWER;
 use peergraph::{
     Attributes, Genesis, GraphSecret, GroupRules, NodeAddr, RecordType, SecretKey, Timestamp,
     crypto::{NONCE_LEN, OpeningReader, PasswordCost, SALT_LEN, SealSeed, SealingWriter},
-    group::{ExportedMembership, IdentitySecret},
-    record::{Header, SignedRecord},
+    group::{EpochKey, ExportedMembership, IdentitySecret, KeyRing, epoch_id, seal_older_key},
+    record::{BodyState, Header, SignedRecord},
     records::{ExportHead, ExportReader, ExportWriter},
     time::Hlc,
 };
@@ -70,6 +70,20 @@ fn head() -> ExportHead {
     ExportHead { graph: genesis().id(), genesis: genesis(), peer: identity().key().peer(), time }
 }
 
+/// Two epochs; the later one is current.
+fn ring() -> (KeyRing, EpochKey, EpochKey) {
+    let (ring, earlier, later) = (KeyRing::default(), EpochKey::new([7; 32]), EpochKey::new([8; 32]));
+    ring.enable(genesis().id());
+    ring.add(later.clone());
+    ring.set_current(Some(epoch_id(&later)));
+    (ring, earlier, later)
+}
+
+fn encrypted() -> SignedRecord {
+    let body = ring().0.seal(record().header(), "hello".into()).unwrap();
+    SignedRecord::sign(&genesis().id(), identity().key(), record().header().clone(), &body)
+}
+
 fn make() -> BTreeMap<String, String> {
     let mut database = ExportWriter::new(Vec::new(), &head()).unwrap();
     database.record(record().bytes()).unwrap();
@@ -77,7 +91,11 @@ fn make() -> BTreeMap<String, String> {
     let mut sealed =
         SealingWriter::new(Vec::new(), PASSWORD, [5; SALT_LEN], PasswordCost::LEAST, b"use").unwrap();
     sealed.write_all(b"a sealed stream").unwrap();
+    let (_, earlier, later) = ring();
+    let carried = seal_older_key(&genesis().id(), &later, [6; NONCE_LEN], &earlier);
     BTreeMap::from([
+        ("record with an encrypted body".into(), HEXLOWER.encode(encrypted().bytes())),
+        ("carried key of an epoch".into(), HEXLOWER.encode(&carried)),
         ("exported identity".into(), identity().to_text(PASSWORD, SEED, PasswordCost::LEAST)),
         ("exported membership".into(), membership().to_text(PASSWORD, SEED, PasswordCost::LEAST)),
         ("exported database".into(), HEXLOWER.encode(&database)),
@@ -112,6 +130,16 @@ fn what_was_written_is_read() {
     assert_eq!(reader.head(), &head());
     assert_eq!(reader.next_record().unwrap().as_ref(), Some(record().bytes()));
     assert!(reader.next_record().unwrap().is_none());
+    let (ring, earlier, later) = ring();
+    let bytes_of_record = bytes("record with an encrypted body");
+    let read = SignedRecord::decode(&genesis().id(), bytes_of_record.into(), 1 << 20).unwrap().to_record();
+    assert_eq!(ring.open(read.clone()).body_text(), Some("hello"));
+    assert_eq!(KeyRing::default().open(read.clone()).body, read.body, "where nothing is encrypted");
+    let (earlier, later) = (epoch_id(&earlier), epoch_id(&later));
+    assert!(ring.add_older(&later, &earlier, &bytes("carried key of an epoch")) && ring.has(&earlier));
+    let other = KeyRing::default();
+    other.enable(genesis().id());
+    assert_eq!(other.open(read).body_state, BodyState::KeyMissing);
     let sealed = bytes("sealed stream");
     let mut opened = String::new();
     OpeningReader::new(&sealed[..], PASSWORD, b"use").unwrap().read_to_string(&mut opened).unwrap();

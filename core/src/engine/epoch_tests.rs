@@ -392,3 +392,74 @@ fn whatever_happened_members_read_everything_and_nobody_else_what_follows() {
         }
     }
 }
+
+fn epochs(village: &Village, number: usize) -> usize {
+    credentials(village, number)
+        .iter()
+        .filter(|credential| matches!(credential, Credential::Epoch(_)))
+        .count()
+}
+
+#[test]
+fn when_an_inviter_removes_one_admin_begins_the_epoch_and_the_others_see_it() {
+    let mut village = village(9, 4);
+    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Inviter));
+    village.converge(9);
+    assert!(village.grant(2, 3, Role::Member));
+    village.converge(9);
+    village.pass(100);
+    remove(&mut village, 2, 3);
+    assert_eq!(epochs(&village, 2), 1, "it is not an inviter's to begin one");
+    village.copy(2, 0);
+    village.copy(2, 1);
+    assert_eq!((epochs(&village, 0), epochs(&village, 1)), (1, 1), "the others may be faster");
+    village.pass(7);
+    village.act(0, Engine::handle_timeout);
+    assert_eq!(epochs(&village, 0), 2);
+    village.copy(0, 1);
+    village.act(1, Engine::handle_timeout);
+    village.converge(9);
+    settle(&mut village, 9);
+    assert_eq!(epochs(&village, 1), 2);
+    let later = village.publish(2, "later").unwrap();
+    village.converge(9);
+    assert_eq!(read(&village, 1, later.id()).unwrap(), "later");
+    assert_eq!(read(&village, 3, later.id()), Err(BodyState::KeyMissing));
+}
+
+#[test]
+fn who_is_not_renewed_reads_nothing_later_and_who_comes_again_everything() {
+    let mut village = village(10, 2);
+    let guest = village.peer(1);
+    let lifetime = Some(std::time::Duration::from_secs(100));
+    village.act(0, |engine, now| engine.grant(now, guest, "", Role::Member, lifetime)).unwrap();
+    village.converge(10);
+    village.pass(200);
+    settle(&mut village, 10);
+    let later = village.publish(0, "later").unwrap();
+    village.converge(10);
+    assert_eq!(epochs(&village, 0), 2);
+    assert_eq!(read(&village, 1, later.id()), Err(BodyState::KeyMissing));
+    assert!(village.grant(0, 1, Role::Member));
+    village.converge(10);
+    assert_eq!(read(&village, 1, later.id()).unwrap(), "later");
+    settle(&mut village, 10);
+    assert_eq!(epochs(&village, 0), 2, "nobody left");
+}
+
+#[test]
+fn what_a_removed_admin_began_still_opens_what_others_wrote() {
+    let mut village = village(11, 4);
+    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
+    village.converge(11);
+    village.act(1, Engine::begin_epoch).unwrap();
+    village.converge(11);
+    let written = village.publish(2, "under another's key").unwrap();
+    village.converge(11);
+    let (peer, nothing_stays) = (village.peer(1), Removal { keep_records: false, with_branch: true });
+    village.act(0, |engine, now| engine.remove(now, peer, "", nothing_stays)).unwrap();
+    assert!(village.grant(0, 3, Role::Member));
+    village.converge(11);
+    assert_eq!(epochs(&village, 3), 3);
+    assert_eq!(read(&village, 3, written.id()).unwrap(), "under another's key");
+}

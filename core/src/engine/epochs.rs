@@ -177,7 +177,7 @@ impl Engine {
         members.may_issue(self.device.peer, own, &Credential::Epoch(empty))?;
         let carried = members.epochs(&ring).carried;
         let peers: Vec<PeerId> = members.list(peer_now).into_iter().map(|(peer, ..)| peer).collect();
-        let key: EpochKey = Zeroizing::new(self.fresh_secret());
+        let key: EpochKey = self.fresh_secret();
         let id = epoch_id(&key);
         let mut older = Vec::new();
         // Those of withdrawn epochs as well: somebody may have written in them.
@@ -218,14 +218,16 @@ impl Engine {
         let graph = self.graph;
         let sealed = peers
             .iter()
-            .filter_map(|peer| Some((*peer, seal_epoch_key(&graph, peer, self.fresh_secret(), key)?)));
+            .filter_map(|peer| Some((*peer, seal_epoch_key(&graph, peer, *self.fresh_secret(), key)?)));
         sealed.collect()
     }
 
     /// 32 bytes that nobody else can guess: the engine's own randomness has a short seed, the identity's key has not.
-    fn fresh_secret(&mut self) -> [u8; 32] {
+    fn fresh_secret(&mut self) -> Zeroizing<[u8; 32]> {
         let random: [u8; 32] = self.rng.random();
-        crypto::hash("peergraph v1 fresh secret", &[&*self.stamper.key().to_bytes(), &random])
+        let secret = self.stamper.key().to_bytes();
+        let parts: [&[u8]; 2] = [&*secret, &random];
+        Zeroizing::new(crypto::hash("peergraph v1 fresh secret", &parts))
     }
 }
 

@@ -107,7 +107,8 @@ pub enum BodyState {
     /// It is here as its author wrote it.
     #[default]
     Clear,
-    /// It is encrypted, and the key has not come yet, or will not: read the record again later.
+    /// It is encrypted, and the key has not come yet, or will not: read the record again later. Keys come before records
+    /// as a rule; no event of its own tells that one came.
     KeyMissing,
     /// A member wrote what is no encrypted body, or another record's.
     Unreadable,
