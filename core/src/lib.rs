@@ -41,7 +41,8 @@
 //!
 //! One comes into a group by an invitation: for one identity ([`Group::invite`]), by link or QR code
 //! ([`Group::invite_link`], [`Invitation`]), or by password ([`Group::set_password`]). A [`Role`] says what a member may do;
-//! [`Group::remove`] takes everything back but what was read. [`GroupRules`] say who may write which type of record.
+//! [`Group::remove`] takes everything back but what was read. [`GroupRules`] say who may write which type of record, and
+//! whether bodies are encrypted, so that the removed cannot read later ones wherever they get them from.
 //!
 //! A [`Graph`] is the same without members: whoever has its [`Ticket`] can join, and nobody can be removed. Everything a
 //! graph can do, a group can.
