@@ -157,7 +157,7 @@ impl Graph {
         if let Err(error) = &entered
             && self.inner.is_group()
         {
-            self.inner.hub.publish(Event::ConnectionFailed(super::joining::failure(error)));
+            self.inner.hub.publish(Event::ConnectionFailed(super::asking::failure(error)));
         }
         entered
     }
