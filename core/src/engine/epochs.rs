@@ -223,7 +223,7 @@ impl Engine {
     }
 
     /// 32 bytes that nobody else can guess: the engine's own randomness has a short seed, the identity's key has not.
-    fn fresh_secret(&mut self) -> Zeroizing<[u8; 32]> {
+    pub(super) fn fresh_secret(&mut self) -> Zeroizing<[u8; 32]> {
         let random: [u8; 32] = self.rng.random();
         let secret = self.stamper.key().to_bytes();
         let parts: [&[u8]; 2] = [&*secret, &random];

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
 use super::{
     Engine, Notice, PublishError,
     joining::{Admitted, Came, Denial, JoinFailure},
@@ -28,7 +26,7 @@ pub(super) struct Guest {
 impl Engine {
     /// The joiner's first message.
     pub(super) fn begin_proof(&mut self, password: &str) -> (PasswordProof, Vec<u8>) {
-        PasswordProof::start(password.to_owned().into(), self.rng.random())
+        PasswordProof::start(password.to_owned().into(), *self.fresh_secret())
     }
 
     /// The joiner's last message, or why there is none.
@@ -40,7 +38,7 @@ impl Engine {
         proof: PasswordProof,
         challenge: &[u8],
     ) {
-        let (seed, context) = (self.rng.random(), self.proof_context(link, true));
+        let (seed, context) = (*self.fresh_secret(), self.proof_context(link, true));
         let proven = context.ok_or(PasswordError::Malformed).and_then(|c| proof.finish(challenge, &c, seed));
         match proven {
             Ok(last) => self.overlay.send_join(link, JoinMessage::Proof(last.into())),
@@ -89,7 +87,7 @@ impl Engine {
         let verifier = self.verifier().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         let context = self.proof_context(link, false).ok_or_else(wrong)?;
         let (pending, answer) =
-            verifier.respond(request, &context, self.rng.random()).map_err(|_| wrong())?;
+            verifier.respond(request, &context, *self.fresh_secret()).map_err(|_| wrong())?;
         self.group.joins.guests.insert(link, Guest { pending, came });
         self.overlay.send_join(link, JoinMessage::Challenge(answer.into()));
         Ok(())
@@ -155,7 +153,7 @@ impl Engine {
         let (bytes, graph) = (verifier.to_bytes(), self.graph);
         let sealed = admitters
             .iter()
-            .filter_map(|peer| Some((*peer, seal_to(peer, self.rng.random(), graph.as_bytes(), &bytes)?)));
+            .filter_map(|peer| Some((*peer, seal_to(peer, *self.fresh_secret(), graph.as_bytes(), &bytes)?)));
         sealed.collect()
     }
 
