@@ -56,6 +56,11 @@ pub const MAX_VERSION_JUMP: u64 = 1 << 16;
 pub const VERSIONS_PER_MS: u64 = 1000;
 /// How long a tombstone is kept, unless configured.
 pub const DEFAULT_TOMBSTONE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Records that a node which was away drops on the word of one current neighbor that lacks them. If they are more, and
+/// more than half of its database, a second one must lack them, or the same one after [`AWAY_PATIENCE`].
+pub const AWAY_FEW: usize = 1000;
+/// See [`AWAY_FEW`].
+pub const AWAY_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Largest control, announcement or reconciliation message, in bytes. A larger one ends the link.
 pub const MAX_MESSAGE: usize = 128 * 1024;

@@ -13,9 +13,9 @@ use peergraph::{
     record::{DeviceCertificate, Header, Presence, RecordKey, SignedRecord},
     time::Hlc,
     wire::{
-        Announce, Connect, Digest, Filter, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Mark, Message, Ping,
-        Purpose, Range, RangeState, Refuse, RefuseReason, SyncMessage, TypeDigest, VERSION, Welcome,
-        decode_exact,
+        Announce, Connect, Digest, Filter, Freshness, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Mark,
+        Message, Ping, Purpose, Range, RangeState, Refuse, RefuseReason, SyncMessage, TypeDigest, VERSION,
+        Welcome, decode_exact,
     },
 };
 
@@ -198,8 +198,9 @@ impl Maker {
         let record_type = RecordType::new("app.note").unwrap();
         let types = vec![TypeDigest { record_type: record_type.clone(), digest }];
         let (session, seen, idle, initiator) = (1, 3, false, true);
-        self.sync("open", SyncMessage::Open { session, digest, types });
-        self.sync("compared", SyncMessage::Compared { session, equal: false, differing: vec![0] });
+        let fresh = Freshness { synced: self.now, collected: Timestamp::from_secs(1_797_000_000) };
+        self.sync("open", SyncMessage::Open { session, digest, types, fresh });
+        self.sync("compared", SyncMessage::Compared { session, equal: false, differing: vec![0], fresh });
         let ranges = vec![
             Range { to: Some(keys[1]), state: RangeState::Fingerprint(digest) },
             Range { to: Some(keys[2]), state: RangeState::Skip },

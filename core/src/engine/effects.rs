@@ -90,6 +90,13 @@ impl Engine {
                     self.overlay.supply(now, link, self.device.node.tag(), newer);
                 }
             }
+            // Neither is what a node that was away has in its newest version gone: the other side has an older one.
+            (Put::Older { newer: Some(newer) }, Source::Sync { link, .. })
+                if self.away.clears(link, &newer.key()) =>
+            {
+                let newer = vec![(newer.key(), newer.bytes().clone())];
+                self.overlay.supply(now, link, self.device.node.tag(), newer);
+            }
             (Put::Same, Source::Flood { link, origin }) => self.overlay.duplicate(now, link, origin, key),
             _ => {}
         }

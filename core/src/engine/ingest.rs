@@ -6,7 +6,7 @@ use super::Engine;
 use crate::{
     group::credential_id,
     ids::LinkId,
-    limits::{MAX_STRIKES, SKEW_HOLD},
+    limits::MAX_STRIKES,
     record::{RecordKey, RecordType, SignedRecord},
     records::{Admission, AdmitContext, Put, RejectReason, StoreError, Verdict, VerifiedRecord, admit},
     time::{Now, Timestamp},
@@ -90,7 +90,7 @@ impl Engine {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(&key) {
+            if self.is_known(&key) || self.is_left_over(now, link, session, &record) {
                 known.push(key);
             } else {
                 self.incoming_keys.insert(key);
@@ -107,6 +107,8 @@ impl Engine {
         self.expire_due(now)?;
         self.collect_old(now)?;
         self.keep_contacts(now)?;
+        let committing = !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written;
+        self.keep_freshness(committing)?;
         if !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written {
             self.store.commit(self.durability)?;
             self.meta_written = false;
@@ -205,6 +207,7 @@ impl Engine {
                 arrived.push((link, session, admission.key()));
             }
             match admission {
+                Admission::Verified(record) if self.is_spent(now, record.signed())? => {}
                 Admission::Verified(record) => {
                     let put = self.store.put(&record)?;
                     self.stamper.observe(record.signed().header().hlc);
@@ -295,22 +298,9 @@ impl Engine {
         }
         Ok(())
     }
-
-    fn collect_old(&mut self, now: Now) -> Result<(), StoreError> {
-        if now.mono >= self.next_collect {
-            self.next_collect = now.mono + COLLECT_INTERVAL;
-            let horizon = self.peer_time(now) - self.tombstone_lifetime.max(SKEW_HOLD);
-            if self.store.collect(horizon)? > 0 {
-                self.meta_written = true;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Signatures checked before the verdict on their senders: what a thrown-out node can cost. Two threads share so many.
 const CHECKED_AT_ONCE: usize = 512;
 /// Records turned into stubs in one step.
 const EXPIRE_BATCH: usize = 1024;
-/// Time between two sweeps for tombstones past their horizon.
-const COLLECT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);

@@ -37,6 +37,7 @@ impl Engine {
             self.keep_genesis(&genesis)?;
         }
         self.usable = self.store.meta(META_SYNCED)?.is_some();
+        self.load_freshness()?;
         self.presence.since = self.peer_time(now);
         if let Some(id) = self.properties_id
             && let Some(record) = self.store.get(&id)?
@@ -70,6 +71,7 @@ impl Engine {
     pub fn found(&mut self, now: Now, properties: &GraphProperties) -> Result<(), super::PublishError> {
         self.usable = true;
         self.current_now = true;
+        self.be_sole();
         self.refresh_stamper();
         self.keep_meta(META_SYNCED, &[1])?;
         if let Some(genesis) = self.genesis.clone() {

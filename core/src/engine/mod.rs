@@ -32,6 +32,7 @@ use crate::{
 
 #[cfg(test)]
 mod adversary_tests;
+mod away;
 mod commands;
 mod effects;
 #[cfg(test)]
@@ -154,6 +155,7 @@ pub struct Engine {
     expired: Vec<Change>,
     /// True if something beside records waits for the commit.
     meta_written: bool,
+    away: away::Away,
     /// Reconciliations that ended since the last commit.
     syncs_done: Vec<SyncDone>,
     connecting: BTreeMap<ConnectId, ConnectionKind>,
@@ -225,6 +227,7 @@ impl Engine {
             staged: Vec::new(),
             expired: Vec::new(),
             meta_written: false,
+            away: away::Away::default(),
             syncs_done: Vec::new(),
             connecting: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -401,7 +404,8 @@ impl Engine {
     fn on_wanted(&mut self, now: Now, link: LinkId, origin: u64, keys: &[RecordKey]) {
         let found = keys
             .iter()
-            .filter_map(|key| self.store.fetch(key).ok().flatten().map(|r| (*key, r.bytes().clone())))
+            .filter_map(|key| self.store.fetch(key).ok().flatten().filter(|r| self.may_supply(now, r)))
+            .map(|record| (record.key(), record.bytes().clone()))
             .collect();
         self.overlay.supply(now, link, origin, found);
     }
@@ -410,12 +414,18 @@ impl Engine {
         self.syncs.link_closed(link);
         self.strikes.remove(&link);
         self.links.remove(&link);
+        self.away.forget_link(link);
         self.group.forget_link(link);
     }
 
     fn close_for_protocol(&mut self, now: Now, link: LinkId) {
         tracing::debug!(link = link.0, "closing a link that broke the protocol");
         self.overlay.misbehaved(now, link);
+    }
+
+    /// What is left of a node that went off: its database.
+    pub(crate) fn into_store(self) -> Box<dyn Store> {
+        self.store
     }
 
     /// Makes new records on other threads.

@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// The header of the version after `old`: the clock has seen `old`, so an edit always beats what it saw.
-    fn next_header(&self, now: Now, old: &SignedRecord) -> Header {
+    pub(super) fn next_header(&self, now: Now, old: &SignedRecord) -> Header {
         self.stamper.observe(old.header().hlc);
         let me = self.device.peer;
         let header = old.header();
@@ -217,6 +217,12 @@ impl Engine {
         self.put_own(signed, previous.as_ref())
     }
 
+    /// Stores another version of a tombstone of our own.
+    pub(super) fn put_again(&mut self, header: Header) -> Result<Record, PublishError> {
+        let signed = self.stamper.sign(header, &[]);
+        self.put_own(signed, None)
+    }
+
     fn put_own(
         &mut self,
         signed: SignedRecord,
@@ -227,6 +233,7 @@ impl Engine {
             admit_own(signed, previous, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
         let record = self.key_ring().open(verified.signed().to_record());
         let put = self.store.put(&verified)?;
+        self.own_write(verified.signed().header().hlc);
         debug_assert!(matches!(put, Put::Inserted { .. } | Put::Replaced { .. }), "the clock only grows");
         self.staged.push(Staged { record: verified, put, source: Source::Local });
         Ok(record)

@@ -11,8 +11,8 @@ use crate::{
         StoreError,
         sync::{SyncAbort, SyncFault, SyncOutcome, SyncOutput},
     },
-    time::Now,
-    wire::SyncMessage,
+    time::{Now, Timestamp},
+    wire::{Freshness, SyncMessage},
 };
 
 /// What a session has come to, told once its records are durable.
@@ -22,16 +22,20 @@ pub(super) enum SyncDone {
     Type(RecordType),
     /// Everything is.
     All,
+    /// A comparison is over, whether it came to its end or not: with whom, and what was said and when at its beginning.
+    Over { link: LinkId, whole: bool, session: (Freshness, Timestamp) },
 }
 
 impl Engine {
     pub(super) fn open_sync(&mut self, now: Now, link: LinkId) {
+        self.refresh_footing(now);
         if let Err(error) = self.syncs.open(now, link, &*self.store) {
             tracing::error!(%error, "the database cannot be read for a comparison");
         }
     }
 
     pub(super) fn on_sync_message(&mut self, now: Now, link: LinkId, message: SyncMessage) {
+        self.refresh_footing(now);
         let result = self.syncs.handle(now, link, message, &*self.store);
         self.settle(now, link, result);
         self.on_bulk_room(now, link);
@@ -50,15 +54,22 @@ impl Engine {
                 self.overlay.send_records(now, link, session, records);
             }
             SyncOutput::TypeDone { record_type, .. } => self.syncs_done.push(SyncDone::Type(record_type)),
-            SyncOutput::Finished { link, outcome, .. } => match outcome {
-                SyncOutcome::Equal | SyncOutcome::Reconciled { .. } => self.syncs_done.push(SyncDone::All),
-                SyncOutcome::Aborted(why) => {
-                    tracing::debug!(link = link.0, ?why, "a comparison of databases was given up");
-                    if matches!(why, SyncAbort::ByPeer | SyncAbort::TimedOut) {
-                        self.overlay.compare_again(now, link);
+            SyncOutput::Withheld { link, keys } => self.away.withhold(link, keys),
+            SyncOutput::Finished { link, outcome, theirs, began, .. } => {
+                let whole = !matches!(outcome, SyncOutcome::Aborted(_));
+                self.syncs_done.push(SyncDone::Over { link, whole, session: (theirs, began) });
+                match outcome {
+                    SyncOutcome::Equal | SyncOutcome::Reconciled { .. } => {
+                        self.syncs_done.push(SyncDone::All)
+                    }
+                    SyncOutcome::Aborted(why) => {
+                        tracing::debug!(link = link.0, ?why, "a comparison of databases was given up");
+                        if matches!(why, SyncAbort::ByPeer | SyncAbort::TimedOut) {
+                            self.overlay.compare_again(now, link);
+                        }
                     }
                 }
-            },
+            }
         }
     }
 
@@ -72,6 +83,7 @@ impl Engine {
                         self.hub.publish(Event::Synchronized(Some(record_type)));
                     }
                 }
+                SyncDone::Over { link, whole, session } => self.compared(now, link, whole, session),
                 SyncDone::All => self.on_synchronized(now),
             }
         }

@@ -15,6 +15,8 @@
 //! world.assert_all_databases_equal();
 //! ```
 
+#[cfg(test)]
+mod away_tests;
 mod checks;
 mod network;
 #[cfg(test)]

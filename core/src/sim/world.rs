@@ -20,7 +20,7 @@ use crate::{
     limits::{CONNECT_TIMEOUT, DEFAULT_TOMBSTONE_LIFETIME},
     link::{DialId, FailureReason},
     record::{Genesis, GraphProperties, NodeAddr, RecordDraft},
-    records::{Durability, MemoryStore, OpenPolicy},
+    records::{Durability, MemoryStore, OpenPolicy, Store},
     time::{Mono, Now, Timestamp},
     wire::{Purpose, Stream},
 };
@@ -67,6 +67,7 @@ pub struct World {
     genesis: Genesis,
     graph: GraphId,
     config: OverlayConfig,
+    tombstones: Duration,
     cancelled: BTreeSet<DialId>,
     /// Frames delivered so far.
     pub frames: u64,
@@ -100,6 +101,7 @@ impl World {
             links: LinkModel::default(),
             side: Vec::new(),
             config: OverlayConfig::default(),
+            tombstones: DEFAULT_TOMBSTONE_LIFETIME,
             cancelled: BTreeSet::new(),
             frames: 0,
             bytes: 0,
@@ -124,6 +126,13 @@ impl World {
     #[must_use]
     pub const fn config(mut self, config: OverlayConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// With another life of tombstones for nodes added from here on.
+    #[must_use]
+    pub const fn tombstones(mut self, life: Duration) -> Self {
+        self.tombstones = life;
         self
     }
 
@@ -233,6 +242,19 @@ impl World {
         self.enter(node, false);
     }
 
+    /// A node that left or was killed comes back with the database it had, listening, and meets others again.
+    ///
+    /// # Panics
+    /// If the memory store fails, which it does not.
+    pub fn wake(&mut self, node: usize) {
+        let empty = self.start(node, false);
+        let asleep = std::mem::replace(&mut self.actors[node], empty);
+        let genesis = Some(self.genesis.clone());
+        self.actors[node] = self.start_from(node, genesis, asleep.engine.into_store());
+        self.with(node, |engine, now| engine.listen(now)).expect("it was synchronised");
+        self.enter(node, false);
+    }
+
     /// A node says goodbye and is gone.
     pub fn leave(&mut self, node: usize) {
         let now = self.now_of(node);
@@ -299,6 +321,13 @@ impl World {
     }
 
     fn start(&mut self, number: usize, first: bool) -> Actor {
+        let store = Box::new(MemoryStore::new(self.graph, self.rng.random()));
+        let genesis = first.then(|| self.genesis.clone());
+        self.start_from(number, genesis, store)
+    }
+
+    fn start_from(&mut self, number: usize, genesis: Option<Genesis>, store: Box<dyn Store>) -> Actor {
+        let first = number == 0;
         let identity = if first {
             // The creator's key was drawn first from this seed.
             SecretKey::from_bytes(&StdRng::seed_from_u64(self.seed).random())
@@ -309,16 +338,16 @@ impl World {
             SecretKey::from_bytes(&StdRng::seed_from_u64(self.seed ^ (number as u64 + 1) << 40).random());
         let parts = EngineParts {
             graph: self.graph,
-            genesis: first.then(|| self.genesis.clone()),
+            genesis,
             identity,
             node: key.node(),
-            store: Box::new(MemoryStore::new(self.graph, self.rng.random())),
+            store,
             policy: Box::new(OpenPolicy),
             hub: Hub::new(),
             overlay: self.config.clone(),
             precedence: Vec::new(),
             durability: Durability::Relaxed,
-            tombstone_lifetime: DEFAULT_TOMBSTONE_LIFETIME,
+            tombstone_lifetime: self.tombstones,
             parallel: false,
             seed: self.rng.random(),
         };
@@ -342,6 +371,9 @@ impl World {
         let listening = |(_, actor): &(usize, &Actor)| actor.engine.status().listening;
         let living: Vec<usize> =
             self.living().filter(listening).map(|(n, _)| n).filter(|n| *n != number).collect();
+        if living.is_empty() {
+            return self.settle(number);
+        }
         let through = living[self.rng.random_range(0..living.len())];
         let target = NodeAddr::at(self.actors[through].node, [self.socket(through)]);
         let options =

@@ -19,7 +19,7 @@ pub use message::{
     Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Mark, Message, Ping, Purpose, Refuse,
     RefuseReason, Stream, Welcome,
 };
-pub use sync::{Digest, Filter, Range, RangeState, SyncMessage, TypeDigest};
+pub use sync::{Digest, Filter, Freshness, Range, RangeState, SyncMessage, TypeDigest};
 
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &[u8] = b"peergraph/1";

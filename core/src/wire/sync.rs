@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     limits::{FETCH_WINDOW, MAX_RANGES, SYNC_LEAF},
     record::{RecordKey, RecordType},
+    time::Timestamp,
 };
 
 /// Which records a phase of reconciliation is about.
@@ -59,6 +60,15 @@ pub struct TypeDigest {
     pub digest: Digest,
 }
 
+/// How far a database can be trusted about what is gone. Each side says so when a session begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Freshness {
+    /// When it last was equal to one that was current, in peer time; zero if never.
+    pub synced: Timestamp,
+    /// Tombstones from before then may have been forgotten; zero if none were.
+    pub collected: Timestamp,
+}
+
 /// One message of a session. A session's number is chosen by its initiator, per link.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum SyncMessage {
@@ -70,6 +80,8 @@ pub enum SyncMessage {
         digest: Digest,
         /// The types that have a phase of their own.
         types: Vec<TypeDigest>,
+        /// The sender's database.
+        fresh: Freshness,
     },
     /// The answer to `Open`.
     Compared {
@@ -79,6 +91,8 @@ pub enum SyncMessage {
         equal: bool,
         /// Which of the types differ, ascending. One phase each, then one for all records.
         differing: Vec<u8>,
+        /// The sender's database.
+        fresh: Freshness,
     },
     /// Ranges, from the first key to the last. The initiator's first one with another filter begins that phase.
     Ranges {

@@ -286,7 +286,12 @@ fn s3_s29_who_may_only_ask_to_join_learns_no_addresses_and_changes_nothing() {
     for message in [
         Message::Graft { origin: 1, keys: vec![note.key()] },
         Message::Push { origin: 1, records: vec![note.bytes().clone()] },
-        Message::Sync(crate::wire::SyncMessage::Open { session, digest, types: Vec::new() }),
+        Message::Sync(crate::wire::SyncMessage::Open {
+            session,
+            digest,
+            types: Vec::new(),
+            fresh: Default::default(),
+        }),
         Message::Sync(crate::wire::SyncMessage::Fetch {
             session,
             initiator: true,

@@ -22,10 +22,11 @@ use crate::{
     limits::{MAX_RANGES, MAX_SERVED_SYNCS},
     record::{RecordKey, RecordType},
     records::{Store, StoreError},
-    time::{Mono, Now},
-    wire::{Digest, Filter, SyncMessage, TypeDigest},
+    time::{Mono, Now, Timestamp},
+    wire::{Digest, Filter, Freshness, SyncMessage, TypeDigest},
 };
 
+mod away;
 mod fetching;
 mod ranges;
 mod serving;
@@ -33,6 +34,7 @@ mod session;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use away::{Footing, Withhold};
 use fetching::Claims;
 use session::{Context, Session};
 
@@ -64,6 +66,13 @@ pub enum SyncOutput {
         /// Envelopes with bodies.
         records: Vec<Bytes>,
     },
+    /// Records that the other side lacks and asked for, and that were not sent: see [`Footing`].
+    Withheld {
+        /// On which link.
+        link: LinkId,
+        /// Their keys.
+        keys: Vec<RecordKey>,
+    },
     /// All records of a type that comes first are equal on both sides.
     TypeDone {
         /// With the node on this link.
@@ -79,6 +88,10 @@ pub enum SyncOutput {
         initiator: bool,
         /// How it ended.
         outcome: SyncOutcome,
+        /// What the other side said of its database when it began.
+        theirs: Freshness,
+        /// When that was, in peer time.
+        began: Timestamp,
     },
 }
 
@@ -142,6 +155,7 @@ type Owner = (LinkId, bool);
 #[derive(Default, Debug)]
 pub struct Syncs {
     config: SyncConfig,
+    footing: Footing,
     sessions: BTreeMap<Owner, Session>,
     claims: Claims,
     out: VecDeque<SyncOutput>,
@@ -152,6 +166,11 @@ impl Syncs {
     /// Compares credentials first, from the next session on.
     pub const fn set_credentials(&mut self, first: bool) {
         self.config.credentials = first;
+    }
+
+    /// Says anew how current the database is. Before opening a session and before handling messages.
+    pub const fn set_footing(&mut self, footing: Footing) {
+        self.footing = footing;
     }
 
     /// A machine without sessions.
@@ -185,9 +204,11 @@ impl Syncs {
         let root = store.root();
         self.last_id = self.last_id.wrapping_add(1);
         let plan = types.into_iter().map(|t| (t, false)).collect();
-        let session = Session::new((link, true), self.last_id, plan, root.count, now.mono);
+        let mut session = Session::new((link, true), self.last_id, plan, root.count, now.mono);
+        session.began = self.footing.now;
         self.sessions.insert((link, true), session);
-        let message = SyncMessage::Open { session: self.last_id, digest: root.into(), types: digests };
+        let (session, fresh) = (self.last_id, self.footing.ours);
+        let message = SyncMessage::Open { session, digest: root.into(), types: digests, fresh };
         self.out.push_back(SyncOutput::Send { link, message });
         Ok(true)
     }
@@ -206,8 +227,8 @@ impl Syncs {
     ) -> Result<(), SyncFault> {
         let (id, by_initiator) = message.session();
         let done = match message {
-            SyncMessage::Open { session, digest, types } => {
-                self.accept(now, link, session, digest, types, store)
+            SyncMessage::Open { session, digest, types, fresh } => {
+                self.accept(now, link, session, (digest, fresh), types, store)
             }
             message => {
                 let owner = (link, !by_initiator);
@@ -233,7 +254,8 @@ impl Syncs {
         let concerned =
             |(owner, other): &(&Owner, &Session)| owner.0 == link || other.fetching.waits_for_others();
         let concerned: Vec<Owner> = self.sessions.iter().filter(concerned).map(|(owner, _)| *owner).collect();
-        let mut context = Context { now: now.mono, out: &mut self.out, claims: &mut self.claims };
+        let mut context =
+            Context { now: now.mono, out: &mut self.out, claims: &mut self.claims, footing: &self.footing };
         for key in keys {
             context.claims.free(key);
             for (owner, other) in &mut self.sessions {
@@ -323,6 +345,12 @@ impl Syncs {
         self.out.pop_front()
     }
 
+    /// What the other side said of its database when a session began.
+    pub fn theirs(&self, link: LinkId, session: u32) -> Option<Freshness> {
+        let own = |initiator| self.sessions.get(&(link, initiator)).filter(|s| s.id == session);
+        own(true).or_else(|| own(false)).map(|s| s.theirs)
+    }
+
     /// How far the sessions are.
     pub fn progress(&self) -> Vec<SyncProgress> {
         let progress = |(owner, session): (&Owner, &Session)| SyncProgress {
@@ -342,7 +370,7 @@ impl Syncs {
         now: Now,
         link: LinkId,
         id: u32,
-        theirs: Digest,
+        (theirs, fresh): (Digest, Freshness),
         types: Vec<TypeDigest>,
         store: &dyn Store,
     ) -> Result<(), SyncFault> {
@@ -366,9 +394,12 @@ impl Syncs {
             }
             plan.push((record_type, differs));
         }
-        let message = SyncMessage::Compared { session: id, equal, differing };
+        let message = SyncMessage::Compared { session: id, equal, differing, fresh: self.footing.ours };
         self.out.push_back(SyncOutput::Send { link, message });
-        self.sessions.insert(owner, Session::new(owner, id, plan, root.count, now.mono));
+        let mut session = Session::new(owner, id, plan, root.count, now.mono);
+        session.began = self.footing.now;
+        session.learn_freshness(fresh, &self.footing);
+        self.sessions.insert(owner, session);
         self.step(owner, now, |session, context| {
             if equal {
                 session.skip_all(context);
@@ -386,7 +417,8 @@ impl Syncs {
         act: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Option<SyncOutcome>, SyncFault>,
     ) -> Result<(), SyncFault> {
         let Some(session) = self.sessions.get_mut(&owner) else { return Ok(()) };
-        let mut context = Context { now: now.mono, out: &mut self.out, claims: &mut self.claims };
+        let mut context =
+            Context { now: now.mono, out: &mut self.out, claims: &mut self.claims, footing: &self.footing };
         match act(session, &mut context) {
             Ok(None) => Ok(()),
             Ok(Some(outcome)) => {
@@ -401,9 +433,10 @@ impl Syncs {
     }
 
     fn end(&mut self, owner: Owner, outcome: SyncOutcome) {
-        if self.sessions.remove(&owner).is_some() {
+        if let Some(Session { theirs, began, .. }) = self.sessions.remove(&owner) {
             self.claims.free_all(owner);
-            self.out.push_back(SyncOutput::Finished { link: owner.0, initiator: owner.1, outcome });
+            let (link, initiator) = owner;
+            self.out.push_back(SyncOutput::Finished { link, initiator, outcome, theirs, began });
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::Withhold;
 use crate::{
     limits::{BATCH_BYTES, FETCH_WINDOW, MAX_PULLS, PULL_WINDOW},
     record::RecordKey,
@@ -30,6 +31,8 @@ pub(super) struct Answer {
 pub(super) struct Batch {
     pub(super) records: Vec<Bytes>,
     pub(super) answer: Option<Answer>,
+    /// Asked for, and not sent.
+    pub(super) withheld: Vec<RecordKey>,
 }
 
 /// The sending side of a session.
@@ -66,18 +69,32 @@ impl Serving {
     }
 
     /// The next frame, of about `room` bytes; one record at least. `None`: nothing is asked for.
-    pub(super) fn next_batch(&mut self, room: usize, store: &dyn Store) -> Result<Option<Batch>, StoreError> {
+    pub(super) fn next_batch(
+        &mut self,
+        room: usize,
+        store: &dyn Store,
+        withhold: Option<&Withhold>,
+    ) -> Result<Option<Batch>, StoreError> {
         let Some(mut job) = self.jobs.pop_front() else { return Ok(None) };
         let max = room.min(BATCH_BYTES);
+        let mut withheld = Vec::new();
         let (records, answer) = match &mut job {
             Job::Fetch { request, keys, sent } => {
-                let records = take_records(keys, max, store)?;
+                let records = take_records(keys, max, store, withhold, &mut withheld)?;
                 *sent = sent.saturating_add(count(&records));
                 let answer = Answer { request: *request, records: *sent, next: None };
                 (records, keys.is_empty().then_some(answer))
             }
             Job::Pull { request, filter, from, to, left, sent } => {
-                let (records, next) = store.envelopes(filter, *from, *to, max.min(*left))?;
+                let (mut records, mut next) = store.envelopes(filter, *from, *to, max.min(*left))?;
+                if let Some(rule) = withhold {
+                    rule.sift(&mut records, &mut withheld);
+                    // An answer that goes on must bring something.
+                    while let Some(begin) = next.filter(|_| records.is_empty()) {
+                        (records, next) = store.envelopes(filter, begin, *to, max.min(*left))?;
+                        rule.sift(&mut records, &mut withheld);
+                    }
+                }
                 *sent = sent.saturating_add(count(&records));
                 *left = left.saturating_sub(records.iter().map(Bytes::len).sum());
                 let answer = Answer { request: *request, records: *sent, next };
@@ -93,7 +110,7 @@ impl Serving {
         if answer.is_none() {
             self.jobs.push_front(job);
         }
-        Ok(Some(Batch { records, answer }))
+        Ok(Some(Batch { records, answer, withheld }))
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -109,12 +126,18 @@ fn take_records(
     keys: &mut VecDeque<RecordKey>,
     max: usize,
     store: &dyn Store,
+    withhold: Option<&Withhold>,
+    withheld: &mut Vec<RecordKey>,
 ) -> Result<Vec<Bytes>, StoreError> {
     let mut records = Vec::new();
     let mut bytes = 0;
     while bytes < max {
         let Some(key) = keys.pop_front() else { break };
         if let Some(record) = store.fetch(&key)? {
+            if withhold.is_some_and(|rule| rule.holds(&record)) {
+                withheld.push(key);
+                continue;
+            }
             bytes += record.bytes().len();
             records.push(record.bytes().clone());
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    Owner, SyncAbort, SyncFault, SyncOutcome, SyncOutput,
+    Footing, Owner, SyncAbort, SyncFault, SyncOutcome, SyncOutput, Withhold,
     fetching::{Claims, Fetching, Request},
     ranges::{MAX_TELLING, Span, View, take_message},
     serving::{Answer, Batch, Serving},
@@ -12,8 +12,8 @@ use crate::{
     limits::{FETCH_WINDOW, MAX_OPEN_RANGES, MAX_SYNC_ROUNDS, SYNC_PIPELINE, SYNC_TIMEOUT},
     record::{RecordKey, RecordType},
     records::Store,
-    time::Mono,
-    wire::{Filter, Range, RangeState, SyncMessage},
+    time::{Mono, Timestamp},
+    wire::{Filter, Freshness, Range, RangeState, SyncMessage},
 };
 
 /// Records for which one more message is allowed.
@@ -27,6 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) now: Mono,
     pub(super) out: &'a mut VecDeque<SyncOutput>,
     pub(super) claims: &'a mut Claims,
+    pub(super) footing: &'a Footing,
 }
 
 /// The exchange of ranges in one phase. Both sides count what they sent and took in, so that the initiator can
@@ -62,6 +63,10 @@ pub(super) struct Session {
     served: u64,
     max_served: u64,
     touched: Mono,
+    pub(super) began: Timestamp,
+    pub(super) theirs: Freshness,
+    /// What is not to be sent, if this side may have missed deletes.
+    withhold: Option<Withhold>,
 }
 
 type Flow = Result<Option<SyncOutcome>, SyncFault>;
@@ -82,7 +87,16 @@ impl Session {
             served: 0,
             max_served: count.saturating_mul(2).saturating_add(MIN_SERVED),
             touched: now,
+            began: Timestamp::default(),
+            theirs: Freshness::default(),
+            withhold: None,
         }
+    }
+
+    /// The other side said how current it is.
+    pub(super) fn learn_freshness(&mut self, theirs: Freshness, footing: &Footing) {
+        self.theirs = theirs;
+        self.withhold = footing.withhold(theirs);
     }
 
     const fn is_initiator(&self) -> bool {
@@ -131,7 +145,8 @@ impl Session {
         context: &mut Context<'_>,
     ) -> Flow {
         match message {
-            SyncMessage::Compared { equal, differing, .. } => {
+            SyncMessage::Compared { equal, differing, fresh, .. } => {
+                self.learn_freshness(fresh, context.footing);
                 return self.on_compared(equal, &differing, context);
             }
             SyncMessage::Abort { .. } => return Ok(Some(SyncOutcome::Aborted(SyncAbort::ByPeer))),
@@ -408,10 +423,16 @@ impl Session {
         store: &dyn Store,
         context: &mut Context<'_>,
     ) -> Result<(usize, Option<SyncOutcome>), SyncFault> {
-        let Some(batch) = self.serving.next_batch(room, store).map_err(SyncFault::Store)? else {
+        let Some(batch) =
+            self.serving.next_batch(room, store, self.withhold.as_ref()).map_err(SyncFault::Store)?
+        else {
             return Ok((0, None));
         };
-        let Batch { records, answer } = batch;
+        let Batch { records, answer, withheld } = batch;
+        if !withheld.is_empty() {
+            self.touch(context.now);
+            context.out.push_back(SyncOutput::Withheld { link: self.owner.0, keys: withheld });
+        }
         let bytes = records.iter().map(bytes::Bytes::len).sum();
         if !records.is_empty() {
             self.served = self.served.saturating_add(records.len() as u64);

@@ -10,7 +10,7 @@ use crate::{
     record::RecordKey,
     records::sync::{SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
     time::{Hlc, Now},
-    wire::{Digest, Filter, Range, RangeState, SyncMessage},
+    wire::{Digest, Filter, Freshness, Range, RangeState, SyncMessage},
 };
 
 const LINK: LinkId = LinkId(1);
@@ -38,7 +38,14 @@ impl Victim {
             frames: 0,
             outcome: None,
         };
-        victim.hear(SyncMessage::Open { session: SESSION, digest: LIE, types: Vec::new() }).unwrap();
+        victim
+            .hear(SyncMessage::Open {
+                session: SESSION,
+                digest: LIE,
+                types: Vec::new(),
+                fresh: Freshness::default(),
+            })
+            .unwrap();
         assert!(matches!(victim.said[0], SyncMessage::Compared { equal: false, .. }));
         victim
     }
@@ -56,7 +63,7 @@ impl Victim {
                 SyncOutput::Send { message, .. } => self.said.push(message),
                 SyncOutput::SendRecords { records, .. } => self.frames += records.len(),
                 SyncOutput::Finished { outcome, .. } => self.outcome = Some(outcome),
-                SyncOutput::TypeDone { .. } => {}
+                SyncOutput::TypeDone { .. } | SyncOutput::Withheld { .. } => {}
             }
         }
     }
@@ -278,7 +285,8 @@ fn s18_contradictions_break_the_protocol() {
     let mut syncs = Syncs::new(SyncConfig::default());
     let store = TestStore::of([]);
     syncs.open(Now::default(), LINK, &store).unwrap();
-    let answer = SyncMessage::Compared { session: 1, equal: false, differing: vec![7] };
+    let answer =
+        SyncMessage::Compared { session: 1, equal: false, differing: vec![7], fresh: Freshness::default() };
     assert!(matches!(syncs.handle(Now::default(), LINK, answer, &store), Err(SyncFault::Protocol(_))));
 }
 
