@@ -228,6 +228,11 @@ impl Engine {
         signed: SignedRecord,
         previous: Option<&SignedRecord>,
     ) -> Result<Record, PublishError> {
+        let me = self.device.peer;
+        let removed = self.group.members.as_ref().is_some_and(|members| members.was_removed(me));
+        if removed && self.group.own.is_none() {
+            return Err(CredentialFault::Removed.into());
+        }
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =
             admit_own(signed, previous, genesis, self.policy()).map_err(PublishError::NotAllowed)?;

@@ -142,7 +142,8 @@ pub struct Status {
     pub listening: bool,
     /// There is at least one neighbor.
     pub has_connections: bool,
-    /// The database has been equal to a neighbor's, once at least, since it was made.
+    /// The database is as current as a neighbor's: it has been equal to one since this node last had none. False after
+    /// reopening until then. True for whoever made the graph, until it has had a neighbor and lost the last one.
     pub synchronized: bool,
 }
 
