@@ -253,7 +253,9 @@ impl Engine {
         let signed = |record: &&SignedRecord| {
             record.header().record_type == RecordType::CREDENTIAL && record.verify(&self.graph)
         };
-        let good = unknown.iter().all(signed) && members.would_be_member(peer, &unknown, peer_now);
+        let signed = unknown.iter().all(signed);
+        let Some(members) = &mut self.group.members else { return false };
+        let good = signed && members.would_be_member(peer, &unknown, peer_now);
         if good {
             // Kept at once: who is let in by them must not be taken for a stranger before they come otherwise.
             let shown: Vec<_> = unknown.into_iter().cloned().map(Candidate::held).collect();
@@ -268,7 +270,9 @@ impl Engine {
     /// [`PublishError::Credential`] with the rule that is broken, and as [`publish`](Engine::publish).
     pub fn issue(&mut self, now: Now, credential: &Credential) -> Result<SignedRecord, PublishError> {
         let Some(members) = &self.group.members else { return Err(CredentialFault::NotAMember.into()) };
-        let own = self.group.own.as_ref().ok_or(CredentialFault::NotAMember)?;
+        let removed = members.was_removed(self.device.peer);
+        let none = if removed { CredentialFault::Removed } else { CredentialFault::NotAMember };
+        let own = self.group.own.as_ref().ok_or(none)?;
         members.may_issue(self.device.peer, own, credential)?;
         let hlc = self.stamper.tick(self.peer_time(now));
         let header = Header {

@@ -16,8 +16,8 @@ use crate::{
     time::{Hlc, Timestamp},
 };
 
-/// A credential as it is kept.
-#[derive(Clone, Debug)]
+/// A credential as it is kept. Never copied: a stranger's question must not cost as much as the group is large.
+#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: CredentialId,
     pub(super) credential: Credential,
@@ -141,40 +141,49 @@ impl Membership {
 
     /// Takes several in: as [`learn`](Self::learn), at the cost of one.
     pub fn learn_all<'a>(&mut self, records: impl IntoIterator<Item = &'a SignedRecord>) -> bool {
-        for record in records {
-            let Some(credential) = Credential::of(record) else { continue };
-            let (id, header) = (credential_id(record), record.header());
-            let mut chain = Vec::new();
-            if let Credential::Grant(grant) = &credential {
-                let parent = header.grant.and_then(|parent| self.entries.get(&parent));
-                chain = parent.map(|parent| parent.chain.clone()).unwrap_or_default();
-                chain.push(id);
-                self.grants_of.entry(grant.subject).or_default().insert(id);
-            }
-            let entry = Entry {
-                id,
-                credential,
-                issuer: header.creator,
-                parent: header.grant,
-                hlc: header.hlc,
-                element: record.key().element,
-                chain,
-            };
-            self.entries.insert(id, entry);
-        }
+        records.into_iter().for_each(|record| self.enter(record));
         let before = std::mem::take(&mut self.revocations);
         self.revocations = Revocations::of(self);
         before != self.revocations
     }
 
-    /// Forgets credentials that turned out to be void.
-    pub fn forget(&mut self, gone: &[CredentialId]) {
-        for id in gone {
-            let Some(entry) = self.entries.remove(id) else { continue };
-            if let Some(grants) = entry.grant().and_then(|grant| self.grants_of.get_mut(&grant.subject)) {
-                grants.remove(id);
+    /// Takes a credential in without looking at what it revokes.
+    pub(super) fn enter(&mut self, record: &SignedRecord) {
+        let Some(credential) = Credential::of(record) else { return };
+        let (id, header) = (credential_id(record), record.header());
+        let mut chain = Vec::new();
+        if let Credential::Grant(grant) = &credential {
+            let parent = header.grant.and_then(|parent| self.entries.get(&parent));
+            chain = parent.map(|parent| parent.chain.clone()).unwrap_or_default();
+            chain.push(id);
+            self.grants_of.entry(grant.subject).or_default().insert(id);
+        }
+        let entry = Entry {
+            id,
+            credential,
+            issuer: header.creator,
+            parent: header.grant,
+            hlc: header.hlc,
+            element: record.key().element,
+            chain,
+        };
+        self.entries.insert(id, entry);
+    }
+
+    pub(super) fn remove(&mut self, id: &CredentialId) {
+        let Some(entry) = self.entries.remove(id) else { return };
+        let Some(grant) = entry.grant() else { return };
+        if let Some(grants) = self.grants_of.get_mut(&grant.subject) {
+            grants.remove(id);
+            if grants.is_empty() {
+                self.grants_of.remove(&grant.subject);
             }
         }
+    }
+
+    /// Forgets credentials that turned out to be void.
+    pub fn forget(&mut self, gone: &[CredentialId]) {
+        gone.iter().for_each(|id| self.remove(id));
         self.revocations = Revocations::of(self);
     }
 

@@ -1,8 +1,9 @@
 //! Questions about members: who there is, what one may issue, what one shows others.
 
 use super::{
-    Credential, CredentialFault, CredentialId, Grant, Invite, Membership, Revoked, Standing,
-    membership::Entry, revocation::is_senior,
+    Credential, CredentialFault, CredentialId, Grant, Invite, Membership, Revoked, Standing, credential_id,
+    membership::Entry,
+    revocation::{Revocations, is_senior},
 };
 use crate::{
     ids::{ElementId, PeerId},
@@ -105,26 +106,35 @@ impl Membership {
             .min()
     }
 
-    /// True if an identity were a member with these credentials as well. Their signatures are good.
-    pub fn would_be_member(&self, peer: PeerId, more: &[&SignedRecord], now: Timestamp) -> bool {
-        if more.is_empty() {
-            return self.member(peer, now).is_some();
-        }
-        let mut with = Self {
-            creator: self.creator,
-            rules: self.rules.clone(),
-            entries: self.entries.clone(),
-            grants_of: self.grants_of.clone(),
-            // Judged anew with the first that is learnt.
-            revocations: Default::default(),
-        };
-        for record in more {
-            if with.vet(record).is_err() {
-                return false;
+    /// True if an identity were a member with these grants as well. Their signatures are good. Leaves everything as
+    /// it was, at the cost of the grants shown, not of the group's size: strangers may ask.
+    pub fn would_be_member(&mut self, peer: PeerId, more: &[&SignedRecord], now: Timestamp) -> bool {
+        let mut added = Vec::new();
+        let mut by_invitation = false;
+        let fit = more.iter().all(|record| match self.vet(record) {
+            Ok(Credential::Grant(grant)) => {
+                by_invitation |= grant.invite.is_some();
+                let id = credential_id(record);
+                if !self.has(&id) {
+                    self.enter(record);
+                    added.push(id);
+                }
+                true
             }
-            with.learn(record);
+            // Nothing else makes anybody a member.
+            _ => false,
+        });
+        // How many came by an invitation is the one thing about revocations that a grant changes.
+        let anew = (fit && by_invitation).then(|| Revocations::of(self));
+        let before = anew.map(|anew| std::mem::replace(&mut self.revocations, anew));
+        let good = fit && self.member(peer, now).is_some();
+        for id in &added {
+            self.remove(id);
         }
-        with.member(peer, now).is_some()
+        if let Some(before) = before {
+            self.revocations = before;
+        }
+        good
     }
 
     /// True if an identity is or was a member.

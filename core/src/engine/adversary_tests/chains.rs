@@ -1,6 +1,11 @@
 //! Chains of grants: every one that is not exactly what its issuers may say is worth nothing.
 
 use super::*;
+use crate::{
+    engine::{PublishError, Removal},
+    group::CredentialFault,
+    record::RecordDraft,
+};
 
 /// A change to a grant, its envelope or its chain, and whether anybody honest could have said the outcome.
 #[derive(Clone, Copy, Debug)]
@@ -210,4 +215,41 @@ fn s10_when_a_membership_ends_so_do_its_links_records_and_grants() {
     let late = SignedRecord::sign(&village.graph(), &ben, late, b"late");
     village.give(0, vec![late.clone()]);
     assert!(!village.engines[0].store.contains(&late.key()).unwrap());
+}
+
+#[test]
+fn whoever_was_removed_hears_so_at_every_write() {
+    let mut village = generations(0x66);
+    let ben = village.peer(2);
+    let draft = || RecordDraft::new("test.note", "more").unwrap();
+    let now = village.now();
+    let early = village.engines[2].stamper().stamp(now.wall, [7; 16], draft()).unwrap();
+    village
+        .act(0, |engine, now| engine.remove(now, ben, "", Removal { keep_records: true, with_branch: false }))
+        .unwrap();
+    village.copy(0, 2);
+    let removed = |result: Result<_, PublishError>| match result {
+        Err(error) => assert!(matches!(error, PublishError::Credential(CredentialFault::Removed)), "{error}"),
+        Ok(_) => panic!("it was taken"),
+    };
+    removed(village.act(2, |engine, _| engine.publish_stamped(early)));
+    for _ in 0..2 {
+        removed(village.act(2, |engine, now| engine.publish(now, draft())));
+    }
+}
+
+#[test]
+fn s1_what_a_stranger_shows_is_weighed_and_leaves_no_trace() {
+    let mut village = generations(0x67);
+    let (admin, stranger) = (village.peer(1), village.peer(3));
+    let day = Some(Duration::from_secs(3600));
+    village.act(1, |engine, now| engine.grant(now, stranger, "Cid", Role::Member, day)).unwrap();
+    let (grant, _) = grant_of(&village, 1, 3);
+    let time = village.engines[0].peer_time(village.now());
+    let members = village.engines[0].group.members.as_mut().unwrap();
+    let before = format!("{members:?}");
+    assert!(members.would_be_member(stranger, &[&grant], time));
+    assert!(!members.would_be_member(admin, &[&grant, &grant], time + Duration::from_secs(1 << 40)), "ended");
+    assert!(members.member(stranger, time).is_none());
+    assert_eq!(format!("{members:?}"), before);
 }
