@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::Engine;
 use crate::{
-    ids::PeerId,
+    ids::{Lsn, PeerId},
     record::{Genesis, GraphProperties, NodeAddr, RecordKey, SignedRecord},
     records::{AdmitContext, StoreError, find_unsound},
     time::{Now, Timestamp},
@@ -22,6 +22,15 @@ pub(super) const CHECK_PAUSE: Duration = Duration::from_millis(20);
 const CHECK_BATCH: usize = 256;
 /// Contacts kept across restarts.
 const MAX_KEPT_CONTACTS: usize = 4096;
+
+/// Where the check of the stored records goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unchecked {
+    /// Current versions, by key.
+    Current(RecordKey),
+    /// What is left of others, by place in the feed.
+    Left(Lsn),
+}
 
 impl Engine {
     pub(super) fn load(&mut self, now: Now) -> Result<(), StoreError> {
@@ -59,7 +68,7 @@ impl Engine {
                 self.overlay.add_contact(now, addr, peer);
             }
         }
-        self.unchecked = Some(RecordKey::MIN);
+        self.unchecked = Some(Unchecked::Current(RecordKey::MIN));
         self.check_stored(now);
         Ok(())
     }
@@ -109,16 +118,36 @@ impl Engine {
     /// damaged or altered file is thus found out without trusting it, a little at a time.
     pub(super) fn check_stored(&mut self, now: Now) {
         let Some(from) = self.unchecked else { return };
-        let result = self.check_stretch(now, from);
+        let result = match from {
+            Unchecked::Current(from) => self.check_stretch(now, from),
+            Unchecked::Left(after) => self.check_left(after),
+        };
         self.unchecked = result.unwrap_or_else(|error| {
             tracing::error!(%error, "the stored records cannot be checked");
             None
         });
     }
 
-    fn check_stretch(&mut self, now: Now, from: RecordKey) -> Result<Option<RecordKey>, StoreError> {
+    /// What expired and void versions left decides who wins, so it must be signed as well.
+    fn check_left(&mut self, after: Lsn) -> Result<Option<Unchecked>, StoreError> {
+        let rows = self.store.left(after, CHECK_BATCH)?;
+        let next = rows.last().map(|(lsn, _)| *lsn).filter(|_| rows.len() == CHECK_BATCH);
+        for (lsn, record) in rows {
+            if !record.is_some_and(|record| record.verify(&self.graph)) {
+                tracing::warn!(place = lsn.0, "what a record left is damaged; it is thrown out");
+                self.store.discard_left(lsn)?;
+                self.meta_written = true;
+            }
+        }
+        Ok(next.map(Unchecked::Left))
+    }
+
+    fn check_stretch(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
         let keys = self.store.keys(&Filter::All, from, None, CHECK_BATCH)?;
-        let next = if keys.len() == CHECK_BATCH { keys.last().copied() } else { None };
+        let next = match keys.last() {
+            Some(last) if keys.len() == CHECK_BATCH => Unchecked::Current(*last),
+            _ => Unchecked::Left(Lsn(0)),
+        };
         // What cannot be read, or is not what its key says, is unsound whatever its signature.
         let (mut bad, mut records) = (Vec::new(), Vec::new());
         for key in keys {
@@ -136,7 +165,7 @@ impl Engine {
             self.store.discard(&key)?;
             self.meta_written = true;
         }
-        Ok(next)
+        Ok(Some(next))
     }
 
     /// Which of the stored records nobody signed as they are, or break a rule.

@@ -175,7 +175,7 @@ pub struct Engine {
     next_expiry: Option<Timestamp>,
     next_collect: Mono,
     /// Where the check of the stored records goes on, if it is not done.
-    unchecked: Option<RecordKey>,
+    unchecked: Option<load::Unchecked>,
     contacts_dirty: bool,
     leaving: bool,
     genesis_hook: Option<GenesisHook>,

@@ -170,6 +170,25 @@ pub trait Store: Send + fmt::Debug {
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError>;
 
+    /// What expired and void versions left, at most `max` after a place in the feed: the place, and the envelope without
+    /// its body, or `None` if it is damaged or not what it is kept as. Stores in memory have none to check.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn left(&self, after: Lsn, max: usize) -> Result<Vec<(Lsn, Option<SignedRecord>)>, StoreError> {
+        let _ = (after, max);
+        Ok(Vec::new())
+    }
+
+    /// Throws out one of [`left`](Self::left) that turned out to be damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn discard_left(&mut self, lsn: Lsn) -> Result<(), StoreError> {
+        let _ = lsn;
+        Ok(())
+    }
+
     /// Makes the version with this key void: absent but for the feed, where it reads as deleted, and any version wins
     /// over it. `None` if there is no such version, or it was a tombstone.
     ///

@@ -143,6 +143,33 @@ impl Db {
             .optional()
     }
 
+    /// As [`find`](Self::find), but a damaged envelope is no error.
+    pub(super) fn find_any(&self, id: &RecordId) -> rusqlite::Result<Option<Result<Found, Unreadable>>> {
+        self.conn
+            .prepare_cached("SELECT lsn, state, born, envelope, key FROM records WHERE id = ?1")?
+            .query_row([id.as_bytes()], |row| self.found_or_key(row))
+            .optional()
+    }
+
+    /// What expired and void versions left, from a place in the feed on; each with its place, and with the id and key
+    /// it is kept under if its envelope is what they say.
+    pub(super) fn left(&self, after: Lsn, max: usize) -> rusqlite::Result<Vec<(Lsn, Option<SignedRecord>)>> {
+        self.conn
+            .prepare_cached(
+                "SELECT lsn, state, born, envelope, key, id FROM records
+                 WHERE lsn > ?1 AND state > 1 ORDER BY lsn LIMIT ?2",
+            )?
+            .query_map([columns::row_of(after), limit(max)], |row| {
+                let kept: Vec<u8> = row.get(5)?;
+                let found = self.found_or_key(row)?.ok().map(|found| found.record);
+                let key: Vec<u8> = row.get(4)?;
+                let same =
+                    |r: &SignedRecord| r.id().as_bytes()[..] == kept[..] && r.key().to_bytes()[..] == key[..];
+                Ok((columns::lsn(row, 0)?, found.filter(same)))
+            })?
+            .collect()
+    }
+
     pub(super) fn fetch(&self, key: &RecordKey) -> rusqlite::Result<Option<SignedRecord>> {
         self.conn
             .prepare_cached("SELECT lsn, envelope FROM records WHERE state < 2 AND key = ?1")?

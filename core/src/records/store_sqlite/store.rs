@@ -71,8 +71,18 @@ impl Store for SqliteStore {
             self.add_key(record)?;
             return Ok(Put::Inserted { lsn });
         }
-        let found = self.db.find(&record.id()).map_err(sql)?;
-        let old = found.ok_or_else(|| StoreError::Damaged("the index of ids".into()))?;
+        let found = self.db.find_any(&record.id()).map_err(sql)?;
+        let old = match found.ok_or_else(|| StoreError::Damaged("the index of ids".into()))? {
+            Ok(old) => old,
+            Err(unreadable) => {
+                // What cannot be read is as good as absent.
+                self.drop_unreadable(&unreadable)?;
+                self.db.insert(&row).map_err(sql)?;
+                self.advance(record.header().hlc);
+                self.add_key(record)?;
+                return Ok(Put::Inserted { lsn });
+            }
+        };
         if old.state != State::Void {
             if old.record.key() == record.key() {
                 return Ok(Put::Same);
@@ -146,6 +156,17 @@ impl Store for SqliteStore {
             self.summaries.get_mut().remove(&record_type, *key);
             self.changed = true;
         }
+        Ok(())
+    }
+
+    fn left(&self, after: Lsn, max: usize) -> Result<Vec<(Lsn, Option<SignedRecord>)>, StoreError> {
+        self.db.left(after, max).map_err(sql)
+    }
+
+    fn discard_left(&mut self, lsn: Lsn) -> Result<(), StoreError> {
+        self.begin()?;
+        self.db.delete(lsn).map_err(sql)?;
+        self.changed = true;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::records::{
     Store,
     store_conformance::{GRAPH, Spec, all_keys, commit, naive, observe, put_all, spec},
 };
-use crate::time::Timestamp;
+use crate::{ids::Lsn, time::Timestamp};
 
 mod sealing;
 
@@ -168,7 +168,7 @@ fn a_damaged_envelope_is_an_error_and_not_a_panic() {
     rusqlite::Connection::open(&path).unwrap().execute("UPDATE records SET envelope = x'ffff'", []).unwrap();
     assert!(matches!(store.get(&records[0].id()), Err(StoreError::Damaged(_))));
     assert!(matches!(store.reader().get(&records[0].id(), Timestamp(1)), Err(StoreError::Damaged(_))));
-    assert!(matches!(store.put(&spec(1, 20).make()), Err(StoreError::Damaged(_))));
+    assert!(matches!(store.put(&spec(1, 20).make()), Ok(crate::records::Put::Inserted { .. })), "replaced");
     store.rollback().unwrap();
 }
 
@@ -270,4 +270,53 @@ fn one_value_is_read_without_opening_the_database() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     fs::write(&path, [7; 4096]).unwrap();
     assert!(matches!(peek("name"), Err(StoreError::Damaged(_))));
+}
+
+#[test]
+fn r20_s30_a_damaged_version_is_replaced_and_holds_up_no_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    put_all(&mut store, (0..4).map(|n| spec(n, 10 + n)));
+    store.commit(Durability::Synced).unwrap();
+    drop(store);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("UPDATE records SET envelope = x'ffff' WHERE lsn = 2", []).unwrap();
+    drop(raw);
+    let (mut store, _) = open(&path);
+    // The second record's next version, amid others.
+    put_all(&mut store, [spec(0, 100), spec(1, 101), spec(7, 102)]);
+    store.commit(Durability::Synced).unwrap();
+    assert_eq!(store.root().count, 5);
+    for key in all_keys(&store) {
+        assert!(store.fetch(&key).unwrap().is_some(), "{key:?}");
+    }
+}
+
+#[test]
+fn r20_s30_what_is_left_of_records_is_found_out_when_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    put_all(&mut store, (0..4).map(|n| spec(n, 10 + n).expiring(1000)));
+    store.expire(Timestamp(2000), 9).unwrap();
+    store.commit(Durability::Synced).unwrap();
+    let sound = store.left(Lsn(0), 9).unwrap();
+    assert_eq!(sound.iter().filter(|(_, record)| record.is_some()).count(), 4);
+    let (damaged, swapped, other) = (sound[0].0, sound[1].0, sound[2].0);
+    drop(store);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("UPDATE records SET envelope = x'ffff' WHERE lsn = ?1", [damaged.0 as i64]).unwrap();
+    let sql = "UPDATE records SET envelope = (SELECT envelope FROM records WHERE lsn = ?1) WHERE lsn = ?2";
+    raw.execute(sql, [other.0 as i64, swapped.0 as i64]).unwrap();
+    drop(raw);
+    let (mut store, _) = open(&path);
+    let bad: Vec<Lsn> =
+        store.left(Lsn(0), 9).unwrap().into_iter().filter(|(_, r)| r.is_none()).map(|(lsn, _)| lsn).collect();
+    assert_eq!(bad, [damaged, swapped]);
+    for lsn in bad {
+        store.discard_left(lsn).unwrap();
+    }
+    store.commit(Durability::Synced).unwrap();
+    assert!(store.left(Lsn(0), 9).unwrap().iter().all(|(_, record)| record.is_some()));
 }
