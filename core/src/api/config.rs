@@ -51,7 +51,9 @@ pub struct NodeConfig {
     pub ping_interval: Duration,
     /// When a write is acknowledged. Default: when it is on the disk.
     pub durability: Durability,
-    /// How long deletes are remembered. Default 30 days; at least twice the longest absence you want to tolerate.
+    /// How long deletes are remembered. Default 30 days, 10 minutes at least; the same on all nodes, and at least twice
+    /// the longest usual absence. A node that comes back later drops what was deleted meanwhile and keeps what it wrote
+    /// itself; a change of a record that is gone elsewhere is lost.
     pub tombstone_lifetime: Duration,
     /// The version of this library that the caller was written for. Default: this one.
     pub version: ApiVersion,

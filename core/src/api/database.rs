@@ -101,8 +101,8 @@ impl Graph {
     /// stranger's; what is newer here stays. Then this node may publish and listen, as if it had synchronised; what was
     /// written after the export comes with the next connect.
     ///
-    /// A file that is older than [`tombstone_lifetime`](super::NodeConfig::tombstone_lifetime) can bring back what was
-    /// deleted since, as a node can that was away for so long.
+    /// From a file that is older than [`tombstone_lifetime`](super::NodeConfig::tombstone_lifetime), what the others have
+    /// deleted since is dropped when this node meets them, as at a node that was away for so long.
     ///
     /// A file that is cut off or damaged is refused before any record is taken. If this breaks off later, the records so
     /// far stay; a second import does no harm.

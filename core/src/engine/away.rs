@@ -2,8 +2,9 @@
 //! [`Footing`](crate::records::sync::Footing).
 //!
 //! A node is *current* while its last comparison with a current neighbor is at most half a tombstone's life old; so is
-//! whoever made the graph, until the first neighbor has come. Only a current node forgets tombstones, and only the word
-//! of a current neighbor makes a node drop what that neighbor lacks. Nodes that are not current merge as equals.
+//! whoever made the graph, until the first neighbor has come. Only a current node forgets tombstones. A node drops what a
+//! neighbor lacks if it was away while that neighbor forgot tombstones, and that neighbor had everything later than what
+//! it forgot. Others merge as equals.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,9 +39,11 @@ pub(super) struct Away {
     kept: Freshness,
     /// Since when neighbors were met, and none that is current.
     alone_since: Option<Timestamp>,
+    /// When an old record last came from a neighbor that may have missed its delete.
+    unweighed: Timestamp,
     /// What was asked for in the sessions under way, and not sent.
     withheld: BTreeMap<LinkId, Vec<RecordKey>>,
-    /// What a current neighbor lacks: which one, and since when it is known. Dropped once it is certain.
+    /// What a neighbor that knows it lacks: which one, and since when it is known. Dropped once it is certain.
     doubted: BTreeMap<RecordKey, (NodeId, Timestamp)>,
 }
 
@@ -82,6 +85,11 @@ impl Engine {
         self.peer_time(now).since(synced) <= self.tombstone_life() / 2
     }
 
+    /// True if whoever says this of itself had everything after the tombstones it forgot: what it lacks is gone.
+    fn knows_deletes(fresh: Freshness) -> bool {
+        fresh.synced >= fresh.collected && fresh.synced > Timestamp::default()
+    }
+
     /// True if this node knows all deletes that others may have forgotten soon.
     pub(super) fn is_current(&self, now: Now) -> bool {
         self.is_recent(now, self.freshness(now).synced)
@@ -91,7 +99,13 @@ impl Engine {
     pub(super) fn refresh_footing(&mut self, now: Now) {
         let author = self.genesis.is_some().then_some((self.graph, self.device.peer));
         let (ours, horizon) = (self.freshness(now), self.horizon(now));
-        self.syncs.set_footing(Footing { now: self.peer_time(now), ours, horizon, author });
+        self.syncs.set_footing(Footing {
+            now: self.peer_time(now),
+            ours,
+            horizon,
+            late: self.tombstone_life() / 2,
+            author,
+        });
     }
 
     pub(super) fn load_freshness(&mut self) -> Result<(), StoreError> {
@@ -138,19 +152,26 @@ impl Engine {
 
     /// True if a record comes from a node that was away, and may have been deleted meanwhile: its sender should not
     /// have sent it.
-    pub(super) fn is_left_over(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        session: u32,
-        record: &SignedRecord,
-    ) -> bool {
+    pub(super) fn is_left_over(&self, link: LinkId, session: u32, record: &SignedRecord) -> bool {
         let Some((_, peer)) = self.links.get(&link) else { return false };
         self.syncs.theirs(link, session).is_some_and(|theirs| {
             let until = self.away.fresh.collected;
             let away = Withhold { graph: self.graph, author: *peer, synced: theirs.synced, until };
-            theirs.synced < until && self.is_current(now) && away.holds(record)
+            until > Timestamp::default()
+                && theirs.synced < until + self.tombstone_life() / 2
+                && Self::knows_deletes(self.away.fresh)
+                && away.holds(record)
         })
+    }
+
+    /// Notes a record that came in a comparison: if it is old and its sender not current, it may have been deleted, which
+    /// a comparison with a current neighbor that began before cannot tell.
+    pub(super) fn weigh(&mut self, now: Now, link: LinkId, session: u32, record: &SignedRecord) {
+        let theirs = self.syncs.theirs(link, session).unwrap_or_default();
+        let old = record.header().hlc.timestamp() < self.horizon(now);
+        if old && !self.is_recent(now, theirs.synced) && !self.is_current(now) {
+            self.away.unweighed = self.peer_time(now);
+        }
     }
 
     /// True if a record may be told to whoever asks for it beside a comparison.
@@ -181,7 +202,9 @@ impl Engine {
     pub(super) fn is_spent(&self, now: Now, record: &SignedRecord) -> Result<bool, StoreError> {
         let header = record.header();
         let old = header.deleted && header.hlc.timestamp() < self.horizon(now) && self.is_current(now);
-        Ok(old && self.store.get(&record.id())?.is_none_or(|here| here.header().deleted))
+        // One that cannot be read is replaced.
+        Ok(old
+            && self.store.get(&record.id()).is_ok_and(|here| here.is_none_or(|here| here.header().deleted)))
     }
 
     /// A comparison is over, and what it brought is durable.
@@ -196,7 +219,7 @@ impl Engine {
         let (theirs, began) = session;
         let was = self.freshness(now).synced;
         let (they, we) = (self.is_recent(now, theirs.synced), self.is_current(now));
-        let settled = match self.links.get(&link).copied().filter(|_| they) {
+        let settled = match self.links.get(&link).copied().filter(|_| Self::knows_deletes(theirs)) {
             Some((node, _)) => self.drop_lacked(now, node, &lacked, whole),
             None => lacked.is_empty(),
         };
@@ -206,6 +229,9 @@ impl Engine {
         if !(they || we || self.none_current(now)) {
             // Two who were both away: neither learns from the other what the graph forgot.
             return;
+        }
+        if !we && self.away.unweighed >= began {
+            return self.overlay.compare_again(now, link);
         }
         self.away.alone_since = None;
         self.away.fresh.synced = began;
@@ -231,7 +257,7 @@ impl Engine {
         false
     }
 
-    /// Drops what a current neighbor lacks. A large part of the database only goes when a second one says the same,
+    /// Drops what a neighbor that knows of all deletes lacks. A large part of the database only goes when a second one says the same,
     /// or the first one still does a day later. True if nothing is in doubt any more.
     fn drop_lacked(&mut self, now: Now, node: NodeId, lacked: &BTreeSet<RecordKey>, whole: bool) -> bool {
         let peer_now = self.peer_time(now);

@@ -90,9 +90,10 @@ impl Engine {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(&key) || self.is_left_over(now, link, session, &record) {
+            if self.is_known(&key) || self.is_left_over(link, session, &record) {
                 known.push(key);
             } else {
+                self.weigh(now, link, session, &record);
                 self.incoming_keys.insert(key);
                 self.incoming.push(Candidate { record, source: Source::Sync { link, session } });
             }

@@ -1,12 +1,15 @@
 //! Nodes that were away for longer than tombstones live, over links under virtual time.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::World;
 use crate::{graph::OverlayConfig, ids::RecordId, record::RecordUpdate};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const LIFE: Duration = Duration::from_secs(10 * 60);
+const NODES: usize = 4;
 
 fn world(seed: u64, nodes: usize) -> World {
     let config = OverlayConfig { ping_interval: Duration::from_secs(20), ..OverlayConfig::default() };
@@ -66,5 +69,71 @@ fn s13_nodes_that_were_all_away_destroy_nothing() {
     world.run(3 * MINUTE);
     for node in 0..3 {
         assert!(ids.iter().chain([&unsent]).all(|id| lives(&world, node, id)), "something is lost at {node}");
+    }
+}
+
+/// What one random history has made of each record.
+#[derive(Default)]
+struct Story {
+    live: Vec<RecordId>,
+    deleted: Vec<RecordId>,
+    asleep: BTreeSet<usize>,
+}
+
+#[test]
+fn s13_random_absences_bring_nothing_back_and_lose_nothing() {
+    // In 48, two come back at once and meet in the middle of it.
+    for seed in (0..15).chain([48]) {
+        let mut world = world(seed, NODES);
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut story = Story::default();
+        for step in 0..8 {
+            something_happens(&mut world, &mut rng, &mut story, step);
+        }
+        for node in story.asleep {
+            world.wake(node);
+        }
+        settle(&mut world);
+        world.run(3 * MINUTE);
+        settle(&mut world);
+        for node in 0..NODES {
+            let back: Vec<_> = story.deleted.iter().filter(|id| lives(&world, node, id)).collect();
+            let lost: Vec<_> = story.live.iter().filter(|id| !lives(&world, node, id)).collect();
+            assert!(back.is_empty() && lost.is_empty(), "seed {seed}, {node}: back {back:?}, lost {lost:?}");
+        }
+    }
+}
+
+fn something_happens(world: &mut World, rng: &mut StdRng, story: &mut Story, step: usize) {
+    let node = rng.random_range(0..NODES);
+    for number in 0..4 {
+        let id = world.publish(node, format!("{step} {number}"));
+        story.live.push(id);
+    }
+    let awake: Vec<usize> = (0..NODES).filter(|node| !story.asleep.contains(node)).collect();
+    settle(world);
+    world.run(3 * MINUTE);
+    // Deletes, by those who are awake and by those who are not.
+    for _ in 0..3 {
+        let by = rng.random_range(0..NODES);
+        let at = rng.random_range(0..story.live.len());
+        let id = story.live[at];
+        if lives(world, by, &id) {
+            world.with(by, |engine, now| engine.delete(now, &id, None).unwrap());
+            story.deleted.push(story.live.swap_remove(at));
+        }
+    }
+    settle(world);
+    world.run(2 * MINUTE);
+    if awake.len() > 1 && rng.random_bool(0.6) {
+        let node = awake[rng.random_range(0..awake.len())];
+        world.leave(node);
+        story.asleep.insert(node);
+    }
+    world.run(MINUTE * rng.random_range(1..20));
+    if let Some(node) = story.asleep.first().copied().filter(|_| rng.random_bool(0.4)) {
+        story.asleep.remove(&node);
+        world.wake(node);
+        settle(world);
     }
 }

@@ -1,9 +1,9 @@
 //! Coming back after a long time: what a node has and the others lack may be what they deleted meanwhile.
 //!
 //! Tombstones are forgotten at the end of their life, so who was away for longer has missed some. Each side says when
-//! it was last known to have everything (`synced`), and up to when it has forgotten tombstones (`collected`). The one
-//! whose `synced` lies before the other's `collected` does not send what the other lacks from that time: it would come
-//! to life again. What it wrote itself since is new and goes out; so do credentials, which are never deleted.
+//! it was last known to have everything (`synced`), and up to when it has forgotten tombstones (`collected`). A tombstone can
+//! come half a life late, so all those until half a life before `synced` are known. If that lies before the other's
+//! `collected`, what the other lacks from that time is not sent: it would come to life again. What it wrote itself since is new and goes out; so do credentials, which are never deleted.
 
 use bytes::Bytes;
 
@@ -23,6 +23,8 @@ pub struct Footing {
     pub ours: Freshness,
     /// No other side is believed to have forgotten tombstones that are younger than this.
     pub horizon: Timestamp,
+    /// How late a tombstone can come to a node that is current: half its life. Later ones are written anew.
+    pub late: std::time::Duration,
     /// Whose own writes are new: graph and identity. `None`: nothing is ever withheld.
     pub author: Option<(GraphId, PeerId)>,
 }
@@ -32,8 +34,11 @@ impl Footing {
     pub(super) fn withhold(&self, theirs: Freshness) -> Option<Withhold> {
         let (graph, author) = self.author?;
         let until = theirs.collected.min(self.horizon);
+        if until == Timestamp::default() {
+            return None; // nothing was ever forgotten
+        }
         let synced = self.ours.synced;
-        (synced < until).then_some(Withhold { graph, author, synced, until })
+        (synced < until + self.late).then_some(Withhold { graph, author, synced, until })
     }
 }
 
