@@ -19,22 +19,7 @@ const GRAPH: GraphId = GraphId::from_bytes([3; 32]);
 
 fn header(key: &SecretKey) -> Header {
     let now = Timestamp(1_800_000_000_000);
-    Header {
-        record_type: RecordType::new("test.note").unwrap(),
-        nonce: [9; 16],
-        creator: key.peer(),
-        editor: None,
-        version: 1,
-        created: now,
-        hlc: Hlc::at(now),
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
-    }
+    Header::first(RecordType::new("test.note").unwrap(), [9; 16], key.peer(), Hlc::at(now))
 }
 
 /// Runs on a thread with so much stack: too deep a recursion ends the test program.

@@ -1,7 +1,7 @@
 //! Members of a graph who withhold, flood and replay; and the history that members of a group cannot deny.
 
 use peergraph::{
-    Attributes, Graph, RecordType, RecordUpdate, Role, SecretKey, Ticket,
+    Graph, RecordType, RecordUpdate, Role, SecretKey, Ticket,
     group::{Credential, Membership},
     record::{Header, SignedRecord},
     time::Hlc,
@@ -16,22 +16,7 @@ async fn written(graph: &Graph, key: &SecretKey, number: u64, body: &[u8]) -> Si
     let now = graph.peer_time().await.unwrap();
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&number.to_le_bytes());
-    let header = Header {
-        record_type: RecordType::new("test.note").unwrap(),
-        nonce,
-        creator: key.peer(),
-        editor: None,
-        version: 1,
-        created: now,
-        hlc: Hlc::at(now),
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
-    };
+    let header = Header::first(RecordType::new("test.note").unwrap(), nonce, key.peer(), Hlc::at(now));
     SignedRecord::sign(&graph.id(), key, header, body)
 }
 

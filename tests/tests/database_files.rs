@@ -6,8 +6,8 @@ use std::{
 };
 
 use peergraph::{
-    Attributes, CreateGroup, Durability, ErrorKind, Graph, Group, ImportCount, ImportDatabase, ListQuery,
-    Node, NodeConfig, OpenGraph, RecordType, RecordUpdate, Role, Timestamp,
+    CreateGroup, Durability, ErrorKind, Graph, Group, ImportCount, ImportDatabase, ListQuery, Node,
+    NodeConfig, OpenGraph, RecordType, RecordUpdate, Role, Timestamp,
     events::{ConnectionChange, Event, EventFilter, EventKind},
     ids::GraphId,
     record::{Header, SignedRecord},
@@ -277,20 +277,13 @@ fn written(graph: GraphId, body: &str, ago: i64, lifetime: Option<u64>) -> Vec<u
     let now = Timestamp::from(std::time::SystemTime::now());
     let at = Timestamp(now.0.strict_sub_signed(ago));
     let header = Header {
-        record_type: RecordType::new("test.note").unwrap(),
-        nonce: [body.len() as u8; 16],
-        creator: key(9).peer(),
-        editor: None,
-        version: 1,
-        created: at,
-        hlc: Hlc::at(at),
         expires: lifetime.map(|lifetime| Timestamp(at.0 + lifetime)),
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
+        ..Header::first(
+            RecordType::new("test.note").unwrap(),
+            [body.len() as u8; 16],
+            key(9).peer(),
+            Hlc::at(at),
+        )
     };
     SignedRecord::sign(&graph, &key(9), header, body.as_bytes()).bytes().to_vec()
 }

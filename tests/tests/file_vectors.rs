@@ -34,20 +34,13 @@ fn genesis() -> Genesis {
 fn record() -> SignedRecord {
     let at = Timestamp::from_secs(1_800_000_000);
     let header = Header {
-        record_type: RecordType::new("chat.message").unwrap(),
-        nonce: [5; 16],
-        creator: identity().key().peer(),
-        editor: None,
-        version: 1,
-        created: at,
-        hlc: Hlc::at(at),
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
         attributes: Attributes::from([("room", "main")]),
-        body_len: 0,
-        body_hash: [0; 32],
+        ..Header::first(
+            RecordType::new("chat.message").unwrap(),
+            [5; 16],
+            identity().key().peer(),
+            Hlc::at(at),
+        )
     };
     SignedRecord::sign(&genesis().id(), identity().key(), header, b"hello")
 }

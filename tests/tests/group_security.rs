@@ -71,20 +71,10 @@ fn written(group: &Group, key: &SecretKey, grant: CredentialId, number: u64, at:
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&number.to_le_bytes());
     let header = Header {
-        record_type: RecordType::new("test.note").unwrap(),
-        nonce,
-        creator: key.peer(),
-        editor: None,
-        version: 1,
-        created: at,
-        hlc: Hlc::at(at),
         expires: Some(at + Duration::from_secs(86_400)),
-        replaced: None,
         grant: Some(grant),
-        deleted: false,
         attributes: Attributes::from_iter([("room", "main")]),
-        body_len: 0,
-        body_hash: [0; 32],
+        ..Header::first(RecordType::new("test.note").unwrap(), nonce, key.peer(), Hlc::at(at))
     };
     SignedRecord::sign(&group.id(), key, header, b"word for word")
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use peergraph::{
-    Attributes, ErrorKind, Graph, GraphSecret, ListQuery, NodeAddr, NodeId, OpenGraph, RecordDraft,
-    RecordType, SecretKey, Timestamp,
+    ErrorKind, Graph, GraphSecret, ListQuery, NodeAddr, NodeId, OpenGraph, RecordDraft, RecordType,
+    SecretKey, Timestamp,
     record::{Header, SignedRecord},
     time::Hlc,
     wire::{Mark, Message, Ping},
@@ -27,22 +27,7 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
 /// A record by an insider that expires never; `fault` may spoil the header.
 async fn forged(graph: &Graph, key: &SecretKey, fault: impl FnOnce(&mut Header)) -> SignedRecord {
     let now = graph.peer_time().await.unwrap();
-    let mut header = Header {
-        record_type: RecordType::new("test.note").unwrap(),
-        nonce: [9; 16],
-        creator: key.peer(),
-        editor: None,
-        version: 1,
-        created: now,
-        hlc: Hlc::at(now),
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
-    };
+    let mut header = Header::first(RecordType::new("test.note").unwrap(), [9; 16], key.peer(), Hlc::at(now));
     fault(&mut header);
     SignedRecord::sign(&graph.id(), key, header, b"from an insider")
 }

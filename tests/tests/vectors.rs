@@ -80,20 +80,14 @@ impl Maker {
             ("time", Value::Time(self.now)),
         ]);
         Header {
-            record_type: RecordType::new("app.note").unwrap(),
-            nonce: [5; 16],
-            creator: self.identity.peer(),
-            editor: None,
-            version: 1,
-            created: self.now,
-            hlc: Hlc::at(self.now),
             expires: Some(self.now + Duration::from_secs(3600)),
-            replaced: None,
-            grant: None,
-            deleted: false,
             attributes,
-            body_len: 0,
-            body_hash: [0; 32],
+            ..Header::first(
+                RecordType::new("app.note").unwrap(),
+                [5; 16],
+                self.identity.peer(),
+                Hlc::at(self.now),
+            )
         }
     }
 

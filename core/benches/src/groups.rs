@@ -132,22 +132,7 @@ impl Paper {
         hlc: Hlc,
         content: &[u8],
     ) -> SignedRecord {
-        let header = Header {
-            record_type,
-            nonce,
-            creator: by.peer(),
-            editor: None,
-            version: 1,
-            created: hlc.timestamp(),
-            hlc,
-            expires: None,
-            replaced: None,
-            grant,
-            deleted: false,
-            attributes: Attributes::new(),
-            body_len: 0,
-            body_hash: [0; 32],
-        };
+        let header = Header { grant, ..Header::first(record_type, nonce, by.peer(), hlc) };
         SignedRecord::sign(&self.genesis.id(), by, header, content)
     }
 }

@@ -26,22 +26,8 @@ pub fn verify_and_insert(report: &mut Report) -> Result<()> {
             let at = now - Duration::from_millis(RECORDS - n);
             let mut nonce = [0; 16];
             nonce[..8].copy_from_slice(&(n + 1).to_le_bytes());
-            let header = Header {
-                record_type: RecordType::new("bench.note").expect("a type"),
-                nonce,
-                creator: key.peer(),
-                editor: None,
-                version: 1,
-                created: at,
-                hlc: Hlc::at(at),
-                expires: None,
-                replaced: None,
-                grant: None,
-                deleted: false,
-                attributes: Attributes::new(),
-                body_len: 0,
-                body_hash: [0; 32],
-            };
+            let header =
+                Header::first(RecordType::new("bench.note").expect("a type"), nonce, key.peer(), Hlc::at(at));
             SignedRecord::sign(&graph, &key, header, &[7; 300])
         })
         .collect();

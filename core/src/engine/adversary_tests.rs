@@ -11,7 +11,7 @@ use crate::{
     group::{Credential, CredentialId, Grant, credential_id},
     ids::{GraphId, LinkId, NodeId, PeerId},
     io::{Input, Output},
-    record::{Attributes, DeviceCertificate, Header, NodeAddr, RecordType, Role, SignedRecord},
+    record::{DeviceCertificate, Header, NodeAddr, RecordType, Role, SignedRecord},
     time::{Hlc, Timestamp},
     wire::{Connect, Mark, Message, Purpose, Refuse, RefuseReason, Stream},
 };
@@ -22,22 +22,7 @@ mod records;
 
 /// The header of a first version, whoever signs it.
 pub(super) fn header(creator: PeerId, record_type: RecordType, hlc: Hlc, nonce: [u8; 16]) -> Header {
-    Header {
-        record_type,
-        nonce,
-        creator,
-        editor: None,
-        version: 1,
-        created: hlc.timestamp(),
-        hlc,
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
-    }
+    Header::first(record_type, nonce, creator, hlc)
 }
 
 /// A credential as `creator`'s word, signed by whatever key.

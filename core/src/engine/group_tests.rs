@@ -425,20 +425,13 @@ fn a_junior_cannot_remove_a_senior() {
         let engine = &mut village.engines[1];
         let hlc = engine.stamper.tick(engine.peer_time(now));
         let header = crate::record::Header {
-            record_type: RecordType::credential(),
-            nonce: forged.nonce(hlc, engine.group.own_grant()),
-            creator: own,
-            editor: None,
-            version: 1,
-            created: hlc.timestamp(),
-            hlc,
-            expires: None,
-            replaced: None,
             grant: engine.group.own_grant(),
-            deleted: false,
-            attributes: Default::default(),
-            body_len: 0,
-            body_hash: [0; 32],
+            ..crate::record::Header::first(
+                RecordType::credential(),
+                forged.nonce(hlc, engine.group.own_grant()),
+                own,
+                hlc,
+            )
         };
         engine.stamper.sign(header, &forged.encode())
     };

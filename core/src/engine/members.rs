@@ -276,20 +276,8 @@ impl Engine {
         members.may_issue(self.device.peer, own, credential)?;
         let hlc = self.stamper.tick(self.peer_time(now));
         let header = Header {
-            record_type: RecordType::credential(),
-            nonce: credential.nonce(hlc, own.grant),
-            creator: self.device.peer,
-            editor: None,
-            version: 1,
-            created: hlc.timestamp(),
-            hlc,
-            expires: None,
-            replaced: None,
             grant: own.grant,
-            deleted: false,
-            attributes: Default::default(),
-            body_len: 0,
-            body_hash: [0; 32],
+            ..Header::first(RecordType::credential(), credential.nonce(hlc, own.grant), self.device.peer, hlc)
         };
         let signed = self.stamper.sign(header, &credential.encode());
         self.put_credential(now, signed.clone(), Source::Local)?;

@@ -79,20 +79,10 @@ impl Stamper {
         draft: RecordDraft,
     ) -> Result<SignedRecord, PublishError> {
         let header = Header {
-            record_type: draft.record_type,
-            nonce,
-            creator: self.identity.peer(),
-            editor: None,
-            version: 1,
-            created: hlc.timestamp(),
-            hlc,
             expires: draft.expires,
-            replaced: None,
             grant: self.lock().grant,
-            deleted: false,
             attributes: draft.attributes,
-            body_len: 0,
-            body_hash: [0; 32],
+            ..Header::first(draft.record_type, nonce, self.identity.peer(), hlc)
         };
         self.seal_and_sign(header, draft.body)
     }

@@ -53,6 +53,27 @@ pub struct Header {
 }
 
 impl Header {
+    /// Of a record's first version, without attributes, expiry or credential; [`SignedRecord::sign`] sets what it says of
+    /// the body.
+    pub const fn first(record_type: RecordType, nonce: [u8; 16], creator: PeerId, hlc: Hlc) -> Self {
+        Self {
+            record_type,
+            nonce,
+            creator,
+            editor: None,
+            version: 1,
+            created: hlc.timestamp(),
+            hlc,
+            expires: None,
+            replaced: None,
+            grant: None,
+            deleted: false,
+            attributes: Attributes::new(),
+            body_len: 0,
+            body_hash: [0; 32],
+        }
+    }
+
     /// Who wrote this version.
     pub fn author(&self) -> PeerId {
         self.editor.unwrap_or(self.creator)
@@ -298,20 +319,14 @@ mod tests {
     fn sample(body: &[u8]) -> SignedRecord {
         let key = SecretKey::from_bytes(&[1; 32]);
         let header = Header {
-            record_type: RecordType::new("chat.message").unwrap(),
-            nonce: [5; 16],
-            creator: key.peer(),
-            editor: None,
-            version: 1,
-            created: Timestamp(1000),
-            hlc: Hlc::at(Timestamp(1000)),
             expires: Some(Timestamp(9000)),
-            replaced: None,
-            grant: None,
-            deleted: false,
             attributes: Attributes::from([("room", "main")]),
-            body_len: 0,
-            body_hash: [0; 32],
+            ..Header::first(
+                RecordType::new("chat.message").unwrap(),
+                [5; 16],
+                key.peer(),
+                Hlc::at(Timestamp(1000)),
+            )
         };
         SignedRecord::sign(&GRAPH, &key, header, body)
     }

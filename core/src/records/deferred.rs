@@ -105,27 +105,15 @@ mod tests {
     use crate::{
         crypto::SecretKey,
         ids::GraphId,
-        record::{Attributes, Header, RecordType},
+        record::{Header, RecordType},
         time::{Hlc, Timestamp},
     };
 
     fn record(number: u8) -> SignedRecord {
         let key = SecretKey::from_bytes(&[1; 32]);
         let header = Header {
-            record_type: RecordType::new("t").unwrap(),
-            nonce: [number; 16],
-            creator: key.peer(),
-            editor: None,
-            version: 1,
-            created: Timestamp(1000),
-            hlc: Hlc::at(Timestamp(1000)),
-            expires: None,
-            replaced: None,
             grant: Some([number % 2; 32]),
-            deleted: false,
-            attributes: Attributes::new(),
-            body_len: 0,
-            body_hash: [0; 32],
+            ..Header::first(RecordType::new("t").unwrap(), [number; 16], key.peer(), Hlc::at(Timestamp(1000)))
         };
         SignedRecord::sign(&GraphId::from_bytes([3; 32]), &key, header, &[number; 10])
     }

@@ -73,20 +73,18 @@ impl Spec {
             false => (Attributes::from([("n", self.n as i64)]), format!("body {} at {}", self.n, self.at)),
         };
         let header = Header {
-            record_type: RecordType::new(self.kind).unwrap(),
-            nonce,
-            creator: peer(self.by),
             editor: self.editor.map(peer),
             version: 1 + self.at,
             created: Timestamp(1),
-            hlc: Hlc::at(Timestamp(self.at)),
             expires: self.expires.map(Timestamp),
-            replaced: None,
-            grant: None,
             deleted: self.deleted,
             attributes,
-            body_len: 0,
-            body_hash: [0; 32],
+            ..Header::first(
+                RecordType::new(self.kind).unwrap(),
+                nonce,
+                peer(self.by),
+                Hlc::at(Timestamp(self.at)),
+            )
         };
         VerifiedRecord::unchecked(SignedRecord::sign(&GRAPH, key, header, body.as_bytes()))
     }

@@ -21,22 +21,7 @@ fn genesis() -> Genesis {
 }
 
 fn header(creator: &SecretKey, nonce: u8) -> Header {
-    Header {
-        record_type: RecordType::new("chat.message").unwrap(),
-        nonce: [nonce; 16],
-        creator: creator.peer(),
-        editor: None,
-        version: 1,
-        created: NOW,
-        hlc: Hlc::at(NOW),
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
-    }
+    Header::first(RecordType::new("chat.message").unwrap(), [nonce; 16], creator.peer(), Hlc::at(NOW))
 }
 
 fn sign(by: &SecretKey, header: Header, body: &[u8]) -> SignedRecord {

@@ -13,7 +13,7 @@ use crate::{
     crypto::SecretKey,
     ids::{GraphId, LinkId},
     limits::{FETCH_WINDOW, PULL_WINDOW},
-    record::{Attributes, Header, RecordKey, RecordType, SignedRecord},
+    record::{Header, RecordKey, RecordType, SignedRecord},
     records::{
         Store, VerifiedRecord,
         sync::{SyncAbort, SyncConfig, SyncOutcome, SyncOutput, Syncs},
@@ -30,22 +30,7 @@ pub(crate) fn record(record_type: &str, number: u64, at: Timestamp) -> SignedRec
     let key = SecretKey::from_bytes(&[1; 32]);
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&number.to_le_bytes());
-    let header = Header {
-        record_type: RecordType::new(record_type).unwrap(),
-        nonce,
-        creator: key.peer(),
-        editor: None,
-        version: 1,
-        created: at,
-        hlc: Hlc::at(at),
-        expires: None,
-        replaced: None,
-        grant: None,
-        deleted: false,
-        attributes: Attributes::new(),
-        body_len: 0,
-        body_hash: [0; 32],
-    };
+    let header = Header::first(RecordType::new(record_type).unwrap(), nonce, key.peer(), Hlc::at(at));
     SignedRecord::sign(&GRAPH, &key, header, &number.to_le_bytes())
 }
 
