@@ -14,6 +14,7 @@ demo:
 
 test: check lint docs
 	$(CARGO) test --locked --workspace
+	$(CARGO) run --locked --quiet -p peergraph-examples --bin demo
 	$(MAKE) --no-print-directory fuzz
 	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
 
@@ -21,9 +22,10 @@ test: check lint docs
 bench:
 	cd core/benches && $(CARGO) run --release --locked --quiet -- $(BENCH)
 
-# The engine and all below it must build alone: no network, no clock, no disk.
+# The engine and all below it must build alone: no network, no clock, no disk. And the measurements must build.
 check:
 	$(CARGO) check --locked -p peergraph --no-default-features
+	cd core/benches && $(CARGO) clippy --locked --quiet --all-targets -- -D warnings
 
 lint:
 	$(CARGO) fmt --all --check

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use peergraph::{
-    Attributes, Event, EventFilter, EventKind, Genesis, GroupRules, InviteLink, InvitePassword, JoinGroup,
-    ListQuery, Node, NodeConfig, PeerId, RecordDraft, RecordType, RemoveMember, Role, SecretKey, Timestamp,
+    Event, EventFilter, EventKind, Genesis, GroupRules, InviteLink, InvitePassword, JoinGroup, ListQuery,
+    Node, NodeConfig, PeerId, RecordDraft, RecordType, RemoveMember, Role, SecretKey, Timestamp,
     crypto::{Domain, PasswordProof, PasswordVerifier, verify},
     events::MemberChange,
     group::{Credential, CredentialId, Grant, Membership, credential_id},
@@ -148,7 +148,7 @@ fn each(count: u32, mut call: impl FnMut(u32)) -> f64 {
 
 /// What a check of membership costs by itself, beside the signature that every record has in any graph.
 pub fn checks(report: &mut Report) -> Result<()> {
-    let paper = Paper::new();
+    let mut paper = Paper::new();
     let (graph, author) = (paper.genesis.id(), key(u32::from(DEPTH)));
     let grant = paper.chain.last().map(credential_id);
     let note = RecordType::new("bench.note")?;
@@ -166,7 +166,7 @@ pub fn checks(report: &mut Report) -> Result<()> {
     let known = each(1_000, |_| assert!(paper.members.would_be_member(author.peer(), &[], paper.now)));
     report.put("a handshake with a chain of 8 that is known, us", known);
     let shown: Vec<&SignedRecord> = paper.chain.iter().collect();
-    let fresh = Membership::new(&paper.genesis).context("a group")?;
+    let mut fresh = Membership::new(&paper.genesis).context("a group")?;
     let new = each(1_000, |_| {
         assert!(shown.iter().all(|record| record.verify(&graph)));
         assert!(fresh.would_be_member(author.peer(), &shown, paper.now));

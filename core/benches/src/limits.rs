@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use peergraph::{
-    Attributes, Durability, Genesis, RecordType, SecretKey, Timestamp,
+    Durability, Genesis, RecordType, SecretKey, Timestamp,
     record::{Header, SignedRecord},
     records::{Admission, AdmitContext, OpenPolicy, SqliteStore, Store, admit},
     time::Hlc,

@@ -6,6 +6,7 @@
 //! machine's cores: rates and latencies of sixteen nodes are mostly CPU time.
 
 mod docs;
+mod flood;
 mod gossip;
 mod groups;
 mod heard;
@@ -37,6 +38,7 @@ const MEASUREMENTS: &[&str] = &[
     "iroh-gossip: flow to 2",
     "peergraph: flow to 16",
     "iroh-gossip: flow to 16",
+    "peergraph: beside a flood",
     "peergraph: direct",
     "iroh: direct",
     "peergraph: events",
@@ -61,6 +63,7 @@ async fn measure(name: &str, report: &mut Report) -> Result<()> {
         "iroh-gossip: flow to 2" => gossip::flow(report, 2, 100_000).await,
         "peergraph: flow to 16" => ours::flow(report, 16, 10_000).await,
         "iroh-gossip: flow to 16" => gossip::flow(report, 16, 10_000).await,
+        "peergraph: beside a flood" => flood::flood(report).await,
         "peergraph: direct" => ours::direct(report).await,
         "iroh: direct" => raw::direct(report).await,
         "peergraph: events" => ours::events(report).await,

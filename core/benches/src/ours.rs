@@ -30,7 +30,7 @@ pub const DATA: usize = 1024;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn founder(config: NodeConfig) -> Result<(Node, Graph)> {
+pub async fn founder(config: NodeConfig) -> Result<(Node, Graph)> {
     let node = Node::start(config).await?;
     let graph = node.create_graph("bench").await?;
     graph.listen().await?;

@@ -424,6 +424,7 @@ impl Engine {
     }
 
     /// What is left of a node that went off: its database.
+    #[cfg(feature = "sim")]
     pub(crate) fn into_store(self) -> Box<dyn Store> {
         self.store
     }

@@ -29,13 +29,13 @@ pub(crate) async fn live(members: &mut Vec<Member>) -> Result<()> {
     let chatter = members[CLEO].answer().await?.map_err(|refusal| refusal.message)?;
     let (said, word) = chatter.split_once(' ').ok_or("chatter tells how much")?;
     let (kind, message) = word.split_once(' ').unwrap_or((word, ""));
-    if kind != "NotAuthorized" {
+    if kind != "Removed" {
         return Err(format!("Cleo's library stopped her with {word}").into());
     }
     println!("  Her own library lets her publish no more: \"{message}\".");
     let refusal = members[CLEO].ask_in_vain("note third").await?;
     let alone = state(&mut members[CLEO]).await?;
-    if refusal.kind != "NotAuthorized" || alone.neighbors != 0 || alone.role != "none" {
+    if refusal.kind != "Removed" || alone.neighbors != 0 || alone.role != "none" {
         return Err(format!("Cleo is not cut off: {refusal:?}, {alone:?}").into());
     }
     let gone = members.remove(CLEO);
