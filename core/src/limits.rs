@@ -119,6 +119,8 @@ pub const MARK_LIFETIME: Duration = Duration::from_secs(30);
 pub const ANTI_ENTROPY_INTERVAL: Duration = Duration::from_secs(60);
 /// Time between pings of a link.
 pub const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time between pings that another node may ask for.
+pub const MAX_PING_INTERVAL: Duration = Duration::from_secs(60);
 /// Unanswered pings after which a neighbor is taken for dead, at least.
 pub const PING_MISSES: u32 = 3;
 

@@ -166,6 +166,7 @@ impl Impostor {
             wants_referrals: false,
             urgent: false,
             instance: 1,
+            ping: 1000,
             mark: MARK,
             credentials,
         }))
@@ -178,6 +179,7 @@ impl Impostor {
             addr: NodeAddr::new(self.node),
             genesis,
             instance: 1,
+            ping: 1000,
             peer_time,
             referrals: Vec::new(),
             mark: MARK,
@@ -245,6 +247,7 @@ impl Insider {
             wants_referrals: false,
             urgent: false,
             instance: 1,
+            ping: 1000,
             mark: MARK,
             credentials: Vec::new(),
         };

@@ -151,6 +151,7 @@ impl Maker {
             wants_referrals: true,
             urgent: false,
             instance: 13,
+            ping: 1000,
             mark,
             credentials: vec![b"shown".to_vec().into()],
         };
@@ -160,6 +161,7 @@ impl Maker {
             addr: addr.clone(),
             genesis: self.genesis.clone(),
             instance: 14,
+            ping: 15_000,
             peer_time: self.now,
             referrals: vec![addr.clone()],
             mark,

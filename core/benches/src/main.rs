@@ -11,6 +11,7 @@ mod gossip;
 mod groups;
 mod heard;
 mod limits;
+mod mobile;
 mod ours;
 mod raw;
 mod report;
@@ -46,6 +47,7 @@ const MEASUREMENTS: &[&str] = &[
     "peergraph: joining a group",
     "peergraph: checks of membership",
     "peergraph: removal among 100",
+    "peergraph: pause and resume",
 ];
 
 async fn measure(name: &str, report: &mut Report) -> Result<()> {
@@ -71,6 +73,7 @@ async fn measure(name: &str, report: &mut Report) -> Result<()> {
         "peergraph: joining a group" => groups::join(report).await,
         "peergraph: checks of membership" => groups::checks(report),
         "peergraph: removal among 100" => groups::removal(report).await,
+        "peergraph: pause and resume" => mobile::pause(report).await,
         _ => bail!("there is no measurement {name:?}; --list names them"),
     }
 }

@@ -47,7 +47,8 @@ pub struct NodeConfig {
     pub max_neighbors: usize,
     /// Neighbors below which a graph looks for more at once. Default 3.
     pub min_neighbors: usize,
-    /// Time between pings on each link. Default 1 s; phones want more. A dead neighbor is noticed after about four.
+    /// Time between pings on each link. Default 1 s. Of what the two ends of a link want the longer holds, a minute at
+    /// most. A dead neighbor is noticed after about four. See [`low_power`](Self::low_power).
     pub ping_interval: Duration,
     /// When a write is acknowledged. Default: when it is on the disk.
     pub durability: Durability,
@@ -85,6 +86,15 @@ impl NodeConfig {
     /// several nodes on one machine.
     pub fn loopback() -> Self {
         Self { bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))], mdns: false, ..Self::default() }
+    }
+
+    /// The same for a device that should sleep, as phones do: a ping each 15 s, and two neighbors, four at most. A dead
+    /// neighbor is noticed after a minute rather than four seconds; records come as fast as ever. What the network
+    /// layer sends by itself to keep a path open, a packet each 5 s, stays. See also [`Node::pause`](super::Node::pause).
+    #[must_use]
+    pub fn low_power(self) -> Self {
+        let ping_interval = Duration::from_secs(15);
+        Self { ping_interval, target_neighbors: 2, max_neighbors: 4, min_neighbors: 1, ..self }
     }
 
     /// The same with a data directory.

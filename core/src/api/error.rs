@@ -132,6 +132,8 @@ kinds! {
     NotConnected = 69,
     /// The network is not there: no socket could be bound, or a relay or lookup address is wrong.
     Network = 70,
+    /// The node is paused; resume it first.
+    Paused = 71,
 
     /// The data directory is in use by another node.
     DirectoryInUse = 80,
@@ -295,6 +297,7 @@ impl From<ConnectFailure> for Error {
             ConnectFailure::TimedOut => ErrorKind::TimedOut,
             ConnectFailure::Cancelled => ErrorKind::Cancelled,
             ConnectFailure::NotListening => ErrorKind::NotListening,
+            ConnectFailure::Paused => ErrorKind::Paused,
         };
         Self::new(kind, failure.to_string())
     }

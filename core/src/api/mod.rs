@@ -17,6 +17,7 @@ mod members;
 mod membership;
 mod node;
 mod opening;
+mod pausing;
 mod records;
 mod runtime;
 #[cfg(feature = "sqlite")]

@@ -63,6 +63,8 @@ pub(crate) struct NodeInner {
     graphs: Mutex<BTreeMap<GraphId, Arc<GraphInner>>>,
     pub(super) opening: tokio::sync::Mutex<()>,
     closed: AtomicBool,
+    /// Changes under `opening` only.
+    pub(super) paused: AtomicBool,
     handles: AtomicUsize,
 }
 
@@ -146,6 +148,7 @@ impl Node {
             graphs: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             handles: AtomicUsize::new(1),
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -117,6 +117,12 @@ impl GraphInner {
         let driver = seed
             .start(engine, port.clone(), node.clock)
             .map_err(|error| Error::caused(ErrorKind::Internal, "no thread for the graph", error))?;
+        if node.paused.load(Ordering::Acquire) {
+            // It has just started, so it is there.
+            let _ = driver.tell(|engine, now| {
+                engine.pause(now);
+            });
+        }
         let inner = Self {
             id,
             identity: peer,

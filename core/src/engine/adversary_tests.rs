@@ -75,6 +75,7 @@ impl Caller {
             wants_referrals: true,
             urgent: false,
             instance: 1,
+            ping: 1000,
             mark: Mark { node: NodeId::from_bytes([0; 32]), beat: 1 },
             credentials,
         };

@@ -148,9 +148,9 @@ impl Engine {
         self.genesis.as_ref()
     }
 
-    /// Nodes to begin with, for a ticket: this one first.
+    /// Nodes to begin with, for a ticket: this one first, in a pause too.
     pub fn entry_points(&self) -> Vec<NodeAddr> {
-        let mine = self.presence.addr.clone().filter(|_| self.overlay.is_listening());
+        let mine = self.presence.addr.clone().filter(|_| self.overlay.would_listen());
         let others = self.overlay.neighbors().into_iter().map(|n| n.addr);
         mine.into_iter().chain(others).take(crate::limits::REFERRALS).collect()
     }

@@ -46,6 +46,7 @@ mod joining;
 mod load;
 mod members;
 mod password;
+mod pausing;
 mod presence;
 mod publish;
 mod removal;
@@ -276,6 +277,9 @@ impl Engine {
 
     /// Does what is due. Early or repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Now) {
+        if self.overlay.is_paused() {
+            return;
+        }
         self.overlay.handle_timeout(now);
         self.syncs.handle_timeout(now);
         self.release_held(now);
@@ -288,6 +292,9 @@ impl Engine {
 
     /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
     pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
+        if self.overlay.is_paused() {
+            return None;
+        }
         let peer_now = self.peer_time(now);
         let on_clock = |at: Timestamp| now.mono + at.since(peer_now);
         [

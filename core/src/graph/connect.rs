@@ -115,6 +115,7 @@ impl Overlay {
         let neighbor = others.front().and_then(|first| self.neighbor(&first.node));
         let refused = match neighbor {
             _ if self.leaving => Some(ConnectFailure::Cancelled),
+            _ if self.paused.is_some() => Some(ConnectFailure::Paused),
             _ if others.is_empty() => Some(ConnectFailure::ToSelf),
             Some(link) if options.purpose == Purpose::Neighbor => {
                 Some(ConnectFailure::AlreadyNeighbor(link.connection))

@@ -44,6 +44,9 @@ pub enum ConnectFailure {
     /// The other end has the graph, but does not listen.
     #[error("the other end does not listen")]
     NotListening,
+    /// This node is paused.
+    #[error("this node is paused; resume it first")]
+    Paused,
 }
 
 impl ConnectFailure {
@@ -56,7 +59,7 @@ impl ConnectFailure {
             Self::UnsupportedVersion => FailureReason::UnsupportedVersion,
             Self::Unreachable => FailureReason::Unreachable,
             Self::TimedOut => FailureReason::TimedOut,
-            Self::Cancelled => FailureReason::Cancelled,
+            Self::Cancelled | Self::Paused => FailureReason::Cancelled,
         }
     }
 

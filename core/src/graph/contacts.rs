@@ -91,6 +91,14 @@ impl Contacts {
         }
     }
 
+    /// Whoever could not be reached may be dialled again: the reason may be gone.
+    pub(super) fn forgive(&mut self, now: Mono) {
+        for contact in self.by_node.values_mut().filter(|contact| contact.failures > 0) {
+            contact.failures = 0;
+            contact.not_before = now;
+        }
+    }
+
     /// Leaves a node alone for a while.
     pub(super) fn rest(&mut self, now: Mono, node: &NodeId, wait: Duration) {
         if let Some(contact) = self.by_node.get_mut(node) {

@@ -46,7 +46,7 @@ impl Overlay {
             deadline: now.mono + setup_timeout(setting_up),
             utility: 0,
             next_sync: self.jittered(now, self.config.anti_entropy_interval),
-            pulse: Pulse::new(now.mono),
+            pulse: Pulse::new(now.mono, self.config.ping_interval),
             out: Outbox::default(),
             early: Vec::new(),
         };
@@ -69,6 +69,7 @@ impl Overlay {
                 wants_referrals: purpose == Purpose::Neighbor,
                 urgent,
                 instance: self.instance,
+                ping: self.wanted_ping(),
                 mark: self.marks.current(),
                 // Who joins has none; who has been removed should not show that it was here.
                 credentials: if purpose == Purpose::Join { Vec::new() } else { self.credentials.clone() },
@@ -103,6 +104,7 @@ impl Overlay {
             addr: self.own_address(),
             genesis,
             instance: self.instance,
+            ping: self.wanted_ping(),
             peer_time: self.peer_time(now),
             referrals: if connect.wants_referrals && !joins { self.referrals(&node) } else { Vec::new() },
             mark: self.marks.current(),
@@ -121,6 +123,7 @@ impl Overlay {
             link.addr = addr;
             link.peer = connect.device.peer;
             link.instance = connect.instance;
+            link.pulse.agree(connect.ping);
         }
         self.ready(now, id);
     }
@@ -158,6 +161,7 @@ impl Overlay {
         if let Some(link) = self.links.get_mut(&id) {
             link.peer = welcome.device.peer;
             link.instance = welcome.instance;
+            link.pulse.agree(welcome.ping);
             link.addr = addr.clone();
             link.pulse.srtt = Some(rtt);
         }
@@ -248,7 +252,7 @@ impl Overlay {
             return Some(RefuseReason::NotAuthorized);
         }
         let open = self.listening || connect.purpose == Purpose::Direct;
-        if !open || self.leaving || self.genesis.is_none() {
+        if !open || self.is_away() || self.genesis.is_none() {
             return Some(RefuseReason::NotListening);
         }
         if connect.expected.is_some_and(|peer| peer != self.device.peer) {
@@ -344,10 +348,10 @@ impl Overlay {
     }
 
     fn ready(&mut self, now: Now, id: LinkId) {
-        let first_pulse = self.config.ping_interval.mul_f64(rand::RngExt::random::<f64>(&mut self.rng));
+        let part = rand::RngExt::random::<f64>(&mut self.rng);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.state = LinkState::Ready;
-        link.pulse.next = now.mono + first_pulse;
+        link.pulse.next = now.mono + link.pulse.interval.mul_f64(part);
         if link.purpose == Purpose::Probe {
             return;
         }

@@ -74,6 +74,8 @@ pub(super) struct Pulse {
     /// Pings without an answer, oldest first.
     pub(super) open: VecDeque<(u32, Mono)>,
     pub(super) next_clock: Mono,
+    /// Time between pings: the longer of what the two ends want.
+    pub(super) interval: Duration,
 }
 
 /// What waits to be sent on a link.

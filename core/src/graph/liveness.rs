@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ids::LinkId,
-    limits::PING_MISSES,
+    limits::{MAX_PING_INTERVAL, PING_MISSES},
     link::FailureReason,
     time::{Mono, Now},
     wire::{Mark, Message, Ping, Purpose},
@@ -24,8 +24,13 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_HEALTH: u32 = 8;
 
 impl Pulse {
-    pub(super) const fn new(now: Mono) -> Self {
-        Self { next: now, seq: 0, heard: now, srtt: None, open: VecDeque::new(), next_clock: now }
+    pub(super) const fn new(now: Mono, interval: Duration) -> Self {
+        Self { next: now, seq: 0, heard: now, srtt: None, open: VecDeque::new(), next_clock: now, interval }
+    }
+
+    /// Takes up what the other end wants, within bounds: nobody makes us believe for an hour that they are there.
+    pub(super) fn agree(&mut self, wanted_ms: u32) {
+        self.interval = self.interval.max(Duration::from_millis(wanted_ms.into()).min(MAX_PING_INTERVAL));
     }
 }
 
@@ -59,7 +64,7 @@ impl Overlay {
         }
         self.marks.beat(now, interval);
         for id in due {
-            self.ping(now, id, interval);
+            self.ping(now, id);
         }
     }
 
@@ -93,13 +98,13 @@ impl Overlay {
         }
     }
 
-    fn ping(&mut self, now: Now, id: LinkId, interval: Duration) {
-        let wait = interval.mul_f64(0.8 + 0.4 * self.rng.random::<f64>());
+    fn ping(&mut self, now: Now, id: LinkId) {
+        let jitter = 0.8 + 0.4 * self.rng.random::<f64>();
         let (peer_time, mark) = (self.peer_time(now), self.marks.current());
         let Some(link) = self.links.get_mut(&id) else { return };
         let pulse = &mut link.pulse;
         pulse.seq = pulse.seq.wrapping_add(1);
-        pulse.next = now.mono + wait;
+        pulse.next = now.mono + pulse.interval.mul_f64(jitter);
         if pulse.open.len() == MAX_OPEN {
             pulse.open.pop_front();
         }
@@ -112,7 +117,7 @@ impl Overlay {
     /// Silent for three pings and eight round trips, times our own slowness.
     fn is_silent(&self, now: Now, id: LinkId) -> bool {
         self.links.get(&id).is_some_and(|link: &Link| {
-            let pings = self.config.ping_interval * PING_MISSES + self.config.ping_interval / 2;
+            let pings = link.pulse.interval * PING_MISSES + link.pulse.interval / 2;
             let patience = pings.max(link.pulse.srtt.unwrap_or_default() * 8) * self.health;
             now.mono.since(link.pulse.heard) > patience && link.pulse.open.len() >= PING_MISSES as usize
         })

@@ -30,12 +30,12 @@ impl Overlay {
     }
 
     pub(super) fn next_round(&self) -> Option<Mono> {
-        (!self.leaving).then_some(self.next_maintenance)
+        (!self.is_away()).then_some(self.next_maintenance)
     }
 
     /// One round: dial if there are too few neighbors, prune one if there are too many.
     pub(super) fn maintain(&mut self, now: Now) {
-        if self.leaving || self.next_maintenance > now.mono {
+        if self.is_away() || self.next_maintenance > now.mono {
             return;
         }
         self.next_maintenance = now.mono + self.config.maintenance_interval;

@@ -31,6 +31,7 @@ mod maintenance;
 mod messages;
 mod parting;
 mod partition;
+mod pausing;
 mod peer_time;
 mod tree;
 
@@ -84,6 +85,8 @@ pub struct Overlay {
     online: bool,
     accept_direct: bool,
     leaving: bool,
+    /// While paused: who the neighbors were.
+    paused: Option<Vec<NodeAddr>>,
     numbers: u64,
     next_maintenance: Mono,
     next_required: Mono,
@@ -129,6 +132,7 @@ impl Overlay {
             online: false,
             accept_direct: false,
             leaving: false,
+            paused: None,
             numbers: 0,
             next_maintenance: Mono(0),
             next_required: Mono(0),
@@ -197,7 +201,7 @@ impl Overlay {
             self.connects.next_deadline(),
             self.due.first().map(|(at, _)| *at),
             self.next_round(),
-            self.marks.next(),
+            self.marks.next().filter(|_| !self.is_away()),
         ];
         links.chain(rest).flatten().min()
     }
@@ -290,13 +294,7 @@ impl Overlay {
     pub fn leave(&mut self, now: Now) {
         self.leaving = true;
         self.listening = false;
-        self.cancel_all_connects(now);
-        for link in self.links.keys().copied().collect::<Vec<_>>() {
-            self.part(now, link, GoodbyeReason::Leaving, FailureReason::Closed);
-        }
-        for dial in std::mem::take(&mut self.dials).into_keys() {
-            self.outputs.push_back(Output::CancelDial(dial));
-        }
+        self.part_with_all(now);
     }
 
     /// Closes a connection because the application asked; false if there is none with this number.
@@ -340,7 +338,7 @@ impl Overlay {
 
     /// True if others can connect.
     pub const fn is_listening(&self) -> bool {
-        self.listening
+        self.listening && self.paused.is_none()
     }
 
     /// The clock the graph agrees on.

@@ -111,7 +111,7 @@ impl Overlay {
 
     /// Probes a random contact now and then; dials a node of another part when its time has come.
     pub(super) fn watch_partition(&mut self, now: Now) {
-        if self.leaving || self.genesis.is_none() {
+        if self.is_away() || self.genesis.is_none() {
             self.marks.next_probe = now.mono + self.config.probe_interval;
             return;
         }

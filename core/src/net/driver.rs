@@ -108,6 +108,8 @@ pub struct GraphThread {
     clock: Clock,
     port: GraphPort,
     replies: Vec<Reply>,
+    /// Told once all that the engine said is on its way.
+    settled: Vec<oneshot::Sender<()>>,
     waiters: HashMap<ConnectId, Waiter>,
     joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
 }
@@ -154,6 +156,7 @@ impl DriverSeed {
             clock,
             port,
             replies: Vec::new(),
+            settled: Vec::new(),
             waiters: HashMap::new(),
             joiners: HashMap::new(),
         };
@@ -250,6 +253,20 @@ impl Driver {
         receiver.await.map_err(|_| Gone)
     }
 
+    /// Runs a closure on the graph thread; resolves once what came of it is durable and on its way.
+    ///
+    /// # Errors
+    /// [`Gone`] if the graph is closed.
+    pub async fn settle(&self, f: impl FnOnce(&mut Engine, Now) + Send + 'static) -> Result<(), Gone> {
+        let (sender, receiver) = oneshot::channel();
+        self.post(Box::new(move |thread| {
+            let now = thread.clock.now();
+            f(&mut thread.engine, now);
+            thread.settled.push(sender);
+        }))?;
+        receiver.await.map_err(|_| Gone)
+    }
+
     /// Runs a closure on the graph thread without waiting for it.
     ///
     /// # Errors
@@ -330,6 +347,9 @@ impl GraphThread {
         }
         while let Some(output) = self.engine.poll_output() {
             self.port.perform(output);
+        }
+        for waiting in self.settled.drain(..) {
+            let _ = waiting.send(());
         }
         while let Some(notice) = self.engine.poll_notice() {
             match notice {

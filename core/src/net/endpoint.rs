@@ -56,8 +56,9 @@ pub enum NetError {
 }
 
 /// How long a connection may be silent before it is dead.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// As often as iroh's own word on each path, so that a device need not wake twice.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Streams a peer may open at once: a handful for each link.
 const MAX_STREAMS: u32 = 256;
 /// What a peer may send before its reader reads: bounds memory, and holds a fast sender back.

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     DataLink, NetConfig, NetError,
-    connection::Peer,
+    connection::{NO_REASON, Peer},
     endpoint::{address, bind, dialable, node_id},
     link::LinkHandle,
     setup,
@@ -168,6 +168,18 @@ impl Transport {
         });
         lock(&self.graphs).insert(id, entry.clone());
         GraphPort { transport: self.clone(), entry }
+    }
+
+    /// Looks at the network anew.
+    pub async fn network_changed(&self) {
+        self.endpoint.network_change().await;
+    }
+
+    /// Closes all connections; links must have ended before, or end now.
+    pub fn drop_connections(&self) {
+        for peer in lock(&self.peers).values().flatten() {
+            peer.connection.close(NO_REASON, b"");
+        }
     }
 
     /// Closes everything and waits until all tasks have ended.
@@ -341,7 +353,11 @@ impl GraphPort {
             self.entry.remove_link(link);
             link.finish(&self.transport);
         }
-        // Goodbyes of links that the engine closed are still on their way, too.
+        self.written_out().await;
+    }
+
+    /// Waits until the goodbyes of links that the engine closed have been heard, or will not be.
+    pub async fn written_out(&self) {
         let written = async {
             while self.entry.finishing.load(Ordering::Acquire) > 0 {
                 tokio::time::sleep(Duration::from_millis(2)).await;

@@ -20,6 +20,8 @@ mod away_tests;
 mod checks;
 mod network;
 #[cfg(test)]
+mod pausing_tests;
+#[cfg(test)]
 mod tests;
 mod world;
 

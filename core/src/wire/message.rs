@@ -75,6 +75,8 @@ pub struct Connect {
     pub urgent: bool,
     /// Random, new with each start of the node: links with an earlier instance of it are dead.
     pub instance: u64,
+    /// Milliseconds between pings that it wants; the greater of the two ends' holds.
+    pub ping: u32,
     /// Its mark.
     pub mark: Mark,
     /// In a group: the grants from the creator's down to the identity's own, as signed records.
@@ -92,6 +94,8 @@ pub struct Welcome {
     pub genesis: Genesis,
     /// As in [`Connect`].
     pub instance: u64,
+    /// As in [`Connect`].
+    pub ping: u32,
     /// The responder's peer time.
     pub peer_time: Timestamp,
     /// Other nodes of the graph, at most ten.
