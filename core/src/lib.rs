@@ -105,7 +105,7 @@ pub use api::{
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
     ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection,
     ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
-    PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt, Target,
+    PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt, Target, spawn,
 };
 pub use crypto::SecretKey;
 pub use engine::{ImportCount, UpdateOutcome};

@@ -37,3 +37,4 @@ pub use joining::{CreateGroup, JoinGroup};
 pub use key_files::KeyProtection;
 pub use node::{ApiVersion, GraphRef, Metrics, Node};
 pub use records::RecordPages;
+pub use runtime::spawn;

@@ -16,8 +16,8 @@ pub(crate) fn runtime() -> &'static Runtime {
     })
 }
 
-/// Runs a future on it.
-pub(crate) fn spawn<F>(future: F) -> JoinHandle<F::Output>
+/// Runs a future on the one runtime that the library has: for bindings and callers without a runtime of their own.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

@@ -1,0 +1,517 @@
+"""What the library tells: enumerations, facts about nodes and groups, and events. All immutable, all comparable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Union
+
+from ._native import IncomingData, NodeId, PeerId, RecordChanged
+
+
+class _Text(str, Enum):
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Role(_Text):
+    """What a member may do. Each role may do all that those before it may."""
+
+    READER = "reader"
+    MEMBER = "member"
+    INVITER = "inviter"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+class EventKind(_Text):
+    """The kinds of events, for `Graph.events`. Their names may be given as text."""
+
+    STATUS_CHANGED = "status_changed"
+    PROPERTY_CHANGED = "property_changed"
+    RECORD_CHANGED = "record_changed"
+    DIRECT_CONNECTION = "direct_connection"
+    NEIGHBOR_CONNECTION = "neighbor_connection"
+    INCOMING_DATA = "incoming_data"
+    CONNECTION_REQUIRED = "connection_required"
+    NODE_CHANGED = "node_changed"
+    SYNCHRONIZED = "synchronized"
+    MEMBER_CHANGED = "member_changed"
+    CONNECTION_FAILED = "connection_failed"
+
+
+class ChangeKind(_Text):
+    """What happened to a record."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+
+
+class ChangeOrigin(_Text):
+    """Where a change came from: here, a neighbor as it happened, comparing databases, or read back (unknown)."""
+
+    LOCAL = "local"
+    FLOOD = "flood"
+    SYNC = "sync"
+    FEED = "feed"
+
+
+class ConnectionKind(_Text):
+    """A neighbor link carries records and data; a direct connection data only."""
+
+    NEIGHBOR = "neighbor"
+    DIRECT = "direct"
+
+
+class ConnectionChange(_Text):
+    """What happened to a connection. ``REFERRED`` is progress, not failure: another node is tried next."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+    REFERRED = "referred"
+
+
+class FailureReason(_Text):
+    """Why a connection failed or ended."""
+
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    NOT_AUTHENTICATED = "not_authenticated"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    CLOSED = "closed"
+    CLOSED_BY_PEER = "closed_by_peer"
+    LOST = "lost"
+    PRUNED = "pruned"
+    PROTOCOL = "protocol"
+    UNSUPPORTED_VERSION = "unsupported_version"
+
+
+class RequiredReason(_Text):
+    """Why a connection is wanted: a routine look, or no neighbor and nobody left to dial."""
+
+    PROBE = "probe"
+    ISOLATED = "isolated"
+
+
+class NodeChange(_Text):
+    """What happened to a node."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    UPDATED = "updated"
+
+
+class MemberChange(_Text):
+    """What happened to a member."""
+
+    JOINED = "joined"
+    UPDATED = "updated"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    LEFT = "left"
+    REMOVED = "removed"
+    EXPIRED = "expired"
+
+
+class GroupFailure(_Text):
+    """Why a group could not be entered."""
+
+    NO_MEMBERS_FOUND = "no_members_found"
+    NONE_CONNECTABLE = "none_connectable"
+    CANNOT_LISTEN = "cannot_listen"
+    NOT_AUTHORIZED = "not_authorized"
+    INVITATION_INVALID = "invitation_invalid"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    THROTTLED = "throttled"
+    TIMED_OUT = "timed_out"
+
+
+class OpenOutcome(_Text):
+    """Whether a database was made or found."""
+
+    CREATED = "created"
+    EXISTING = "existing"
+
+
+class ListenOutcome(_Text):
+    """What `Graph.listen` did."""
+
+    STARTED = "started"
+    ALREADY_LISTENING = "already_listening"
+
+
+class JoinOutcome(_Text):
+    """Whether this identity became a member, or was one."""
+
+    JOINED = "joined"
+    ALREADY_MEMBER = "already_member"
+
+
+class InvitationKind(_Text):
+    """How an invitation lets in."""
+
+    IDENTITY = "identity"
+    LINK = "link"
+    PASSWORD = "password"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """How a node runs. The defaults are a node in memory on the local network.
+
+    Example::
+
+        config = NodeConfig(data_dir="data", passphrase="only I know")
+        async with Node.start(config) as node: ...
+    """
+
+    data_dir: str | Path | None = None
+    """Where keys and databases are kept, readable by their owner only. None: in memory, gone with the node."""
+    identity: bytes | None = None
+    """The private key (32 bytes) of the identity to act for; not written to the disk. None: the directory's."""
+    passphrase: str | None = None
+    """Seals the keys on the disk. Nothing opens them if it is lost."""
+    key: bytes | None = None
+    """Seals the keys on the disk: 32 random bytes, instead of a passphrase."""
+    encrypt_database: bool = False
+    """Whether to seal the databases too; needs a passphrase or key."""
+    network: str = "local"
+    """Whom the network may involve: "local" (no third party), "internet" (iroh's relays) or "custom"."""
+    relays: tuple[str, ...] = ()
+    """URLs of your own relays, for "custom"."""
+    lookup: str | None = None
+    """URL of a pkarr server for address lookup, for "custom"."""
+    bind: tuple[str, ...] = ()
+    """UDP addresses to bind; port 0 picks a free one. Empty: all interfaces, any port."""
+    mdns: bool = True
+    """Whether to find nodes on the local network."""
+    target_neighbors: int = 5
+    """Neighbors each graph tries to keep."""
+    max_neighbors: int = 8
+    """Neighbors each graph accepts."""
+    min_neighbors: int = 3
+    """Neighbors below which a graph looks for more at once."""
+    ping_interval: timedelta = timedelta(seconds=1)
+    """Time between pings on each link. A dead neighbor is noticed after about four."""
+    durability: str = "synced"
+    """When a write is acknowledged: "synced" (on the disk) or "relaxed" (with the operating system)."""
+    tombstone_lifetime: timedelta = timedelta(days=30)
+    """How long deletes are remembered."""
+    version: tuple[int, int] = (0, 1)
+    """The version of the library's interface that the caller was written for."""
+
+    @classmethod
+    def loopback(cls, data_dir: str | Path | None = None) -> NodeConfig:
+        """A node that binds a free port of the loopback interface and looks for nobody: for tests."""
+        return cls(data_dir=data_dir, bind=("127.0.0.1:0",), mdns=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What state a graph is in. The three are independent."""
+
+    listening: bool
+    """Others can connect to this node."""
+    has_connections: bool
+    """There is at least one neighbor."""
+    synchronized: bool
+    """The database has been equal to a neighbor's, once at least, since it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddr:
+    """A node and the ways to it."""
+
+    node: NodeId
+    """The node's public key."""
+    addrs: tuple[str, ...] = ()
+    """UDP socket addresses, such as "192.168.1.4:4711"."""
+    relay: str | None = None
+    """The URL of the relay it can be reached through."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """What is known of a node."""
+
+    node: NodeId
+    peer: PeerId
+    addr: NodeAddr
+    attributes: str
+    """Free text of its application."""
+    since: datetime
+    """When it was started, in peer time (UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberInfo:
+    """What is known of a member."""
+
+    peer: PeerId
+    name: str
+    role: Role | None
+    """None once it is no member any more."""
+    not_after: datetime | None
+    """When its membership ends, in peer time (UTC); None: not at all, or it ended."""
+    issuer: PeerId | None
+    """Who let it in; None for the creator."""
+    nodes: tuple[NodeInfo, ...]
+    """Its nodes that are here."""
+
+    @property
+    def is_present(self) -> bool:
+        """True if one of its nodes is here."""
+        return bool(self.nodes)
+
+    def _repr_html_(self) -> str:
+        from ._html import member_html
+
+        return member_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """A neighbor link or direct connection, as it was when asked for."""
+
+    connection: int
+    """Its number on this node."""
+    kind: ConnectionKind
+    node: NodeId
+    peer: PeerId
+    addr: NodeAddr
+    rtt: timedelta | None
+    """Smoothed round-trip time, once measured."""
+    utility: int
+    """How useful its records were lately: 0 to 4,096."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphProperties:
+    """The properties of a graph that may change."""
+
+    name: str = ""
+    """At most 255 bytes."""
+    comment: str = ""
+    """At most 512 bytes."""
+    presence_lifetime: timedelta = timedelta(minutes=5)
+    """How long a presence record lives unless refreshed; at least 5 minutes."""
+    presence_max: int | None = None
+    """How many nodes publish their presence; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRule:
+    """Who may write records of one type. Admins and owners may edit and delete in any case."""
+
+    record_type: str
+    publish: Role | str = Role.MEMBER
+    """The least role that publishes them."""
+    edit: Role | str = "author"
+    """Who updates and deletes them: "author", or the least role."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRules:
+    """What holds in a group from its beginning to its end."""
+
+    creator_name: str = ""
+    """At most 255 bytes. Empty: the identity's name."""
+    min_version: int = 1
+    """The least version of the protocol that members must speak."""
+    max_chain: int = 8
+    """Most grants between the creator and a member: 1 to 24."""
+    properties: Role | str = Role.OWNER
+    """The least role that changes the properties."""
+    records_end_with_membership: bool = False
+    """True if a record must end with its author's membership."""
+    types: tuple[TypeRule, ...] = ()
+    """The types with rules of their own, at most 256. All others: members publish, authors edit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """The unchangeable properties of a graph. Its hash is the graph's id."""
+
+    creator: PeerId
+    max_record: int
+    """Most bytes of body plus attributes in a record."""
+    nonce: bytes
+    rules: GroupRules | None
+    """None: a plain graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInvitation:
+    """An invitation by link that can still be used."""
+
+    key: PeerId
+    """Names it, for `Group.revoke_invitation`."""
+    issuer: PeerId
+    role: Role
+    uses: int
+    """How many may come."""
+    used: int
+    """How many came."""
+    not_after: datetime
+    """Until when, in peer time (UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """What became of the records of an exported database."""
+
+    added: int
+    known: int
+    refused: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """How many records a database has, and the fingerprint of their set: equal exactly if the databases are."""
+
+    count: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Bytes of a node since it was started."""
+
+    bytes_sent: int
+    bytes_received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A hop of a referral chain."""
+
+    hop: int
+    """How many so far, counted from 1."""
+    next: NodeId
+    """The node tried next."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """The graph listens, has connections, is synchronised; or no longer."""
+
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChanged:
+    """Changeable properties have new values."""
+
+    changed: frozenset[str]
+    """The names of those that changed."""
+    properties: GraphProperties
+
+
+@dataclass(frozen=True, slots=True)
+class _ConnectionEvent:
+    change: ConnectionChange
+    connection: int
+    """Which connection; in a failed attempt, the attempt."""
+    node: NodeId | None
+    peer: PeerId | None
+    reason: FailureReason | None = None
+    """Why, when disconnected or failed."""
+    hop: int | None = None
+    """Hops so far, when referred."""
+    next: NodeId | None = None
+    """The node tried next, when referred."""
+
+
+class DirectConnectionChanged(_ConnectionEvent):
+    """A direct connection came up, went down, or could not be made."""
+
+    __slots__ = ()
+
+
+class NeighborConnectionChanged(_ConnectionEvent):
+    """A neighbor link came up, went down, or could not be made."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRequired:
+    """A node outside of what the graph knows would help."""
+
+    reason: RequiredReason
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChanged:
+    """A node came, went, or changed its addresses or attributes."""
+
+    change: NodeChange
+    node: NodeInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronized:
+    """A record type that was given precedence is synchronised, or (None) everything is."""
+
+    record_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """A member of a group came, went, joined, changed, left or was removed."""
+
+    change: MemberChange
+    member: MemberInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFailed:
+    """A group could not be entered: once for each attempt."""
+
+    reason: GroupFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Lagged:
+    """This subscriber was too slow: so many connection and presence events are gone. Read the current state."""
+
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The cursor does not fit this database: the complete current set follows, ended by `CaughtUp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """All that was there when the subscription began has been delivered; what follows is new."""
+
+    cursor: bytes
+
+
+Event = Union[  # noqa: UP007
+    StatusChanged,
+    PropertyChanged,
+    RecordChanged,
+    DirectConnectionChanged,
+    NeighborConnectionChanged,
+    IncomingData,
+    ConnectionRequired,
+    NodeChanged,
+    Synchronized,
+    MemberChanged,
+    ConnectionFailed,
+    Lagged,
+    Reset,
+    CaughtUp,
+]
+"""Something an application can be told. `match` on the class."""
+

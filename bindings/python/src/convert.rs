@@ -1,0 +1,160 @@
+//! Values between the two languages: times, attributes, enumerations, and Python's own data classes.
+
+use std::time::{Duration, SystemTime};
+
+use peergraph::{Attributes, Role, Timestamp, Value};
+use pyo3::{
+    exceptions::PyTypeError,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyBool, PyBytes, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple},
+};
+
+use crate::errors::invalid;
+
+/// The last moment that `datetime` knows, in milliseconds.
+const LAST: u64 = 253_402_300_799_000;
+
+pub(crate) fn time(py: Python<'_>, at: Timestamp) -> PyResult<Py<PyAny>> {
+    let at: SystemTime = Timestamp(at.0.min(LAST)).into();
+    Ok(at.into_pyobject(py)?.into_any().unbind())
+}
+
+pub(crate) fn maybe_time(py: Python<'_>, at: Option<Timestamp>) -> PyResult<Py<PyAny>> {
+    at.map_or_else(|| Ok(py.None()), |at| time(py, at))
+}
+
+pub(crate) fn moment(value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
+    let value = value.cast::<PyDateTime>()?;
+    if value.call_method0("utcoffset")?.is_none() {
+        return Err(invalid("a datetime needs a time zone: datetime.now(timezone.utc)"));
+    }
+    let since: f64 = value.call_method0("timestamp")?.extract()?;
+    if since < 0.0 {
+        return Err(invalid("a moment before 1970 cannot be kept"));
+    }
+    Ok(value.extract::<SystemTime>()?.into())
+}
+
+/// A `timedelta` that is not negative.
+pub(crate) fn span(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds: f64 = match value.call_method0("total_seconds") {
+        Ok(seconds) => seconds.extract()?,
+        Err(_) => return Err(PyTypeError::new_err("a duration is a datetime.timedelta")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| invalid("a duration cannot be negative"))
+}
+
+pub(crate) fn maybe_span(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    value.map(span).transpose()
+}
+
+pub(crate) fn attributes_from(dict: &Bound<'_, PyDict>) -> PyResult<Attributes> {
+    let mut attributes = Attributes::new();
+    for (name, value) in dict {
+        let name: String = name.extract()?;
+        let value = value_from(&value, &name)?;
+        attributes.insert(name, value);
+    }
+    Ok(attributes)
+}
+
+fn value_from(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Value> {
+    // `bool` is an `int` in Python, so it is asked for first.
+    if let Ok(flag) = value.cast::<PyBool>() {
+        Ok(Value::Boolean(flag.is_true()))
+    } else if let Ok(text) = value.cast::<PyString>() {
+        Ok(Value::String(text.to_cow()?.into_owned()))
+    } else if value.is_instance_of::<PyInt>() {
+        let number = value.extract::<i64>();
+        Ok(Value::Integer(number.map_err(|_| invalid(&format!("attribute {name:?} has more than 64 bits")))?))
+    } else if value.is_instance_of::<PyFloat>() {
+        Ok(Value::Float(value.extract()?))
+    } else if let Ok(bytes) = value.cast::<PyBytes>() {
+        Ok(Value::Bytes(bytes.as_bytes().to_vec().into()))
+    } else if value.is_instance_of::<PyDateTime>() {
+        Ok(Value::Time(moment(value)?))
+    } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let items = value.try_iter()?.map(|item| value_from(&item?, name));
+        let items = items.collect::<PyResult<Vec<_>>>()?;
+        if items.iter().any(|item| matches!(item, Value::List(_))) {
+            return Err(invalid(&format!("attribute {name:?} is a list in a list")));
+        }
+        Ok(Value::List(items))
+    } else {
+        let kind = value.get_type().name()?;
+        Err(PyTypeError::new_err(format!(
+            "attribute {name:?} is a {kind}; str, int, float, bool, bytes, datetime and lists of these can be kept"
+        )))
+    }
+}
+
+pub(crate) fn attributes_to(py: Python<'_>, attributes: &Attributes) -> PyResult<Py<PyAny>> {
+    let dict = PyDict::new(py);
+    for (name, value) in attributes {
+        dict.set_item(name, value_to(py, value)?)?;
+    }
+    Ok(dict.into_any().unbind())
+}
+
+fn value_to(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
+    Ok(match value {
+        Value::String(text) => text.into_pyobject(py)?.into_any().unbind(),
+        Value::Integer(number) => number.into_pyobject(py)?.into_any().unbind(),
+        Value::Float(number) => number.into_pyobject(py)?.into_any().unbind(),
+        Value::Boolean(flag) => flag.into_pyobject(py)?.to_owned().into_any().unbind(),
+        Value::Time(at) => time(py, *at)?,
+        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any().unbind(),
+        Value::List(values) => {
+            let items = values.iter().map(|value| value_to(py, value)).collect::<PyResult<Vec<_>>>()?;
+            PyList::new(py, items)?.into_any().unbind()
+        }
+    })
+}
+
+pub(crate) fn role(text: &str) -> PyResult<Role> {
+    text.parse::<Role>().map_err(|error| invalid(&error.to_string()))
+}
+
+/// A class of `peergraph._types`.
+pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static TYPES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let types = TYPES.get_or_try_init(py, || Ok::<_, PyErr>(py.import("peergraph._types")?.into_any().unbind()))?;
+    types.bind(py).getattr(name)
+}
+
+/// An object of a class of `peergraph._types`, from its fields in order; of an enumeration, from its text.
+pub(crate) fn make<'py, A>(py: Python<'py>, name: &str, fields: A) -> PyResult<Py<PyAny>>
+where
+    A: pyo3::call::PyCallArgs<'py>,
+{
+    Ok(class(py, name)?.call1(fields)?.unbind())
+}
+
+/// A tuple of what a closure makes of each.
+pub(crate) fn tuple<T>(
+    py: Python<'_>,
+    items: impl IntoIterator<Item = T>,
+    f: impl Fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let items = items.into_iter().map(|item| f(py, item)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyTuple::new(py, items)?.into_any().unbind())
+}
+
+/// A list of what a closure makes of each.
+pub(crate) fn list<T>(
+    py: Python<'_>,
+    items: impl IntoIterator<Item = T>,
+    f: impl Fn(Python<'_>, T) -> PyResult<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let items = items.into_iter().map(|item| f(py, item)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, items)?.into_any().unbind())
+}
+
+pub(crate) fn object<'py, T: IntoPyObject<'py>>(py: Python<'py>, value: T) -> PyResult<Py<PyAny>>
+where
+    PyErr: From<T::Error>,
+{
+    use pyo3::BoundObject;
+    Ok(value.into_pyobject(py)?.into_any().unbind())
+}

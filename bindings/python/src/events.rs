@@ -1,0 +1,227 @@
+//! Events, and the subscription under Python's streams: a wake hook and a drain. No event crosses inside a future.
+
+use std::{sync::Arc, time::Duration};
+
+use peergraph::events::{
+    ConnectionChange, ConnectionEvent, Cursor, Event, EventFilter, IncomingData as CoreData, Start, SubscribeOptions,
+};
+use pyo3::{
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyBytes, PyFrozenSet, PyList},
+};
+
+use crate::{
+    bridge,
+    convert::{make, object},
+    errors::{Fail, invalid},
+    graph::Graph,
+    ids::{NodeId, PeerId},
+    names::{Named, event_kind},
+    records::RecordChanged,
+    values::{member_info, node_info, properties, record_types, status},
+};
+
+/// Application data arrived on a direct connection or neighbor link.
+#[pyclass(frozen, module = "peergraph")]
+pub(crate) struct IncomingData {
+    data: CoreData,
+    bytes: PyOnceLock<Py<PyBytes>>,
+}
+
+#[pymethods]
+impl IncomingData {
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str) {
+        ("connection", "kind", "node", "peer", "data_type", "data")
+    }
+
+    /// On which connection.
+    #[getter]
+    fn connection(&self) -> u64 {
+        self.data.connection.0
+    }
+
+    /// Neighbor link or direct connection: a `ConnectionKind`.
+    #[getter]
+    fn kind(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.data.kind.to_py(py)
+    }
+
+    /// The sender's node.
+    #[getter]
+    fn node(&self) -> NodeId {
+        NodeId(self.data.node)
+    }
+
+    /// The sender.
+    #[getter]
+    fn peer(&self) -> PeerId {
+        PeerId(self.data.peer)
+    }
+
+    /// What kind of data, in the sender's word.
+    #[getter]
+    fn data_type(&self) -> &str {
+        self.data.data_type.as_str()
+    }
+
+    /// The data.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> &Bound<'py, PyBytes> {
+        self.bytes.get_or_init(py, || PyBytes::new(py, &self.data.data).unbind()).bind(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let CoreData { peer, data_type, data, .. } = &self.data;
+        format!("<IncomingData {data_type} from {}, {} bytes>", peer.short(), data.len())
+    }
+}
+
+/// An event for Python. Exhaustive on purpose.
+fn convert(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
+    match event {
+        Event::RecordChanged(change) => RecordChanged::make(py, change),
+        Event::IncomingData(data) => Ok(Py::new(py, IncomingData { data, bytes: PyOnceLock::new() })?.into_any()),
+        Event::StatusChanged(now) => make(py, "StatusChanged", (status(py, now)?,)),
+        Event::PropertyChanged { changed, properties: now } => {
+            let changed = PyFrozenSet::new(py, changed)?;
+            make(py, "PropertyChanged", (changed, properties(py, &now)?))
+        }
+        Event::DirectConnection(event) => connection(py, "DirectConnectionChanged", event),
+        Event::NeighborConnection(event) => connection(py, "NeighborConnectionChanged", event),
+        Event::ConnectionRequired(reason) => make(py, "ConnectionRequired", (reason.to_py(py)?,)),
+        Event::NodeChanged { change, node } => make(py, "NodeChanged", (change.to_py(py)?, node_info(py, &node)?)),
+        Event::Synchronized(record_type) => {
+            make(py, "Synchronized", (record_type.as_ref().map(|record_type| record_type.as_str()),))
+        }
+        Event::MemberChanged { change, member } => {
+            make(py, "MemberChanged", (change.to_py(py)?, member_info(py, &member)?))
+        }
+        Event::ConnectionFailed(reason) => make(py, "ConnectionFailed", (reason.to_py(py)?,)),
+        Event::Lagged { dropped } => make(py, "Lagged", (dropped,)),
+        Event::Reset => make(py, "Reset", ()),
+        Event::CaughtUp(cursor) => make(py, "CaughtUp", (PyBytes::new(py, &cursor.to_bytes()),)),
+    }
+}
+
+fn connection(py: Python<'_>, class: &str, event: ConnectionEvent) -> PyResult<Py<PyAny>> {
+    let ConnectionEvent { change, connection, node, peer } = event;
+    let none = || py.None();
+    let (change, reason, hop, next) = match change {
+        ConnectionChange::Connected => ("connected", none(), None, None),
+        ConnectionChange::Disconnected { reason } => ("disconnected", reason.to_py(py)?, None, None),
+        ConnectionChange::Failed { reason } => ("failed", reason.to_py(py)?, None, None),
+        ConnectionChange::Referred { hop, next } => ("referred", none(), Some(hop), Some(NodeId(next))),
+    };
+    let change = make(py, "ConnectionChange", (change,))?;
+    make(py, class, (change, connection.0, node.map(NodeId), peer.map(PeerId), reason, hop, next))
+}
+
+/// One subscription.
+#[pyclass(frozen)]
+pub(crate) struct Subscription {
+    stream: Arc<peergraph::EventStream>,
+}
+
+#[pymethods]
+impl Subscription {
+    /// Takes up to `max` waiting events.
+    fn drain<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Bound<'py, PyList>> {
+        // It can wait for a lock that the producer holds, and may read from the disk.
+        let events = py.detach(|| self.stream.drain(max));
+        let list = PyList::empty(py);
+        for event in events {
+            list.append(convert(py, event)?)?;
+        }
+        Ok(list)
+    }
+
+    fn is_finished(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.stream.is_finished())
+    }
+
+    /// Has `wake(stream)` called on a loop whenever there is something to drain. `stream` is a weak reference: a strong one
+    /// would make a cycle that no collector can see.
+    fn arm(&self, py: Python<'_>, running: Py<PyAny>, wake: Py<PyAny>, stream: Py<PyAny>) -> PyResult<()> {
+        bridge::ensure(py)?;
+        let held = Arc::new((running, wake, stream));
+        let hook = move || {
+            let held = held.clone();
+            bridge::post(move |py| {
+                let (running, wake, stream) = &*held;
+                // A loop that was closed meanwhile wants to hear of nothing.
+                let _ = running.call_method1(py, "call_soon_threadsafe", (wake, stream));
+            });
+        };
+        py.detach(|| self.stream.set_wake_hook(Some(Arc::new(hook))));
+        Ok(())
+    }
+
+    /// Waits, without a loop, until there is something to drain (true), the stream has ended (false), or the limit in
+    /// seconds is over (`None`).
+    fn wait(&self, py: Python<'_>, limit: Option<f64>) -> PyResult<Option<bool>> {
+        bridge::ensure(py)?;
+        let limit = limit.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
+        let stream = self.stream.clone();
+        bridge::wait(py, async move { stream.ready().await }, limit)
+    }
+
+    fn cursor<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let cursor = py.detach(|| self.stream.cursor());
+        PyBytes::new(py, &cursor.to_bytes())
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.stream.close());
+    }
+}
+
+fn cursor_from(bytes: &[u8]) -> PyResult<Cursor> {
+    let raw = bytes.try_into().map_err(|_| invalid("a cursor has 24 bytes, as an event or a stream gave it"))?;
+    Ok(Cursor::from_bytes(raw))
+}
+
+#[pymethods]
+impl Graph {
+    #[expect(clippy::too_many_arguments, reason = "one subscription, whose options Python names")]
+    fn subscribe(
+        &self,
+        py: Python<'_>,
+        kinds: Vec<String>,
+        record_types_wanted: Vec<String>,
+        authors: Vec<PeerId>,
+        data_types: Vec<String>,
+        snapshot: bool,
+        after: Option<&[u8]>,
+        capacity: Option<usize>,
+    ) -> PyResult<Subscription> {
+        bridge::ensure(py)?;
+        let kinds = kinds.iter().map(|name| event_kind(name)).collect::<PyResult<Vec<_>>>()?;
+        let filter = EventFilter::kinds(kinds)
+            .record_types(record_types(&record_types_wanted)?)
+            .authors(authors.into_iter().map(|peer| peer.0))
+            .data_types(record_types(&data_types)?);
+        let start = match (snapshot, after) {
+            (true, Some(_)) => return Err(invalid("a stream begins with a snapshot or after a cursor, not both")),
+            (true, None) => Start::Snapshot,
+            (false, Some(bytes)) => Start::After(cursor_from(bytes)?),
+            (false, None) => Start::Now,
+        };
+        let options = SubscribeOptions { filter, start, capacity };
+        let stream = py.detach(|| self.graph.subscribe(options)).map_err(Fail)?;
+        Ok(Subscription { stream: Arc::new(stream) })
+    }
+
+    fn save_cursor<'py>(&self, py: Python<'py>, name: String, cursor: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let (graph, cursor) = (self.graph.clone(), cursor_from(cursor)?);
+        bridge::call(py, async move { graph.save_cursor(&name, cursor).await }, |py, ()| Ok(py.None()))
+    }
+
+    fn load_cursor<'py>(&self, py: Python<'py>, name: String) -> PyResult<Bound<'py, PyAny>> {
+        let graph = self.graph.clone();
+        bridge::call(py, async move { graph.load_cursor(&name).await }, |py, cursor| {
+            object(py, cursor.map(|cursor| PyBytes::new(py, &cursor.to_bytes()).unbind()))
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! What only groups can do.
+
+use peergraph::{InviteLink, InviteMember, InvitePassword, RemoveMember};
+use pyo3::{prelude::*, types::PyBytes};
+
+use crate::{
+    bridge,
+    convert::{list, maybe_span, object, role, span},
+    graph::Graph,
+    ids::{NodeId, PeerId},
+    invitation::{IdentityDescription, Invitation},
+    names::Named,
+    values::{maybe_role, member_info, open_invitation, rules},
+};
+
+fn invited(py: Python<'_>, invitation: peergraph::Invitation) -> PyResult<Py<PyAny>> {
+    object(py, Invitation(invitation))
+}
+
+fn nothing(py: Python<'_>, _: ()) -> PyResult<Py<PyAny>> {
+    Ok(py.None())
+}
+
+#[pymethods]
+impl Graph {
+    #[getter]
+    fn join_outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.as_group()?.join_outcome().to_py(py)
+    }
+
+    fn rules<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.rules().await }, |py, found| rules(py, &found))
+    }
+
+    fn members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.members().await }, |py, all| list(py, &all, member_info))
+    }
+
+    fn member<'py>(&self, py: Python<'py>, peer: PeerId) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.member(peer.0).await }, |py, member| member_info(py, &member))
+    }
+
+    fn role<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.role().await }, maybe_role)
+    }
+
+    fn invite_identity<'py>(
+        &self,
+        py: Python<'py>,
+        whom: IdentityDescription,
+        as_role: &str,
+        lifetime: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = InviteMember { role: role(as_role)?, lifetime: maybe_span(lifetime)? };
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.invite(&whom.0, options).await }, invited)
+    }
+
+    fn invite_peer<'py>(
+        &self,
+        py: Python<'py>,
+        peer: PeerId,
+        name: String,
+        as_role: &str,
+        lifetime: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = InviteMember { role: role(as_role)?, lifetime: maybe_span(lifetime)? };
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.invite_peer(peer.0, &name, options).await }, invited)
+    }
+
+    fn invite_link<'py>(
+        &self,
+        py: Python<'py>,
+        as_role: &str,
+        uses: u32,
+        valid: &Bound<'py, PyAny>,
+        lifetime: Option<&Bound<'py, PyAny>>,
+        admitters: Vec<PeerId>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = InviteLink {
+            role: role(as_role)?,
+            uses,
+            valid: span(valid)?,
+            lifetime: maybe_span(lifetime)?,
+            admitters: admitters.into_iter().map(|peer| peer.0).collect(),
+        };
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.invite_link(options).await }, invited)
+    }
+
+    fn set_password<'py>(
+        &self,
+        py: Python<'py>,
+        password: String,
+        as_role: &str,
+        lifetime: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = InvitePassword { role: role(as_role)?, lifetime: maybe_span(lifetime)? };
+        let (group, password) = (self.as_group()?, zeroize::Zeroizing::new(password));
+        bridge::call(py, async move { group.set_password(&password, options).await }, invited)
+    }
+
+    fn clear_password<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.clear_password().await }, nothing)
+    }
+
+    fn invitations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.invitations().await }, |py, all| list(py, all, open_invitation))
+    }
+
+    fn revoke_invitation<'py>(&self, py: Python<'py>, key: PeerId) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.revoke_invitation(key.0).await }, nothing)
+    }
+
+    fn renew<'py>(
+        &self,
+        py: Python<'py>,
+        peer: PeerId,
+        lifetime: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (group, lifetime) = (self.as_group()?, maybe_span(lifetime)?);
+        bridge::call(py, async move { group.renew(peer.0, lifetime).await }, nothing)
+    }
+
+    fn set_role<'py>(&self, py: Python<'py>, peer: PeerId, as_role: &str) -> PyResult<Bound<'py, PyAny>> {
+        let (group, as_role) = (self.as_group()?, role(as_role)?);
+        bridge::call(py, async move { group.set_role(peer.0, as_role).await }, nothing)
+    }
+
+    fn remove<'py>(
+        &self,
+        py: Python<'py>,
+        peer: PeerId,
+        reason: String,
+        keep_records: bool,
+        with_branch: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = RemoveMember { reason, keep_records, with_branch };
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.remove(peer.0, options).await }, nothing)
+    }
+
+    fn revoke_device<'py>(&self, py: Python<'py>, peer: PeerId, node: NodeId) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.revoke_device(peer.0, node.0).await }, nothing)
+    }
+
+    fn leave<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.leave().await }, nothing)
+    }
+
+    fn credentials<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.credentials().await }, |py, all| {
+            list(py, all, |py, record| Ok(PyBytes::new(py, record.bytes()).into_any().unbind()))
+        })
+    }
+
+    fn export_membership<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {
+        let (group, password) = (self.as_group()?, zeroize::Zeroizing::new(password));
+        bridge::call(py, async move { group.export_membership(&password).await }, |py, text| object(py, text))
+    }
+}

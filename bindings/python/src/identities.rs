@@ -1,0 +1,114 @@
+//! Identities.
+
+use peergraph::CreateIdentity;
+use pyo3::{prelude::*, types::PyBytes};
+
+use crate::{
+    bridge,
+    convert::{list, object},
+    errors::Fail,
+    ids::PeerId,
+    invitation::{IdentityDescription, PeerName},
+    node::secret_key,
+    values::graph_id,
+};
+
+/// The identities of a node.
+#[pyclass(frozen)]
+pub(crate) struct Identities {
+    pub(crate) identities: peergraph::Identities,
+}
+
+/// One identity.
+#[pyclass(frozen)]
+pub(crate) struct Identity {
+    pub(crate) identity: peergraph::Identity,
+}
+
+fn handle(py: Python<'_>, identity: peergraph::Identity) -> PyResult<Py<PyAny>> {
+    object(py, Identity { identity })
+}
+
+#[pymethods]
+impl Identities {
+    fn create<'py>(
+        &self,
+        py: Python<'py>,
+        name: Option<String>,
+        classifier: Option<String>,
+        key: Option<Vec<u8>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let key = key.map(|bytes| secret_key(&bytes)).transpose()?;
+        let (identities, options) = (self.identities.clone(), CreateIdentity { name, classifier, key });
+        bridge::call(py, async move { identities.create(options).await }, handle)
+    }
+
+    fn list(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        list(py, self.identities.list(), handle)
+    }
+
+    fn default<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let identities = self.identities.clone();
+        bridge::call(py, async move { identities.default().await }, handle)
+    }
+
+    fn set_default<'py>(&self, py: Python<'py>, name: PeerName) -> PyResult<Bound<'py, PyAny>> {
+        let identities = self.identities.clone();
+        bridge::call(py, async move { identities.set_default(&name.0).await }, |py, ()| Ok(py.None()))
+    }
+
+    fn get(&self, name: PeerName) -> PyResult<Identity> {
+        Ok(Identity { identity: self.identities.get(&name.0).map_err(Fail)? })
+    }
+
+    fn import_identity<'py>(&self, py: Python<'py>, text: String, password: String) -> PyResult<Bound<'py, PyAny>> {
+        let (identities, password) = (self.identities.clone(), zeroize::Zeroizing::new(password));
+        bridge::call(py, async move { identities.import(&text, &password).await }, handle)
+    }
+}
+
+#[pymethods]
+impl Identity {
+    #[getter]
+    fn peer_id(&self) -> PeerId {
+        PeerId(self.identity.peer_id())
+    }
+
+    #[getter]
+    fn peer_name(&self) -> PeerName {
+        PeerName(self.identity.peer_name())
+    }
+
+    #[getter]
+    fn name(&self) -> String {
+        self.identity.name()
+    }
+
+    fn rename<'py>(&self, py: Python<'py>, name: Option<String>) -> PyResult<Bound<'py, PyAny>> {
+        let identity = self.identity.clone();
+        bridge::call(py, async move { identity.rename(name.as_deref()).await }, |py, ()| Ok(py.None()))
+    }
+
+    fn describe(&self) -> PyResult<IdentityDescription> {
+        Ok(IdentityDescription(self.identity.describe().map_err(Fail)?))
+    }
+
+    fn export<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {
+        let (identity, password) = (self.identity.clone(), zeroize::Zeroizing::new(password));
+        bridge::call(py, async move { identity.export(&password).await }, |py, text| object(py, text))
+    }
+
+    fn sign<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.identity.sign(message).map_err(Fail)?))
+    }
+
+    fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let identity = self.identity.clone();
+        bridge::call(py, async move { identity.groups().await }, |py, all| list(py, all, graph_id))
+    }
+
+    fn delete<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let identity = self.identity.clone();
+        bridge::call(py, async move { identity.delete().await }, |py, ()| Ok(py.None()))
+    }
+}

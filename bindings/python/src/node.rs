@@ -1,0 +1,235 @@
+//! Nodes: starting them, and making, opening and joining graphs and groups.
+
+use peergraph::{
+    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, KeyProtection, NetworkMode, NodeConfig,
+    OpenGraph, SecretKey,
+};
+use pyo3::prelude::*;
+
+use crate::{
+    bridge,
+    convert::{list, make, object, span},
+    errors::{Fail, invalid},
+    graph::Graph,
+    identities::{Identities, Identity},
+    ids::{GraphId, NodeId, PeerId},
+    invitation::{Invitation, Ticket},
+    values::{graph_id, node_addr, properties_from, record_types, rules_from},
+};
+
+/// A node that runs.
+#[pyclass(frozen)]
+pub(crate) struct Node {
+    node: peergraph::Node,
+}
+
+pub(crate) fn secret_key(bytes: &[u8]) -> PyResult<SecretKey> {
+    let raw = bytes.try_into().map_err(|_| invalid("a private key has 32 bytes"))?;
+    Ok(SecretKey::from_bytes(raw))
+}
+
+/// The configuration of `peergraph.NodeConfig`.
+fn config(value: &Bound<'_, PyAny>) -> PyResult<NodeConfig> {
+    let field = |name: &str| value.getattr(name);
+    let text = |name: &str| field(name)?.extract::<String>();
+    let binds: Vec<String> = field("bind")?.extract()?;
+    let bind = binds.iter().map(|text| {
+        text.parse().map_err(|_| invalid(&format!("{text:?} is no socket address such as 127.0.0.1:0")))
+    });
+    let key: Option<Vec<u8>> = field("key")?.extract()?;
+    let passphrase: Option<String> = field("passphrase")?.extract()?;
+    let key_protection = match (passphrase, key) {
+        (Some(_), Some(_)) => return Err(invalid("keys are sealed with a passphrase or a key, not both")),
+        (Some(passphrase), None) => KeyProtection::Passphrase(passphrase),
+        (None, Some(key)) => {
+            KeyProtection::Key(key.try_into().map_err(|_| invalid("a key to seal with has 32 bytes"))?)
+        }
+        (None, None) => KeyProtection::Plain,
+    };
+    let network = match &*text("network")? {
+        "local" => NetworkMode::Local,
+        "internet" => NetworkMode::Internet,
+        "custom" => NetworkMode::Custom { relays: field("relays")?.extract()?, lookup: field("lookup")?.extract()? },
+        other => return Err(invalid(&format!("no network is called {other:?}: local, internet or custom"))),
+    };
+    let durability = match &*text("durability")? {
+        "synced" => Durability::Synced,
+        "relaxed" => Durability::Relaxed,
+        other => return Err(invalid(&format!("no durability is called {other:?}: synced or relaxed"))),
+    };
+    let identity: Option<Vec<u8>> = field("identity")?.extract()?;
+    let (major, minor) = field("version")?.extract()?;
+    Ok(NodeConfig {
+        data_dir: field("data_dir")?.extract()?,
+        identity: identity.map(|bytes| secret_key(&bytes)).transpose()?,
+        key_protection,
+        encrypt_database: field("encrypt_database")?.extract()?,
+        network,
+        bind: bind.collect::<PyResult<_>>()?,
+        mdns: field("mdns")?.extract()?,
+        target_neighbors: field("target_neighbors")?.extract()?,
+        max_neighbors: field("max_neighbors")?.extract()?,
+        min_neighbors: field("min_neighbors")?.extract()?,
+        ping_interval: span(&field("ping_interval")?)?,
+        durability,
+        tombstone_lifetime: span(&field("tombstone_lifetime")?)?,
+        version: peergraph::ApiVersion { major, minor },
+    })
+}
+
+fn named(name: String, given: Option<&Bound<'_, PyAny>>) -> PyResult<GraphProperties> {
+    let base = given.map(properties_from).transpose()?.unwrap_or_default();
+    Ok(if name.is_empty() { base } else { GraphProperties { name, ..base } })
+}
+
+#[pymethods]
+impl Node {
+    #[staticmethod]
+    fn start<'py>(py: Python<'py>, settings: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let settings = config(settings)?;
+        bridge::call(py, peergraph::Node::start(settings), |py, node| object(py, Self { node }))
+    }
+
+    #[getter]
+    fn id(&self) -> NodeId {
+        NodeId(self.node.id())
+    }
+
+    #[getter]
+    fn peer_id(&self) -> PeerId {
+        PeerId(self.node.peer_id())
+    }
+
+    #[getter]
+    fn identities(&self) -> Identities {
+        Identities { identities: self.node.identities() }
+    }
+
+    fn addr(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let addr = py.detach(|| self.node.addr());
+        node_addr(py, &addr)
+    }
+
+    fn bound(&self) -> Vec<String> {
+        self.node.bound().iter().map(ToString::to_string).collect()
+    }
+
+    fn metrics(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let metrics = self.node.metrics();
+        make(py, "Metrics", (metrics.bytes_sent, metrics.bytes_received))
+    }
+
+    fn create_graph<'py>(
+        &self,
+        py: Python<'py>,
+        name: String,
+        properties: Option<&Bound<'py, PyAny>>,
+        max_record: u32,
+        seed: Option<Vec<u8>>,
+        precedence: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let seed = seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
+        let options = CreateGraph {
+            properties: named(name, properties)?,
+            max_record,
+            seed,
+            precedence: record_types(&precedence)?,
+        };
+        let node = self.node.clone();
+        bridge::call(py, async move { node.create_graph(options).await }, Graph::plain)
+    }
+
+    fn open_graph<'py>(
+        &self,
+        py: Python<'py>,
+        graph: &Bound<'py, PyAny>,
+        precedence: Vec<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let graph: GraphRef = match graph.extract::<Ticket>() {
+            Ok(ticket) => ticket.0.into(),
+            Err(_) => graph.extract::<GraphId>()?.0.into(),
+        };
+        let options = OpenGraph { precedence: record_types(&precedence)? };
+        let node = self.node.clone();
+        bridge::call(py, async move { node.open_graph(graph, options).await }, Graph::plain)
+    }
+
+    fn join<'py>(&self, py: Python<'py>, ticket: Ticket) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::call(py, async move { node.join(ticket.0).await }, Graph::plain)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one description of a group, whose fields Python names")]
+    fn create_group<'py>(
+        &self,
+        py: Python<'py>,
+        name: String,
+        properties: Option<&Bound<'py, PyAny>>,
+        rules: Option<&Bound<'py, PyAny>>,
+        max_record: u32,
+        precedence: Vec<String>,
+        identity: Option<PyRef<'py, Identity>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = CreateGroup {
+            properties: named(name, properties)?,
+            rules: rules.map(rules_from).transpose()?.unwrap_or_default(),
+            max_record,
+            precedence: record_types(&precedence)?,
+            identity: identity.map(|identity| identity.identity.clone()),
+        };
+        let node = self.node.clone();
+        bridge::call(py, async move { node.create_group(options).await }, Graph::of_group)
+    }
+
+    fn open_group<'py>(&self, py: Python<'py>, group: GraphId) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::call(py, async move { node.open_group(group.0).await }, Graph::of_group)
+    }
+
+    fn join_group<'py>(
+        &self,
+        py: Python<'py>,
+        invitation: Invitation,
+        name: String,
+        identity: Option<PyRef<'py, Identity>>,
+        password: Option<String>,
+        deadline: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = JoinGroup {
+            invitation: invitation.0,
+            name,
+            identity: identity.map(|identity| identity.identity.clone()),
+            password: password.map(Into::into),
+            deadline: span(deadline)?,
+        };
+        let node = self.node.clone();
+        bridge::call(py, async move { node.join_group(options).await }, Graph::of_group)
+    }
+
+    fn import_membership<'py>(&self, py: Python<'py>, text: String, password: String) -> PyResult<Bound<'py, PyAny>> {
+        let (node, password) = (self.node.clone(), zeroize::Zeroizing::new(password));
+        bridge::call(py, async move { node.import_membership(&text, &password).await }, Graph::of_group)
+    }
+
+    fn open_graphs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        list(py, self.node.open_graphs(), |py, graph| graph_id(py, graph.id()))
+    }
+
+    fn stored_graphs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        list(py, py.detach(|| self.node.stored_graphs()), graph_id)
+    }
+
+    fn stored_groups(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        list(py, py.detach(|| self.node.stored_groups()).map_err(Fail)?, graph_id)
+    }
+
+    fn delete_graph<'py>(&self, py: Python<'py>, graph: GraphId) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::call(py, async move { node.delete_graph(graph.0).await }, |py, ()| Ok(py.None()))
+    }
+
+    fn shutdown<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::start(py, async move { node.shutdown().await }, |py, ()| Ok(py.None()))
+    }
+}
