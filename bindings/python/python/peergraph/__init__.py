@@ -21,6 +21,7 @@ Example::
 from . import _bridge as _bridge
 from ._connection import DirectConnection, SendReceipt
 from ._errors import (
+    ERRORS,
     AlreadyExistsError,
     AlreadyNeighborError,
     CancelledError,
@@ -33,7 +34,6 @@ from ._errors import (
     DirectNotAcceptedError,
     DirectoryInUseError,
     Error,
-    ERRORS,
     GraphInUseError,
     GroupsExistError,
     IdentityDeletedError,
@@ -139,6 +139,7 @@ from ._types import (
 )
 
 __all__ = [
+    "ERRORS",
     "AlreadyExistsError",
     "AlreadyNeighborError",
     "CancelledError",
@@ -160,7 +161,6 @@ __all__ = [
     "DirectConnectionChanged",
     "DirectNotAcceptedError",
     "DirectoryInUseError",
-    "ERRORS",
     "Error",
     "Event",
     "EventKind",

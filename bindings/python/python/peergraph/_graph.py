@@ -29,11 +29,7 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
-    import networkx
     from typing_extensions import Self
-    from matplotlib.axes import Axes
-
-    from ._widget import LiveView
 
 Value: TypeAlias = str | int | float | bool | bytes | datetime
 """A value of an attribute, or an item of a list."""
@@ -397,26 +393,23 @@ class Graph:
 
         return graph_html(self._native)
 
-    async def topology(self) -> networkx.Graph[str]:
-        """The nodes that are known and this node's links, as a graph of networkx. Node keys are node ids as text.
+    async def topology(self) -> Any:
+        """The nodes that are known and this node's links, as a `networkx.Graph`. Keys are node ids as text.
+
+        Nodes have `self`, `peer`, `name` and `attributes`; links have `rtt` (seconds) and `utility`.
 
         Raises ImportError without networkx: ``pip install peergraph[jupyter]``.
         """
         from ._topology import topology
 
-        return topology(self._native)
+        members = await self._native.members() if self._native.is_group else []
+        return topology(await self._native.nodes(None), await self._native.neighbors(), members)
 
-    async def plot(self, axes: Axes | None = None) -> Axes:
-        """Draws `topology` with matplotlib. Raises ImportError without it."""
+    async def plot(self, axes: Any = None) -> Any:
+        """Draws `topology` with matplotlib and returns the axes. Raises ImportError without it."""
         from ._topology import plot
 
-        return plot(self._native, axes)
-
-    def live(self) -> LiveView:
-        """A widget that shows topology, members and events while they happen. Raises ImportError without anywidget."""
-        from ._widget import LiveView
-
-        return LiveView(self)
+        return plot(await self.topology(), axes)
 
 
 def _bytes(body: bytes | str) -> bytes:

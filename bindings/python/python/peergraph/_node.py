@@ -186,9 +186,7 @@ class Node:
             IdentityDeletedError, StorageError, ClosedError.
         """
         native = identity._native if identity is not None else None
-        return Group(
-            await self._native.create_group(name, properties, rules, max_record, list(precedence), native)
-        )
+        return Group(await self._native.create_group(name, properties, rules, max_record, list(precedence), native))
 
     async def open_group(self, group: GraphId | str) -> Group:
         """Opens a group that is here. No traffic yet; see `Graph.enter`. One that is open is handed out again.

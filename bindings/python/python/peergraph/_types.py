@@ -127,7 +127,7 @@ class GroupFailure(_Text):
     CANNOT_LISTEN = "cannot_listen"
     NOT_AUTHORIZED = "not_authorized"
     INVITATION_INVALID = "invitation_invalid"
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    WRONG_PASSWORD = "wrong_password"
     THROTTLED = "throttled"
     TIMED_OUT = "timed_out"
 
@@ -158,7 +158,7 @@ class InvitationKind(_Text):
 
     IDENTITY = "identity"
     LINK = "link"
-    PASSWORD = "password"  # noqa: S105
+    PASSWORD = "password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,4 +514,3 @@ Event = Union[  # noqa: UP007
     CaughtUp,
 ]
 """Something an application can be told. `match` on the class."""
-
