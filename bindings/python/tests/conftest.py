@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import pytest_asyncio
-
 import peergraph
+import pytest_asyncio
 
 PATIENCE = 30.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 
 from . import _native
@@ -79,10 +80,9 @@ class DirectConnection:
     ) -> None:
         from ._errors import ClosedError, NotConnectedError
 
-        try:
+        # The other end may have been faster.
+        with suppress(NotConnectedError, ClosedError):
             await self._native.close()
-        except (NotConnectedError, ClosedError):
-            pass  # The other end was faster.
 
     def __repr__(self) -> str:
         return f"<DirectConnection {self.id} to {self.info.node.short}>"

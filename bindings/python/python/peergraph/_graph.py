@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | float | bool | bytes | datetime
 """A value of an attribute, or an item of a list."""
-Attributes: TypeAlias = Mapping[str, "Value | list[Value]"]
+Attributes: TypeAlias = Mapping[str, "Value | Sequence[Value]"]
 """Named values of a record: at most 2 KiB encoded; names of 1 to 40 letters, digits, ``_``, ``-`` and ``.``."""
 Target: TypeAlias = NodeAddr | Ticket | NodeId | PeerId | list[NodeAddr]
 """Whom to reach."""
@@ -396,7 +396,7 @@ class Graph:
     async def topology(self) -> Any:
         """The nodes that are known and this node's links, as a `networkx.Graph`. Keys are node ids as text.
 
-        Nodes have `self`, `peer`, `name` and `attributes`; links have `rtt` (seconds) and `utility`.
+        Nodes have `own` (true for this node), `peer`, `name` and `attributes`; links have `rtt` (seconds) and `utility`.
 
         Raises ImportError without networkx: ``pip install peergraph[jupyter]``.
         """

@@ -120,9 +120,7 @@ class Group(Graph):
         """Gives a member another role, at once. Raises NotAuthorizedError, NotAMemberError, StorageError, ClosedError."""
         await self._native.set_role(peer, str(role))
 
-    async def remove(
-        self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False
-    ) -> None:
+    async def remove(self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False) -> None:
         """Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
 
         Args:

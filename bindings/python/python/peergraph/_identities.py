@@ -95,9 +95,7 @@ class Identities:
     def __init__(self, native: _native.Identities) -> None:
         self._native = native
 
-    async def create(
-        self, name: str | None = None, *, classifier: str | None = None, key: bytes | None = None
-    ) -> Identity:
+    async def create(self, name: str | None = None, *, classifier: str | None = None, key: bytes | None = None) -> Identity:
         """Makes an identity. On return it is on the disk, if the node has one.
 
         Args:

@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 
 def topology(nodes: list[NodeInfo], neighbors: list[ConnectionInfo], members: list[MemberInfo]) -> Any:
-    """This node first; `self`, `peer` and `name` of each; `rtt` in seconds and `utility` of each link of this node."""
+    """This node first; `own`, `peer` and `name` of each; `rtt` in seconds and `utility` of each link of this node."""
     import networkx
 
     names = {member.peer: member.name for member in members}
     made: Any = networkx.Graph()
     for at, node in enumerate(nodes):
         name = names.get(node.peer) or node.peer.short
-        made.add_node(str(node.node), self=at == 0, peer=str(node.peer), name=name, attributes=node.attributes)
+        made.add_node(str(node.node), own=at == 0, peer=str(node.peer), name=name, attributes=node.attributes)
     own = str(nodes[0].node)
     for link in neighbors:
         other = str(link.node)
         if other not in made:
-            made.add_node(other, self=False, peer=str(link.peer), name=link.peer.short, attributes="")
+            made.add_node(other, own=False, peer=str(link.peer), name=link.peer.short, attributes="")
         made.add_edge(own, other, rtt=link.rtt.total_seconds() if link.rtt else None, utility=link.utility)
     return made
 
@@ -33,7 +33,7 @@ def plot(made: Any, axes: Any = None) -> Any:
 
     axes = axes if axes is not None else pyplot.subplots()[1]
     where = networkx.spring_layout(made, seed=1)
-    colors = ["#d95f02" if own else "#7fb3d5" for _, own in made.nodes(data="self")]
+    colors = ["#d95f02" if own else "#7fb3d5" for _, own in made.nodes(data="own")]
     networkx.draw_networkx(made, where, ax=axes, node_color=colors, labels=dict(made.nodes(data="name")), font_size=9)
     times = {ends: f"{rtt * 1000:.1f} ms" for *ends_, rtt in made.edges(data="rtt") if rtt for ends in [tuple(ends_)]}
     networkx.draw_networkx_edge_labels(made, where, edge_labels=times, ax=axes, font_size=8)
