@@ -147,7 +147,9 @@ where
     ensure(py)?;
     match running_loop(py)? {
         Some(running) => asynchronous(py, &running, future, map),
-        None => Ok(map(py, wait(py, future, None)?.expect("without a limit there is a result"))?.into_bound(py)),
+        None => {
+            Ok(map(py, wait(py, future, None)?.expect("without a limit there is a result"))?.into_bound(py))
+        }
     }
 }
 
@@ -196,9 +198,8 @@ where
     });
     let begun = std::time::Instant::now();
     loop {
-        let slice = limit.map_or(SIGNAL_INTERVAL, |limit| {
-            limit.saturating_sub(begun.elapsed()).min(SIGNAL_INTERVAL)
-        });
+        let slice =
+            limit.map_or(SIGNAL_INTERVAL, |limit| limit.saturating_sub(begun.elapsed()).min(SIGNAL_INTERVAL));
         let told;
         (told, result) = py.detach(move || (result.recv_timeout(slice), result));
         match told {

@@ -76,7 +76,8 @@ impl Graph {
         deadline: &Bound<'py, PyAny>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = ConnectOptions { expected_peer: expected_peer.map(|peer| peer.0), deadline: span(deadline)? };
+        let options =
+            ConnectOptions { expected_peer: expected_peer.map(|peer| peer.0), deadline: span(deadline)? };
         let (graph, whom) = (self.graph.clone(), target(whom)?);
         let running = bridge::running_loop(py)?.map(Bound::unbind);
         let connecting = async move {
@@ -95,7 +96,9 @@ impl Graph {
 
     fn open_direct<'py>(&self, py: Python<'py>, whom: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (graph, whom) = (self.graph.clone(), target(whom)?);
-        bridge::call(py, async move { graph.open_direct(whom).await }, |py, direct| object(py, Direct { direct }))
+        bridge::call(py, async move { graph.open_direct(whom).await }, |py, direct| {
+            object(py, Direct { direct })
+        })
     }
 
     fn direct_connection<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
@@ -110,7 +113,13 @@ impl Graph {
         bridge::call(py, async move { graph.disconnect(ConnectionId(id)).await }, |py, ()| Ok(py.None()))
     }
 
-    fn send<'py>(&self, py: Python<'py>, id: u64, data_type: String, data: Vec<u8>) -> PyResult<Bound<'py, PyAny>> {
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        id: u64,
+        data_type: String,
+        data: Vec<u8>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let graph = self.graph.clone();
         bridge::call(py, async move { graph.send(ConnectionId(id), &data_type, data).await }, receipt)
     }

@@ -119,7 +119,8 @@ pub(crate) fn role(text: &str) -> PyResult<Role> {
 /// A class of `peergraph._types`.
 pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static TYPES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let types = TYPES.get_or_try_init(py, || Ok::<_, PyErr>(py.import("peergraph._types")?.into_any().unbind()))?;
+    let types =
+        TYPES.get_or_try_init(py, || Ok::<_, PyErr>(py.import("peergraph._types")?.into_any().unbind()))?;
     types.bind(py).getattr(name)
 }
 

@@ -21,9 +21,8 @@ impl From<Fail> for PyErr {
 /// An exception of a kind.
 pub(crate) fn raised(py: Python<'_>, kind: ErrorKind, message: &str) -> PyResult<PyErr> {
     static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let make = MAKE.get_or_try_init(py, || {
-        Ok::<_, PyErr>(py.import("peergraph._errors")?.getattr("_make")?.unbind())
-    })?;
+    let make = MAKE
+        .get_or_try_init(py, || Ok::<_, PyErr>(py.import("peergraph._errors")?.getattr("_make")?.unbind()))?;
     Ok(PyErr::from_value(make.bind(py).call1((kind.code(), message))?))
 }
 

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use peergraph::events::{
-    ConnectionChange, ConnectionEvent, Cursor, Event, EventFilter, IncomingData as CoreData, Start, SubscribeOptions,
+    ConnectionChange, ConnectionEvent, Cursor, Event, EventFilter, IncomingData as CoreData, Start,
+    SubscribeOptions,
 };
 use pyo3::{
     prelude::*,
@@ -32,7 +33,8 @@ pub(crate) struct IncomingData {
 #[pymethods]
 impl IncomingData {
     #[classattr]
-    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str) {
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str)
+    {
         ("connection", "kind", "node", "peer", "data_type", "data")
     }
 
@@ -82,7 +84,9 @@ impl IncomingData {
 fn convert(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     match event {
         Event::RecordChanged(change) => RecordChanged::make(py, change),
-        Event::IncomingData(data) => Ok(Py::new(py, IncomingData { data, bytes: PyOnceLock::new() })?.into_any()),
+        Event::IncomingData(data) => {
+            Ok(Py::new(py, IncomingData { data, bytes: PyOnceLock::new() })?.into_any())
+        }
         Event::StatusChanged(now) => make(py, "StatusChanged", (status(py, now)?,)),
         Event::PropertyChanged { changed, properties: now } => {
             let changed = PyFrozenSet::new(py, changed)?;
@@ -91,7 +95,9 @@ fn convert(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         Event::DirectConnection(event) => connection(py, "DirectConnectionChanged", event),
         Event::NeighborConnection(event) => connection(py, "NeighborConnectionChanged", event),
         Event::ConnectionRequired(reason) => make(py, "ConnectionRequired", (reason.to_py(py)?,)),
-        Event::NodeChanged { change, node } => make(py, "NodeChanged", (change.to_py(py)?, node_info(py, &node)?)),
+        Event::NodeChanged { change, node } => {
+            make(py, "NodeChanged", (change.to_py(py)?, node_info(py, &node)?))
+        }
         Event::Synchronized(record_type) => {
             make(py, "Synchronized", (record_type.as_ref().map(|record_type| record_type.as_str()),))
         }
@@ -162,7 +168,8 @@ impl Subscription {
     /// seconds is over (`None`).
     fn wait(&self, py: Python<'_>, limit: Option<f64>) -> PyResult<Option<bool>> {
         bridge::ensure(py)?;
-        let limit = limit.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
+        let limit =
+            limit.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
         let stream = self.stream.clone();
         bridge::wait(py, async move { stream.ready().await }, limit)
     }
@@ -178,7 +185,8 @@ impl Subscription {
 }
 
 fn cursor_from(bytes: &[u8]) -> PyResult<Cursor> {
-    let raw = bytes.try_into().map_err(|_| invalid("a cursor has 24 bytes, as an event or a stream gave it"))?;
+    let raw =
+        bytes.try_into().map_err(|_| invalid("a cursor has 24 bytes, as an event or a stream gave it"))?;
     Ok(Cursor::from_bytes(raw))
 }
 
@@ -203,7 +211,9 @@ impl Graph {
             .authors(authors.into_iter().map(|peer| peer.0))
             .data_types(record_types(&data_types)?);
         let start = match (snapshot, after) {
-            (true, Some(_)) => return Err(invalid("a stream begins with a snapshot or after a cursor, not both")),
+            (true, Some(_)) => {
+                return Err(invalid("a stream begins with a snapshot or after a cursor, not both"));
+            }
             (true, None) => Start::Snapshot,
             (false, Some(bytes)) => Start::After(cursor_from(bytes)?),
             (false, None) => Start::Now,

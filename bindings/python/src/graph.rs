@@ -11,7 +11,8 @@ use crate::{
     invitation::Ticket,
     names::Named,
     values::{
-        connection_info, fingerprint, genesis, graph_id, node_addr, node_addr_from, node_info, properties, status,
+        connection_info, fingerprint, genesis, graph_id, node_addr, node_addr_from, node_info, properties,
+        status,
     },
 };
 
@@ -159,7 +160,9 @@ impl Graph {
 
     fn direct_connections<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let graph = self.graph.clone();
-        bridge::call(py, async move { graph.direct_connections().await }, |py, all| list(py, &all, connection_info))
+        bridge::call(py, async move { graph.direct_connections().await }, |py, all| {
+            list(py, &all, connection_info)
+        })
     }
 
     fn contacts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -258,7 +261,11 @@ impl Graph {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("<{} {}>", if self.is_group() { "Group" } else { "Graph" }, graph_id(py, self.graph.id())?))
+        Ok(format!(
+            "<{} {}>",
+            if self.is_group() { "Group" } else { "Graph" },
+            graph_id(py, self.graph.id())?
+        ))
     }
 }
 

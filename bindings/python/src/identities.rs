@@ -61,7 +61,12 @@ impl Identities {
         Ok(Identity { identity: self.identities.get(&name.0).map_err(Fail)? })
     }
 
-    fn import_identity<'py>(&self, py: Python<'py>, text: String, password: String) -> PyResult<Bound<'py, PyAny>> {
+    fn import_identity<'py>(
+        &self,
+        py: Python<'py>,
+        text: String,
+        password: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let (identities, password) = (self.identities.clone(), zeroize::Zeroizing::new(password));
         bridge::call(py, async move { identities.import(&text, &password).await }, handle)
     }

@@ -3,7 +3,8 @@
 use peergraph::{
     EventKind, JoinOutcome, ListenOutcome, OpenOutcome,
     events::{
-        ChangeKind, ChangeOrigin, ConnectionKind, FailureReason, GroupFailure, MemberChange, NodeChange, RequiredReason,
+        ChangeKind, ChangeOrigin, ConnectionKind, FailureReason, GroupFailure, MemberChange, NodeChange,
+        RequiredReason,
     },
 };
 use pyo3::prelude::*;

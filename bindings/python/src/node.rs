@@ -1,8 +1,8 @@
 //! Nodes: starting them, and making, opening and joining graphs and groups.
 
 use peergraph::{
-    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, KeyProtection, NetworkMode, NodeConfig,
-    OpenGraph, SecretKey,
+    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, KeyProtection, NetworkMode,
+    NodeConfig, OpenGraph, SecretKey,
 };
 use pyo3::prelude::*;
 
@@ -49,7 +49,9 @@ fn config(value: &Bound<'_, PyAny>) -> PyResult<NodeConfig> {
     let network = match &*text("network")? {
         "local" => NetworkMode::Local,
         "internet" => NetworkMode::Internet,
-        "custom" => NetworkMode::Custom { relays: field("relays")?.extract()?, lookup: field("lookup")?.extract()? },
+        "custom" => {
+            NetworkMode::Custom { relays: field("relays")?.extract()?, lookup: field("lookup")?.extract()? }
+        }
         other => return Err(invalid(&format!("no network is called {other:?}: local, internet or custom"))),
     };
     let durability = match &*text("durability")? {
@@ -128,7 +130,8 @@ impl Node {
         seed: Option<Vec<u8>>,
         precedence: Vec<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let seed = seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
+        let seed =
+            seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
         let options = CreateGraph {
             properties: named(name, properties)?,
             max_record,
@@ -206,7 +209,12 @@ impl Node {
         bridge::call(py, async move { node.join_group(options).await }, Graph::of_group)
     }
 
-    fn import_membership<'py>(&self, py: Python<'py>, text: String, password: String) -> PyResult<Bound<'py, PyAny>> {
+    fn import_membership<'py>(
+        &self,
+        py: Python<'py>,
+        text: String,
+        password: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let (node, password) = (self.node.clone(), zeroize::Zeroizing::new(password));
         bridge::call(py, async move { node.import_membership(&text, &password).await }, Graph::of_group)
     }

@@ -274,7 +274,10 @@ impl Graph {
         limit: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
         let query = ListQuery {
-            record_type: record_type.map(|name| record_types(&[name])).transpose()?.and_then(|mut types| types.pop()),
+            record_type: record_type
+                .map(|name| record_types(&[name]))
+                .transpose()?
+                .and_then(|mut types| types.pop()),
             creator: creator.map(|peer| peer.0),
             include_deleted,
             include_reserved,

@@ -1,7 +1,8 @@
 //! What the library tells of nodes, members, connections and groups, as Python's data classes.
 
 use peergraph::{
-    ConnectionInfo, Genesis, GraphProperties, GroupRules, NodeAddr, OpenInvitation, RecordType, Role, TypeRule, Who,
+    ConnectionInfo, Genesis, GraphProperties, GroupRules, NodeAddr, OpenInvitation, RecordType, Role,
+    TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
     records::Fingerprint,
 };
@@ -20,10 +21,6 @@ pub(crate) fn role(py: Python<'_>, role: Role) -> PyResult<Py<PyAny>> {
 
 pub(crate) fn maybe_role(py: Python<'_>, given: Option<Role>) -> PyResult<Py<PyAny>> {
     given.map_or_else(|| Ok(py.None()), |given| role(py, given))
-}
-
-pub(crate) fn peer(py: Python<'_>, peer: peergraph::PeerId) -> PyResult<Py<PyAny>> {
-    object(py, PeerId(peer))
 }
 
 pub(crate) fn graph_id(py: Python<'_>, id: peergraph::GraphId) -> PyResult<Py<PyAny>> {
@@ -85,7 +82,8 @@ pub(crate) fn properties_from(value: &Bound<'_, PyAny>) -> PyResult<GraphPropert
 }
 
 pub(crate) fn rules(py: Python<'_>, rules: &GroupRules) -> PyResult<Py<PyAny>> {
-    let GroupRules { creator_name, min_version, max_chain, properties, records_end_with_membership, types } = rules;
+    let GroupRules { creator_name, min_version, max_chain, properties, records_end_with_membership, types } =
+        rules;
     let types = tuple(py, types, |py, rule| {
         let TypeRule { record_type, publish, edit } = rule;
         let edit = match edit {

@@ -21,7 +21,15 @@ async def joined(group: Group, node: Node, name: str = "Ben", role: str = "membe
 async def test_e10_records_are_published_changed_found_and_deleted(node: Node) -> None:
     graph = await node.create_graph("notes")
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    attributes: dict[str, Any] = {"s": "ä", "i": -(2**63), "f": 1.5, "b": True, "t": now, "x": b"\0\xff", "l": [1, "two", 3.0]}
+    attributes: dict[str, Any] = {
+        "s": "ä",
+        "i": -(2**63),
+        "f": 1.5,
+        "b": True,
+        "t": now,
+        "x": b"\0\xff",
+        "l": [1, "two", 3.0],
+    }
     note = await graph.publish("note", "milk", attributes=attributes, expires=now + timedelta(days=1))
     assert (note.text, note.body, note.version, note.record_type) == ("milk", b"milk", 1, "note")
     assert note.attributes == attributes
