@@ -7,7 +7,7 @@ BENCH ?=
 # Capabilities of tests/conformance.txt that must have a test.
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E22,E24,I1-I12,M1-M31,X1-X4
 
-.PHONY: demo test bench conformance check lint docs fuzz
+.PHONY: demo test bench conformance check lint docs fuzz python
 
 demo:
 	$(CARGO) run --release --locked --quiet -p peergraph-examples --bin demo
@@ -41,6 +41,10 @@ fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do \
 		(cd core && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_funcs=0 -verbosity=0 -print_final_stats=1); \
 	done
+
+# The Python package: built into .venv, checked and tested.
+python:
+	bindings/python/check.sh
 
 conformance:
 	@$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
