@@ -114,12 +114,14 @@ impl Graph {
         presence_lifetime: Option<&Bound<'py, PyAny>>,
         presence_max: Option<Option<u32>>,
         everybody: bool,
+        defer_expiration: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let update = PropertiesUpdate {
             name,
             comment,
             presence_lifetime: maybe_span(presence_lifetime)?,
             presence_max: if everybody { Some(None) } else { presence_max.flatten().map(Some) },
+            defer_expiration,
         };
         let graph = self.graph.clone();
         let map = |py: Python<'_>, now: GraphProperties| properties(py, &now);

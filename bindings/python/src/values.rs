@@ -68,8 +68,8 @@ pub(crate) fn connection_info(py: Python<'_>, info: &ConnectionInfo) -> PyResult
 }
 
 pub(crate) fn properties(py: Python<'_>, properties: &GraphProperties) -> PyResult<Py<PyAny>> {
-    let GraphProperties { name, comment, presence_lifetime, presence_max } = properties;
-    make(py, "GraphProperties", (name, comment, *presence_lifetime, *presence_max))
+    let GraphProperties { name, comment, presence_lifetime, presence_max, defer_expiration } = properties;
+    make(py, "GraphProperties", (name, comment, *presence_lifetime, *presence_max, *defer_expiration))
 }
 
 pub(crate) fn properties_from(value: &Bound<'_, PyAny>) -> PyResult<GraphProperties> {
@@ -78,12 +78,20 @@ pub(crate) fn properties_from(value: &Bound<'_, PyAny>) -> PyResult<GraphPropert
         comment: value.getattr("comment")?.extract()?,
         presence_lifetime: span(&value.getattr("presence_lifetime")?)?,
         presence_max: value.getattr("presence_max")?.extract()?,
+        defer_expiration: value.getattr("defer_expiration")?.extract()?,
     })
 }
 
 pub(crate) fn rules(py: Python<'_>, rules: &GroupRules) -> PyResult<Py<PyAny>> {
-    let GroupRules { creator_name, min_version, max_chain, properties, records_end_with_membership, types } =
-        rules;
+    let GroupRules {
+        creator_name,
+        min_version,
+        max_chain,
+        properties,
+        records_end_with_membership,
+        encrypted_bodies,
+        types,
+    } = rules;
     let types = tuple(py, types, |py, rule| {
         let TypeRule { record_type, publish, edit } = rule;
         let edit = match edit {
@@ -93,8 +101,8 @@ pub(crate) fn rules(py: Python<'_>, rules: &GroupRules) -> PyResult<Py<PyAny>> {
         make(py, "TypeRule", (record_type.as_str(), role(py, *publish)?, edit))
     })?;
     let properties = role(py, *properties)?;
-    let fields = (creator_name, *min_version, *max_chain, properties, *records_end_with_membership, types);
-    make(py, "GroupRules", fields)
+    let (ends, encrypted) = (*records_end_with_membership, *encrypted_bodies);
+    make(py, "GroupRules", (creator_name, *min_version, *max_chain, properties, ends, encrypted, types))
 }
 
 pub(crate) fn rules_from(value: &Bound<'_, PyAny>) -> PyResult<GroupRules> {
@@ -115,6 +123,7 @@ pub(crate) fn rules_from(value: &Bound<'_, PyAny>) -> PyResult<GroupRules> {
         max_chain: value.getattr("max_chain")?.extract()?,
         properties: convert::role(&text(value, "properties")?)?,
         records_end_with_membership: value.getattr("records_end_with_membership")?.extract()?,
+        encrypted_bodies: value.getattr("encrypted_bodies")?.extract()?,
         types,
     })
 }

@@ -317,6 +317,7 @@ class Graph:
         presence_lifetime: timedelta | None = None,
         presence_max: int | None = None,
         presence_of_all: bool = False,
+        defer_expiration: bool | None = None,
     ) -> GraphProperties:
         """Changes properties, for all nodes; what is None stays. Returns the new ones.
 
@@ -326,12 +327,15 @@ class Graph:
             presence_lifetime: at least 5 minutes.
             presence_max: about how many nodes publish their presence.
             presence_of_all: True: all of them do.
+            defer_expiration: whether nothing expires on a node while it has no neighbor.
 
         Raises:
             TooLargeError, InvalidArgumentError: one is out of bounds.
             NotAuthorizedError, NeverSynchronizedError, StorageError, ClosedError.
         """
-        return await self._native.set_properties(name, comment, presence_lifetime, presence_max, presence_of_all)
+        return await self._native.set_properties(
+            name, comment, presence_lifetime, presence_max, presence_of_all, defer_expiration
+        )
 
     async def peer_time(self) -> datetime:
         """The clock this graph agrees on, now (UTC). Raises ClosedError."""

@@ -303,6 +303,8 @@ class GraphProperties:
     """How long a presence record lives unless refreshed; at least 5 minutes."""
     presence_max: int | None = None
     """How many nodes publish their presence; None: all."""
+    defer_expiration: bool = False
+    """True if nothing expires on a node while it has no neighbor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +332,8 @@ class GroupRules:
     """The least role that changes the properties."""
     records_end_with_membership: bool = False
     """True if a record must end with its author's membership."""
+    encrypted_bodies: bool = False
+    """True if bodies are encrypted, with a new key whenever somebody is removed."""
     types: tuple[TypeRule, ...] = ()
     """The types with rules of their own, at most 256. All others: members publish, authors edit."""
 
