@@ -63,6 +63,7 @@ scenarios! {
     a_membership_is_renewed
     a_device_is_taken_back
     chains_end_where_the_rules_say
+    nobody_is_a_member_by_a_grant_of_their_own
     node_in_memory_keeps_nothing
     node_on_disk_is_the_same_again
     a_directory_has_one_node
