@@ -52,6 +52,7 @@ scenarios! {
     two_handles_of_one_group
     a_group_that_cannot_be_entered_says_why
     encrypted_bodies_are_read_by_members
+    one_node_joins_as_two
     readers_only_read
     members_edit_their_own
     inviters_let_in_up_to_their_own_role
@@ -64,6 +65,7 @@ scenarios! {
     a_device_is_taken_back
     chains_end_where_the_rules_say
     nobody_is_a_member_by_a_grant_of_their_own
+    properties_are_for_the_role_that_the_rules_name
     node_in_memory_keeps_nothing
     node_on_disk_is_the_same_again
     a_directory_has_one_node
