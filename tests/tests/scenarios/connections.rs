@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl World {
-    pub async fn use_connections(&self, step: &Step) -> Told {
+    pub(crate) async fn use_connections(&self, step: &Step) -> Told {
         let at = usize::from(matches!(step.verb.as_str(), "connect" | "direct"));
         let graph = self.graph(&step.names[at])?;
         let id = || step.read("connection").map(|id| peergraph::ConnectionId(id.unwrap_or_default()));

@@ -17,7 +17,7 @@ use crate::{
 const NOTHING: fn() -> Told = || Ok(Facts::new());
 
 impl World {
-    pub async fn step_of_groups(&mut self, step: &Step) -> Option<Told> {
+    pub(crate) async fn step_of_groups(&mut self, step: &Step) -> Option<Told> {
         Some(match step.verb.as_str() {
             "group" => self.create_group(step).await,
             "open-group" | "join-group" | "import-membership" => self.get_group(step).await,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl World {
-    pub async fn step_of_records(&mut self, step: &Step) -> Option<Told> {
+    pub(crate) async fn step_of_records(&mut self, step: &Step) -> Option<Told> {
         Some(match step.verb.as_str() {
             "publish" | "update" | "get" => self.one_record(step).await,
             "delete" => self.delete(step).await,
@@ -74,7 +74,7 @@ impl World {
         facts!(count = all.len(), texts = joined(all.iter().map(text)), pages = count)
     }
 
-    pub async fn step_of_events(&mut self, step: &Step) -> Option<Told> {
+    pub(crate) async fn step_of_events(&mut self, step: &Step) -> Option<Told> {
         let name = step.names[0].as_str();
         Some(match step.verb.as_str() {
             "events" => self.subscribe(step),

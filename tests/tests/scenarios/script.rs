@@ -10,11 +10,11 @@ use peergraph::Error;
 use crate::world::World;
 
 /// What a step tells, by name.
-pub type Facts = BTreeMap<String, String>;
+pub(crate) type Facts = BTreeMap<String, String>;
 
 /// Why a step did not go well.
 #[derive(Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The library refused.
     Core(Error),
     /// The script is wrong, or what it wants is not offered.
@@ -28,17 +28,17 @@ impl<E: Into<Error>> From<E> for Fault {
 }
 
 /// A fault of the script.
-pub fn wrong<T>(message: impl Into<String>) -> Result<T, Fault> {
+pub(crate) fn wrong<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Script(message.into()))
 }
 
 /// The words of one step, with all references resolved.
 #[derive(Clone, Debug, Default)]
-pub struct Step {
-    pub line: usize,
-    pub verb: String,
-    pub names: Vec<String>,
-    pub keys: BTreeMap<String, String>,
+pub(crate) struct Step {
+    pub(crate) line: usize,
+    pub(crate) verb: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) keys: BTreeMap<String, String>,
     facts: BTreeMap<String, String>,
     error: Option<String>,
     until: bool,
@@ -47,17 +47,17 @@ pub struct Step {
 
 impl Step {
     /// A value that may be left out.
-    pub fn opt(&self, key: &str) -> Option<&str> {
+    pub(crate) fn opt(&self, key: &str) -> Option<&str> {
         self.keys.get(key).map(String::as_str)
     }
 
     /// A value that must be there.
-    pub fn need(&self, key: &str) -> Result<&str, Fault> {
+    pub(crate) fn need(&self, key: &str) -> Result<&str, Fault> {
         self.opt(key).map_or_else(|| wrong(format!("{} needs {key}=", self.verb)), Ok)
     }
 
     /// A value that may be left out, read as a number, a boolean, ...
-    pub fn read<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, Fault> {
+    pub(crate) fn read<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, Fault> {
         match self.opt(key) {
             None => Ok(None),
             Some(text) => match text.parse() {
@@ -68,21 +68,21 @@ impl Step {
     }
 
     /// The values of all keys that begin so, with the rest of the key.
-    pub fn starting<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(crate) fn starting<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.keys.iter().filter_map(move |(key, value)| Some((key.strip_prefix(start)?, value.as_str())))
     }
 }
 
 /// What one verb takes.
-pub struct Verb {
-    pub name: &'static str,
-    pub keys: Vec<&'static str>,
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    pub(crate) keys: Vec<&'static str>,
     names: usize,
     facts: Vec<&'static str>,
 }
 
 /// The verbs of `verbs.txt`.
-pub fn verbs(text: &'static str) -> Vec<Verb> {
+pub(crate) fn verbs(text: &'static str) -> Vec<Verb> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let verb = |line: &'static str| {
         let (takes, tells) = line.split_once(" -> ").unwrap_or((line, ""));
@@ -100,20 +100,20 @@ fn listed(known: &[&str], word: &str) -> bool {
 
 /// One scenario of a file.
 #[derive(Clone, Debug)]
-pub struct Scenario {
-    pub name: String,
+pub(crate) struct Scenario {
+    pub(crate) name: String,
     steps: Vec<Step>,
 }
 
 impl Scenario {
     /// The verbs in it, each with its keys.
-    pub fn words(&self) -> Vec<(String, BTreeSet<String>)> {
+    pub(crate) fn words(&self) -> Vec<(String, BTreeSet<String>)> {
         self.steps.iter().map(|step| (step.verb.clone(), step.keys.keys().cloned().collect())).collect()
     }
 }
 
 /// The scenarios of a file.
-pub fn parse(text: &str, verbs: &[Verb]) -> Result<Vec<Scenario>, String> {
+pub(crate) fn parse(text: &str, verbs: &[Verb]) -> Result<Vec<Scenario>, String> {
     let mut all: Vec<Scenario> = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let at = at + 1;
@@ -186,7 +186,7 @@ fn meant(word: &str, known: &Facts) -> Result<String, Fault> {
 }
 
 /// Runs a scenario to its end, or to the first step that does not do what it should.
-pub async fn run(scenario: &Scenario, patience: Duration) -> Result<(), String> {
+pub(crate) async fn run(scenario: &Scenario, patience: Duration) -> Result<(), String> {
     let mut world = World::new(patience);
     let mut known = Facts::new();
     for step in &scenario.steps {

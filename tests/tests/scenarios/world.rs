@@ -15,8 +15,8 @@ use peergraph::{
 use crate::script::{Fault, Facts, Step, wrong};
 
 /// Everything that the steps of one scenario made.
-pub struct World {
-    pub patience: Duration,
+pub(crate) struct World {
+    pub(crate) patience: Duration,
     dir: tempfile::TempDir,
     nodes: HashMap<String, Node>,
     graphs: HashMap<String, Graph>,
@@ -25,7 +25,7 @@ pub struct World {
     identities: HashMap<String, Identity>,
 }
 
-pub type Told = Result<Facts, Fault>;
+pub(crate) type Told = Result<Facts, Fault>;
 
 /// Facts from pairs.
 #[macro_export]
@@ -36,24 +36,24 @@ macro_rules! facts {
 }
 
 /// Several in one word.
-pub fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// The same, in alphabetical order.
-pub fn sorted<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn sorted<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     items.sort();
     items.join(",")
 }
 
 /// `none`, or what there is.
-pub fn or_none<T: ToString>(value: Option<T>) -> String {
+pub(crate) fn or_none<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 
 /// A variant as the other languages name it: `TimedOut` is `timed_out`.
-pub fn snake(variant: impl std::fmt::Debug) -> String {
+pub(crate) fn snake(variant: impl std::fmt::Debug) -> String {
     let mut text = String::new();
     for (at, c) in format!("{variant:?}").char_indices() {
         if c.is_uppercase() && at > 0 {
@@ -64,7 +64,7 @@ pub fn snake(variant: impl std::fmt::Debug) -> String {
     text
 }
 
-pub fn seconds(text: &str) -> Result<Duration, Fault> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, Fault> {
     match text.parse().map(Duration::try_from_secs_f64) {
         Ok(Ok(duration)) => Ok(duration),
         _ => wrong(format!("{text} is no number of seconds")),
@@ -72,7 +72,7 @@ pub fn seconds(text: &str) -> Result<Duration, Fault> {
 }
 
 impl World {
-    pub fn new(patience: Duration) -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self {
             patience,
             dir: tempfile::tempdir().expect("a folder"),
@@ -85,41 +85,41 @@ impl World {
     }
 
     /// Shuts down what is left.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         for node in self.nodes.values() {
             node.shutdown().await;
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn node(&self, name: &str) -> Result<&Node, Fault> {
+    pub(crate) fn node(&self, name: &str) -> Result<&Node, Fault> {
         self.nodes.get(name).map_or_else(|| wrong(format!("no node is called {name}")), Ok)
     }
 
-    pub fn graph(&self, name: &str) -> Result<&Graph, Fault> {
+    pub(crate) fn graph(&self, name: &str) -> Result<&Graph, Fault> {
         self.graphs.get(name).map_or_else(|| wrong(format!("no graph is called {name}")), Ok)
     }
 
-    pub fn group(&self, name: &str) -> Result<&Group, Fault> {
+    pub(crate) fn group(&self, name: &str) -> Result<&Group, Fault> {
         self.groups.get(name).map_or_else(|| wrong(format!("no group is called {name}")), Ok)
     }
 
-    pub fn stream(&self, name: &str) -> Result<&EventStream, Fault> {
+    pub(crate) fn stream(&self, name: &str) -> Result<&EventStream, Fault> {
         self.streams.get(name).map_or_else(|| wrong(format!("no stream is called {name}")), Ok)
     }
 
-    pub fn identity(&self, name: &str) -> Result<&Identity, Fault> {
+    pub(crate) fn identity(&self, name: &str) -> Result<&Identity, Fault> {
         self.identities.get(name).map_or_else(|| wrong(format!("no identity is called {name}")), Ok)
     }
 
-    pub fn add_stream(&mut self, name: &str, stream: EventStream) {
+    pub(crate) fn add_stream(&mut self, name: &str, stream: EventStream) {
         self.streams.insert(name.to_owned(), stream);
     }
 
-    pub fn add_group(&mut self, name: &str, group: Group) -> Told {
+    pub(crate) fn add_group(&mut self, name: &str, group: Group) -> Told {
         let (id, outcome) = (group.id(), snake(group.join_outcome()));
         self.graphs.insert(name.to_owned(), group.graph().clone());
         self.groups.insert(name.to_owned(), group);
@@ -143,7 +143,7 @@ impl World {
     }
 
     /// One step, whatever it is about.
-    pub async fn step(&mut self, step: &Step) -> Told {
+    pub(crate) async fn step(&mut self, step: &Step) -> Told {
         if let Some(told) = self.step_of_nodes(step).await {
             return told;
         }
@@ -389,12 +389,12 @@ impl World {
     }
 }
 
-pub fn types(list: Option<&str>) -> Result<Vec<RecordType>, Fault> {
+pub(crate) fn types(list: Option<&str>) -> Result<Vec<RecordType>, Fault> {
     Ok(list.map_or_else(|| Ok(Vec::new()), |list| list.split(',').map(RecordType::new).collect())?)
 }
 
 /// The properties of a graph.
-pub fn properties(now: &GraphProperties) -> Facts {
+pub(crate) fn properties(now: &GraphProperties) -> Facts {
     let told: Told = facts!(
         name = now.name,
         comment = now.comment,
