@@ -151,7 +151,7 @@ async def test_e12_e13_e22_data_goes_over_direct_connections_in_order(node: Node
     assert (down.change, down.reason) == ("disconnected", "closed_by_peer")
 
 
-async def test_e17_groups_invite_rename_and_remove(node: Node, other: Node) -> None:
+async def test_groups_invite_promote_and_remove(node: Node, other: Node) -> None:
     group = await node.create_group("club", rules=peergraph.GroupRules(types=(peergraph.TypeRule("news", "admin"),)))
     assert (await group.rules()).types == (peergraph.TypeRule("news", peergraph.Role.ADMIN, "author"),)
     events = group.events("member_changed")
@@ -192,7 +192,7 @@ async def test_e17_groups_invite_rename_and_remove(node: Node, other: Node) -> N
     assert len(await group.credentials()) >= 3
 
 
-async def test_e18_wrong_passwords_and_invitations_are_refused(node: Node, other: Node) -> None:
+async def test_m7_wrong_passwords_and_invitations_are_refused(node: Node, other: Node) -> None:
     group = await node.create_group("secret")
     by_password = await group.set_password("open sesame")
     assert by_password.kind == "password"
@@ -215,7 +215,7 @@ async def test_e18_wrong_passwords_and_invitations_are_refused(node: Node, other
             await third.join_group(personal)
 
 
-async def test_e2_identities_are_made_moved_and_deleted(node: Node, other: Node) -> None:
+async def test_i10_i12_identities_sign_are_moved_and_deleted(node: Node, other: Node) -> None:
     ann = await node.identities.create("Ann", classifier="work")
     assert (ann.name, ann.peer_name.classifier, ann.peer_name.peer) == ("Ann", "work", ann.peer_id)
     assert ann.peer_id.verify(b"text", ann.sign(b"text"))

@@ -36,7 +36,7 @@ fn arguments(signature: &str) -> Vec<String> {
             ')' | '>' | ']' => depth -= 1,
             ',' if depth == 0 => at_name = true,
             ':' if depth == 0 && at_name => {
-                names.push(std::mem::take(&mut name).trim().trim_start_matches("mut ").to_owned());
+                names.push(std::mem::take(&mut name).trim().trim_start_matches("mut ").replace(", ", "+"));
                 at_name = false;
             }
             _ if at_name => name.push(c),
