@@ -54,6 +54,7 @@ async fn g10_g15_e11_connect_returns_at_once_and_has_one_outcome_as_event_and_re
         matches!(event.change, ConnectionChange::Failed { reason: FailureReason::Unreachable }),
         "{event:?}"
     );
+    assert_eq!(event.node, Some(NodeId::from_bytes([7; 32])), "whom it was to reach");
     tokio::time::timeout(Duration::from_millis(300), events.next()).await.expect_err("one outcome only");
     first.shutdown().await;
     second.shutdown().await;

@@ -18,7 +18,7 @@ for file in sorted(FOLDER.glob("*.scenario")):
 
 
 @pytest.mark.parametrize("name", ALL)
-async def test_scenario(name: str, tmp_path: Path) -> None:
+async def test_e23_scenario(name: str, tmp_path: Path) -> None:
     await play(ALL[name], tmp_path, PATIENCE)
 
 

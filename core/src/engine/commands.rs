@@ -20,9 +20,11 @@ impl Engine {
             Purpose::Direct => ConnectionKind::Direct,
             _ => ConnectionKind::Neighbor,
         };
+        // Of several, none is the one that failed.
+        let only = if let [only] = targets.as_slice() { Some(only.node) } else { None };
         let id = self.overlay.connect(now, targets, options);
         if options_purpose != Purpose::Join {
-            self.connecting.insert(id, kind);
+            self.connecting.insert(id, (kind, only));
         }
         self.pump(now);
         id
@@ -215,16 +217,16 @@ impl Engine {
         connect: ConnectId,
         result: Result<NeighborInfo, ConnectFailure>,
     ) {
-        let kind = self.connecting.remove(&connect);
-        if let (Some(kind), Err(failure)) = (kind, &result) {
+        let asked = self.connecting.remove(&connect);
+        if let (Some((kind, node)), Err(failure)) = (asked, &result) {
             let change = ConnectionChange::Failed { reason: failure.reason() };
-            self.publish_connection(kind, ConnectionId(connect.0), None, None, change);
+            self.publish_connection(kind, ConnectionId(connect.0), node, None, change);
         }
         self.notices.push_back(Notice::Connect { connect, result });
     }
 
     pub(super) fn publish_referred(&self, connect: ConnectId, hop: u32, next: NodeId) {
-        let kind = self.connecting.get(&connect).copied().unwrap_or(ConnectionKind::Neighbor);
+        let kind = self.connecting.get(&connect).map_or(ConnectionKind::Neighbor, |(kind, _)| *kind);
         let change = ConnectionChange::Referred { hop, next };
         self.publish_connection(kind, ConnectionId(connect.0), Some(next), None, change);
     }

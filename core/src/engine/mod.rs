@@ -159,7 +159,8 @@ pub struct Engine {
     away: away::Away,
     /// Reconciliations that ended since the last commit.
     syncs_done: Vec<SyncDone>,
-    connecting: BTreeMap<ConnectId, ConnectionKind>,
+    /// What was asked for, and of which node if it was one alone.
+    connecting: BTreeMap<ConnectId, (ConnectionKind, Option<NodeId>)>,
     outputs: VecDeque<Output>,
     notices: VecDeque<Notice>,
     status: Status,

@@ -217,7 +217,7 @@ pub struct ConnectionEvent {
     pub change: ConnectionChange,
     /// Which connection; in a failed attempt, the attempt.
     pub connection: ConnectionId,
-    /// The node at the other end, as far as it is known.
+    /// The node at the other end, as far as it is known; in a failed attempt, the node asked for, if it was one alone.
     pub node: Option<NodeId>,
     /// Its identity, as far as it is known.
     pub peer: Option<PeerId>,

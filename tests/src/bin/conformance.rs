@@ -1,4 +1,4 @@
-//! Prints, item by item, which capabilities have a test that bears their number.
+//! Prints, item by item, which capabilities have a test that bears their number, and in which languages.
 //!
 //! Usage: `conformance [--missing] [--require G1,R2-R4,...]`; with `--require`, fails if one of those has none.
 
@@ -20,7 +20,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
             if !matches!(&*name, "target" | "node_modules" | ".git" | ".venv" | "build") {
                 sources(&path, found);
             }
-        } else if [".rs", ".py", ".ts", ".mjs", ".js", ".kt", ".swift"].iter().any(|e| name.ends_with(e)) {
+        } else if language(&name).is_some() {
             found.push(path);
         }
     }
@@ -37,6 +37,19 @@ fn numbers(name: &str) -> Vec<String> {
             number.then(|| format!("{}{digits}", letter.to_ascii_uppercase()))
         })
         .collect()
+}
+
+/// The language of a file, by how its name ends.
+fn language(name: &str) -> Option<&'static str> {
+    let (_, end) = name.rsplit_once('.')?;
+    Some(match end {
+        "rs" => "rust",
+        "py" => "python",
+        "ts" | "mjs" | "js" => "node",
+        "kt" => "kotlin",
+        "swift" => "swift",
+        _ => return None,
+    })
 }
 
 /// Test functions of any of the languages in one file.
@@ -89,12 +102,13 @@ fn main() -> ExitCode {
     let list = fs::read_to_string(format!("{ROOT}/tests/conformance.txt")).expect("the list of capabilities");
     let mut files = Vec::new();
     sources(Path::new(ROOT), &mut files);
-    let mut proofs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut proofs: BTreeMap<String, Vec<(&'static str, String)>> = BTreeMap::new();
     for path in files {
         let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Some(language) = language(&path.to_string_lossy()) else { continue };
         for name in tests_in(&text) {
             for number in numbers(&name) {
-                proofs.entry(number).or_default().push(name.clone());
+                proofs.entry(number).or_default().push((language, name.clone()));
             }
         }
     }
@@ -103,16 +117,30 @@ fn main() -> ExitCode {
         let (item, text) = line.split_once(' ').expect("number and text");
         total += 1;
         match proofs.get(item) {
-            Some(names) => {
+            Some(tests) => {
                 proven += 1;
                 if !only_missing {
-                    println!("{item:<4} yes  {} {}", names[0], more(names.len()));
+                    let languages: BTreeSet<&str> = tests.iter().map(|(language, _)| *language).collect();
+                    let languages = languages.into_iter().collect::<Vec<_>>().join(", ");
+                    let (_, first) =
+                        tests.iter().max_by_key(|(language, _)| *language == "rust").expect("one at least");
+                    println!("{item:<4} yes  {languages:<14} {first} {}", more(tests.len()));
                 }
             }
             None => println!("{item:<4} -    {text}"),
         }
     }
     println!("{proven} of {total} capabilities have a test that bears their number");
+    for language in ["rust", "python", "node", "kotlin", "swift"] {
+        let here = |tests: &&Vec<(&str, String)>| tests.iter().any(|(of, _)| *of == language);
+        let (count, alone) = (
+            proofs.values().filter(here).count(),
+            proofs.values().filter(here).filter(|tests| tests.iter().all(|(of, _)| *of == language)).count(),
+        );
+        if count > 0 {
+            println!("  {count:>3} in {language}, {alone} of them nowhere else");
+        }
+    }
     let missing: Vec<String> = required
         .map(|list| expand(list).into_iter().filter(|item| !proofs.contains_key(item)).collect())
         .unwrap_or_default();

@@ -6,7 +6,7 @@ use peergraph::{ConnectOptions, ConnectionInfo, NodeAddr, NodeId, PeerId, Target
 
 use crate::{
     facts,
-    script::{Fault, Facts, Step, wrong},
+    script::{Facts, Fault, Step, wrong},
     world::{Told, World, or_none, seconds, snake, sorted},
 };
 
@@ -56,12 +56,8 @@ fn target(step: &Step) -> Result<Target, Fault> {
 }
 
 fn connection(info: &ConnectionInfo) -> Facts {
-    let told: Told = facts!(
-        connection = info.connection,
-        link = snake(info.kind),
-        node = info.node,
-        peer = info.peer,
-    );
+    let told: Told =
+        facts!(connection = info.connection, link = snake(info.kind), node = info.node, peer = info.peer,);
     told.unwrap_or_default()
 }
 

@@ -10,7 +10,7 @@ use peergraph::{
 
 use crate::{
     facts,
-    script::{Fault, Facts, Step, wrong},
+    script::{Facts, Fault, Step, wrong},
     world::{Told, World, or_none, seconds, sorted},
 };
 
@@ -24,7 +24,9 @@ impl World {
             "rules" | "role" | "members" | "member" | "credentials" | "invitations" => {
                 self.look_at_group(step).await
             }
-            "link" | "invite" | "password" | "clear-password" | "revoke-invitation" => self.invite(step).await,
+            "link" | "invite" | "password" | "clear-password" | "revoke-invitation" => {
+                self.invite(step).await
+            }
             "invitation" => self.read_invitation(step),
             "renew" | "set-role" | "remove" | "revoke-device" | "leave" => self.change_members(step).await,
             "export-database" | "import-database" | "export-membership" => self.files(step).await,
@@ -142,7 +144,8 @@ impl World {
                 Ok(told(&group.invite_link(options).await?))
             }
             "invite" => {
-                let options = InviteMember { role, lifetime: lifetime(step, InviteMember::default().lifetime)? };
+                let options =
+                    InviteMember { role, lifetime: lifetime(step, InviteMember::default().lifetime)? };
                 let invitation = match step.opt("whom") {
                     Some(text) => group.invite(&text.parse::<IdentityDescription>()?, options).await?,
                     None => {

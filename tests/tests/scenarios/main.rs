@@ -106,7 +106,10 @@ async fn what_is_wrong_with_a_script_fails() {
         ("status a -> listening=false error=Closed", "who fails tells none"),
         ("events s a\nnext s", "no event in time"),
         ("events s a\npublish r a type=t\nnext s -> kind=node_changed", "expected kind=node_changed"),
-        ("events s a\npublish r a type=t\nclose-events s\nfind s -> kind=record_changed", "told {\"kind\": \"end\"}"),
+        (
+            "events s a\npublish r a type=t\nclose-events s\nfind s -> kind=record_changed",
+            "told {\"kind\": \"end\"}",
+        ),
         ("repeat many listen a", "repeat needs a number"),
         ("listen -> outcome=started a", "stands in no place"),
     ] {

@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use peergraph::{
-    Attributes, EventFilter, EventKind, EventStream, ListQuery, Record, RecordDraft, RecordType, RecordUpdate,
-    Timestamp, Value,
+    Attributes, EventFilter, EventKind, EventStream, ListQuery, Record, RecordDraft, RecordType,
+    RecordUpdate, Timestamp, Value,
     events::{ConnectionChange, ConnectionEvent, Cursor, Event, Start, SubscribeOptions},
 };
 
 use crate::{
     facts,
-    script::{Fault, Facts, Step, wrong},
+    script::{Facts, Fault, Step, wrong},
     world::{Told, World, joined, or_none, properties, snake, sorted, types},
 };
 
@@ -28,9 +28,9 @@ impl World {
     async fn one_record(&self, step: &Step) -> Told {
         let graph = self.graph(&step.names[1])?;
         let (given, body) = (attributes(step)?, step.opt("body").map(|text| Bytes::from(text.to_owned())));
-        let expires = step.read::<i64>("expires")?.map(|after| {
-            Timestamp::from(std::time::SystemTime::now()).offset_by(after.saturating_mul(1000))
-        });
+        let expires = step
+            .read::<i64>("expires")?
+            .map(|after| Timestamp::from(std::time::SystemTime::now()).offset_by(after.saturating_mul(1000)));
         match step.verb.as_str() {
             "publish" => {
                 let mut draft = RecordDraft::new(step.need("type")?, body.unwrap_or_default())?;
@@ -195,11 +195,8 @@ fn text(record: &Record) -> String {
 }
 
 fn record(record: &Record) -> Facts {
-    let mut told: Facts = record
-        .attributes
-        .iter()
-        .map(|(name, value)| (format!("attribute.{name}"), shown(value)))
-        .collect();
+    let mut told: Facts =
+        record.attributes.iter().map(|(name, value)| (format!("attribute.{name}"), shown(value))).collect();
     let facts: Told = facts!(
         id = record.id,
         version = record.version,
@@ -271,15 +268,10 @@ fn event(event: &Event) -> Facts {
             Ok(told)
         }
         Event::ConnectionRequired(reason) => facts!(reason = snake(reason)),
-        Event::NodeChanged { change, node } => facts!(
-            change = snake(change),
-            node = node.node,
-            peer = node.peer,
-            attributes = node.attributes,
-        ),
-        Event::Synchronized(record_type) => {
-            Ok(Facts::from([("type".into(), or_none(record_type.as_ref()))]))
+        Event::NodeChanged { change, node } => {
+            facts!(change = snake(change), node = node.node, peer = node.peer, attributes = node.attributes,)
         }
+        Event::Synchronized(record_type) => Ok(Facts::from([("type".into(), or_none(record_type.as_ref()))])),
         Event::MemberChanged { change, member } => facts!(
             change = snake(change),
             peer = member.peer,

@@ -222,7 +222,9 @@ async fn once_or_until(world: &mut World, step: &Step, patience: Duration) -> Re
         let outcome = outcome.map_err(|_| format!("{} does not come to an end", step.verb))?;
         let judged = judge(step, outcome);
         match judged {
-            Err(Judged::Failed(what)) if !again || tokio::time::Instant::now() > deadline => return Err(what),
+            Err(Judged::Failed(what)) if !again || tokio::time::Instant::now() > deadline => {
+                return Err(what);
+            }
             Err(Judged::Wrong(what)) => return Err(what),
             Err(Judged::Failed(_)) if step.until => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(Judged::Failed(_)) => {}

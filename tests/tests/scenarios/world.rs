@@ -1,18 +1,14 @@
 //! What a scenario has: nodes, graphs, streams, identities. And the verbs for nodes, identities and graphs.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use peergraph::{
-    CreateGraph, CreateIdentity, EventStream, Graph, GraphProperties, GraphRef, Group, Identity, KeyProtection,
-    Node, NodeConfig, OpenGraph, OpenOutcome, PeerId, PeerName, PropertiesUpdate, RecordType, Ticket,
-    events::NodeInfo,
+    CreateGraph, CreateIdentity, EventStream, Graph, GraphProperties, GraphRef, Group, Identity,
+    KeyProtection, Node, NodeConfig, OpenGraph, OpenOutcome, PeerId, PeerName, PropertiesUpdate, RecordType,
+    Ticket, events::NodeInfo,
 };
 
-use crate::script::{Fault, Facts, Step, wrong};
+use crate::script::{Facts, Fault, Step, wrong};
 
 /// Everything that the steps of one scenario made.
 pub(crate) struct World {
@@ -137,7 +133,8 @@ impl World {
     }
 
     fn add_identity(&mut self, name: &str, identity: Identity) -> Told {
-        let facts = facts!(peer = identity.peer_id(), peer_name = identity.peer_name(), name = identity.name());
+        let facts =
+            facts!(peer = identity.peer_id(), peer_name = identity.peer_name(), name = identity.name());
         self.identities.insert(name.to_owned(), identity);
         facts
     }
@@ -194,7 +191,8 @@ impl World {
         }
         config.encrypt_database = step.read("encrypt")?.unwrap_or(false);
         if let Some(version) = step.opt("version") {
-            let Some((Ok(major), Ok(minor))) = version.split_once('.').map(|(a, b)| (a.parse(), b.parse())) else {
+            let Some((Ok(major), Ok(minor))) = version.split_once('.').map(|(a, b)| (a.parse(), b.parse()))
+            else {
                 return wrong("a version is such as 0.1");
             };
             config.version = peergraph::ApiVersion { major, minor };
@@ -275,8 +273,8 @@ impl World {
         Some(match step.verb.as_str() {
             "graph" | "join" | "open" => self.get_graph(step).await,
             "delete-graph" => self.delete_graph(step).await,
-            "ticket" | "close" | "listen" | "status" | "genesis" | "properties" | "set-properties" | "same"
-            | "nodes" | "node-info" | "set-attributes" | "force-presence" | "contacts" => {
+            "ticket" | "close" | "listen" | "status" | "genesis" | "properties" | "set-properties"
+            | "same" | "nodes" | "node-info" | "set-attributes" | "force-presence" | "contacts" => {
                 self.use_graph(step).await
             }
             "connect" | "enter" | "direct" | "neighbors" | "direct-connections" | "disconnect" | "send" => {

@@ -8,11 +8,11 @@ mod words;
 use std::{fs, path::PathBuf};
 
 use peergraph::{
-    BodyState, ConnectOptions, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity, Durability, ErrorKind,
-    Event, EventKind, Genesis, GraphProperties, GroupRules, ImportCount, ImportDatabase, InviteLink,
-    InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection, ListQuery, ListenOutcome,
-    NetworkMode, NodeAddr, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress, PropertiesUpdate,
-    Record, RecordDraft, RecordUpdate, RemoveMember, Role, TypeRule, UpdateOutcome,
+    BodyState, ConnectOptions, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity, Durability,
+    ErrorKind, Event, EventKind, Genesis, GraphProperties, GroupRules, ImportCount, ImportDatabase,
+    InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection, ListQuery,
+    ListenOutcome, NetworkMode, NodeAddr, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
+    PropertiesUpdate, Record, RecordDraft, RecordUpdate, RemoveMember, Role, TypeRule, UpdateOutcome,
     events::{
         ChangeKind, ChangeOrigin, ConnectionChange, ConnectionEvent, ConnectionKind, FailureReason,
         GroupFailure, IncomingData, MemberChange, MemberInfo, NodeChange, NodeInfo, RecordChanged,
@@ -119,9 +119,12 @@ fn change_fields() -> Vec<(&'static str, String)> {
         Disconnected { reason } | Failed { reason } => Some(reason),
         Connected | Referred { .. } => None,
     });
-    let hop = shape_of(|change: &ConnectionChange| if let Referred { hop, .. } = change { Some(hop) } else { None });
-    let next =
-        shape_of(|change: &ConnectionChange| if let Referred { next, .. } = change { Some(next) } else { None });
+    let hop = shape_of(
+        |change: &ConnectionChange| if let Referred { hop, .. } = change { Some(hop) } else { None },
+    );
+    let next = shape_of(
+        |change: &ConnectionChange| if let Referred { next, .. } = change { Some(next) } else { None },
+    );
     vec![("reason", reason + "?"), ("hop", hop + "?"), ("next", next + "?")]
 }
 
@@ -197,9 +200,12 @@ events! {
 
 fn schema() -> String {
     let mut lines = vec![
-        "# What every language offers, as the core has it. Written by tests/tests/schema: never by hand.".to_owned(),
-        "# error NAME CODE; value ENUM NAME; event NAME; tells EVENT FIELD TYPE; field STRUCT FIELD TYPE;".to_owned(),
-        "# option STRUCT FIELD TYPE DEFAULT; type NAME; method TYPE NAME async|plain ARGUMENTS. TYPE? may be".to_owned(),
+        "# What every language offers, as the core has it. Written by tests/tests/schema: never by hand."
+            .to_owned(),
+        "# error NAME CODE; value ENUM NAME; event NAME; tells EVENT FIELD TYPE; field STRUCT FIELD TYPE;"
+            .to_owned(),
+        "# option STRUCT FIELD TYPE DEFAULT; type NAME; method TYPE NAME async|plain ARGUMENTS. TYPE? may be"
+            .to_owned(),
         "# none, [TYPE] is several.".to_owned(),
     ];
     lines.extend(ErrorKind::ALL.iter().map(|kind| format!("error {} {}", kind.name(), kind.code())));
@@ -225,7 +231,12 @@ fn x1_the_schema_is_what_the_core_has() {
         .lines()
         .filter(|line| !written.lines().any(|old| old == *line))
         .map(|line| format!("+ {line}"))
-        .chain(written.lines().filter(|line| !now.lines().any(|new| new == *line)).map(|line| format!("- {line}")))
+        .chain(
+            written
+                .lines()
+                .filter(|line| !now.lines().any(|new| new == *line))
+                .map(|line| format!("- {line}")),
+        )
         .collect();
     assert_eq!(stale, Vec::<String>::new(), "stale: PEERGRAPH_WRITE_SCHEMA=1 writes it anew");
     assert_eq!(written, now, "in another order: PEERGRAPH_WRITE_SCHEMA=1 writes it anew");
@@ -238,7 +249,9 @@ fn the_words_of_the_interface_are_in_it() {
         assert!(schema.contains(&format!("value EventKind {}\n", kind.show())), "{kind:?}");
         assert!(schema.contains(&format!("event {}\n", kind.show())), "{kind:?}");
     }
-    for word in ["method Graph publish async draft", "method Node shutdown async", "type Group", "event lagged"] {
+    for word in
+        ["method Graph publish async draft", "method Node shutdown async", "type Group", "event lagged"]
+    {
         assert!(schema.lines().any(|line| line == word), "{word}");
     }
 }

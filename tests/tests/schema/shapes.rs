@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time
 
 use bytes::Bytes;
 use peergraph::{
-    ApiVersion, Attributes, ConnectionId, EventFilter, GraphId, Identity, Invitation, NodeId, PeerId, RecordId,
-    RecordType, SecretKey, Timestamp, Who,
+    ApiVersion, Attributes, ConnectionId, EventFilter, GraphId, Identity, Invitation, NodeId, PeerId,
+    RecordId, RecordType, SecretKey, Timestamp, Who,
     events::{Cursor, Start},
     ids::{ElementId, Lsn},
     record::RecordKey,

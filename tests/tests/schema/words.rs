@@ -20,10 +20,12 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 /// The types that `lib.rs` exports at its root.
 fn exported(lib: &str) -> BTreeSet<String> {
     let uses = lib.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
-    uses.flat_map(|path| path.rsplit("::").next().unwrap_or_default().trim_matches(['{', '}', '\n', ' ']).split(','))
-        .map(|name| name.trim().to_owned())
-        .filter(|name| name.starts_with(char::is_uppercase))
-        .collect()
+    uses.flat_map(|path| {
+        path.rsplit("::").next().unwrap_or_default().trim_matches(['{', '}', '\n', ' ']).split(',')
+    })
+    .map(|name| name.trim().to_owned())
+    .filter(|name| name.starts_with(char::is_uppercase))
+    .collect()
 }
 
 /// The names of a signature's arguments, without `self`.
@@ -78,7 +80,9 @@ pub(crate) fn fields(lines: &mut Vec<String>) {
         let text = fs::read_to_string(path).unwrap();
         let (_, rest) = text.split_once(&format!("pub struct {name} {{\n")).expect("it is there");
         let (body, _) = rest.split_once("\n}").expect("it ends");
-        let public = body.lines().filter_map(|line| line.strip_prefix("    pub ")?.strip_suffix(',')?.split_once(": "));
+        let public = body
+            .lines()
+            .filter_map(|line| line.strip_prefix("    pub ")?.strip_suffix(',')?.split_once(": "));
         lines.extend(public.map(|(field, rust)| format!("field {name} {field} {}", shape(rust))));
     }
 }
@@ -105,7 +109,8 @@ pub(crate) fn words(lines: &mut Vec<String>) {
             let Some((_, rest)) = rest.split_once("fn ") else { continue };
             let end = rest.find(['(', '<']).expect("a function has arguments");
             let open = rest[end..].find('(').map(|open| &rest[end + open + 1..]).unwrap_or_default();
-            let signature = [open].into_iter().chain(all[at + 1..].iter().take(8).copied()).collect::<String>();
+            let signature =
+                [open].into_iter().chain(all[at + 1..].iter().take(8).copied()).collect::<String>();
             let kind = if waits { "async" } else { "plain" };
             let words = [rest[..end].to_owned(), kind.to_owned()].into_iter().chain(arguments(&signature));
             methods.entry(of.clone()).or_default().insert(words.collect::<Vec<_>>().join(" "));
