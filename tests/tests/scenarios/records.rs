@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl World {
-    pub(crate) async fn step_of_records(&mut self, step: &Step) -> Option<Told> {
+    pub(crate) async fn step_of_records(&self, step: &Step) -> Option<Told> {
         Some(match step.verb.as_str() {
             "publish" | "update" | "get" => self.one_record(step).await,
             "delete" => self.delete(step).await,
