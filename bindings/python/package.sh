@@ -15,7 +15,7 @@ rm -rf "$out" && mkdir -p "$out"
 flags=(--zig --compatibility manylinux2014)
 [ "${1:-}" = --native ] && flags=()
 PATH=$env/bin:$PATH "$env/bin/maturin" build --quiet --locked --profile dist --out "$out" "${flags[@]}"
-"$env/bin/maturin" sdist --quiet --out "$out"
+"$env/bin/maturin" sdist --out "$out" >&2
 
 # Two programs in two processes, as in the README, with nothing but what pip installed.
 try() {

@@ -13,12 +13,13 @@ async def make() -> None:
     async with peergraph.Node.start(config) as node:
         group = await node.create_group("Book club")
         events = group.events("record_changed", record_type="chat.message")
-        other = subprocess.Popen([sys.executable, __file__, str(await group.invite())])
+        invitation = str(await group.invite())
+        other = subprocess.Popen([sys.executable, __file__, invitation])  # noqa: ASYNC220
         event = await asyncio.wait_for(anext(events), 60)
         assert isinstance(event, peergraph.RecordChanged)
         assert event.record.text == "hello", event
         assert other.wait(60) == 0
-        print(f"peergraph {version("peergraph")}: a record came from another process")
+        print(f"peergraph {version('peergraph')}: a record came from another process")
 
 
 async def join(invitation: str) -> None:

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::{
     bridge,
-    convert::{make, object, span},
+    convert::{make, object, result, span},
     graph::{Graph, target},
     ids::{NodeId, PeerId},
     values::connection_info,
@@ -39,7 +39,7 @@ impl Receipt {
         let Some(receipt) = taken else {
             return Err(crate::errors::invalid("a receipt can be asked once"));
         };
-        bridge::call(py, receipt.delivered(), |py, delivered| object(py, delivered))
+        bridge::call(py, receipt.delivered(), result)
     }
 }
 

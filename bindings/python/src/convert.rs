@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use peergraph::{Attributes, Role, Timestamp, Value};
 use pyo3::{
+    IntoPyObjectExt,
     exceptions::PyTypeError,
     prelude::*,
     sync::PyOnceLock,
@@ -158,4 +159,12 @@ where
 {
     use pyo3::BoundObject;
     Ok(value.into_pyobject(py)?.into_any().unbind())
+}
+
+/// The same for results: a function that fits any lifetime of the interpreter.
+pub(crate) fn result<T>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>>
+where
+    T: for<'py> IntoPyObjectExt<'py>,
+{
+    value.into_py_any(py)
 }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::{
     bridge,
-    convert::{list, maybe_span, moment, object, time},
+    convert::{list, maybe_span, moment, object, result, time},
     errors::invalid,
     ids::{GraphId, NodeId, PeerId},
     invitation::Ticket,
@@ -106,6 +106,7 @@ impl Graph {
         bridge::call(py, async move { graph.properties().await }, |py, found| properties(py, &found))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one change, whose fields Python names")]
     fn set_properties<'py>(
         &self,
         py: Python<'py>,
@@ -211,7 +212,7 @@ impl Graph {
     ) -> PyResult<Bound<'py, PyAny>> {
         let graph = self.graph.clone();
         let export = async move { graph.export_database(path, password.as_deref()).await };
-        bridge::call(py, export, |py, count| object(py, count))
+        bridge::call(py, export, result)
     }
 
     fn import_database<'py>(

@@ -1,11 +1,11 @@
 //! What only groups can do.
 
-use peergraph::{InviteLink, InviteMember, InvitePassword, RemoveMember};
+use peergraph::{InviteLink, InviteMember, InvitePassword, RemoveMember, record::SignedRecord};
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
     bridge,
-    convert::{list, maybe_span, object, role, span},
+    convert::{list, maybe_span, object, result, role, span},
     graph::Graph,
     ids::{NodeId, PeerId},
     invitation::{IdentityDescription, Invitation},
@@ -19,6 +19,10 @@ fn invited(py: Python<'_>, invitation: peergraph::Invitation) -> PyResult<Py<PyA
 
 fn nothing(py: Python<'_>, _: ()) -> PyResult<Py<PyAny>> {
     Ok(py.None())
+}
+
+fn signed(py: Python<'_>, all: Vec<SignedRecord>) -> PyResult<Py<PyAny>> {
+    list(py, all, |py, record| Ok(PyBytes::new(py, record.bytes()).into_any().unbind()))
 }
 
 #[pymethods]
@@ -36,6 +40,11 @@ impl Graph {
     fn members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
         bridge::call(py, async move { group.members().await }, |py, all| list(py, &all, member_info))
+    }
+
+    fn present_members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.present_members().await }, |py, all| list(py, &all, member_info))
     }
 
     fn member<'py>(&self, py: Python<'py>, peer: PeerId) -> PyResult<Bound<'py, PyAny>> {
@@ -160,13 +169,21 @@ impl Graph {
 
     fn credentials<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.credentials().await }, |py, all| {
-            list(py, all, |py, record| Ok(PyBytes::new(py, record.bytes()).into_any().unbind()))
-        })
+        bridge::call(py, async move { group.credentials().await }, signed)
+    }
+
+    fn credentials_of<'py>(&self, py: Python<'py>, peer: PeerId) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.credentials_of(peer.0).await }, signed)
+    }
+
+    fn renew_body_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, async move { group.renew_body_key().await }, nothing)
     }
 
     fn export_membership<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {
         let (group, password) = (self.as_group()?, zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { group.export_membership(&password).await }, |py, text| object(py, text))
+        bridge::call(py, async move { group.export_membership(&password).await }, result)
     }
 }

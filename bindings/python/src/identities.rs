@@ -5,7 +5,7 @@ use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
     bridge,
-    convert::{list, object},
+    convert::{list, object, result},
     errors::Fail,
     ids::PeerId,
     invitation::{IdentityDescription, PeerName},
@@ -100,7 +100,7 @@ impl Identity {
 
     fn export<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {
         let (identity, password) = (self.identity.clone(), zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { identity.export(&password).await }, |py, text| object(py, text))
+        bridge::call(py, async move { identity.export(&password).await }, result)
     }
 
     fn sign<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -27,7 +27,7 @@ mod _native {
         identities::{Identities, Identity},
         ids::{GraphId, NodeId, PeerId, RecordId},
         invitation::{IdentityDescription, Invitation, PeerName, Ticket},
-        node::Node,
+        node::{Node, low_power},
         records::{Record, RecordChanged},
     };
 }

@@ -1,7 +1,7 @@
 //! Enumerations as text. Exhaustive on purpose: what is new in the library is a compile error here.
 
 use peergraph::{
-    EventKind, JoinOutcome, ListenOutcome, OpenOutcome,
+    BodyState, EventKind, JoinOutcome, ListenOutcome, OpenOutcome,
     events::{
         ChangeKind, ChangeOrigin, ConnectionKind, FailureReason, GroupFailure, MemberChange, NodeChange,
         RequiredReason,
@@ -63,6 +63,7 @@ named! {
     }
     OpenOutcome { Created = "created", Existing = "existing" }
     ListenOutcome { Started = "started", AlreadyListening = "already_listening" }
+    BodyState { Clear = "clear", KeyMissing = "key_missing", Unreadable = "unreadable" }
     JoinOutcome { Joined = "joined", AlreadyMember = "already_member" }
 }
 

@@ -84,6 +84,14 @@ fn named(name: String, given: Option<&Bound<'_, PyAny>>) -> PyResult<GraphProper
     Ok(if name.is_empty() { base } else { GraphProperties { name, ..base } })
 }
 
+/// What a device that should sleep is given: seconds between pings; neighbors to keep, to accept, and at the least.
+#[pyfunction]
+pub(crate) fn low_power() -> (f64, usize, usize, usize) {
+    let NodeConfig { ping_interval, target_neighbors, max_neighbors, min_neighbors, .. } =
+        NodeConfig::default().low_power();
+    (ping_interval.as_secs_f64(), target_neighbors, max_neighbors, min_neighbors)
+}
+
 #[pymethods]
 impl Node {
     #[staticmethod]
@@ -234,6 +242,26 @@ impl Node {
     fn delete_graph<'py>(&self, py: Python<'py>, graph: GraphId) -> PyResult<Bound<'py, PyAny>> {
         let node = self.node.clone();
         bridge::call(py, async move { node.delete_graph(graph.0).await }, |py, ()| Ok(py.None()))
+    }
+
+    fn pause<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::call(py, async move { node.pause().await }, |py, ()| Ok(py.None()))
+    }
+
+    fn resume<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::call(py, async move { node.resume().await }, |py, ()| Ok(py.None()))
+    }
+
+    #[getter]
+    fn is_paused(&self) -> bool {
+        self.node.is_paused()
+    }
+
+    fn network_changed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.node.clone();
+        bridge::call(py, async move { node.network_changed().await }, |py, ()| Ok(py.None()))
     }
 
     fn shutdown<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -121,6 +121,12 @@ impl Record {
         self.record.body_text()
     }
 
+    /// Whether the content could be read: a `BodyState`.
+    #[getter]
+    fn body_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.record.body_state.to_py(py)
+    }
+
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| *other.get().record == *self.record)
     }

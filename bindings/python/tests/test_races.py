@@ -76,6 +76,7 @@ async def test_e6_leaving_the_loop_closes_the_stream(node: peergraph.Node, _: in
 async def test_x4_an_abandoned_stream_is_collected(node: peergraph.Node, _: int) -> None:
     graph = await node.create_graph("race")
     alive = []
+    events = None
     for _each in range(4):
         events = graph.events("record_changed")
         with pytest.raises(asyncio.TimeoutError):

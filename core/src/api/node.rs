@@ -327,7 +327,6 @@ impl Node {
 
 /// Counters of a node since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Metrics {
     /// Bytes of UDP payload sent.
     pub bytes_sent: u64,

@@ -37,7 +37,7 @@ impl CredentialFault {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Malformed => "it is not a credential",
-            Self::NotAMember => "its author is not a member",
+            Self::NotAMember => "not a member of the group",
             Self::OutsideMembership => "it was written outside its author's membership",
             Self::Role => "its author's role does not allow it",
             Self::RoleTooHigh => "nobody can give a role above their own",

@@ -48,6 +48,9 @@ impl Membership {
             Revoked::Peer(peer) if peer == issuer => Ok(()),
             Revoked::Peer(peer) => {
                 let mut grants = self.grants(peer).filter(|entry| self.is_standing(entry)).peekable();
+                if grants.peek().is_none() && peer != self.creator {
+                    return Err(CredentialFault::NotAMember);
+                }
                 // A removal that leaves a grant standing would be none.
                 let all = grants.peek().is_some() && grants.all(|e| is_senior(self, issuer, standing, e));
                 if all { Ok(()) } else { Err(CredentialFault::NotSenior) }

@@ -50,6 +50,7 @@ from ._errors import (
     InvitationRevokedError,
     InvitationUsedUpError,
     KeyAccessError,
+    KeyMissingError,
     NetworkError,
     NeverSynchronizedError,
     NewerSchemaError,
@@ -58,6 +59,7 @@ from ._errors import (
     NotConnectedError,
     NotFoundError,
     NotListeningError,
+    PausedError,
     RefusedError,
     RemovedError,
     ReservedError,
@@ -93,6 +95,7 @@ from ._native import (
 from ._node import Node
 from ._records import RecordList, Records
 from ._types import (
+    BodyState,
     CaughtUp,
     ChangeKind,
     ChangeOrigin,
@@ -142,6 +145,7 @@ __all__ = [
     "ERRORS",
     "AlreadyExistsError",
     "AlreadyNeighborError",
+    "BodyState",
     "CancelledError",
     "CaughtUp",
     "ChainTooLongError",
@@ -198,6 +202,7 @@ __all__ = [
     "InvitationUsedUpError",
     "JoinOutcome",
     "KeyAccessError",
+    "KeyMissingError",
     "Lagged",
     "ListenOutcome",
     "MemberChange",
@@ -222,6 +227,7 @@ __all__ = [
     "NotListeningError",
     "OpenInvitation",
     "OpenOutcome",
+    "PausedError",
     "PeerId",
     "PeerName",
     "Progress",

@@ -251,6 +251,13 @@ class NotAMemberError(Error, PermissionError):
     kind = "NotAMember"
 
 
+class KeyMissingError(Error, LookupError):
+    """The key for the bodies of this group, or of this record, is not here yet."""
+
+    code = 55
+    kind = "KeyMissing"
+
+
 class ConnectToSelfError(Error, ValueError):
     """A node cannot connect to itself."""
 
@@ -326,6 +333,13 @@ class NetworkError(Error, OSError):
 
     code = 70
     kind = "Network"
+
+
+class PausedError(Error, ConnectionError):
+    """The node is paused; resume it first."""
+
+    code = 71
+    kind = "Paused"
 
 
 class DirectoryInUseError(Error, OSError):
@@ -407,6 +421,7 @@ ERRORS: dict[int, type[Error]] = {
         ChainTooLongError,
         CircularChainError,
         NotAMemberError,
+        KeyMissingError,
         ConnectToSelfError,
         AlreadyNeighborError,
         WrongGraphError,
@@ -418,6 +433,7 @@ ERRORS: dict[int, type[Error]] = {
         DirectNotAcceptedError,
         NotConnectedError,
         NetworkError,
+        PausedError,
         DirectoryInUseError,
         StorageError,
         DamagedError,

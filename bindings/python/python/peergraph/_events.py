@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ._types import Event
+from ._native import RecordChanged
+from ._types import CaughtUp, Event
 
 if TYPE_CHECKING:
     from ._native import Subscription
@@ -48,11 +49,14 @@ class EventStream:
                         print(member.name, change)
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_loop", "_subscription", "_waiter")
+    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_loop", "_subscription", "_waiter")
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self._buffer: deque[Event] = deque()
+        # What was taken over last, and the cursor before it.
+        self._batch: list[Event] = []
+        self._before = b""
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -77,7 +81,7 @@ class EventStream:
     def try_next(self) -> Event | None:
         """The next event if one is waiting; None if not."""
         if not self._buffer:
-            self._buffer.extend(self._subscription.drain(BATCH))
+            self._take()
         return self._buffer.popleft() if self._buffer else None
 
     def drain(self) -> Iterator[Event]:
@@ -87,20 +91,24 @@ class EventStream:
 
     @property
     def cursor(self) -> bytes:
-        """Where to go on after a restart, for ``after=`` and `Graph.save_cursor`: up to here all was taken over.
-
-        Events that this stream has taken over and not yet handed out count as taken; so read it when `drain` is at its
-        end, or use the `cursor` of the last event.
-        """
-        return self._subscription.cursor()
+        """Where to go on after a restart, for ``after=`` and `Graph.save_cursor`: after all that was handed out."""
+        if not self._buffer:
+            return self._subscription.cursor()
+        handed_out = self._batch[: len(self._batch) - len(self._buffer)]
+        for event in reversed(handed_out):
+            if isinstance(event, (RecordChanged, CaughtUp)):
+                return event.cursor
+        return self._before
 
     def close(self) -> None:
         """Unsubscribes: what is waiting is dropped, and whoever waits gets the end of the stream."""
         self._subscription.close()
         self._buffer.clear()
+        self._batch.clear()
         waiter = self._waiter
         if waiter is not None and not waiter.done():
-            waiter.get_loop().call_soon_threadsafe(_wake, weakref.ref(self))
+            own: weakref.ref[EventStream] = weakref.ref(self)
+            waiter.get_loop().call_soon_threadsafe(_wake, own)
 
     async def __aenter__(self) -> EventStream:
         return self
@@ -114,6 +122,12 @@ class EventStream:
         state = "ended" if self._subscription.is_finished() else "open"
         return f"<EventStream {state}, {len(self._buffer)} events taken over>"
 
+    def _take(self) -> bool:
+        self._before = self._subscription.cursor()
+        self._batch = self._subscription.drain(BATCH)
+        self._buffer.extend(self._batch)
+        return bool(self._batch)
+
     async def _wait(self) -> bool:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop() is not loop:
@@ -125,8 +139,7 @@ class EventStream:
             # Armed first, drained second, waited third: nothing comes between.
             waiter = self._waiter = loop.create_future()
             try:
-                if taken := self._subscription.drain(BATCH):
-                    self._buffer.extend(taken)
+                if self._take():
                     return True
                 if self._subscription.is_finished():
                     return False

@@ -34,6 +34,10 @@ class Group(Graph):
         """The members, this identity first. A snapshot. Raises ClosedError."""
         return await self._native.members()
 
+    async def present_members(self) -> list[MemberInfo]:
+        """The members of whom a node is here, this identity first. A snapshot. Raises ClosedError."""
+        return await self._native.present_members()
+
     async def member(self, peer: PeerId) -> MemberInfo:
         """One member. Raises NotFoundError, ClosedError."""
         return await self._native.member(peer)
@@ -145,6 +149,21 @@ class Group(Graph):
     async def credentials(self) -> list[bytes]:
         """All grants, invitations and removals as signed records. Raises StorageError, ClosedError."""
         return await self._native.credentials()
+
+    async def credentials_of(self, peer: PeerId) -> list[bytes]:
+        """The grants of one member, from the creator's down, as signed records. Raises NotFoundError, ClosedError."""
+        return await self._native.credentials_of(peer)
+
+    async def renew_body_key(self) -> None:
+        """In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get.
+        For when a key may have got out; removals do it by themselves.
+
+        Raises:
+            NotAuthorizedError: below admin.
+            InvalidArgumentError: the group's bodies are not encrypted.
+            NotAMemberError, StorageError, ClosedError.
+        """
+        await self._native.renew_body_key()
 
     async def export_membership(self, password: str) -> str:
         """This membership as text that only the password (8 characters at least) opens, for `Node.import_membership`.

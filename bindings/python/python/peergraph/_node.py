@@ -261,6 +261,30 @@ class Node:
         """
         await self._native.delete_graph(GraphId(graph))
 
+    async def pause(self) -> None:
+        """Makes all data durable, withdraws presence, says goodbye to the neighbors, and is quiet until `resume`: no
+        timers, no dials, nobody let in. For an application that goes to the background. Afterwards the system may stop
+        the process at any moment. Reading and writing work; connects raise PausedError. Raises ClosedError.
+        """
+        await self._native.pause()
+
+    async def resume(self) -> None:
+        """Ends a pause: former neighbors are dialled at once. With one in reach a graph is synchronised within a second;
+        ``status_changed`` tells. Raises ClosedError.
+        """
+        await self._native.resume()
+
+    @property
+    def is_paused(self) -> bool:
+        """True between `pause` and `resume`."""
+        return self._native.is_paused
+
+    async def network_changed(self) -> None:
+        """Tells the node that the system has another network than before: links are tested, and nodes that did not
+        answer dialled again. Changes are noticed without it too, only later. Raises ClosedError.
+        """
+        await self._native.network_changed()
+
     async def shutdown(self) -> None:
         """Closes all graphs and the network; event streams end. Repeated calls wait for the first."""
         await self._native.shutdown()

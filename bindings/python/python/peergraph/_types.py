@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Union
 
+from . import _native
 from ._native import IncomingData, NodeId, PeerId, RecordChanged
 
 
@@ -153,6 +154,14 @@ class JoinOutcome(_Text):
     ALREADY_MEMBER = "already_member"
 
 
+class BodyState(_Text):
+    """Whether a record's body could be read: yes; its key is not here (read it again later); it is no encrypted body."""
+
+    CLEAR = "clear"
+    KEY_MISSING = "key_missing"
+    UNREADABLE = "unreadable"
+
+
 class InvitationKind(_Text):
     """How an invitation lets in."""
 
@@ -198,7 +207,8 @@ class NodeConfig:
     min_neighbors: int = 3
     """Neighbors below which a graph looks for more at once."""
     ping_interval: timedelta = timedelta(seconds=1)
-    """Time between pings on each link. A dead neighbor is noticed after about four."""
+    """Time between pings on each link; the longer of what its ends want holds. A dead neighbor is noticed after about
+    four."""
     durability: str = "synced"
     """When a write is acknowledged: "synced" (on the disk) or "relaxed" (with the operating system)."""
     tombstone_lifetime: timedelta = timedelta(days=30)
@@ -210,6 +220,19 @@ class NodeConfig:
     def loopback(cls, data_dir: str | Path | None = None) -> NodeConfig:
         """A node that binds a free port of the loopback interface and looks for nobody: for tests."""
         return cls(data_dir=data_dir, bind=("127.0.0.1:0",), mdns=False)
+
+    def low_power(self) -> NodeConfig:
+        """The same for a device that should sleep: a ping each 15 s, and two neighbors, four at most. A dead neighbor is
+        noticed after a minute rather than four seconds; records come as fast as ever. See also `Node.pause`.
+        """
+        seconds, target, most, least = _native.low_power()
+        return replace(
+            self,
+            ping_interval=timedelta(seconds=seconds),
+            target_neighbors=target,
+            max_neighbors=most,
+            min_neighbors=least,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,151 @@
+"""Writes `peergraph.sync` from the asyncio package: the same classes, words and documentation, without waiting.
+
+The native half answers at once where no loop runs, so all that changes is `async` and `await`. Only event streams differ,
+and are written by hand. ``--check`` fails if the files are not what this would write.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent / "python" / "peergraph"
+CONFIG = Path(__file__).parent / "pyproject.toml"
+MODULES = ["_connection", "_graph", "_group", "_identities", "_node", "_records"]
+NAMES = {
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
+    "AsyncIterator": "Iterator",
+    "_all": "all",
+}
+WORDS = [
+    ("``await`` it or ``async with`` it.", "Usable with ``with``."),
+    ("Await it for all, or iterate", "`all` gives all; or iterate"),
+    ("Await it for a list, or iterate", "`Records.all` gives a list; or iterate"),
+    ('await graph.records("note") ', 'graph.records("note").all() '),
+    ('(await graph.records("note")).to_pandas()', 'graph.records("note").to_pandas()'),
+    ("Cancelling the call cancels it.", "Ctrl-C cancels it."),
+    ("async with await ", "with "),
+    ("async with", "with"),
+    ("async for", "for"),
+    ("await ", ""),
+    ("peergraph.Node", "peergraph.sync.Node"),
+]
+HEAD = "# Made by make_sync.py from ../{}.py: change that.\n"
+
+
+def is_native(value: ast.expr) -> bool:
+    """True for a call of the native half, which looks like something to await to the type checker."""
+    text = ast.unparse(value)
+    return text.startswith(("self._native.", "_native.", "self._query._native."))
+
+
+class Sync(ast.NodeTransformer):
+    """One module."""
+
+    def visit_Await(self, node: ast.Await) -> ast.expr:
+        self.generic_visit(node)
+        if is_native(node.value):
+            return ast.Call(func=ast.Name("now", ast.Load()), args=[node.value], keywords=[])
+        if ast.unparse(node.value) == "self":
+            return ast.Call(func=ast.Attribute(node.value, "all", ast.Load()), args=[], keywords=[])
+        return node.value
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.FunctionDef:
+        return self.visit_FunctionDef(ast.FunctionDef(**{name: getattr(node, name) for name in node._fields}))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.name = NAMES.get(node.name, node.name)
+        self.generic_visit(node)
+        return node
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.For:
+        self.generic_visit(node)
+        return ast.For(**{name: getattr(node, name) for name in node._fields})
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.With:
+        self.generic_visit(node)
+        return ast.With(**{name: getattr(node, name) for name in node._fields})
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
+        self.generic_visit(node)
+        node.is_async = 0
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = NAMES.get(node.id, node.id)
+        if node.id == "Opening":
+            node.id = "Node"
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
+        self.generic_visit(node)
+        node.attr = NAMES.get(node.attr, node.attr)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        # A node is opened at once, rather than when it is awaited.
+        if isinstance(node.func, ast.Name) and node.func.id == "Node" and "NodeConfig" in ast.unparse(node.args[0]):
+            node.args = [ast.parse(f"now(_native.Node.start({ast.unparse(node.args[0])}))", mode="eval").body]
+        elif ast.unparse(node) == "Node(config)":
+            node.args = [ast.parse("now(_native.Node.start(config))", mode="eval").body]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef | None:
+        if node.name == "Opening":
+            return None
+        node.body = [each for each in node.body if getattr(each, "name", "") != "__await__"]
+        self.generic_visit(node)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        for name in node.names:
+            name.name = NAMES.get(name.name, name.name)
+        if node.level == 1 and node.module not in (*MODULES, "_events"):
+            node.level = 2
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, str):
+            for word, other in WORDS:
+                node.value = node.value.replace(word, other)
+        return node
+
+
+def made(module: str) -> str:
+    """The text of a module."""
+    source = (PACKAGE / f"{module}.py").read_text()
+    tree = Sync().visit(ast.parse(source))
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    if "now(" in text:
+        text = text.replace("from .. import _native\n", "from .. import _native\nfrom ._now import now\n", 1)
+        if "import now" not in text:
+            at = text.index("from .._native")
+            text = text[:at] + "from ._now import now\n" + text[at:]
+    for command in (["check", "--fix", "--unsafe-fixes", "--quiet", "--exit-zero"], ["format", "--quiet"]):
+        run = [str(Path(sys.executable).with_name("ruff")), *command, "--config", str(CONFIG), "-"]
+        text = subprocess.run(run, input=text, text=True, capture_output=True, check=True, cwd=PACKAGE).stdout
+    return HEAD.format(module) + text
+
+
+def main() -> None:
+    """Writes or checks all modules."""
+    stale = []
+    for module in MODULES:
+        path, text = PACKAGE / "sync" / f"{module}.py", made(module)
+        if "--check" in sys.argv:
+            if not path.exists() or path.read_text() != text:
+                stale.append(path.name)
+        else:
+            path.write_text(text)
+    if stale:
+        sys.exit(f"peergraph/sync: {', '.join(stale)} not as make_sync.py writes them: run it")
+
+
+if __name__ == "__main__":
+    main()

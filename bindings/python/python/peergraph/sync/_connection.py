@@ -1,0 +1,87 @@
+# Made by make_sync.py from ../_connection.py: change that.
+"""Direct connections, and what became of sent data."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import TracebackType
+
+from .. import _native
+from .._types import ConnectionInfo
+from ._now import now
+
+
+class SendReceipt:
+    """What became of sent data."""
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: _native.Receipt) -> None:
+        self._native = native
+
+    def delivered(self) -> bool:
+        """Waits until the receiving node has handed the data to a subscriber (True), or found that nobody there
+        subscribes to it (False). Can be asked once.
+
+        Raises:
+            NotConnectedError: the connection ended before either was known.
+            InvalidArgumentError: it was asked before.
+        """
+        return now(self._native.delivered())
+
+
+class DirectConnection:
+    """A connection to one node for application data only. Open until closed by either end.
+
+    Example::
+
+        with graph.open_direct(peer) as connection:
+            receipt = connection.send("file.part", b"...")
+            assert receipt.delivered()
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: _native.Direct) -> None:
+        self._native = native
+
+    @property
+    def id(self) -> int:
+        """Its number on this node, as events name it."""
+        return self._native.id
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """The other end, as it was when the connection was made."""
+        return self._native.info
+
+    def send(self, data_type: str, data: bytes) -> SendReceipt:
+        """Sends data of a type, at most 16 MiB. Returns when it is accepted for sending, in order; a slow reader makes
+        this wait.
+
+        Raises:
+            TooLargeError: more than 16 MiB.
+            InvalidArgumentError: the type is no name.
+            NotConnectedError: the connection is closed.
+        """
+        return SendReceipt(now(self._native.send(data_type, data)))
+
+    def close(self) -> None:
+        """Closes the connection for both ends.
+
+        Raises:
+            NotConnectedError: it was closed before.
+        """
+        now(self._native.close())
+
+    def __enter__(self) -> DirectConnection:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        from .._errors import ClosedError, NotConnectedError
+
+        with suppress(NotConnectedError, ClosedError):
+            now(self._native.close())
+
+    def __repr__(self) -> str:
+        return f"<DirectConnection {self.id} to {self.info.node.short}>"

@@ -1,0 +1,420 @@
+# Made by make_sync.py from ../_graph.py: change that.
+"""Graphs: records, events and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .. import _native
+from .._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
+from .._types import (
+    ConnectionInfo,
+    EventKind,
+    Fingerprint,
+    Genesis,
+    GraphProperties,
+    ImportCount,
+    ListenOutcome,
+    NodeAddr,
+    NodeInfo,
+    OpenOutcome,
+    Progress,
+    Status,
+)
+from ._connection import DirectConnection, SendReceipt
+from ._events import EventStream
+from ._now import now
+from ._records import Query, Records
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+Value: TypeAlias = str | int | float | bool | bytes | datetime
+"A value of an attribute, or an item of a list."
+Attributes: TypeAlias = Mapping[str, "Value | Sequence[Value]"]
+"Named values of a record: at most 2 KiB encoded; names of 1 to 40 letters, digits, ``_``, ``-`` and ``.``."
+Target: TypeAlias = NodeAddr | Ticket | NodeId | PeerId | list[NodeAddr]
+"Whom to reach."
+MINUTE = timedelta(minutes=1)
+
+
+class Graph:
+    """A graph that is open in a node: whoever has its ticket can read and write everything in it.
+
+    Open until `close` or the node's end. Usable with ``with``.
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: _native.Graph) -> None:
+        self._native = native
+
+    @property
+    def id(self) -> GraphId:
+        """The graph's id."""
+        return self._native.id
+
+    @property
+    def open_outcome(self) -> OpenOutcome:
+        """Whether its database was found or made when it was opened."""
+        return self._native.open_outcome
+
+    def publish(
+        self,
+        record_type: str,
+        body: bytes | str = b"",
+        *,
+        attributes: Attributes | None = None,
+        expires: datetime | None = None,
+    ) -> Record:
+        """Publishes a record: signs it, makes it durable, sends it to the neighbors. Returns when it is durable here.
+
+        Args:
+            record_type: 1 to 64 letters, digits, ``.``, ``_`` and ``-``, such as "chat.message".
+            body: the content; text is encoded as UTF-8. With the attributes at most `Genesis.max_record` bytes.
+            attributes: named values by which it can be found.
+            expires: when it ceases to exist, in peer time, with a time zone.
+
+        Raises:
+            InvalidArgumentError, ReservedError, TooLargeError, InvalidExpirationError: the record breaks a rule.
+            NeverSynchronizedError: connect first.
+            NotAuthorizedError, StorageError, ClosedError.
+
+        Example::
+
+            note = graph.publish("note", "buy milk", attributes={"list": "shopping", "urgent": True})
+        """
+        return now(self._native.publish(record_type, _bytes(body), _dict(attributes), expires))
+
+    def update(
+        self,
+        record: Record | RecordId,
+        *,
+        body: bytes | str | None = None,
+        attributes: Attributes | None = None,
+        expires: datetime | None = None,
+        expected_version: int | None = None,
+    ) -> Record:
+        """Publishes a new version of a record. What is None stays; attributes replace all.
+
+        Raises:
+            NotFoundError, DeletedError: there is none.
+            VersionMismatchError: it has another version than `expected_version`.
+            And as `publish`.
+        """
+        content = None if body is None else _bytes(body)
+        return now(self._native.update(_id(record), content, _dict(attributes), expires, expected_version))
+
+    def delete(self, record: Record | RecordId) -> int:
+        """Deletes a record everywhere; it cannot come back under its id. Returns the version of what is left.
+
+        Raises:
+            NotFoundError, DeletedError: there is none. And as `publish`.
+        """
+        return now(self._native.delete(_id(record)))
+
+    def get(self, record: RecordId | str) -> Record | None:
+        """The current version of a record; None if there is none, or it is deleted or expired.
+
+        Raises:
+            InvalidIdError, StorageError, ClosedError.
+        """
+        return now(self._native.get(RecordId(record)))
+
+    def records(
+        self,
+        record_type: str | None = None,
+        *,
+        creator: PeerId | None = None,
+        include_deleted: bool = False,
+        include_reserved: bool = False,
+        page_size: int = 0,
+    ) -> Records:
+        """Records, oldest change first. `Records.all` gives a list; or iterate; see `Records`.
+
+        Args:
+            record_type: of this type. Default: all but the library's own.
+            creator: made by this identity.
+            include_deleted: what deletes left behind too.
+            include_reserved: the library's own types too.
+            page_size: records on a page; 0: as many as may be.
+
+        Raises, when awaited:
+            InvalidArgumentError, StorageError, ClosedError.
+        """
+        return Records(self._native, Query(record_type, creator, include_deleted, include_reserved, page_size))
+
+    def events(
+        self,
+        *kinds: EventKind | str,
+        record_type: str | Iterable[str] = (),
+        author: PeerId | Iterable[PeerId] = (),
+        data_type: str | Iterable[str] = (),
+        snapshot: bool = False,
+        after: bytes | None = None,
+        capacity: int | None = None,
+    ) -> EventStream:
+        """Subscribes to events. Nothing that happens after this returns is missed.
+
+        Args:
+            kinds: such as "record_changed"; none: all. "direct_connection" is what lets others open direct connections.
+            record_type: of record changes, only those of these types.
+            author: of record changes, only those whose latest version is by these identities.
+            data_type: of incoming data, only that of these types.
+            snapshot: begin with the records that are there, each as added, then `CaughtUp`.
+            after: begin with what changed since this cursor, then `CaughtUp`.
+            capacity: record changes kept in memory, 1 to 1,024 (the default). More are read from the database.
+
+        Raises:
+            InvalidArgumentError: a name or the cursor is no good.
+            ClosedError.
+        """
+        subscription = self._native.subscribe(
+            [str(kind) for kind in kinds],
+            _names(record_type),
+            [author] if isinstance(author, PeerId) else list(author),
+            _names(data_type),
+            snapshot,
+            after,
+            capacity,
+        )
+        return EventStream(subscription)
+
+    def save_cursor(self, name: str, cursor: bytes) -> None:
+        """Keeps a cursor under a name of 1 to 64 bytes, in this database, to go on from after a restart.
+
+        Raises:
+            InvalidArgumentError, StorageError, ClosedError.
+        """
+        now(self._native.save_cursor(name, cursor))
+
+    def load_cursor(self, name: str) -> bytes | None:
+        """A cursor kept under a name. Raises InvalidArgumentError, StorageError, ClosedError."""
+        return now(self._native.load_cursor(name))
+
+    def ticket(self) -> Ticket:
+        """A ticket with this node, if it listens, and some neighbors. Whoever has it can join. Raises ClosedError."""
+        return now(self._native.ticket())
+
+    def listen(self) -> ListenOutcome:
+        """Lets others connect to this node.
+
+        Raises:
+            NeverSynchronizedError: this node has nothing to offer yet.
+            ClosedError.
+        """
+        return now(self._native.listen())
+
+    def connect(
+        self,
+        target: Target,
+        *,
+        expected_peer: PeerId | None = None,
+        deadline: timedelta = MINUTE,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> ConnectionInfo:
+        """Connects to a neighbor; exactly one outcome, after following referrals. Ctrl-C cancels it.
+
+        Args:
+            target: a node's address, several, a ticket, a node, or an identity.
+            expected_peer: fail if somebody else answers.
+            deadline: give up after this, referrals included.
+            progress: called with each hop of the referral chain.
+
+        Raises:
+            ConnectToSelfError, AlreadyNeighborError, WrongGraphError, WrongPeerError, RefusedError, UnreachableError,
+            TimedOutError, CancelledError, ClosedError.
+            NotFoundError: the target has no known node.
+        """
+        return now(self._native.connect(target, expected_peer, deadline, progress))
+
+    def enter(self, target: Target) -> None:
+        """Connects, waits until this node is synchronised (a minute at most), and listens. A node with a database from
+        before needs nobody to be there.
+
+        Raises:
+            As `connect`, and TimedOutError if the database did not come.
+        """
+        now(self._native.enter(target))
+
+    def open_direct(self, target: Target) -> DirectConnection:
+        """Opens a direct connection to a node or peer of the graph.
+
+        Raises:
+            DirectNotAcceptedError: the other end has not subscribed to "direct_connection".
+            And as `connect`.
+        """
+        return DirectConnection(now(self._native.open_direct(target)))
+
+    def direct_connection(self, connection: int) -> DirectConnection:
+        """A direct connection by its number, as an event gave it. Raises NotConnectedError, ClosedError."""
+        return DirectConnection(now(self._native.direct_connection(connection)))
+
+    def send(self, connection: int, data_type: str, data: bytes) -> SendReceipt:
+        """Sends data on a neighbor link or direct connection; see `DirectConnection.send`."""
+        return SendReceipt(now(self._native.send(connection, data_type, data)))
+
+    def disconnect(self, connection: int) -> None:
+        """Closes one neighbor link or direct connection. Raises NotConnectedError, ClosedError."""
+        now(self._native.disconnect(connection))
+
+    def nodes(self, peer: PeerId | None = None) -> list[NodeInfo]:
+        """The nodes that are here, of one identity if given; this one first. A snapshot. Raises ClosedError."""
+        return now(self._native.nodes(peer))
+
+    def node_info(self, node: NodeId) -> NodeInfo:
+        """What is known of one node. Raises NotFoundError, ClosedError."""
+        return now(self._native.node_info(node))
+
+    def neighbors(self) -> list[ConnectionInfo]:
+        """The neighbors. A snapshot. Raises ClosedError."""
+        return now(self._native.neighbors())
+
+    def direct_connections(self) -> list[ConnectionInfo]:
+        """The direct connections. A snapshot. Raises ClosedError."""
+        return now(self._native.direct_connections())
+
+    def contacts(self) -> list[NodeAddr]:
+        """Where nodes of this graph can be dialled, those of earlier times too. A snapshot. Raises ClosedError."""
+        return now(self._native.contacts())
+
+    def set_node_attributes(self, text: str | None) -> None:
+        """Sets the text (at most 1,024 bytes) that others read beside this node. Raises TooLargeError, ClosedError."""
+        now(self._native.set_node_attributes(text))
+
+    def force_presence(self, forced: bool) -> None:
+        """Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again."""
+        now(self._native.force_presence(forced))
+
+    def status(self) -> Status:
+        """Listening, connected, synchronised. Raises ClosedError."""
+        return now(self._native.status())
+
+    def genesis(self) -> Genesis:
+        """What cannot change. Raises NeverSynchronizedError before the first connect, ClosedError."""
+        return now(self._native.genesis())
+
+    def properties(self) -> GraphProperties:
+        """What may change. Raises NeverSynchronizedError before the first connect, ClosedError."""
+        return now(self._native.properties())
+
+    def set_properties(
+        self,
+        *,
+        name: str | None = None,
+        comment: str | None = None,
+        presence_lifetime: timedelta | None = None,
+        presence_max: int | None = None,
+        presence_of_all: bool = False,
+        defer_expiration: bool | None = None,
+    ) -> GraphProperties:
+        """Changes properties, for all nodes; what is None stays. Returns the new ones.
+
+        Args:
+            name: at most 255 bytes.
+            comment: at most 512 bytes.
+            presence_lifetime: at least 5 minutes.
+            presence_max: about how many nodes publish their presence.
+            presence_of_all: True: all of them do.
+            defer_expiration: whether nothing expires on a node while it has no neighbor.
+
+        Raises:
+            TooLargeError, InvalidArgumentError: one is out of bounds.
+            NotAuthorizedError, NeverSynchronizedError, StorageError, ClosedError.
+        """
+        return now(
+            self._native.set_properties(name, comment, presence_lifetime, presence_max, presence_of_all, defer_expiration)
+        )
+
+    def peer_time(self) -> datetime:
+        """The clock this graph agrees on, now (UTC). Raises ClosedError."""
+        return now(self._native.peer_time())
+
+    def to_peer_time(self, local: datetime) -> datetime:
+        """A moment of this machine's clock as the graph would name it. Raises ClosedError."""
+        return now(self._native.to_peer_time(local))
+
+    def to_local_time(self, peer: datetime) -> datetime:
+        """A moment of the graph's clock as this machine would name it. Raises ClosedError."""
+        return now(self._native.to_local_time(peer))
+
+    def fingerprint(self) -> Fingerprint:
+        """Of the database: equal on two nodes exactly if their databases are. Raises ClosedError."""
+        return now(self._native.fingerprint())
+
+    def export_database(self, path: str | Path, password: str | None = None) -> int:
+        """Writes all records to a new file, sealed if there is a password (8 characters at least). Returns how many.
+
+        Raises:
+            AlreadyExistsError: there is such a file.
+            InvalidArgumentError, NeverSynchronizedError, DamagedError, StorageError, ClosedError.
+        """
+        return now(self._native.export_database(path, password))
+
+    def import_database(
+        self, path: str | Path, password: str | None = None, *, exporter: PeerId | None = None
+    ) -> ImportCount:
+        """Takes in the records of such a file, before this graph connects or listens. Each is validated.
+
+        Raises:
+            GraphInUseError: it has connected or listened.
+            WrongGraphError, WrongPeerError: it is another graph's, or not by `exporter` (default: this identity).
+            WrongPasswordError, InvalidArgumentError, NotFoundError, DamagedError, UnsupportedVersionError, StorageError,
+            ClosedError.
+        """
+        return now(self._native.import_database(path, password, exporter))
+
+    def close(self) -> None:
+        """Says goodbye to the neighbors, closes the database, ends all event streams."""
+        now(self._native.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id.short}>"
+
+    def _repr_html_(self) -> str:
+        from .._html import graph_html
+
+        return graph_html(self._native)
+
+    def topology(self) -> Any:
+        """The nodes that are known and this node's links, as a `networkx.Graph`. Keys are node ids as text.
+
+        Nodes have `own` (true for this node), `peer`, `name` and `attributes`; links have `rtt` (seconds) and `utility`.
+
+        Raises ImportError without networkx: ``pip install peergraph[jupyter]``.
+        """
+        from .._topology import topology
+
+        members = now(self._native.members()) if self._native.is_group else []
+        return topology(now(self._native.nodes(None)), now(self._native.neighbors()), members)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draws `topology` with matplotlib and returns the axes. Raises ImportError without it."""
+        from .._topology import plot
+
+        return plot(self.topology(), axes)
+
+
+def _bytes(body: bytes | str) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _dict(attributes: Attributes | None) -> dict[str, Any] | None:
+    return None if attributes is None else dict(attributes)
+
+
+def _id(record: Record | RecordId) -> RecordId:
+    return record.id if isinstance(record, Record) else record
+
+
+def _names(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)

@@ -1,0 +1,176 @@
+# Made by make_sync.py from ../_group.py: change that.
+"""Groups: graphs whose members are known by name and role, and can be invited and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from .._native import IdentityDescription, Invitation, NodeId, PeerId
+from .._types import GroupRules, JoinOutcome, MemberInfo, OpenInvitation, Role
+from ._graph import Graph
+from ._now import now
+
+MONTH = timedelta(days=30)
+WEEK = timedelta(days=7)
+
+
+class Group(Graph):
+    """A group that is open in a node. Everything a `Graph` can do, it can, under membership.
+
+    `close` gives up this handle; the group goes offline when all handles are closed.
+    """
+
+    __slots__ = ()
+
+    @property
+    def join_outcome(self) -> JoinOutcome:
+        """Whether this identity became a member when the group was opened, or was one."""
+        return self._native.join_outcome
+
+    def rules(self) -> GroupRules:
+        """What was fixed when the group was made. Raises NeverSynchronizedError, ClosedError."""
+        return now(self._native.rules())
+
+    def members(self) -> list[MemberInfo]:
+        """The members, this identity first. A snapshot. Raises ClosedError."""
+        return now(self._native.members())
+
+    def present_members(self) -> list[MemberInfo]:
+        """The members of whom a node is here, this identity first. A snapshot. Raises ClosedError."""
+        return now(self._native.present_members())
+
+    def member(self, peer: PeerId) -> MemberInfo:
+        """One member. Raises NotFoundError, ClosedError."""
+        return now(self._native.member(peer))
+
+    def role(self) -> Role | None:
+        """What this identity may do; None if it is not, or no longer, a member. Raises ClosedError."""
+        return now(self._native.role())
+
+    def invite(
+        self,
+        whom: IdentityDescription | PeerId | str | None = None,
+        *,
+        role: Role | str = Role.MEMBER,
+        lifetime: timedelta | None = MONTH,
+        name: str = "",
+        uses: int = 1,
+        valid: timedelta = WEEK,
+        admitters: Iterable[PeerId] = (),
+    ) -> Invitation:
+        """Invites one identity, or, without `whom`, makes a link for whoever has it. ``str()`` of it is the text.
+
+        Args:
+            whom: a description (or its text), or an id. The invitation is of no use to anybody else.
+            role: what they become; by a link at most "inviter".
+            lifetime: how long the membership lasts. None: as long as one's own.
+            name: what an identity known by id only is called, at most 255 bytes.
+            uses: how many may come by a link.
+            valid: how long a link can be used.
+            admitters: who may let people in by a link, at most 16; none: every inviter, admin and owner.
+
+        Raises:
+            NotAuthorizedError: the role is above one's own, or this identity may not let in.
+            InvalidPeriodError: it would outlast one's own membership.
+            InvalidArgumentError, TooLargeError, ChainTooLongError, CircularChainError, NotAMemberError, StorageError,
+            ClosedError.
+
+        Example::
+
+            invitation = group.invite(role="member")
+            print(invitation)            # to be sent
+            print(invitation.qr_text())  # to be scanned
+        """
+        wanted = str(role)
+        if whom is None:
+            return now(self._native.invite_link(wanted, uses, valid, lifetime, list(admitters)))
+        if isinstance(whom, PeerId):
+            return now(self._native.invite_peer(whom, name, wanted, lifetime))
+        description = IdentityDescription(whom) if isinstance(whom, str) else whom
+        return now(self._native.invite_identity(description, wanted, lifetime))
+
+    def set_password(
+        self, password: str, *, role: Role | str = Role.MEMBER, lifetime: timedelta | None = None
+    ) -> Invitation:
+        """Lets in whoever has this invitation and knows the password; replaces an earlier one.
+
+        Args:
+            password: 8 characters at least.
+            role: "member" or "reader".
+            lifetime: how long a membership lasts unless renewed. Default: a day.
+
+        Raises:
+            InvalidArgumentError: the password is too short.
+            NotAuthorizedError, StorageError, ClosedError.
+        """
+        return now(self._native.set_password(password, str(role), lifetime))
+
+    def clear_password(self) -> None:
+        """Lets nobody in by password any more. Raises NotAuthorizedError, StorageError, ClosedError."""
+        now(self._native.clear_password())
+
+    def invitations(self) -> list[OpenInvitation]:
+        """The links that can still be used. A snapshot. Raises ClosedError."""
+        return now(self._native.invitations())
+
+    def revoke_invitation(self, key: PeerId | OpenInvitation) -> None:
+        """Takes a link back. Raises NotFoundError, NotAuthorizedError, ClosedError."""
+        now(self._native.revoke_invitation(key.key if isinstance(key, OpenInvitation) else key))
+
+    def renew(self, peer: PeerId, lifetime: timedelta | None = MONTH) -> None:
+        """Gives a membership anew, for another time. Raises as `invite`, and NotFoundError."""
+        now(self._native.renew(peer, lifetime))
+
+    def set_role(self, peer: PeerId, role: Role | str) -> None:
+        """Gives a member another role, at once. Raises NotAuthorizedError, NotAMemberError, StorageError, ClosedError."""
+        now(self._native.set_role(peer, str(role)))
+
+    def remove(self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False) -> None:
+        """Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
+
+        Args:
+            peer: who.
+            reason: for the others to read; at most 255 bytes.
+            keep_records: keep the records of theirs that are here now.
+            with_branch: remove those too who are members by their word.
+
+        Raises:
+            NotAuthorizedError, TooLargeError, NotAMemberError, StorageError, ClosedError.
+        """
+        now(self._native.remove(peer, reason, keep_records, with_branch))
+
+    def revoke_device(self, peer: PeerId, node: NodeId) -> None:
+        """Takes one device of an identity back. Raises NotAuthorizedError, StorageError, ClosedError."""
+        now(self._native.revoke_device(peer, node))
+
+    def leave(self) -> None:
+        """Leaves the group for good, and closes it. Raises NotAuthorizedError for the creator, StorageError."""
+        now(self._native.leave())
+
+    def credentials(self) -> list[bytes]:
+        """All grants, invitations and removals as signed records. Raises StorageError, ClosedError."""
+        return now(self._native.credentials())
+
+    def credentials_of(self, peer: PeerId) -> list[bytes]:
+        """The grants of one member, from the creator's down, as signed records. Raises NotFoundError, ClosedError."""
+        return now(self._native.credentials_of(peer))
+
+    def renew_body_key(self) -> None:
+        """In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get.
+        For when a key may have got out; removals do it by themselves.
+
+        Raises:
+            NotAuthorizedError: below admin.
+            InvalidArgumentError: the group's bodies are not encrypted.
+            NotAMemberError, StorageError, ClosedError.
+        """
+        now(self._native.renew_body_key())
+
+    def export_membership(self, password: str) -> str:
+        """This membership as text that only the password (8 characters at least) opens, for `Node.import_membership`.
+
+        Raises:
+            InvalidArgumentError, NotAMemberError, RemovedError, IdentityDeletedError, NeverSynchronizedError, ClosedError.
+        """
+        return now(self._native.export_membership(password))

@@ -1,0 +1,127 @@
+# Made by make_sync.py from ../_records.py: change that.
+"""Lists of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._native import PeerId, Record
+from ._now import now
+
+if TYPE_CHECKING:
+    import pandas
+
+    from .._native import Graph as NativeGraph
+
+
+class Query(NamedTuple):
+    """What records are asked for."""
+
+    record_type: str | None
+    creator: PeerId | None
+    include_deleted: bool
+    include_reserved: bool
+    page_size: int
+
+
+class RecordList(list[Record]):
+    """Records, as they were when asked for."""
+
+    __slots__ = ()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A frame with a row for each record, indexed by id, and a column for each attribute (`attribute.name`).
+
+        Raises ImportError without pandas: ``pip install peergraph[jupyter]``.
+        """
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        from .._html import records_html
+
+        return records_html(self)
+
+
+class Records:
+    """A question for records. `all` gives all; or iterate page by page.
+
+    All pages are as of the moment the first was asked for.
+
+    Example::
+
+        notes = graph.records("note").all()                # a list
+        frame = graph.records("note").to_pandas()  # the same as a frame
+        for note in graph.records("note"):           # as they come
+            print(note.text)
+    """
+
+    __slots__ = ("_native", "_query")
+
+    def __init__(self, native: NativeGraph, query: Query) -> None:
+        self._native = native
+        self._query = query
+
+    def all(self) -> RecordList:
+        return RecordList([record for page in self.pages() for record in page])
+
+    def __iter__(self) -> Iterator[Record]:
+        for page in self.pages():
+            yield from page
+
+    def pages(self) -> Iterator[RecordList]:
+        """Page by page."""
+        query, after, through = (self._query, None, None)
+        while True:
+            items, after, through, _ = now(
+                self._native.list_page(
+                    query.record_type,
+                    query.creator,
+                    query.include_deleted,
+                    query.include_reserved,
+                    after,
+                    through,
+                    query.page_size,
+                )
+            )
+            if items:
+                yield RecordList(items)
+            if after is None:
+                return
+
+    def count(self) -> int:
+        """How many there are."""
+        query = self._query
+        page = now(
+            self._native.list_page(
+                query.record_type, query.creator, query.include_deleted, query.include_reserved, None, None, 1
+            )
+        )
+        return page[3]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All as a frame; see `RecordList.to_pandas`."""
+        return frame(self.all())
+
+
+COLUMNS = ("record_type", "version", "creator", "author", "created", "modified", "expires", "deleted", "text", "body")
+
+
+def frame(records: Iterable[Record]) -> pandas.DataFrame:
+    """Records as a frame of pandas."""
+    import pandas
+
+    rows = []
+    for record in records:
+        row: dict[str, Any] = {"id": str(record.id)}
+        for column in COLUMNS:
+            value = getattr(record, column)
+            row[column] = str(value) if isinstance(value, PeerId) else value
+        row |= {f"attribute.{name}": value for name, value in record.attributes.items()}
+        rows.append(row)
+    if not rows:
+        return pandas.DataFrame(columns=list(COLUMNS), index=pandas.Index([], name="id"))
+    made = pandas.DataFrame(rows).set_index("id")
+    for column in ("created", "modified", "expires"):
+        made[column] = pandas.to_datetime(made[column], utc=True)
+    return made
