@@ -2,12 +2,14 @@
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
+# The settings of the Python package's build hold for all, so that nothing is built twice.
+export PYO3_BUILD_EXTENSION_MODULE := 1
 # Which measurements, e.g. BENCH=peergraph; BENCH="--runs 3" for medians.
 BENCH ?=
 # Capabilities of tests/conformance.txt that must have a test.
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E24,I1-I12,M1-M31,X1-X4
 
-.PHONY: demo test bench conformance check lint docs fuzz python
+.PHONY: demo test bench conformance check lint docs fuzz python packages
 
 demo:
 	$(CARGO) run --release --locked --quiet -p peergraph-examples --bin demo
@@ -15,6 +17,7 @@ demo:
 test: check lint docs
 	$(CARGO) test --locked --workspace
 	$(CARGO) run --locked --quiet -p peergraph-examples --bin demo
+	$(MAKE) --no-print-directory python
 	$(MAKE) --no-print-directory fuzz
 	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
 
@@ -42,9 +45,13 @@ fuzz:
 		(cd core && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_funcs=0 -verbosity=0 -print_final_stats=1); \
 	done
 
-# The Python package: built into .venv, checked and tested.
+# The Python package: built, put into .venv, checked and tested.
 python:
 	bindings/python/check.sh
+
+# What goes to the package indexes, built and tried in empty environments: minutes.
+packages:
+	bindings/python/package.sh
 
 conformance:
 	@$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
