@@ -1,0 +1,183 @@
+"""A view of a graph that lives in a notebook: ``pip install peergraph[jupyter]``.
+
+Example::
+
+    from peergraph.jupyter import live
+
+    live(group)  # the last line of a cell; it goes on while other cells run
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from ._errors import ClosedError, Error
+from ._native import IncomingData, PeerId, RecordChanged
+from ._types import (
+    CaughtUp,
+    ConnectionFailed,
+    DirectConnectionChanged,
+    Event,
+    EventKind,
+    Lagged,
+    MemberChanged,
+    NeighborConnectionChanged,
+    NodeChanged,
+    PropertyChanged,
+    StatusChanged,
+    Synchronized,
+)
+
+if TYPE_CHECKING:
+    from ._graph import Graph
+
+# Between two pictures; what happens meanwhile is shown together.
+PAUSE = 0.2
+LONGEST = 120
+
+
+class Live(anywidget.AnyWidget):
+    """Nodes and links, members, and the latest events of a graph, as they change. Made by `live`.
+
+    Ends when the graph is closed, or by `close`.
+    """
+
+    # The text rather than the path: a watched file would keep each view for good.
+    _esm = (Path(__file__).parent / "jupyter.js").read_text(encoding="utf-8")
+    state = traitlets.Dict().tag(sync=True)
+    """What is shown: `title`, `status`, `nodes`, `links`, `members`, `events`."""
+
+    def __init__(self, graph: Graph, limit: int) -> None:
+        super().__init__()
+        self._graph = graph
+        self._events: deque[dict[str, str]] = deque(maxlen=limit)
+        self._names: dict[PeerId, str] = {}
+        self._stream = graph.events(*EventKind)
+        self._task = asyncio.ensure_future(self._follow())
+
+    def close(self) -> None:
+        """Ends it: it stays as it is, and costs nothing more."""
+        self._stream.close()
+        self._task.cancel()
+        super().close()
+
+    async def _follow(self) -> None:
+        async with self._stream as events:
+            await self._show()
+            while batch := await events.batch():
+                self._note(batch)
+                # Bounded work, however many there are.
+                begun = time.monotonic()
+                try:
+                    await self._show()
+                except ClosedError:
+                    break
+                await asyncio.sleep(max(PAUSE - (time.monotonic() - begun), 0))
+        self._put({"status": "closed", "nodes": [], "links": []})
+
+    def _note(self, batch: list[Event]) -> None:
+        for event in batch[-(self._events.maxlen or 0) :]:
+            kind, text = told(event, self._names)
+            at = datetime.now().strftime("%H:%M:%S")
+            self._events.append({"at": at, "kind": kind, "text": text[:LONGEST]})
+
+    async def _show(self) -> None:
+        graph = self._graph
+        members = await graph._native.members() if graph._native.is_group else []
+        names = self._names
+        names |= {member.peer: member.name for member in members}
+        nodes, links = await graph.nodes(), await graph.neighbors()
+        try:
+            title = (await graph.properties()).name
+        except Error:
+            title = ""
+        known = {str(node.node): names.get(node.peer) or node.peer.short for node in nodes}
+        for link in links:
+            known.setdefault(str(link.node), names.get(link.peer) or link.peer.short)
+        status = await graph.status()
+        own = str(nodes[0].node)
+        self._put(
+            {
+                "title": title or graph.id.short,
+                "status": words(status.listening, status.has_connections, status.synchronized),
+                "nodes": [{"id": node, "name": name[:LONGEST], "own": node == own} for node, name in known.items()],
+                "links": [
+                    {"to": str(link.node), "ms": round(link.rtt.total_seconds() * 1000, 1) if link.rtt else None}
+                    for link in links
+                ],
+                "members": [
+                    {"name": member.name[:LONGEST] or member.peer.short, "role": str(member.role or "none")}
+                    | {"here": member.is_present}
+                    for member in members
+                ],
+            }
+        )
+
+    def _put(self, changed: dict[str, Any]) -> None:
+        self.state = {**self.state, **changed, "events": list(self._events)}
+
+
+def live(graph: Graph, limit: int = 100) -> Live:
+    """Shows a graph or group in a notebook, and goes on while other cells run.
+
+    Args:
+        graph: open, in a node of this notebook.
+        limit: how many of the latest events are kept and shown.
+
+    Raises:
+        ClosedError: the graph is closed.
+        RuntimeError: no asyncio loop runs here.
+    """
+    asyncio.get_running_loop()
+    return Live(graph, limit)
+
+
+def words(listening: bool, connected: bool, synchronized: bool) -> str:
+    """A status in words."""
+    pairs = (("listening", listening), ("connected", connected), ("synchronised", synchronized))
+    return ", ".join(word for word, holds in pairs if holds) or "offline"
+
+
+def told(event: Event, names: Mapping[PeerId, str] | None = None) -> tuple[str, str]:
+    """An event in words: what kind, and what it says; identities by their names, where those are known."""
+
+    def of(peer: PeerId | None) -> str:
+        return "" if peer is None else (names or {}).get(peer) or peer.short
+
+    match event:
+        case RecordChanged(change=change, record=record):
+            body = record.text if record.text is not None else f"{len(record.body)} bytes"
+            named = [f"{name}={value}" for name, value in record.attributes.items()]
+            return f"record {change}", " ".join([f"{record.record_type} by {of(record.author)}:", *named, body])
+        case IncomingData(data_type=kind, peer=peer, data=data):
+            return "data", f"{kind} from {of(peer)}: {len(data)} bytes"
+        case MemberChanged(change=change, member=member):
+            return f"member {change}", member.name or member.peer.short
+        case NodeChanged(change=change, node=node):
+            return f"node {change}", f"{node.node.short} of {of(node.peer)}"
+        case DirectConnectionChanged(change=change, peer=who) | NeighborConnectionChanged(change=change, peer=who):
+            kind = "direct" if isinstance(event, DirectConnectionChanged) else "neighbor"
+            return f"{kind} {change}", of(who)
+        case StatusChanged(status=status):
+            return "status", words(status.listening, status.has_connections, status.synchronized)
+        case PropertyChanged(changed=changed):
+            return "properties", ", ".join(sorted(changed))
+        case Synchronized(record_type=kind):
+            return "synchronised", kind or "everything"
+        case ConnectionFailed(reason=reason):
+            return "not entered", str(reason)
+        case Lagged(dropped=dropped):
+            return "lagged", f"{dropped} events are gone"
+        case CaughtUp():
+            return "caught up", ""
+        case _:
+            return type(event).__name__, ""
