@@ -36,5 +36,5 @@ cmp --silent "$built" python/peergraph/_native.abi3.so || cp "$built" python/pee
 (cd tests && MYPYPATH=../python "$env/bin/mypy" --config-file ../pyproject.toml . "$root"/examples/python)
 "$env/bin/pyright" --pythonpath "$env/bin/python"
 (cd python && "$env/bin/python" -m mypy.stubtest --mypy-config-file ../pyproject.toml peergraph._native)
-node --test tests/*.test.mjs >/dev/null || node --test tests/*.test.mjs
+node --test tests/*.test.mjs
 "$env/bin/pytest" -q "$@"

@@ -136,11 +136,8 @@ impl Subscription {
     fn drain<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Bound<'py, PyList>> {
         // It can wait for a lock that the producer holds, and may read from the disk.
         let events = py.detach(|| self.stream.drain(max));
-        let list = PyList::empty(py);
-        for event in events {
-            list.append(convert(py, event)?)?;
-        }
-        Ok(list)
+        let events = events.into_iter().map(|event| convert(py, event)).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, events)
     }
 
     fn is_finished(&self, py: Python<'_>) -> bool {

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use peergraph::{
-    Attributes, ListQuery, Page, RecordDraft, RecordUpdate,
-    events::{ChangeKind, ChangeOrigin, Cursor, RecordChanged as CoreChanged},
-    ids::Lsn,
+    Attributes, ListQuery, Page, RecordDraft, RecordUpdate, events::RecordChanged as CoreChanged, ids::Lsn,
 };
 use pyo3::{
     prelude::*,
@@ -149,19 +147,15 @@ impl Record {
 /// A record was added, updated, deleted or expired; alike for local, flooded and synchronised changes.
 #[pyclass(frozen, module = "peergraph")]
 pub(crate) struct RecordChanged {
-    change: ChangeKind,
-    origin: ChangeOrigin,
-    record: Py<Record>,
-    conflict: Option<Py<Record>>,
-    cursor: Cursor,
+    event: CoreChanged,
+    /// Made when somebody looks at it.
+    record: PyOnceLock<Py<Record>>,
+    conflict: PyOnceLock<Option<Py<Record>>>,
 }
 
 impl RecordChanged {
     pub(crate) fn make(py: Python<'_>, event: CoreChanged) -> PyResult<Py<PyAny>> {
-        let CoreChanged { change, record, origin, conflict, cursor } = event;
-        let record = Py::new(py, Record::new(record))?;
-        let conflict = conflict.map(|record| Py::new(py, Record::new(record))).transpose()?;
-        Ok(Py::new(py, Self { change, origin, record, conflict, cursor })?.into_any())
+        Ok(Py::new(py, Self { event, record: PyOnceLock::new(), conflict: PyOnceLock::new() })?.into_any())
     }
 }
 
@@ -175,35 +169,41 @@ impl RecordChanged {
     /// What happened: a `ChangeKind`.
     #[getter]
     fn change(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.change.to_py(py)
+        self.event.change.to_py(py)
     }
 
     /// The record as it is now; without attributes and body when deleted or expired.
     #[getter]
-    fn record(&self, py: Python<'_>) -> Py<Record> {
-        self.record.clone_ref(py)
+    fn record(&self, py: Python<'_>) -> PyResult<Py<Record>> {
+        let made = self.record.get_or_try_init(py, || Py::new(py, Record::new(self.event.record.clone())))?;
+        Ok(made.clone_ref(py))
     }
 
     /// Where the change came from: a `ChangeOrigin`.
     #[getter]
     fn origin(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.origin.to_py(py)
+        self.event.origin.to_py(py)
     }
 
     /// The version that lost, if the two were written without knowledge of each other.
     #[getter]
-    fn conflict(&self, py: Python<'_>) -> Option<Py<Record>> {
-        self.conflict.as_ref().map(|record| record.clone_ref(py))
+    fn conflict(&self, py: Python<'_>) -> PyResult<Option<Py<Record>>> {
+        let make = || self.event.conflict.clone().map(|lost| Py::new(py, Record::new(lost))).transpose();
+        Ok(self.conflict.get_or_try_init(py, make)?.as_ref().map(|lost| lost.clone_ref(py)))
     }
 
     /// Where to go on after this event: 24 opaque bytes that survive restarts.
     #[getter]
     fn cursor<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.cursor.to_bytes())
+        PyBytes::new(py, &self.event.cursor.to_bytes())
     }
 
     fn __repr__(&self) -> String {
-        format!("<RecordChanged {} {}>", self.change.name(), self.record.get().__repr__())
+        format!(
+            "<RecordChanged {} {}>",
+            self.event.change.name(),
+            Record::new(self.event.record.clone()).__repr__()
+        )
     }
 }
 

@@ -102,7 +102,6 @@ async def test_a_view_that_was_closed_is_collected(node: peergraph.Node) -> None
 
     async def look() -> weakref.ref[Live]:
         view = live(group)
-        await asyncio.sleep(0)
         view.close()
         return weakref.ref(view)
 
@@ -115,9 +114,39 @@ async def test_a_view_that_was_closed_is_collected(node: peergraph.Node) -> None
     await eventually("they are collected", gone)
 
 
-async def test_every_event_has_words(node: peergraph.Node) -> None:
-    graph = await node.create_graph("words")
-    async with graph.events(snapshot=True) as events:
-        await graph.publish("note", "hello")
-        kinds = {told(event)[0] for event in [await anext(events) for _ in range(2)]}
-    assert kinds == {"caught up", "record added"}
+async def test_events_have_words(node: peergraph.Node, other: peergraph.Node) -> None:
+    graph = await node.create_group("words", rules=peergraph.GroupRules(creator_name="Ann"))
+    names = {node.peer_id: "Ann"}
+    async with graph.events(*peergraph.EventKind) as events:
+        await graph.publish("note", "hello", attributes={"urgent": True})
+        await graph.set_properties(comment="new")
+        joined = await other.join_group(await graph.invite(), name="Ben")
+        await graph.remove(other.peer_id)
+        seen: list[tuple[str, str]] = []
+
+        async def all_of_it() -> bool:
+            seen.extend(told(event, names) for event in events.drain())
+            return "member removed" in dict(seen)
+
+        await eventually("all is told", all_of_it)
+    await joined.close()
+    words = dict(seen)
+    assert words["record added"] == "note by Ann: urgent=True hello"
+    assert words["properties"] == "comment"
+    assert words["member joined"] == words["member removed"] == "Ben"
+    assert words["node connected"].startswith(other.id.short)
+    assert words["neighbor connected"] == other.peer_id.short
+    assert all(kind and not kind[0].isupper() for kind, _ in seen), seen
+
+
+async def test_a_second_view_of_a_graph_takes_the_place_of_the_first(node: peergraph.Node) -> None:
+    graph = await node.create_graph("views")
+    first = live(graph)
+    second = live(graph)
+    await asyncio.wait({first._task}, timeout=PATIENCE)
+    third = live(graph)
+    await asyncio.wait({second._task}, timeout=PATIENCE)
+    assert first._task.done()
+    assert second._task.done()
+    assert not third._task.done()
+    third.close()

@@ -169,11 +169,22 @@ impl Graph {
         ])))?;
         let connected = self.connect(target).await;
         let usable = self.call(|engine, _| engine.properties().is_ok()).await?;
-        // One of those it asked may have come to us, or be on its way.
-        let has_neighbor = !self.neighbors().await?.is_empty();
+        // One of those it asked may have come to us, or be on its way. A link of a membership that is over counts for
+        // nothing: it is about to end.
+        let member = self.call(|engine, _| engine.standing().is_some()).await?;
+        let belongs = member || !usable || !self.inner.is_group();
+        let has_neighbor = belongs && !self.neighbors().await?.is_empty();
         match connected {
-            Ok(_) => {}
+            Ok(_) if belongs => {}
+            Ok(_) => return Err(Error::new(ErrorKind::NotAuthorized, "this identity is no member any more")),
             Err(_) if has_neighbor => {}
+            Err(error) if !belongs && error.kind() == ErrorKind::AlreadyNeighbor => {
+                return Err(Error::caused(
+                    ErrorKind::NotAuthorized,
+                    "this identity is no member any more",
+                    error,
+                ));
+            }
             // Who is turned away is not alone.
             Err(error) if error.kind() == ErrorKind::NotAuthorized => return Err(error),
             // An island with a database listens; maintenance finds the others when they are there.

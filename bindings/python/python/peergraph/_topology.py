@@ -34,7 +34,10 @@ def plot(made: Any, axes: Any = None) -> Any:
     axes = axes if axes is not None else pyplot.subplots()[1]
     where = networkx.spring_layout(made, seed=1)
     colors = ["#d95f02" if own else "#7fb3d5" for _, own in made.nodes(data="own")]
-    networkx.draw_networkx(made, where, ax=axes, node_color=colors, labels=dict(made.nodes(data="name")), font_size=9)
+    networkx.draw_networkx(made, where, ax=axes, node_color=colors, with_labels=False, node_size=260)
+    below = {node: (x, y - 0.12) for node, (x, y) in where.items()}
+    networkx.draw_networkx_labels(made, below, labels=dict(made.nodes(data="name")), ax=axes, font_size=9)
+    axes.margins(0.15)
     times = {ends: f"{rtt * 1000:.1f} ms" for *ends_, rtt in made.edges(data="rtt") if rtt for ends in [tuple(ends_)]}
     networkx.draw_networkx_edge_labels(made, where, edge_labels=times, ax=axes, font_size=8)
     axes.set_axis_off()

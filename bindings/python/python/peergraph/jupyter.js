@@ -19,7 +19,7 @@ export function places(nodes) {
   const [x, y] = SIZE.middle;
   for (const node of nodes) if (node.own) found.set(node.id, [x, y]);
   others.forEach((id, at) => {
-    const angle = (2 * Math.PI * at) / others.length - Math.PI / 2;
+    const angle = (2 * Math.PI * at) / others.length - Math.PI / 7;
     found.set(id, [x + SIZE.radius * Math.cos(angle) * 1.35, y + SIZE.radius * Math.sin(angle)]);
   });
   return found;
@@ -45,7 +45,9 @@ function picture({ nodes = [], links = [] }) {
     const fill = node.own ? "#d95f02" : "#4a90c2";
     const circle = make("circle", { cx, cy, r: node.own ? 13 : 10, fill }, make("title", {}, node.id));
     const label = { x: cx, y: cy + 26, "text-anchor": "middle", "font-size": 12, fill: "currentColor" };
-    svg.append(make("g", {}, circle, make("text", label, short(node.name))));
+    // A light edge keeps a name readable where a link runs through it.
+    const edge = { stroke: "var(--jp-layout-color0, white)", "stroke-width": 4, "paint-order": "stroke" };
+    svg.append(make("g", {}, circle, make("text", { ...label, ...edge }, short(node.name))));
   }
   return svg;
 }

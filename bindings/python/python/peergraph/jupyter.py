@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,9 @@ from ._types import (
 if TYPE_CHECKING:
     from ._graph import Graph
 
+# The view of each graph, while it follows.
+_views: dict[int, Live] = {}
+
 # Between two pictures; what happens meanwhile is shown together.
 PAUSE = 0.2
 LONGEST = 120
@@ -60,6 +63,7 @@ class Live(anywidget.AnyWidget):
         super().__init__()
         self._graph = graph
         self._events: deque[dict[str, str]] = deque(maxlen=limit)
+        # Of those who are members, and of those whom the events shown name.
         self._names: dict[PeerId, str] = {}
         self._stream = graph.events(*EventKind)
         self._task = asyncio.ensure_future(self._follow())
@@ -68,33 +72,46 @@ class Live(anywidget.AnyWidget):
         """Ends it: it stays as it is, and costs nothing more."""
         self._stream.close()
         self._task.cancel()
+        self._forget()
         super().close()
 
+    def _forget(self) -> None:
+        key = id(self._graph._native)
+        if _views.get(key) is self:
+            del _views[key]
+
     async def _follow(self) -> None:
-        async with self._stream as events:
+        ended = "closed"
+        try:
             await self._show()
-            while batch := await events.batch():
-                self._note(batch)
+            while batch := await self._stream.batch():
                 # Bounded work, however many there are.
                 begun = time.monotonic()
-                try:
-                    await self._show()
-                except ClosedError:
-                    break
+                await self._show(batch)
                 await asyncio.sleep(max(PAUSE - (time.monotonic() - begun), 0))
-        self._put({"status": "closed", "nodes": [], "links": []})
+        except ClosedError:
+            pass
+        except Error as error:
+            ended = f"{error.kind}: {error}"
+        finally:
+            self._stream.close()
+            self._forget()
+            self._put({"status": ended, "nodes": [], "links": []})
 
-    def _note(self, batch: list[Event]) -> None:
+    def _note(self, batch: Sequence[Event]) -> None:
         for event in batch[-(self._events.maxlen or 0) :]:
             kind, text = told(event, self._names)
             at = datetime.now().strftime("%H:%M:%S")
             self._events.append({"at": at, "kind": kind, "text": text[:LONGEST]})
 
-    async def _show(self) -> None:
+    async def _show(self, batch: Sequence[Event] = ()) -> None:
         graph = self._graph
         members = await graph._native.members() if graph._native.is_group else []
-        names = self._names
-        names |= {member.peer: member.name for member in members}
+        former, names = self._names, {member.peer: member.name for member in members}
+        # Whoever has just gone is still named once.
+        self._names = former | names
+        self._note(batch)
+        self._names = names
         nodes, links = await graph.nodes(), await graph.neighbors()
         try:
             title = (await graph.properties()).name
@@ -133,12 +150,19 @@ def live(graph: Graph, limit: int = 100) -> Live:
         graph: open, in a node of this notebook.
         limit: how many of the latest events are kept and shown.
 
+    A second call for the same graph ends the view of the first.
+
     Raises:
         ClosedError: the graph is closed.
         RuntimeError: no asyncio loop runs here.
     """
     asyncio.get_running_loop()
-    return Live(graph, limit)
+    # A cell that runs again shows the same anew, rather than a second beside it.
+    before = _views.pop(id(graph._native), None)
+    if before is not None:
+        before.close()
+    view = _views[id(graph._native)] = Live(graph, limit)
+    return view
 
 
 def words(listening: bool, connected: bool, synchronized: bool) -> str:
