@@ -1,0 +1,67 @@
+'use strict'
+// Every error of the library: one hierarchy, each with a stable number. `test/api.test.mjs` compares it with the library's.
+
+class PeergraphError extends Error {
+  static code = 0
+  static kind = ''
+
+  constructor(message, options) {
+    super(message, options)
+    this.code = new.target.code
+    this.kind = new.target.kind
+  }
+}
+Object.defineProperty(PeergraphError.prototype, 'name', { value: 'PeergraphError', configurable: true, writable: true })
+
+const KINDS = {
+  1: 'InvalidArgument', 2: 'InvalidTicket', 3: 'InvalidId', 4: 'Reserved', 5: 'TooLarge', 6: 'InvalidExpiration',
+  7: 'UnsupportedVersion', 8: 'InvalidInvitation', 9: 'InvalidPeriod', 20: 'NotFound', 21: 'Deleted',
+  22: 'AlreadyExists', 23: 'VersionMismatch', 24: 'GraphInUse', 25: 'UnknownGraph', 26: 'GroupsExist',
+  27: 'IdentityDeleted', 40: 'Closed', 41: 'NeverSynchronized', 42: 'NotListening', 43: 'NotAuthorized',
+  44: 'WrongPassword', 45: 'InvitationExpired', 46: 'InvitationUsedUp', 47: 'InvitationRevoked',
+  48: 'InvitationNotForYou', 49: 'InvitationNotYetValid', 50: 'Throttled', 51: 'Removed', 52: 'ChainTooLong',
+  53: 'CircularChain', 54: 'NotAMember', 55: 'KeyMissing', 60: 'ConnectToSelf', 61: 'AlreadyNeighbor',
+  62: 'WrongGraph', 63: 'WrongPeer', 64: 'Refused', 65: 'Unreachable', 66: 'TimedOut', 67: 'Cancelled',
+  68: 'DirectNotAccepted', 69: 'NotConnected', 70: 'Network', 80: 'DirectoryInUse', 81: 'Storage', 82: 'Damaged',
+  83: 'NewerSchema', 84: 'KeyAccess', 99: 'Internal',
+}
+
+const ERRORS = new Map()
+const classes = {}
+for (const [code, kind] of Object.entries(KINDS)) {
+  const name = `${kind}Error`
+  const made = { [name]: class extends PeergraphError {} }[name]
+  made.code = Number(code)
+  made.kind = kind
+  Object.defineProperty(made.prototype, 'name', { value: name, configurable: true, writable: true })
+  ERRORS.set(made.code, made)
+  classes[name] = made
+}
+
+const CODED = /^\[(\d+)\] ([^]*)$/
+
+/** The error of a text of the native half. */
+function errorOf(text) {
+  const [, code, message] = CODED.exec(text) ?? []
+  const Kind = ERRORS.get(Number(code))
+  return Kind ? new Kind(message) : new TypeError(text)
+}
+
+/** What the native half threw, as it is told: an error of the library, or a TypeError for an argument of a wrong type. */
+function toldBy(thrown) {
+  if (!(thrown instanceof Error) || thrown instanceof PeergraphError || thrown instanceof TypeError) return thrown
+  return errorOf(thrown.message)
+}
+
+/** Calls the native half, which answers at once. */
+function sync(f) {
+  try {
+    return f()
+  } catch (thrown) {
+    const told = toldBy(thrown)
+    Error.captureStackTrace?.(told, sync)
+    throw told
+  }
+}
+
+module.exports = { PeergraphError, ERRORS, classes, errorOf, toldBy, sync }

@@ -1,0 +1,169 @@
+//! Reaching other nodes and sending them data.
+
+use std::{
+    future::IntoFuture,
+    sync::{Mutex, PoisonError},
+};
+
+use napi::Result;
+use napi_derive::napi;
+use peergraph::{ConnectOptions, Target, Ticket, ids::ConnectionId};
+
+use crate::{
+    bridge::{Bridge, Reply},
+    convert::{maybe, parse, span_or, whole},
+    errors::invalid,
+    graph::NativeGraph,
+    pack::packed,
+    values::Addr,
+};
+
+/// Whom to reach: one of these.
+#[napi(object, object_to_js = false)]
+pub struct Whom {
+    pub ticket: Option<String>,
+    pub node: Option<String>,
+    pub peer: Option<String>,
+    pub addrs: Option<Vec<Addr>>,
+    pub addr: Option<Addr>,
+}
+
+impl Whom {
+    pub(crate) fn read(self) -> Result<Target> {
+        Ok(match self {
+            Self { ticket: Some(text), .. } => parse::<Ticket>(&text)?.into(),
+            Self { addr: Some(addr), .. } => addr.read()?.into(),
+            Self { addrs: Some(addrs), .. } => {
+                addrs.into_iter().map(Addr::read).collect::<Result<Vec<_>>>()?.into()
+            }
+            Self { node: Some(node), .. } => parse::<peergraph::NodeId>(&node)?.into(),
+            Self { peer: Some(peer), .. } => parse::<peergraph::PeerId>(&peer)?.into(),
+            _ => return Err(invalid("one can connect to a node, a peer, an address or a ticket")),
+        })
+    }
+}
+
+/// A connection for application data.
+#[napi]
+pub struct NativeDirect {
+    direct: peergraph::DirectConnection,
+}
+
+/// What became of sent data; can be asked once.
+#[napi]
+pub struct NativeReceipt {
+    receipt: Mutex<Option<peergraph::SendReceipt>>,
+}
+
+fn receipt(receipt: peergraph::SendReceipt) -> Reply {
+    Reply::Receipt(NativeReceipt { receipt: Mutex::new(Some(receipt)) })
+}
+
+fn number(id: f64) -> Result<ConnectionId> {
+    whole(id, "a connection").map(ConnectionId)
+}
+
+#[napi]
+impl NativeReceipt {
+    #[napi]
+    pub fn delivered(&self, to: &Bridge, id: u32) -> Result<()> {
+        let taken = self.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(receipt) = taken else {
+            return Err(invalid("a receipt can be asked once"));
+        };
+        to.ask(id, receipt.delivered());
+        Ok(())
+    }
+}
+
+#[napi]
+impl NativeDirect {
+    #[napi(getter)]
+    pub fn info(&self) -> napi::bindgen_prelude::Buffer {
+        packed(self.direct.info()).into()
+    }
+
+    #[napi]
+    pub fn send(&self, to: &Bridge, id: u32, data_type: String, data: &[u8]) {
+        let (direct, data) = (self.direct.clone(), data.to_vec());
+        to.run(id, async move { direct.send(&data_type, data).await.map(receipt) });
+    }
+
+    #[napi]
+    pub fn close(&self, to: &Bridge, id: u32) {
+        let direct = self.direct.clone();
+        to.act(id, async move { direct.close().await });
+    }
+}
+
+#[napi]
+impl NativeGraph {
+    /// Connects; hops are news of progress if they are wanted.
+    #[napi]
+    pub fn connect(
+        &self,
+        to: &Bridge,
+        id: u32,
+        whom: Whom,
+        expected_peer: Option<String>,
+        deadline: Option<f64>,
+        progress: bool,
+    ) -> Result<()> {
+        let default = ConnectOptions::default();
+        let options = ConnectOptions {
+            expected_peer: maybe(expected_peer.as_deref())?,
+            deadline: span_or(deadline, default.deadline)?,
+        };
+        let (graph, whom) = (self.graph.clone(), whom.read()?);
+        let teller = progress.then(|| to.teller(id));
+        to.ask(id, async move {
+            let mut connecting = graph.connect_with(whom, options);
+            if let Some(teller) = teller {
+                while let Some(hop) = connecting.progress().await {
+                    teller.progress(packed(&hop));
+                }
+            }
+            connecting.into_future().await
+        });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn open_direct(&self, to: &Bridge, id: u32, whom: Whom) -> Result<()> {
+        let (graph, whom) = (self.graph.clone(), whom.read()?);
+        to.run(id, async move {
+            Ok(Reply::Direct(NativeDirect { direct: graph.open_direct(whom).await? }))
+        });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn direct_connection(&self, to: &Bridge, id: u32, connection: f64) -> Result<()> {
+        let (graph, connection) = (self.graph.clone(), number(connection)?);
+        to.run(id, async move {
+            Ok(Reply::Direct(NativeDirect { direct: graph.direct_connection(connection).await? }))
+        });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn disconnect(&self, to: &Bridge, id: u32, connection: f64) -> Result<()> {
+        let (graph, connection) = (self.graph.clone(), number(connection)?);
+        to.act(id, async move { graph.disconnect(connection).await });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn send(
+        &self,
+        to: &Bridge,
+        id: u32,
+        connection: f64,
+        data_type: String,
+        data: &[u8],
+    ) -> Result<()> {
+        let (graph, connection, data) = (self.graph.clone(), number(connection)?, data.to_vec());
+        to.run(id, async move { graph.send(connection, &data_type, data).await.map(receipt) });
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! Identities.
+
+use napi::Result;
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+use peergraph::CreateIdentity;
+use zeroize::Zeroizing;
+
+use crate::{
+    bridge::{Bridge, Reply},
+    convert::{parse, secret_key},
+    errors::Fail,
+    texts::{DescriptionFields, description},
+};
+
+/// The identities of a node.
+#[napi]
+pub struct NativeIdentities {
+    pub(crate) identities: peergraph::Identities,
+}
+
+/// One identity.
+#[napi]
+pub struct NativeIdentity {
+    pub(crate) identity: peergraph::Identity,
+}
+
+const fn handle(identity: peergraph::Identity) -> Reply {
+    Reply::Identity(NativeIdentity { identity })
+}
+
+#[napi]
+impl NativeIdentities {
+    #[napi]
+    pub fn create(
+        &self,
+        to: &Bridge,
+        id: u32,
+        name: Option<String>,
+        classifier: Option<String>,
+        key: Option<&[u8]>,
+    ) -> Result<()> {
+        let options = CreateIdentity { name, classifier, key: key.map(secret_key).transpose()? };
+        let identities = self.identities.clone();
+        to.run(id, async move { identities.create(options).await.map(handle) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn list(&self) -> Vec<NativeIdentity> {
+        self.identities.list().into_iter().map(|identity| NativeIdentity { identity }).collect()
+    }
+
+    #[napi]
+    pub fn default(&self, to: &Bridge, id: u32) {
+        let identities = self.identities.clone();
+        to.run(id, async move { identities.default().await.map(handle) });
+    }
+
+    #[napi]
+    pub fn set_default(&self, to: &Bridge, id: u32, name: String) -> Result<()> {
+        let (identities, name) = (self.identities.clone(), parse(&name)?);
+        to.act(id, async move { identities.set_default(&name).await });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn get(&self, name: String) -> Result<NativeIdentity> {
+        Ok(NativeIdentity { identity: self.identities.get(&parse(&name)?).map_err(Fail::from)? })
+    }
+
+    #[napi]
+    pub fn import_identity(&self, to: &Bridge, id: u32, text: String, password: String) {
+        let (identities, password) = (self.identities.clone(), Zeroizing::new(password));
+        to.run(id, async move { identities.import(&text, &password).await.map(handle) });
+    }
+}
+
+#[napi]
+impl NativeIdentity {
+    #[napi(getter)]
+    pub fn peer_id(&self) -> String {
+        self.identity.peer_id().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn peer_name(&self) -> String {
+        self.identity.peer_name().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn name(&self) -> String {
+        self.identity.name()
+    }
+
+    #[napi]
+    pub fn rename(&self, to: &Bridge, id: u32, name: Option<String>) {
+        let identity = self.identity.clone();
+        to.act(id, async move { identity.rename(name.as_deref()).await });
+    }
+
+    #[napi]
+    pub fn describe(&self) -> Result<DescriptionFields> {
+        Ok(description(&self.identity.describe().map_err(Fail::from)?))
+    }
+
+    #[napi]
+    pub fn export(&self, to: &Bridge, id: u32, password: String) {
+        let (identity, password) = (self.identity.clone(), Zeroizing::new(password));
+        to.ask(id, async move { identity.export(&password).await });
+    }
+
+    #[napi]
+    pub fn sign(&self, message: &[u8]) -> Result<Buffer> {
+        Ok(self.identity.sign(message).map_err(Fail::from)?.to_vec().into())
+    }
+
+    #[napi]
+    pub fn groups(&self, to: &Bridge, id: u32) {
+        let identity = self.identity.clone();
+        to.ask(id, async move { identity.groups().await });
+    }
+
+    #[napi]
+    pub fn delete(&self, to: &Bridge, id: u32) {
+        let identity = self.identity.clone();
+        to.act(id, async move { identity.delete().await });
+    }
+}

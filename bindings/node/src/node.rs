@@ -1,0 +1,314 @@
+//! Nodes: starting them, and making, opening and joining graphs and groups.
+
+use napi::{Result, bindgen_prelude::Buffer};
+use napi_derive::napi;
+use peergraph::{
+    ApiVersion, CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, Invitation, JoinGroup,
+    KeyProtection, NetworkMode, NodeConfig, OpenGraph, Ticket,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    bridge::{Bridge, Reply},
+    convert::{parse, record_types, secret_key, size, small, span_or},
+    errors::{Fail, invalid},
+    graph::NativeGraph,
+    identities::{NativeIdentities, NativeIdentity},
+    pack::packed,
+    values::{Properties, Rules},
+};
+
+/// A node that runs.
+#[napi]
+pub struct NativeNode {
+    node: peergraph::Node,
+}
+
+/// How a node runs; what is left out is as the library has it.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct Config {
+    pub data_dir: Option<String>,
+    pub identity: Option<Buffer>,
+    pub passphrase: Option<String>,
+    pub key: Option<Buffer>,
+    pub encrypt_database: Option<bool>,
+    pub network: Option<String>,
+    pub relays: Option<Vec<String>>,
+    pub lookup: Option<String>,
+    pub bind: Option<Vec<String>>,
+    pub mdns: Option<bool>,
+    pub target_neighbors: Option<f64>,
+    pub max_neighbors: Option<f64>,
+    pub min_neighbors: Option<f64>,
+    pub ping_interval: Option<f64>,
+    pub durability: Option<String>,
+    pub tombstone_lifetime: Option<f64>,
+    pub version: Option<String>,
+}
+
+impl Config {
+    fn read(self) -> Result<NodeConfig> {
+        let default = NodeConfig::default();
+        let count = |number: Option<f64>, default, what| number.map_or(Ok(default), |n| size(n, what));
+        let bind = self.bind.unwrap_or_default().into_iter().map(|text| {
+            let refuse = || invalid(&format!("{text:?} is no socket address such as 127.0.0.1:0"));
+            text.parse().map_err(|_| refuse())
+        });
+        Ok(NodeConfig {
+            data_dir: self.data_dir.map(Into::into),
+            identity: self.identity.map(|bytes| secret_key(&bytes)).transpose()?,
+            key_protection: protection(self.passphrase, self.key.as_deref())?,
+            encrypt_database: self.encrypt_database.unwrap_or(default.encrypt_database),
+            network: network(self.network.as_deref(), self.relays, self.lookup)?,
+            bind: bind.collect::<Result<_>>()?,
+            mdns: self.mdns.unwrap_or(default.mdns),
+            target_neighbors: count(self.target_neighbors, default.target_neighbors, "targetNeighbors")?,
+            max_neighbors: count(self.max_neighbors, default.max_neighbors, "maxNeighbors")?,
+            min_neighbors: count(self.min_neighbors, default.min_neighbors, "minNeighbors")?,
+            ping_interval: span_or(self.ping_interval, default.ping_interval)?,
+            durability: match self.durability.as_deref() {
+                None => default.durability,
+                Some("synced") => Durability::Synced,
+                Some("relaxed") => Durability::Relaxed,
+                Some(other) => {
+                    return Err(invalid(&format!("no durability is called {other:?}: synced or relaxed")));
+                }
+            },
+            tombstone_lifetime: span_or(self.tombstone_lifetime, default.tombstone_lifetime)?,
+            version: self.version.as_deref().map_or(Ok(default.version), version)?,
+        })
+    }
+}
+
+fn protection(passphrase: Option<String>, key: Option<&[u8]>) -> Result<KeyProtection> {
+    Ok(match (passphrase, key) {
+        (Some(_), Some(_)) => return Err(invalid("keys are sealed with a passphrase or a key, not both")),
+        (Some(passphrase), None) => KeyProtection::Passphrase(passphrase),
+        (None, Some(key)) => {
+            KeyProtection::Key(key.try_into().map_err(|_| invalid("a key to seal with has 32 bytes"))?)
+        }
+        (None, None) => KeyProtection::Plain,
+    })
+}
+
+fn network(name: Option<&str>, relays: Option<Vec<String>>, lookup: Option<String>) -> Result<NetworkMode> {
+    Ok(match name {
+        None => NetworkMode::default(),
+        Some("local") => NetworkMode::Local,
+        Some("internet") => NetworkMode::Internet,
+        Some("custom") => NetworkMode::Custom { relays: relays.unwrap_or_default(), lookup },
+        Some(other) => {
+            return Err(invalid(&format!("no network is called {other:?}: local, internet or custom")));
+        }
+    })
+}
+
+fn version(text: &str) -> Result<ApiVersion> {
+    let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) => Ok(ApiVersion { major, minor }),
+        _ => Err(invalid(&format!("{text:?} is no version such as 0.1"))),
+    }
+}
+
+/// What a new graph or group is like.
+#[napi(object, object_to_js = false)]
+pub struct Making {
+    pub name: Option<String>,
+    pub properties: Option<Properties>,
+    pub rules: Option<Rules>,
+    pub max_record: Option<f64>,
+    pub seed: Option<Buffer>,
+    pub precedence: Option<Vec<String>>,
+}
+
+fn named(name: Option<String>, given: Option<Properties>) -> Result<GraphProperties> {
+    let base = given.unwrap_or_default().read()?;
+    Ok(match name {
+        Some(name) => GraphProperties { name, ..base },
+        None => base,
+    })
+}
+
+/// How a group is joined.
+#[napi(object, object_to_js = false)]
+pub struct Joining {
+    pub invitation: String,
+    pub name: Option<String>,
+    pub password: Option<String>,
+    pub deadline: Option<f64>,
+}
+
+#[napi]
+impl NativeNode {
+    #[napi]
+    pub fn start(to: &Bridge, id: u32, config: Config) -> Result<()> {
+        let config = config.read()?;
+        to.run(id, async move { Ok(Reply::Node(Self { node: peergraph::Node::start(config).await? })) });
+        Ok(())
+    }
+
+    #[napi(getter)]
+    pub fn id(&self) -> String {
+        self.node.id().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn peer_id(&self) -> String {
+        self.node.peer_id().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn identities(&self) -> NativeIdentities {
+        NativeIdentities { identities: self.node.identities() }
+    }
+
+    #[napi]
+    pub fn addr(&self) -> Buffer {
+        packed(&self.node.addr()).into()
+    }
+
+    #[napi]
+    pub fn bound(&self) -> Vec<String> {
+        self.node.bound().iter().map(ToString::to_string).collect()
+    }
+
+    #[napi]
+    pub fn metrics(&self) -> Buffer {
+        packed(&self.node.metrics()).into()
+    }
+
+    #[napi]
+    pub fn create_graph(&self, to: &Bridge, id: u32, making: Making) -> Result<()> {
+        let Making { name, properties, rules: _, max_record, seed, precedence } = making;
+        let default = CreateGraph::default();
+        let seed = seed.map(|seed| (*seed).try_into().map_err(|_| invalid("a seed has 32 bytes")));
+        let options = CreateGraph {
+            properties: named(name, properties)?,
+            max_record: max_record.map_or(Ok(default.max_record), |max| small(max, "maxRecord"))?,
+            seed: seed.transpose()?,
+            precedence: record_types(&precedence.unwrap_or_default())?,
+        };
+        let node = self.node.clone();
+        to.run(id, async move { node.create_graph(options).await.map(NativeGraph::plain) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn open_graph(
+        &self,
+        to: &Bridge,
+        id: u32,
+        graph: String,
+        is_ticket: bool,
+        precedence: Vec<String>,
+    ) -> Result<()> {
+        let graph: GraphRef = if is_ticket {
+            parse::<Ticket>(&graph)?.into()
+        } else {
+            parse::<peergraph::GraphId>(&graph)?.into()
+        };
+        let options = OpenGraph { precedence: record_types(&precedence)? };
+        let node = self.node.clone();
+        to.run(id, async move { node.open_graph(graph, options).await.map(NativeGraph::plain) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn join(&self, to: &Bridge, id: u32, ticket: String) -> Result<()> {
+        let (node, ticket) = (self.node.clone(), parse::<Ticket>(&ticket)?);
+        to.run(id, async move { node.join(ticket).await.map(NativeGraph::plain) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn create_group(
+        &self,
+        to: &Bridge,
+        id: u32,
+        making: Making,
+        identity: Option<&NativeIdentity>,
+    ) -> Result<()> {
+        let Making { name, properties, rules, max_record, seed: _, precedence } = making;
+        let default = CreateGroup::default();
+        let options = CreateGroup {
+            properties: named(name, properties)?,
+            rules: rules.unwrap_or_default().read()?,
+            max_record: max_record.map_or(Ok(default.max_record), |max| small(max, "maxRecord"))?,
+            precedence: record_types(&precedence.unwrap_or_default())?,
+            identity: identity.map(|identity| identity.identity.clone()),
+        };
+        let node = self.node.clone();
+        to.run(id, async move { node.create_group(options).await.map(NativeGraph::of_group) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn open_group(&self, to: &Bridge, id: u32, group: String) -> Result<()> {
+        let (node, group) = (self.node.clone(), parse(&group)?);
+        to.run(id, async move { node.open_group(group).await.map(NativeGraph::of_group) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn join_group(
+        &self,
+        to: &Bridge,
+        id: u32,
+        joining: Joining,
+        identity: Option<&NativeIdentity>,
+    ) -> Result<()> {
+        let Joining { invitation, name, password, deadline } = joining;
+        let default = JoinGroup::from(parse::<Invitation>(&invitation)?);
+        let options = JoinGroup {
+            name: name.unwrap_or_default(),
+            identity: identity.map(|identity| identity.identity.clone()),
+            password: password.map(Into::into),
+            deadline: span_or(deadline, default.deadline)?,
+            ..default
+        };
+        let node = self.node.clone();
+        to.run(id, async move { node.join_group(options).await.map(NativeGraph::of_group) });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn import_membership(&self, to: &Bridge, id: u32, text: String, password: String) {
+        let (node, password) = (self.node.clone(), Zeroizing::new(password));
+        to.run(id, async move {
+            node.import_membership(&text, &password).await.map(NativeGraph::of_group)
+        });
+    }
+
+    #[napi]
+    pub fn open_graphs(&self) -> Vec<String> {
+        self.node.open_graphs().iter().map(|graph| graph.id().to_string()).collect()
+    }
+
+    #[napi]
+    pub fn stored_graphs(&self) -> Vec<String> {
+        self.node.stored_graphs().iter().map(ToString::to_string).collect()
+    }
+
+    #[napi]
+    pub fn stored_groups(&self) -> Result<Vec<String>> {
+        Ok(self.node.stored_groups().map_err(Fail::from)?.iter().map(ToString::to_string).collect())
+    }
+
+    #[napi]
+    pub fn delete_graph(&self, to: &Bridge, id: u32, graph: String) -> Result<()> {
+        let (node, graph) = (self.node.clone(), parse(&graph)?);
+        to.act(id, async move { node.delete_graph(graph).await });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn shutdown(&self, to: &Bridge, id: u32) {
+        let node = self.node.clone();
+        to.act(id, async move {
+            node.shutdown().await;
+            Ok(())
+        });
+    }
+}
