@@ -1,0 +1,90 @@
+'use strict'
+// The way between promises and the native half: calls by number, and one wake-up for all that is new. See `src/bridge.rs`.
+const native = require('./native.js')
+const { errorOf, toldBy } = require('./errors.js')
+const { unpack } = require('./pack.js')
+
+/** Calls under way, by number. */
+const calls = new Map()
+/** Who is to be told that a stream can be drained, by number: weak references, or what is kept until it is closed. */
+const readers = new Map()
+/** What has to be done before the next call: subscriptions of listeners that were just added. */
+const pending = new Set()
+
+let last = 0
+function number() {
+  do {
+    last = (last + 1) >>> 0
+  } while (last === 0 || calls.has(last) || readers.has(last))
+  return last
+}
+
+const bridge = new native.Bridge(() => {
+  for (const news of bridge.take()) {
+    const call = calls.get(news.id)
+    if (call === undefined) {
+      const reader = readers.get(news.id)
+      reader?.deref()?.readable()
+    } else if (news.progress) {
+      call.progress(unpack(news.packed))
+    } else {
+      finish(news.id, call)
+      if (news.error != null) call.reject(errorOf(news.error))
+      else call.resolve(valueOf(news))
+    }
+  }
+})
+
+function valueOf({ packed, node, graph, direct, receipt, identity }) {
+  return packed != null ? unpack(packed) : (node ?? graph ?? direct ?? receipt ?? identity)
+}
+
+// The wake-up keeps no process alive, so a far-away timer does, while a call is under way.
+const FAR = 2 ** 30
+const alive = setInterval(() => {}, FAR).unref()
+
+function finish(id, call) {
+  calls.delete(id)
+  if (calls.size === 0) alive.unref()
+  call.signal?.removeEventListener('abort', call.abort)
+}
+
+function flush() {
+  for (const settle of pending) {
+    pending.delete(settle)
+    settle()
+  }
+}
+
+/**
+ * Calls the native half, which answers later. `start` gets the bridge and the number of the call. When the signal is
+ * aborted, the call ends here and there, and the promise is rejected with the signal's reason.
+ */
+function call(start, { signal, progress } = {}) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
+    if (pending.size > 0) flush()
+    const id = number()
+    const entry = { resolve, reject, progress, signal, abort: undefined }
+    try {
+      start(bridge, id)
+    } catch (thrown) {
+      throw toldBy(thrown)
+    }
+    calls.set(id, entry)
+    if (calls.size === 1) alive.ref()
+    if (signal) {
+      entry.abort = () => {
+        bridge.cancel(id)
+        finish(id, entry)
+        reject(signal.reason)
+      }
+      signal.addEventListener('abort', entry.abort, { once: true })
+    }
+  })
+}
+
+/** For `Symbol.asyncDispose` where it is not there yet. */
+const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
+
+module.exports = { native, bridge, readers, pending, number, call, asyncDispose, FAR }
