@@ -1,0 +1,3 @@
+export * from './index.js'
+import * as peergraph from './index.js'
+export default peergraph

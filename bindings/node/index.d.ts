@@ -1,0 +1,172 @@
+/**
+ * Groups of peers that share a database of signed records, see who is there, send each other data, and hear of every
+ * change. No server.
+ *
+ * ```ts
+ * import { Node } from 'peergraph'
+ *
+ * const node = await Node.open('data')
+ * const group = await node.createGroup('Book club')
+ * console.log(`join with: ${await group.invite()}`)
+ * for await (const event of group.events('record_changed')) {
+ *   if (event.type === 'record_changed') console.log(event.record.author, event.record.text)
+ * }
+ * ```
+ *
+ * A {@link Node} is where a program begins; {@link Graph} and {@link Group} hold records, events and connections; every
+ * error is a {@link PeergraphError}. Lengths of time are milliseconds, moments are `Date`, bytes that come are `Buffer`.
+ *
+ * @packageDocumentation
+ */
+import { EventEmitter } from 'node:events'
+
+import { Graph, Group } from './types/graph.js'
+import { Identities, Identity } from './types/identities.js'
+import { Cancellable, GraphId, GraphProperties, GroupRules, Invitation, Metrics, NodeAddr, NodeConfig, NodeId, PeerId, Ticket } from './types/values.js'
+
+export * from './types/connection.js'
+export * from './types/errors.js'
+export * from './types/events.js'
+export * from './types/graph.js'
+export * from './types/identities.js'
+export * from './types/records.js'
+export * from './types/values.js'
+
+/** What a {@link Node} emits. */
+export interface NodeEvents {
+  /** A graph or group was made, opened or joined. */
+  open: [graph: Graph]
+  /** The node has shut down. */
+  close: []
+  /** An asynchronous listener was rejected. */
+  error: [error: unknown]
+}
+
+/** What a new graph is like. */
+export interface CreateGraph {
+  /** All that may change later; `name` given beside it counts more. */
+  properties?: Partial<GraphProperties>
+  /** Most bytes of body plus attributes of a record, 1 KiB to 60 MiB (groups: from 64 KiB). Fixed for ever. Default 1 MiB. */
+  maxRecord?: number
+  /** Record types to synchronise first, in order; each is told by `synchronized`. */
+  precedence?: readonly string[]
+}
+
+/**
+ * One running instance, with a key of its own, acting for an identity.
+ *
+ * An open node keeps a process alive only while somebody waits: for a call, for the next event of a stream, or with a
+ * listener. {@link Node.unref} lets the process end all the same.
+ */
+export class Node extends EventEmitter<NodeEvents> {
+  private constructor()
+
+  /**
+   * Opens a node on a data directory, which is made if it is not there.
+   *
+   * @throws {DirectoryInUseError} another node has it.
+   * @throws {KeyAccessError} {@link DamagedError}, {@link StorageError}, {@link NetworkError}.
+   */
+  static open(dataDir: string | URL, options?: Cancellable): Promise<Node>
+  /** Opens a node that writes nothing to the disk. */
+  static inMemory(options?: Cancellable): Promise<Node>
+  /**
+   * Opens a node as configured.
+   *
+   * @throws {InvalidArgumentError} the configuration contradicts itself.
+   * @throws {UnsupportedVersionError} and as {@link Node.open}.
+   */
+  static start(config?: NodeConfig, options?: Cancellable): Promise<Node>
+
+  /** The node's public key, by which it is dialled. */
+  readonly id: NodeId
+  /** The identity that the node acts for. */
+  readonly peerId: PeerId
+  /** The identities of this node. */
+  readonly identities: Identities
+  /** Where this node can be dialled, as far as it knows. */
+  readonly addr: NodeAddr
+  /** The socket addresses it has bound. */
+  readonly bound: string[]
+  /** Bytes sent and received since the start. */
+  readonly metrics: Metrics
+
+  /**
+   * Makes a graph: whoever has its ticket can read and write everything in it, for good. It does not listen yet.
+   *
+   * @param options.seed 32 bytes from which id and secret follow; as secret as a ticket. Default: random.
+   * @throws {InvalidArgumentError} {@link TooLargeError}: a property is out of bounds.
+   * @throws {AlreadyExistsError} the graph of this seed is here. {@link StorageError}, {@link ClosedError}.
+   */
+  createGraph(name?: string, options?: CreateGraph & { seed?: Uint8Array }): Promise<Graph>
+  /**
+   * Opens a graph that is here, or one whose ticket is given. No traffic yet.
+   *
+   * @throws {UnknownGraphError} no database here, and no ticket.
+   * @throws {NotAuthorizedError} it is a group; use {@link Node.openGroup}.
+   */
+  openGraph(graph: GraphId | Ticket | string, options?: Pick<CreateGraph, 'precedence'>): Promise<Graph>
+  /**
+   * Opens a graph by its ticket, connects, waits until it is synchronised (a minute at most), and listens.
+   *
+   * @throws {InvalidTicketError} {@link UnreachableError}, {@link RefusedError}, {@link TimedOutError}, {@link WrongGraphError},
+   * {@link NotFoundError}, {@link ClosedError}.
+   */
+  join(ticket: Ticket | string, options?: Cancellable): Promise<Graph>
+  /**
+   * Makes a group. The identity is its owner without end. It is reachable as soon as this resolves.
+   *
+   * @param options.rules what holds for ever: who may write what.
+   * @param options.identity who makes it. Default: the node's default identity.
+   * @throws {InvalidArgumentError} {@link TooLargeError}: a property or rule is out of bounds.
+   */
+  createGroup(name?: string, options?: CreateGraph & { rules?: Partial<GroupRules>; identity?: Identity }): Promise<Group>
+  /**
+   * Opens a group that is here. No traffic yet; see {@link Graph.enter}. One that is open is handed out again.
+   *
+   * @throws {UnknownGraphError} no database here.
+   * @throws {NotAMemberError} it is a plain graph. {@link NotFoundError}: the identity is not here.
+   */
+  openGroup(group: GraphId): Promise<Group>
+  /**
+   * Joins a group by an invitation: becomes a member, connects, waits until it is synchronised, and listens.
+   *
+   * @param options.name the friendly name to go by there, at most 255 bytes. Default: the identity's.
+   * @param options.identity as whom. Default: the one the invitation is for, or the node's default.
+   * @param options.password where the invitation asks for one.
+   * @param options.deadline give up after this. Default one minute.
+   * @throws {InvalidInvitationError} the text is no invitation.
+   * @throws {InvitationExpiredError} or another error of its kind: not let in.
+   * @throws {UnreachableError} {@link TimedOutError}, {@link RefusedError}: nobody could be reached.
+   */
+  joinGroup(
+    invitation: Invitation | string,
+    options?: { name?: string; identity?: Identity; password?: string; deadline?: number } & Cancellable,
+  ): Promise<Group>
+  /** Takes in a membership that {@link Group.exportMembership} wrote on another machine, and opens its group. */
+  importMembership(text: string, password: string): Promise<Group>
+
+  /** The graphs and groups that are open. */
+  readonly openGraphs: GraphId[]
+  /** The graphs and groups that have a database here, open or not. */
+  readonly storedGraphs: GraphId[]
+  /** The groups that have a database here, open or not. */
+  readonly storedGroups: GraphId[]
+  /**
+   * Deletes a graph's database.
+   *
+   * @throws {GraphInUseError} it is open; close it first. {@link UnknownGraphError}: there is none.
+   */
+  deleteGraph(graph: GraphId): Promise<void>
+
+  /** Lets listeners of its graphs keep the process alive: the default. */
+  ref(): this
+  /** Lets the process end though graphs of this node have listeners. */
+  unref(): this
+  /** Closes all graphs and the network; event streams end. Repeated calls wait for the first. */
+  shutdown(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The configuration of a node that binds a free port of the loopback interface and looks for nobody: for tests. */
+export function loopback(dataDir?: string | URL): NodeConfig

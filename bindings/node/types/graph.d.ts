@@ -1,0 +1,299 @@
+import { EventEmitter } from 'node:events'
+
+import { DirectConnection, SendReceipt } from './connection.js'
+import { Event, EventKind, EventOf, EventOptions, EventStream, GraphEvents } from './events.js'
+import { AttributesInput, Record, Records } from './records.js'
+import {
+  Bytes,
+  Cancellable,
+  ConnectionInfo,
+  Fingerprint,
+  Genesis,
+  GraphId,
+  GraphProperties,
+  GroupRules,
+  IdentityDescription,
+  ImportCount,
+  Invitation,
+  JoinOutcome,
+  ListenOutcome,
+  MemberInfo,
+  NodeAddr,
+  NodeId,
+  NodeInfo,
+  OpenInvitation,
+  OpenOutcome,
+  PeerId,
+  Progress,
+  RecordId,
+  Role,
+  Status,
+  Target,
+  Ticket,
+} from './values.js'
+
+/** What a body can be: bytes, text (as UTF-8), or what gives bytes piece by piece, which is read to its end first. */
+export type Body = Bytes | Blob | ReadableStream<Uint8Array> | AsyncIterable<Bytes>
+
+/**
+ * A graph that is open in a node: whoever has its ticket can read and write everything in it.
+ *
+ * It is an emitter: `graph.on('record_changed', (event) => ...)`. The first listener of a kind subscribes to it, from the
+ * end of the current turn or the next call on, whichever is first; kinds whose listeners are added together come in order.
+ * When the last listener of these kinds is removed, the subscription ends. A listener that throws loses no event.
+ *
+ * Open until `close` or the node's end.
+ */
+export class Graph extends EventEmitter<GraphEvents> {
+  protected constructor()
+
+  readonly id: GraphId
+  /** Whether its database was found or made when it was opened. */
+  readonly openOutcome: OpenOutcome
+
+  /**
+   * Publishes a record: signs it, makes it durable, sends it to the neighbors. Resolves when it is durable here.
+   *
+   * ```ts
+   * const note = await graph.publish('note', 'buy milk', { attributes: { list: 'shopping', urgent: true } })
+   * ```
+   *
+   * @param recordType 1 to 64 letters, digits, `.`, `_` and `-`, such as `chat.message`.
+   * @param body the content. With the attributes at most `Genesis.maxRecord` bytes.
+   * @param options.attributes named values by which it can be found.
+   * @param options.expires when it ceases to exist, in peer time.
+   * @throws {InvalidArgumentError} {@link ReservedError}, {@link TooLargeError}, {@link InvalidExpirationError}: a rule is
+   * broken.
+   * @throws {NeverSynchronizedError} connect first.
+   * @throws {NotAuthorizedError} {@link StorageError}, {@link ClosedError}.
+   */
+  publish(recordType: string, body?: Body, options?: { attributes?: AttributesInput; expires?: Date }): Promise<Record>
+  /**
+   * Publishes a new version of a record. What is left out stays; attributes replace all.
+   *
+   * @throws {NotFoundError} {@link DeletedError}: there is none.
+   * @throws {VersionMismatchError} it has another version than `expectedVersion`. And as {@link Graph.publish}.
+   */
+  update(
+    record: Record | RecordId,
+    changes: { body?: Body; attributes?: AttributesInput; expires?: Date; expectedVersion?: number },
+  ): Promise<Record>
+  /**
+   * Deletes a record everywhere; it cannot come back under its id. Resolves to the version of what is left.
+   *
+   * @throws {NotFoundError} {@link DeletedError}: there is none. And as {@link Graph.publish}.
+   */
+  delete(record: Record | RecordId): Promise<number>
+  /** The current version of a record; `null` if there is none, or it is deleted or expired. */
+  get(record: Record | RecordId): Promise<Record | null>
+  /**
+   * Records, oldest change first. Await it for an array, or iterate; see {@link Records}.
+   *
+   * @param recordType of this type. Default: all but the library's own.
+   * @param options.creator made by this identity.
+   * @param options.includeDeleted what deletes left behind too.
+   * @param options.includeReserved the library's own types too.
+   * @param options.pageSize records on a page. Default: as many as may be.
+   */
+  records(
+    recordType?: string,
+    options?: { creator?: PeerId; includeDeleted?: boolean; includeReserved?: boolean; pageSize?: number } & Cancellable,
+  ): Records
+
+  /**
+   * Subscribes to events of these kinds, or all. Nothing that happens after this returns is missed.
+   *
+   * @throws {InvalidArgumentError} a name or the cursor is no good. {@link ClosedError}.
+   */
+  events(options?: EventOptions): EventStream<Event>
+  events<Kind extends EventKind>(...kinds: Kind[]): EventStream<EventOf<Kind>>
+  events<Kind extends EventKind>(...args: [...kinds: Kind[], options: EventOptions]): EventStream<EventOf<Kind>>
+  /** Keeps a cursor under a name of 1 to 64 bytes, in this database, to go on from after a restart. */
+  saveCursor(name: string, cursor: Uint8Array): Promise<void>
+  /** A cursor kept under a name. */
+  loadCursor(name: string): Promise<Buffer | null>
+
+  /** A ticket with this node, if it listens, and some neighbors. Whoever has it can join. */
+  ticket(): Promise<Ticket>
+  /** Lets others connect to this node. @throws {NeverSynchronizedError} this node has nothing to offer yet. */
+  listen(): Promise<ListenOutcome>
+  /**
+   * Connects to a neighbor; exactly one outcome, after following referrals.
+   *
+   * @param options.expectedPeer fail if somebody else answers.
+   * @param options.deadline give up after this, referrals included. Default one minute.
+   * @param options.progress called with each hop of the referral chain.
+   * @throws {ConnectToSelfError} {@link AlreadyNeighborError}, {@link WrongGraphError}, {@link WrongPeerError},
+   * {@link RefusedError}, {@link UnreachableError}, {@link TimedOutError}, {@link ClosedError}.
+   * @throws {NotFoundError} the target has no known node.
+   */
+  connect(
+    target: Target,
+    options?: { expectedPeer?: PeerId; deadline?: number; progress?: (hop: Progress) => void } & Cancellable,
+  ): Promise<ConnectionInfo>
+  /**
+   * Connects, waits until this node is synchronised (a minute at most), and listens. A node with a database from before
+   * needs nobody to be there.
+   */
+  enter(target: Target, options?: Cancellable): Promise<void>
+  /**
+   * Opens a direct connection to a node or peer of the graph.
+   *
+   * @throws {DirectNotAcceptedError} the other end has not subscribed to `direct_connection`. And as {@link Graph.connect}.
+   */
+  openDirect(target: Target, options?: Cancellable): Promise<DirectConnection>
+  /** A direct connection by its number, as an event gave it. @throws {NotConnectedError} */
+  directConnection(connection: number): Promise<DirectConnection>
+  /** Sends data on a neighbor link or direct connection; see {@link DirectConnection.send}. */
+  send(connection: number, dataType: string, data: Bytes, options?: Cancellable): Promise<SendReceipt>
+  /** Closes one neighbor link or direct connection. @throws {NotConnectedError} */
+  disconnect(connection: number): Promise<void>
+  /** The nodes that are here, of one identity if given; this one first. A snapshot. */
+  nodes(peer?: PeerId): Promise<NodeInfo[]>
+  /** What is known of one node. @throws {NotFoundError} */
+  nodeInfo(node: NodeId): Promise<NodeInfo>
+  /** The neighbors. A snapshot. */
+  neighbors(): Promise<ConnectionInfo[]>
+  /** The direct connections. A snapshot. */
+  directConnections(): Promise<ConnectionInfo[]>
+  /** Where nodes of this graph can be dialled, those of earlier times too. A snapshot. */
+  contacts(): Promise<NodeAddr[]>
+  /** Sets the text (at most 1,024 bytes) that others read beside this node. @throws {TooLargeError} */
+  setNodeAttributes(text?: string | null): Promise<void>
+  /** Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again. */
+  forcePresence(forced: boolean): Promise<void>
+
+  /** Listening, connected, synchronised. */
+  status(): Promise<Status>
+  /** What cannot change. @throws {NeverSynchronizedError} before the first connect. */
+  genesis(): Promise<Genesis>
+  /** What may change. @throws {NeverSynchronizedError} before the first connect. */
+  properties(): Promise<GraphProperties>
+  /**
+   * Changes properties, for all nodes; what is left out stays. Resolves to the new ones.
+   *
+   * @throws {TooLargeError} {@link InvalidArgumentError}: one is out of bounds. {@link NotAuthorizedError}.
+   */
+  setProperties(changes: Partial<GraphProperties>): Promise<GraphProperties>
+  /** The clock this graph agrees on, now. */
+  peerTime(): Promise<Date>
+  /** A moment of this machine's clock as the graph would name it. */
+  toPeerTime(local: Date): Promise<Date>
+  /** A moment of the graph's clock as this machine would name it. */
+  toLocalTime(peer: Date): Promise<Date>
+  /** Of the database: equal on two nodes exactly if their databases are. */
+  fingerprint(): Promise<Fingerprint>
+  /**
+   * Writes all records to a new file, sealed if there is a password (8 characters at least). Resolves to how many.
+   *
+   * @throws {AlreadyExistsError} there is such a file. {@link InvalidArgumentError}, {@link StorageError}.
+   */
+  exportDatabase(path: string | URL, password?: string): Promise<number>
+  /**
+   * Takes in the records of such a file, before this graph connects or listens. Each is validated.
+   *
+   * @throws {GraphInUseError} it has connected or listened.
+   * @throws {WrongGraphError} {@link WrongPeerError}: it is another graph's, or not by `exporter` (default: this identity).
+   * @throws {WrongPasswordError} {@link DamagedError}, {@link NotFoundError}.
+   */
+  importDatabase(path: string | URL, password?: string, options?: { exporter?: PeerId }): Promise<ImportCount>
+
+  /** Lets listeners keep the process alive: the default. */
+  ref(): this
+  /** Lets the process end though there are listeners. */
+  unref(): this
+  /** Says goodbye to the neighbors, closes the database, ends all event streams. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What somebody is invited to. */
+export interface Invite {
+  /** What they become; by a link at most `inviter`. Default `member`. */
+  role?: Role
+  /** How many milliseconds the membership lasts; `null`: as long as one's own. Default 30 days. */
+  lifetime?: number | null
+}
+
+/** What a link lets in. */
+export interface InviteLink extends Invite {
+  /** How many may come. Default 1. */
+  uses?: number
+  /** How many milliseconds it can be used. Default 7 days. */
+  valid?: number
+  /** Who may let people in by it, at most 16. Default: every inviter, admin and owner. */
+  admitters?: readonly PeerId[]
+}
+
+/**
+ * A group that is open in a node. Everything a {@link Graph} can do, it can, under membership.
+ *
+ * `close` gives up this handle; the group goes offline when all handles are closed.
+ */
+export class Group extends Graph {
+  /** Whether this identity became a member when the group was opened, or was one. */
+  readonly joinOutcome: JoinOutcome
+  /** What was fixed when the group was made. @throws {NeverSynchronizedError} */
+  rules(): Promise<GroupRules>
+  /** The members, this identity first. A snapshot. */
+  members(): Promise<MemberInfo[]>
+  /** The members of whom a node is here. A snapshot. */
+  presentMembers(): Promise<MemberInfo[]>
+  /** One member. @throws {NotFoundError} */
+  member(peer: PeerId): Promise<MemberInfo>
+  /** What this identity may do; `null` if it is not, or no longer, a member. */
+  role(): Promise<Role | null>
+
+  /**
+   * Makes a link for whoever has it.
+   *
+   * ```ts
+   * const invitation = await group.invite({ role: 'member', uses: 5 })
+   * console.log(`${invitation}`) // to be sent
+   * console.log(invitation.qrText()) // to be scanned
+   * ```
+   *
+   * @throws {NotAuthorizedError} the role is above one's own, or this identity may not let in.
+   * @throws {InvalidPeriodError} it would outlast one's own membership. {@link InvalidArgumentError}, {@link StorageError}.
+   */
+  invite(link?: InviteLink): Promise<Invitation>
+  /**
+   * Invites one identity, by its description (or the text of it), or by its id. The invitation is of no use to anybody else.
+   *
+   * @throws {ChainTooLongError} {@link CircularChainError}, {@link TooLargeError}, and as for a link.
+   */
+  invite(whom: IdentityDescription | string | { peer: PeerId; name?: string }, options?: Invite): Promise<Invitation>
+  /**
+   * Lets in whoever has this invitation and knows the password (8 characters at least); replaces an earlier one. The role
+   * is `member` or `reader`, the lifetime a day, unless told otherwise.
+   */
+  setPassword(password: string, options?: Invite): Promise<Invitation>
+  /** Lets nobody in by password any more. */
+  clearPassword(): Promise<void>
+  /** The links that can still be used. A snapshot. */
+  invitations(): Promise<OpenInvitation[]>
+  /** Takes a link back. @throws {NotFoundError} {@link NotAuthorizedError}. */
+  revokeInvitation(key: PeerId | OpenInvitation): Promise<void>
+  /** Gives a membership anew, for another time: 30 days by default, `null`: as long as one's own. */
+  renew(peer: PeerId, lifetime?: number | null): Promise<void>
+  /** Gives a member another role, at once. @throws {NotAuthorizedError} {@link NotAMemberError}. */
+  setRole(peer: PeerId, role: Role): Promise<void>
+  /**
+   * Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
+   *
+   * @param options.reason for the others to read; at most 255 bytes.
+   * @param options.keepRecords keep the records of theirs that are here now. Default true.
+   * @param options.withBranch remove those too who are members by their word. Default false.
+   */
+  remove(peer: PeerId, options?: { reason?: string; keepRecords?: boolean; withBranch?: boolean }): Promise<void>
+  /** In a group with encrypted bodies: encrypts what follows under a new key. Removals do it by themselves. */
+  renewBodyKey(): Promise<void>
+  /** Takes one device of an identity back. @throws {NotAuthorizedError} */
+  revokeDevice(peer: PeerId, node: NodeId): Promise<void>
+  /** Leaves the group for good, and closes it. @throws {NotAuthorizedError} for the creator. */
+  leave(): Promise<void>
+  /** All grants, invitations and removals as signed records; of one member, the grants from the creator's down to theirs. */
+  credentials(peer?: PeerId): Promise<Buffer[]>
+  /** This membership as text that only the password (8 characters at least) opens, for {@link Node.importMembership}. */
+  exportMembership(password: string): Promise<string>
+}

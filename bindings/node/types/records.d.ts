@@ -1,0 +1,79 @@
+import { PeerId, RecordId } from './values.js'
+
+/** A whole or broken number that is kept as a float, also where it is whole. Numbers without it: whole ones as integers. */
+export class Float {
+  constructor(value: number)
+  readonly value: number
+  valueOf(): number
+}
+
+/** A value of an attribute as it is given. Integers have 64 bits; a `bigint` beyond them is a `RangeError`. */
+export type AttributeInput = string | number | bigint | boolean | Date | Uint8Array | Float
+/** A value of an attribute as it is read: a `bigint` where a number would not be exact. */
+export type AttributeValue = string | number | bigint | boolean | Date | Buffer
+/** Named values of a record: at most 2 KiB encoded; names of 1 to 40 letters, digits, `_`, `-` and `.`. */
+export type AttributesInput =
+  | Readonly<{ [name: string]: AttributeInput | readonly AttributeInput[] | undefined }>
+  | ReadonlyMap<string, AttributeInput | readonly AttributeInput[]>
+/** Named values of a record. */
+export type Attributes = { [name: string]: AttributeValue | AttributeValue[] }
+
+/** Whether a body could be read: yes; its key has not come yet, or will not; it is no encrypted body. */
+export type BodyState = 'clear' | 'key_missing' | 'unreadable'
+
+/**
+ * A signed record as it is now.
+ *
+ * Fields are read when somebody looks. A record that came with an event holds the memory of all that came with it: whoever
+ * keeps a body for long keeps `Buffer.from(record.body)`.
+ */
+export class Record {
+  private constructor()
+  /** Stays the same through all versions. */
+  readonly id: RecordId
+  /** What kind of record this is, such as `chat.message`. */
+  readonly recordType: string
+  /** Counts from 1, one up with every update. */
+  readonly version: number
+  /** Who made the record. */
+  readonly creator: PeerId
+  /** Who wrote this version. */
+  readonly author: PeerId
+  /** When the record was made, in peer time. */
+  readonly created: Date
+  /** When this version was written, in peer time. */
+  readonly modified: Date
+  /** When it ceases to exist, in peer time; `null`: never. */
+  readonly expires: Date | null
+  /** True for what a delete leaves behind: no attributes, no body. */
+  readonly deleted: boolean
+  /** Whether the body could be read, in a group with encrypted bodies. */
+  readonly bodyState: BodyState
+  /** Named values. A new object each time. */
+  readonly attributes: Attributes
+  /** The content; empty if it could not be read. */
+  readonly body: Buffer
+  /** The content as text; `null` if it is not UTF-8. */
+  readonly text: string | null
+  /** The content as a Web stream. */
+  stream(): ReadableStream<Uint8Array>
+  /** True if the other is the same version with the same content. */
+  equals(other: unknown): boolean
+  toJSON(): object
+}
+
+/** A question for records: await it for all, or iterate. All pages are as of the moment the first was asked for. */
+export class Records implements PromiseLike<Record[]>, AsyncIterable<Record> {
+  private constructor()
+  /** Page by page. */
+  pages(): AsyncGenerator<Record[], void, undefined>
+  /** All. */
+  toArray(): Promise<Record[]>
+  /** How many there are. */
+  count(): Promise<number>
+  then<Value = Record[], Failure = never>(
+    resolve?: ((records: Record[]) => Value | PromiseLike<Value>) | null,
+    reject?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
+  ): Promise<Value | Failure>
+  [Symbol.asyncIterator](): AsyncGenerator<Record, void, undefined>
+}
