@@ -5,8 +5,9 @@ const { countOf, eventAt, cursorBefore } = require('./events.js')
 
 /** Events taken over at a time. */
 const BATCH = 512
-/** Events handed out in a row before timers and sockets have their turn. */
+/** Events handed out in a row, by all streams, before timers and sockets have their turn. */
 const TURN = 8192
+let handedOut = 0
 
 // Of streams that nobody refers to any more: their numbers and signals are forgotten. Their subscriptions end by themselves.
 const forgotten = new FinalizationRegistry(({ id, signal, abort }) => {
@@ -21,7 +22,6 @@ class EventStream {
   #count = 0
   #index = 0
   #size
-  #turn = 0
   #waiters = []
   #timer = null
   #refed = true
@@ -77,7 +77,7 @@ class EventStream {
   }
 
   next({ signal } = {}) {
-    if (this.#waiters.length === 0 && !signal?.aborted && this.#turn++ < TURN) {
+    if (this.#waiters.length === 0 && !signal?.aborted && handedOut++ < TURN) {
       const event = this.tryNext()
       if (event !== null) return Promise.resolve({ value: event, done: false })
       if (this.#ended) return this.#end()
@@ -111,8 +111,8 @@ class EventStream {
 
   #wait(signal) {
     if (signal?.aborted) return Promise.reject(signal.reason)
-    if (this.#turn >= TURN) {
-      this.#turn = 0
+    if (handedOut >= TURN) {
+      handedOut = 0
       setImmediate(() => this.readable())
     }
     return new Promise((resolve, reject) => {
@@ -153,7 +153,6 @@ class EventStream {
   /** There may be something to drain, or the end. Called by the bridge. @internal */
   readable() {
     if (this.#listener !== null) return this.#listener()
-    this.#turn = 0
     while (this.#waiters.length > 0) {
       const event = this.tryNext()
       if (event === null && !this.#ended) return
