@@ -22,6 +22,8 @@ const platform = values.target ? PLATFORMS.find(({ target }) => target === value
 if (platform === undefined) throw new Error(`no platform is called ${values.target}`)
 
 const args = ['build', '--locked', '-p', 'peergraph-node', '--profile', profile, '--message-format=json-render-diagnostics']
+// What is shipped carries no symbols.
+if (profile !== 'dev') args.push('--config', `profile.${profile}.strip="symbols"`)
 if (values.target) args.push('--target', values.target)
 if (values.features) args.push('--features', values.features)
 const cargo = process.env.CARGO ?? 'cargo'

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { on, once } from 'node:events'
-import { createRequire } from 'node:module'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
@@ -18,14 +17,15 @@ test('events.on ends with its signal, and events.once takes one', async (t) => {
   const graph = await graphFor(t)
   const controller = new AbortController()
   const seen = []
-  const reading = (async () => {
+  const reading = async () => {
     for await (const [event] of on(graph, 'record_changed', { signal: controller.signal })) {
       seen.push(event.record.text)
       if (seen.length === 3) controller.abort()
     }
-  })()
+  }
+  const rejected = assert.rejects(reading, { name: 'AbortError' })
   for (let n = 0; n < 3; n++) await graph.publish('t', `${n}`)
-  await assert.rejects(reading, { name: 'AbortError' })
+  await rejected
   assert.deepEqual(seen, ['0', '1', '2'])
   assert.equal(graph.listenerCount('record_changed'), 0)
   const one = once(graph, 'record_changed')
