@@ -131,9 +131,7 @@ impl NativeGraph {
     #[napi]
     pub fn open_direct(&self, to: &Bridge, id: u32, whom: Whom) -> Result<()> {
         let (graph, whom) = (self.graph.clone(), whom.read()?);
-        to.run(id, async move {
-            Ok(Reply::Direct(NativeDirect { direct: graph.open_direct(whom).await? }))
-        });
+        to.run(id, async move { Ok(Reply::Direct(NativeDirect { direct: graph.open_direct(whom).await? })) });
         Ok(())
     }
 
@@ -154,14 +152,7 @@ impl NativeGraph {
     }
 
     #[napi]
-    pub fn send(
-        &self,
-        to: &Bridge,
-        id: u32,
-        connection: f64,
-        data_type: String,
-        data: &[u8],
-    ) -> Result<()> {
+    pub fn send(&self, to: &Bridge, id: u32, connection: f64, data_type: String, data: &[u8]) -> Result<()> {
         let (graph, connection, data) = (self.graph.clone(), number(connection)?, data.to_vec());
         to.run(id, async move { graph.send(connection, &data_type, data).await.map(receipt) });
         Ok(())

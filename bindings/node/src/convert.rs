@@ -28,10 +28,7 @@ pub(crate) fn span_or(milliseconds: Option<f64>, default: Duration) -> Result<Du
 }
 
 /// What was given, where infinity stands for no end, or the default.
-pub(crate) fn lifetime_or(
-    milliseconds: Option<f64>,
-    default: Option<Duration>,
-) -> Result<Option<Duration>> {
+pub(crate) fn lifetime_or(milliseconds: Option<f64>, default: Option<Duration>) -> Result<Option<Duration>> {
     match milliseconds {
         None => Ok(default),
         Some(f64::INFINITY) => Ok(None),
@@ -69,7 +66,11 @@ pub(crate) fn role(text: &str) -> Result<Role> {
 }
 
 pub(crate) fn record_types(names: &[String]) -> Result<Vec<RecordType>> {
-    Ok(names.iter().map(|name| RecordType::new(name)).collect::<std::result::Result<_, _>>().map_err(Fail::from)?)
+    Ok(names
+        .iter()
+        .map(|name| RecordType::new(name))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(Fail::from)?)
 }
 
 pub(crate) fn secret_key(bytes: &[u8]) -> Result<SecretKey> {

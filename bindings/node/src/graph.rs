@@ -223,10 +223,8 @@ impl NativeGraph {
         password: Option<String>,
         exporter: Option<String>,
     ) -> Result<()> {
-        let options = ImportDatabase {
-            password: password.map(Into::into),
-            exporter: maybe(exporter.as_deref())?,
-        };
+        let options =
+            ImportDatabase { password: password.map(Into::into), exporter: maybe(exporter.as_deref())? };
         let graph = self.graph.clone();
         to.ask(id, async move { graph.import_database(PathBuf::from(path), options).await });
         Ok(())

@@ -88,9 +88,10 @@ impl NativeGraph {
     #[napi]
     pub fn members(&self, to: &Bridge, id: u32, present: bool) -> Result<()> {
         let group = self.as_group()?;
-        to.ask(id, async move {
-            if present { group.present_members().await } else { group.members().await }
-        });
+        to.ask(
+            id,
+            async move { if present { group.present_members().await } else { group.members().await } },
+        );
         Ok(())
     }
 
@@ -110,7 +111,8 @@ impl NativeGraph {
 
     #[napi]
     pub fn invite_identity(&self, to: &Bridge, id: u32, whom: String, inviting: Inviting) -> Result<()> {
-        let (group, whom, options) = (self.as_group()?, parse::<IdentityDescription>(&whom)?, inviting.member()?);
+        let (group, whom, options) =
+            (self.as_group()?, parse::<IdentityDescription>(&whom)?, inviting.member()?);
         to.ask(id, async move { Ok(group.invite(&whom, options).await?.to_string()) });
         Ok(())
     }

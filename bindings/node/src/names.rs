@@ -8,8 +8,10 @@ use peergraph::{
     },
 };
 
-
-use crate::{errors::invalid, pack::{Pack, Packer}};
+use crate::{
+    errors::invalid,
+    pack::{Pack, Packer},
+};
 
 /// An enumeration that JavaScript has as text.
 pub(crate) trait Named: Copy {

@@ -276,9 +276,7 @@ impl NativeNode {
     #[napi]
     pub fn import_membership(&self, to: &Bridge, id: u32, text: String, password: String) {
         let (node, password) = (self.node.clone(), Zeroizing::new(password));
-        to.run(id, async move {
-            node.import_membership(&text, &password).await.map(NativeGraph::of_group)
-        });
+        to.run(id, async move { node.import_membership(&text, &password).await.map(NativeGraph::of_group) });
     }
 
     #[napi]

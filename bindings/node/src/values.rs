@@ -276,7 +276,9 @@ impl Rules {
         });
         Ok(GroupRules {
             creator_name: self.creator_name.unwrap_or(default.creator_name),
-            min_version: version.map_err(|_| invalid("minVersion is too large"))?.unwrap_or(default.min_version),
+            min_version: version
+                .map_err(|_| invalid("minVersion is too large"))?
+                .unwrap_or(default.min_version),
             max_chain: chain.map_err(|_| invalid("maxChain is 1 to 24"))?.unwrap_or(default.max_chain),
             properties: self.properties.map_or(Ok(default.properties), |least| role(&least))?,
             records_end_with_membership: self
