@@ -2,6 +2,7 @@
 //   npm install && npm start
 import { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 // What js-libp2p wants of later versions of Node.
 Promise.withResolvers ??= function () {
@@ -150,7 +151,7 @@ async function gossip() {
   await ann.dial(ben.getMultiaddrs())
   ann.services.pubsub.subscribe('tick')
   ben.services.pubsub.subscribe('tick')
-  while (ann.services.pubsub.getMeshPeers('tick').length === 0) await new Promise((resolve) => setTimeout(resolve, 50))
+  while (ann.services.pubsub.getMeshPeers('tick').length === 0) await sleep(50)
   let got = 0
   const [count, start] = [5000, performance.now()]
   const all = new Promise((resolve) => {
@@ -161,7 +162,7 @@ async function gossip() {
   for (let n = 0; n < count; n += 500) {
     await Promise.all(Array.from({ length: 500 }, (_, m) => ann.services.pubsub.publish('tick', Buffer.from(`${n + m}`.padEnd(32)))))
   }
-  await Promise.race([all, new Promise((resolve) => setTimeout(resolve, 20_000))])
+  await Promise.race([all, sleep(20_000, undefined, { ref: false })])
   told(`gossipsub of js-libp2p, two nodes${got < count ? ` (${count - got} lost)` : ''}`, got, start)
   await Promise.all([ann.stop(), ben.stop()])
 }

@@ -15,8 +15,10 @@ const loopback = (dataDir) => ({ dataDir, bind: ['127.0.0.1:0'], mdns: false })
 
 class Node extends EventEmitter {
   #native
+  // Those that have listeners are held by their subscriptions; the others may be forgotten.
   #open = new Set()
   #refed = true
+  #over = false
 
   constructor(token) {
     super({ captureRejections: true })
@@ -42,11 +44,20 @@ class Node extends EventEmitter {
   }
 
   #opened(graph) {
-    this.#open.add(graph)
-    graph.once('close', () => this.#open.delete(graph))
+    const reference = new WeakRef(graph)
+    this.#open.add(reference)
+    graph.once('close', () => this.#open.delete(reference))
     if (!this.#refed) graph.unref()
     this.emit('open', graph)
     return graph
+  }
+
+  *#handles() {
+    for (const reference of this.#open) {
+      const graph = reference.deref()
+      if (graph === undefined) this.#open.delete(reference)
+      else yield graph
+    }
   }
 
   async #graph(method, args, options) {
@@ -130,25 +141,23 @@ class Node extends EventEmitter {
 
   ref() {
     this.#refed = true
-    for (const graph of this.#open) graph.ref()
+    for (const graph of this.#handles()) graph.ref()
     return this
   }
 
   unref() {
     this.#refed = false
-    for (const graph of this.#open) graph.unref()
+    for (const graph of this.#handles()) graph.unref()
     return this
   }
 
   async shutdown() {
     await this.#call('shutdown')
-    for (const graph of this.#open) graph.over()
+    for (const graph of this.#handles()) graph.over()
     if (this.#over) return
     this.#over = true
     this.emit('close')
   }
-
-  #over = false
 
   async [asyncDispose]() {
     await this.shutdown()
