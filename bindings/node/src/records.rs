@@ -113,7 +113,6 @@ impl NativeGraph {
     }
 
     #[napi]
-    #[expect(clippy::too_many_arguments, reason = "one update, whose fields JavaScript names")]
     pub fn update(
         &self,
         to: &Bridge,
