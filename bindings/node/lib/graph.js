@@ -52,7 +52,7 @@ class Graph extends Emitter {
   async update(record, { body, attributes, expires, expectedVersion } = {}) {
     const given = attributes == null ? undefined : packAttributes(attributes)
     const now = body == null ? undefined : await content(body)
-    return this.#call('update', [idOf(record), now, given, time(expires), expectedVersion])
+    return this.#call('update', [idOf(record), now, given, { expires: time(expires), expectedVersion }])
   }
 
   async delete(record) {

@@ -92,6 +92,13 @@ impl Query {
     }
 }
 
+/// What an update asks for beside content.
+#[napi(object, object_to_js = false)]
+pub struct Conditions {
+    pub expires: Option<f64>,
+    pub expected_version: Option<f64>,
+}
+
 #[napi]
 impl NativeGraph {
     #[napi]
@@ -120,9 +127,9 @@ impl NativeGraph {
         record: String,
         body: Option<&[u8]>,
         given: Option<&[u8]>,
-        expires: Option<f64>,
-        expected_version: Option<f64>,
+        conditions: Conditions,
     ) -> Result<()> {
+        let Conditions { expires, expected_version } = conditions;
         let update = RecordUpdate {
             attributes: given.map(attributes).transpose()?,
             body: body.map(|body| body.to_vec().into()),
