@@ -9,7 +9,7 @@ BENCH ?=
 # Capabilities of tests/conformance.txt that must have a test.
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E24,I1-I12,M1-M31,X1-X4
 
-.PHONY: demo test bench conformance check lint docs fuzz python packages
+.PHONY: demo test bench conformance check lint docs fuzz python node packages
 
 demo:
 	$(CARGO) run --release --locked --quiet -p peergraph-examples --bin demo
@@ -18,12 +18,15 @@ test: check lint docs
 	$(CARGO) test --locked --workspace
 	$(CARGO) run --locked --quiet -p peergraph-examples --bin demo
 	$(MAKE) --no-print-directory python
+	$(MAKE) --no-print-directory node
 	$(MAKE) --no-print-directory fuzz
 	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
 
 # Beside iroh, iroh-gossip and iroh-docs, in one run: minutes, and to be read rather than passed.
 bench:
 	cd core/benches && $(CARGO) run --release --locked --quiet -- $(BENCH)
+	bindings/python/bench/run.sh
+	cd bindings/node && npm ci --silent && node scripts/build.mjs --profile dist && cd bench && npm ci --silent && npm start --silent
 
 # The engine and all below it must build alone: no network, no clock, no disk. And the measurements must build.
 check:
@@ -32,7 +35,9 @@ check:
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --exclude peergraph-node -- -D warnings
+	# Built for tests, what napi's macros make is not used by anybody.
+	$(CARGO) clippy --locked --workspace -- -D warnings
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --workspace
@@ -49,9 +54,14 @@ fuzz:
 python:
 	bindings/python/check.sh
 
+# The npm package: its native half built, checked and tested.
+node:
+	bindings/node/check.sh
+
 # What goes to the package indexes, built and tried in empty environments: minutes.
 packages:
 	bindings/python/package.sh
+	cd bindings/node && npm ci --silent && node scripts/build.mjs --profile dist && node scripts/try-packages.mjs
 
 conformance:
 	@$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)

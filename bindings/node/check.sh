@@ -12,6 +12,7 @@ if grep -rnw 'unsafe' src build.rs; then
     echo "no unsafe here" >&2
     exit 1
 fi
+export PYO3_BUILD_EXTENSION_MODULE=1
 node scripts/build.mjs
 node_modules/.bin/eslint .
 node_modules/.bin/tsc -p test/types

@@ -163,6 +163,30 @@ export class Node extends EventEmitter<NodeEvents> {
   ref(): this
   /** Lets the process end though graphs of this node have listeners. */
   unref(): this
+  /**
+   * Makes all data durable, withdraws presence, says goodbye to the neighbors, and is quiet until {@link resume}: no
+   * timers, no dials, nobody let in. For an application that goes to the background. Reading and writing work; connects
+   * fail with {@link PausedError}.
+   *
+   * @throws {ClosedError}
+   */
+  pause(): Promise<void>
+  /**
+   * Ends a pause: former neighbors are dialled at once. With one in reach a graph is synchronised within a second;
+   * `status_changed` tells.
+   *
+   * @throws {ClosedError}
+   */
+  resume(): Promise<void>
+  /** True between {@link pause} and {@link resume}. */
+  readonly isPaused: boolean
+  /**
+   * Tells the node that the system has another network than before: links are tested, and nodes that did not answer dialled
+   * again. Changes are noticed without it too, only later.
+   *
+   * @throws {ClosedError}
+   */
+  networkChanged(): Promise<void>
   /** Closes all graphs and the network; event streams end. Repeated calls wait for the first. */
   shutdown(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -170,3 +194,8 @@ export class Node extends EventEmitter<NodeEvents> {
 
 /** The configuration of a node that binds a free port of the loopback interface and looks for nobody: for tests. */
 export function loopback(dataDir?: string | URL): NodeConfig
+/**
+ * A configuration for a device that should sleep: a ping each 15 s, and two neighbors, four at most. A dead neighbor is
+ * noticed after a minute rather than four seconds; records come as fast as ever. See also {@link Node.pause}.
+ */
+export function lowPower(config?: NodeConfig): NodeConfig

@@ -1,7 +1,7 @@
 import peergraph from './lib/index.js'
 
 export const {
-  Node, loopback, Graph, Group, Record, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
+  Node, loopback, lowPower, Graph, Group, Record, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
   Identities, Identity, PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription, Float,
   PeergraphError, ERRORS,
   InvalidArgumentError, InvalidTicketError, InvalidIdError, ReservedError, TooLargeError, InvalidExpirationError,
@@ -11,7 +11,7 @@ export const {
   InvitationUsedUpError, InvitationRevokedError, InvitationNotForYouError, InvitationNotYetValidError, ThrottledError,
   RemovedError, ChainTooLongError, CircularChainError, NotAMemberError, KeyMissingError, ConnectToSelfError,
   AlreadyNeighborError, WrongGraphError, WrongPeerError, RefusedError, UnreachableError, TimedOutError, CancelledError,
-  DirectNotAcceptedError, NotConnectedError, NetworkError, DirectoryInUseError, StorageError, DamagedError,
+  DirectNotAcceptedError, NotConnectedError, NetworkError, PausedError, DirectoryInUseError, StorageError, DamagedError,
   NewerSchemaError, KeyAccessError, InternalError,
 } = peergraph
 export default peergraph

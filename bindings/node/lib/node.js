@@ -13,6 +13,12 @@ const { unpack } = require('./pack.js')
 /** A node that binds a free port of the loopback interface and looks for nobody: for tests. */
 const loopback = (dataDir) => ({ dataDir, bind: ['127.0.0.1:0'], mdns: false })
 
+/** For a device that should sleep. */
+function lowPower(config = {}) {
+  const [pingInterval, targetNeighbors, maxNeighbors, minNeighbors] = native.lowPower()
+  return { ...config, pingInterval, targetNeighbors, maxNeighbors, minNeighbors }
+}
+
 class Node extends EventEmitter {
   #native
   // Those that have listeners are held by their subscriptions; the others may be forgotten.
@@ -151,6 +157,22 @@ class Node extends EventEmitter {
     return this
   }
 
+  async pause() {
+    await this.#call('pause')
+  }
+
+  async resume() {
+    await this.#call('resume')
+  }
+
+  get isPaused() {
+    return this.#native.isPaused
+  }
+
+  async networkChanged() {
+    await this.#call('networkChanged')
+  }
+
   async shutdown() {
     await this.#call('shutdown')
     for (const graph of this.#handles()) graph.over()
@@ -176,4 +198,4 @@ function given(properties) {
   return { ...properties, presenceMax: properties.presenceMax ?? undefined }
 }
 
-module.exports = { Node, loopback }
+module.exports = { Node, loopback, lowPower }

@@ -21,7 +21,9 @@ const profile = values.profile ?? (values.release ? 'release' : 'dev')
 const platform = values.target ? PLATFORMS.find(({ target }) => target === values.target) : here()
 if (platform === undefined) throw new Error(`no platform is called ${values.target}`)
 
-const args = ['build', '--locked', '-p', 'peergraph-node', '--profile', profile, '--message-format=json-render-diagnostics']
+// In the project itself with the features of all its parts, so that nothing is built twice.
+const part = profile === 'dev' && !values.target ? ['--workspace'] : ['-p', 'peergraph-node']
+const args = ['build', '--locked', ...part, '--profile', profile, '--message-format=json-render-diagnostics']
 // What is shipped carries no symbols.
 if (profile !== 'dev') args.push('--config', `profile.${profile}.strip="symbols"`)
 if (values.target) args.push('--target', values.target)

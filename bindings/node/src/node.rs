@@ -302,6 +302,29 @@ impl NativeNode {
     }
 
     #[napi]
+    pub fn pause(&self, to: &Bridge, id: u32) {
+        let node = self.node.clone();
+        to.act(id, async move { node.pause().await });
+    }
+
+    #[napi]
+    pub fn resume(&self, to: &Bridge, id: u32) {
+        let node = self.node.clone();
+        to.act(id, async move { node.resume().await });
+    }
+
+    #[napi(getter)]
+    pub fn is_paused(&self) -> bool {
+        self.node.is_paused()
+    }
+
+    #[napi]
+    pub fn network_changed(&self, to: &Bridge, id: u32) {
+        let node = self.node.clone();
+        to.act(id, async move { node.network_changed().await });
+    }
+
+    #[napi]
     pub fn shutdown(&self, to: &Bridge, id: u32) {
         let node = self.node.clone();
         to.act(id, async move {
@@ -309,4 +332,13 @@ impl NativeNode {
             Ok(())
         });
     }
+}
+
+/// What a device that should sleep is given: milliseconds between pings; neighbors to keep, to accept, and at the least.
+#[napi]
+pub fn low_power() -> (u32, u32, u32, u32) {
+    let config = NodeConfig::default().low_power();
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let ping = u32::try_from(config.ping_interval.as_millis()).unwrap_or(u32::MAX);
+    (ping, number(config.target_neighbors), number(config.max_neighbors), number(config.min_neighbors))
 }

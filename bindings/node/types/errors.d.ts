@@ -242,6 +242,11 @@ export class NetworkError extends PeergraphError {
   readonly code: 70
   readonly kind: 'Network'
 }
+/** The node is paused; resume it first. */
+export class PausedError extends PeergraphError {
+  readonly code: 71
+  readonly kind: 'Paused'
+}
 /** The data directory is in use by another node. */
 export class DirectoryInUseError extends PeergraphError {
   readonly code: 80

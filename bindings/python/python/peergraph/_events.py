@@ -49,7 +49,7 @@ class EventStream:
                         print(member.name, change)
     """
 
-    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_loop", "_subscription", "_waiter")
+    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_end", "_loop", "_subscription", "_waiter")
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
@@ -57,6 +57,8 @@ class EventStream:
         # What was taken over last, and the cursor before it.
         self._batch: list[Event] = []
         self._before = b""
+        # Where the reader stood when it was closed.
+        self._end: bytes | None = None
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -92,6 +94,8 @@ class EventStream:
     @property
     def cursor(self) -> bytes:
         """Where to go on after a restart, for ``after=`` and `Graph.save_cursor`: after all that was handed out."""
+        if self._end is not None:
+            return self._end
         if not self._buffer:
             return self._subscription.cursor()
         handed_out = self._batch[: len(self._batch) - len(self._buffer)]
@@ -102,6 +106,8 @@ class EventStream:
 
     def close(self) -> None:
         """Unsubscribes: what is waiting is dropped, and whoever waits gets the end of the stream."""
+        if self._end is None:
+            self._end = self.cursor
         self._subscription.close()
         self._buffer.clear()
         self._batch.clear()

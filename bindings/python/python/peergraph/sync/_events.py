@@ -31,7 +31,7 @@ class EventStream:
                 print(event.record.text)
     """
 
-    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_subscription")
+    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_end", "_subscription")
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
@@ -39,6 +39,8 @@ class EventStream:
         # What was taken over last, and the cursor before it.
         self._batch: list[Event] = []
         self._before = b""
+        # Where the reader stood when it was closed.
+        self._end: bytes | None = None
 
     def __iter__(self) -> EventStream:
         return self
@@ -84,6 +86,8 @@ class EventStream:
     @property
     def cursor(self) -> bytes:
         """Where to go on after a restart, for ``after=`` and `Graph.save_cursor`: after all that was handed out."""
+        if self._end is not None:
+            return self._end
         if not self._buffer:
             return self._subscription.cursor()
         for event in reversed(self._batch[: len(self._batch) - len(self._buffer)]):
@@ -93,6 +97,8 @@ class EventStream:
 
     def close(self) -> None:
         """Unsubscribes: what is waiting is dropped."""
+        if self._end is None:
+            self._end = self.cursor
         self._subscription.close()
         self._buffer.clear()
         self._batch.clear()
