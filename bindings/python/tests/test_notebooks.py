@@ -121,14 +121,15 @@ async def test_events_have_words(node: peergraph.Node, other: peergraph.Node) ->
         await graph.publish("note", "hello", attributes={"urgent": True})
         await graph.set_properties(comment="new")
         joined = await other.join_group(await graph.invite(), name="Ben")
-        await graph.remove(other.peer_id)
         seen: list[tuple[str, str]] = []
 
-        async def all_of_it() -> bool:
+        async def heard(kind: str) -> bool:
             seen.extend(told(event, names) for event in events.drain())
-            return "member removed" in dict(seen)
+            return kind in dict(seen)
 
-        await eventually("all is told", all_of_it)
+        await eventually("he is seen", lambda: heard("node connected"))
+        await graph.remove(other.peer_id)
+        await eventually("all is told", lambda: heard("member removed"))
     await joined.close()
     words = dict(seen)
     assert words["record added"] == "note by Ann: urgent=True hello"

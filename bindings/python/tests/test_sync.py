@@ -126,8 +126,8 @@ CTRL_C = """
 from peergraph import NodeConfig, sync
 with sync.Node.start(NodeConfig.loopback()) as node:
     graph = node.create_graph("waiting")
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         for event in graph.events("record_changed"):
             pass
     except KeyboardInterrupt:

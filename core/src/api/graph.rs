@@ -175,8 +175,8 @@ impl Graph {
         let belongs = member || !usable || !self.inner.is_group();
         let has_neighbor = belongs && !self.neighbors().await?.is_empty();
         match connected {
-            Ok(_) if belongs => {}
-            Ok(_) => return Err(Error::new(ErrorKind::NotAuthorized, "this identity is no member any more")),
+            // Let in: whoever answered knows of a membership, of which this node may not have heard yet.
+            Ok(_) => {}
             Err(_) if has_neighbor => {}
             Err(error) if !belongs && error.kind() == ErrorKind::AlreadyNeighbor => {
                 return Err(Error::caused(
