@@ -1,0 +1,168 @@
+//! Reaching other nodes and sending them data.
+
+use std::{
+    future::IntoFuture,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use peergraph::{ConnectOptions, ConnectionId, NodeId, PeerId, Target};
+
+use crate::{
+    cancel::{NativeCancel, until},
+    errors::{Result, invalid},
+    graph::NativeGraph,
+    ids::Span,
+    texts::ticket,
+    values::{ConnectionInfo, NodeAddr},
+};
+
+/// Whom to reach.
+#[derive(Debug, Clone, uniffi::Enum)]
+pub enum NativeTarget {
+    /// Any of several addresses, tried in turn.
+    Any {
+        /// They.
+        addrs: Vec<NodeAddr>,
+    },
+    /// Any node of a ticket.
+    Ticket {
+        /// Its text.
+        text: String,
+    },
+    /// A node, wherever the graph knows it to be.
+    Node {
+        /// It.
+        node: NodeId,
+    },
+    /// Any node of an identity, wherever the graph knows one to be.
+    Peer {
+        /// It.
+        peer: PeerId,
+    },
+}
+
+impl NativeTarget {
+    pub(crate) fn into_core(self) -> Result<Target> {
+        Ok(match self {
+            Self::Any { addrs } => {
+                addrs.into_iter().map(NodeAddr::into_core).collect::<Result<Vec<_>>>()?.into()
+            }
+            Self::Ticket { text } => ticket(&text)?.into(),
+            Self::Node { node } => node.into(),
+            Self::Peer { peer } => peer.into(),
+        })
+    }
+}
+
+/// Is told of each hop of a referral chain.
+#[uniffi::export(foreign)]
+pub trait HopListener: Send + Sync {
+    /// So many hops so far, and the node tried next.
+    fn hop(&self, hop: u32, next: NodeId);
+}
+
+/// A connection for application data.
+#[derive(Debug, uniffi::Object)]
+pub struct NativeDirect {
+    direct: peergraph::DirectConnection,
+}
+
+/// What became of sent data; can be asked once.
+#[derive(Debug, uniffi::Object)]
+pub struct NativeReceipt {
+    receipt: Mutex<Option<peergraph::SendReceipt>>,
+}
+
+fn receipt(receipt: peergraph::SendReceipt) -> Arc<NativeReceipt> {
+    Arc::new(NativeReceipt { receipt: Mutex::new(Some(receipt)) })
+}
+
+#[uniffi::export]
+impl NativeReceipt {
+    /// True once a subscriber of the receiving node has the data, false if nobody there subscribes to it.
+    pub async fn delivered(&self, cancel: Option<Arc<NativeCancel>>) -> Result<bool> {
+        let taken = self.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let receipt = taken.ok_or_else(|| invalid("a receipt can be asked once"))?;
+        until(cancel, receipt.delivered()).await
+    }
+}
+
+#[uniffi::export]
+impl NativeDirect {
+    /// The other end, as it was when the connection was made.
+    pub fn info(&self) -> ConnectionInfo {
+        self.direct.info().into()
+    }
+
+    /// Sends data of a type; a slow reader makes this wait.
+    pub async fn send(
+        &self,
+        data_type: String,
+        data: Vec<u8>,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<Arc<NativeReceipt>> {
+        Ok(receipt(until(cancel, self.direct.send(&data_type, data)).await?))
+    }
+
+    /// Closes the connection for both ends.
+    pub async fn shut(&self) -> Result<()> {
+        Ok(self.direct.close().await?)
+    }
+}
+
+#[uniffi::export]
+impl NativeGraph {
+    /// Connects to a neighbor.
+    pub async fn connect(
+        &self,
+        target: NativeTarget,
+        expected_peer: Option<PeerId>,
+        deadline: Span,
+        progress: Option<Arc<dyn HopListener>>,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<ConnectionInfo> {
+        let options = ConnectOptions { expected_peer, deadline: deadline.0 };
+        let mut connecting = self.graph.connect_with(target.into_core()?, options);
+        let connected = async move {
+            if let Some(progress) = progress {
+                while let Some(hop) = connecting.progress().await {
+                    progress.hop(hop.hop, hop.next);
+                }
+            }
+            connecting.into_future().await
+        };
+        Ok((&until(cancel, connected).await?).into())
+    }
+
+    /// Opens a direct connection to a node or peer of the graph.
+    pub async fn open_direct(
+        &self,
+        target: NativeTarget,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<Arc<NativeDirect>> {
+        let direct = until(cancel, self.graph.open_direct(target.into_core()?)).await?;
+        Ok(Arc::new(NativeDirect { direct }))
+    }
+
+    /// A direct connection by its number, as an event gave it.
+    pub async fn direct_connection(&self, connection: u64) -> Result<Arc<NativeDirect>> {
+        let direct = self.graph.direct_connection(ConnectionId(connection)).await?;
+        Ok(Arc::new(NativeDirect { direct }))
+    }
+
+    /// Closes one neighbor link or direct connection.
+    pub async fn disconnect(&self, connection: u64) -> Result<()> {
+        Ok(self.graph.disconnect(ConnectionId(connection)).await?)
+    }
+
+    /// Sends data of a type on a neighbor link or direct connection.
+    pub async fn send(
+        &self,
+        connection: u64,
+        data_type: String,
+        data: Vec<u8>,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<Arc<NativeReceipt>> {
+        Ok(receipt(until(cancel, self.graph.send(ConnectionId(connection), &data_type, data)).await?))
+    }
+}

@@ -1,0 +1,213 @@
+//! A graph, and the group it may be: one object here, two types in each language.
+
+use std::sync::Arc;
+
+use peergraph::{GraphId, NodeId, PeerId, PropertiesUpdate, Timestamp};
+
+use crate::{
+    cancel::{NativeCancel, until},
+    connection::NativeTarget,
+    enums::{ListenOutcome, OpenOutcome},
+    errors::{PeergraphError, Result},
+    ids::Span,
+    texts::Ticket,
+    values::{
+        ConnectionInfo, Fingerprint, Genesis, GraphProperties, ImportCount, NodeAddr, NodeInfo, Status,
+    },
+};
+
+/// An open graph, or group.
+#[derive(Debug, uniffi::Object)]
+pub struct NativeGraph {
+    pub(crate) graph: peergraph::Graph,
+    pub(crate) group: Option<peergraph::Group>,
+}
+
+impl NativeGraph {
+    pub(crate) fn plain(graph: peergraph::Graph) -> Arc<Self> {
+        Arc::new(Self { graph, group: None })
+    }
+
+    pub(crate) fn of_group(group: peergraph::Group) -> Arc<Self> {
+        Arc::new(Self { graph: group.graph().clone(), group: Some(group) })
+    }
+
+    pub(crate) fn as_group(&self) -> Result<&peergraph::Group> {
+        self.group.as_ref().ok_or_else(|| PeergraphError::NotAMember("this graph is not a group".into()))
+    }
+}
+
+/// New values for changeable properties; what is none stays as it is.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct NativePropertiesUpdate {
+    /// Friendly name, at most 255 bytes.
+    pub name: Option<String>,
+    /// Comment, at most 512 bytes.
+    pub comment: Option<String>,
+    /// How long a presence record lives unless refreshed; at least 5 minutes.
+    pub presence_lifetime: Option<Span>,
+    /// How many nodes publish their presence.
+    pub presence_max: Option<u32>,
+    /// True: all nodes publish their presence, whatever `presence_max` says.
+    pub everybody: bool,
+    /// Whether nothing expires on a node while it has no neighbor.
+    pub defer_expiration: Option<bool>,
+}
+
+#[uniffi::export]
+impl NativeGraph {
+    /// The graph's id.
+    pub fn id(&self) -> GraphId {
+        self.graph.id()
+    }
+
+    /// Whether its database was found or made when it was opened.
+    pub fn open_outcome(&self) -> OpenOutcome {
+        self.graph.open_outcome().into()
+    }
+
+    /// A ticket with this node, if it listens, and some of its neighbors.
+    pub async fn ticket(&self) -> Result<Ticket> {
+        Ok(self.graph.ticket().await?.into())
+    }
+
+    /// Lets others connect to this node.
+    pub async fn listen(&self) -> Result<ListenOutcome> {
+        Ok(self.graph.listen().await?.into())
+    }
+
+    /// Connects, waits until this node is synchronised, and listens.
+    pub async fn enter(&self, target: NativeTarget, cancel: Option<Arc<NativeCancel>>) -> Result<()> {
+        until(cancel, self.graph.enter(target.into_core()?)).await
+    }
+
+    /// Listening, connected, synchronised.
+    pub async fn status(&self) -> Result<Status> {
+        Ok(self.graph.status().await?.into())
+    }
+
+    /// What cannot change.
+    pub async fn genesis(&self) -> Result<Genesis> {
+        Ok(self.graph.genesis().await?.into())
+    }
+
+    /// What may change.
+    pub async fn properties(&self) -> Result<GraphProperties> {
+        Ok(self.graph.properties().await?.into())
+    }
+
+    /// Changes properties, for all nodes; gives the new ones.
+    pub async fn set_properties(&self, update: NativePropertiesUpdate) -> Result<GraphProperties> {
+        let NativePropertiesUpdate {
+            name,
+            comment,
+            presence_lifetime,
+            presence_max,
+            everybody,
+            defer_expiration,
+        } = update;
+        let update = PropertiesUpdate {
+            name,
+            comment,
+            presence_lifetime: presence_lifetime.map(|span| span.0),
+            presence_max: if everybody { Some(None) } else { presence_max.map(Some) },
+            defer_expiration,
+        };
+        Ok(self.graph.set_properties(update).await?.into())
+    }
+
+    /// The nodes that are here.
+    pub async fn nodes(&self) -> Result<Vec<NodeInfo>> {
+        Ok(self.graph.nodes().await?.into_iter().map(Into::into).collect())
+    }
+
+    /// The nodes of one identity that are here.
+    pub async fn nodes_of(&self, peer: PeerId) -> Result<Vec<NodeInfo>> {
+        Ok(self.graph.nodes_of(peer).await?.into_iter().map(Into::into).collect())
+    }
+
+    /// What is known of one node.
+    pub async fn node_info(&self, node: NodeId) -> Result<NodeInfo> {
+        Ok(self.graph.node_info(node).await?.into())
+    }
+
+    /// Sets the text that others read beside this node.
+    pub async fn set_node_attributes(&self, text: Option<String>) -> Result<()> {
+        Ok(self.graph.set_node_attributes(text.as_deref()).await?)
+    }
+
+    /// Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again.
+    pub async fn force_presence(&self, forced: bool) -> Result<()> {
+        Ok(self.graph.force_presence(forced).await?)
+    }
+
+    /// The neighbors.
+    pub async fn neighbors(&self) -> Result<Vec<ConnectionInfo>> {
+        Ok(self.graph.neighbors().await?.iter().map(Into::into).collect())
+    }
+
+    /// The direct connections.
+    pub async fn direct_connections(&self) -> Result<Vec<ConnectionInfo>> {
+        Ok(self.graph.direct_connections().await?.iter().map(Into::into).collect())
+    }
+
+    /// Where nodes of this graph can be dialled, as far as known here.
+    pub async fn contacts(&self) -> Result<Vec<NodeAddr>> {
+        Ok(self.graph.contacts().await?.into_iter().map(Into::into).collect())
+    }
+
+    /// The clock this graph agrees on, now.
+    pub async fn peer_time(&self) -> Result<Timestamp> {
+        Ok(self.graph.peer_time().await?)
+    }
+
+    /// A moment of this machine's clock as the graph would name it.
+    pub async fn to_peer_time(&self, local: Timestamp) -> Result<Timestamp> {
+        Ok(self.graph.to_peer_time(local).await?)
+    }
+
+    /// A moment of the graph's clock as this machine would name it.
+    pub async fn to_local_time(&self, peer: Timestamp) -> Result<Timestamp> {
+        Ok(self.graph.to_local_time(peer).await?)
+    }
+
+    /// How many records the database has, and the fingerprint of their set.
+    pub async fn fingerprint(&self) -> Result<Fingerprint> {
+        let peergraph::records::Fingerprint { count, hash } = self.graph.fingerprint().await?;
+        Ok(Fingerprint { count, hash: hash.to_vec() })
+    }
+
+    /// Closes the graph; of a group, gives up this handle.
+    pub async fn shut(&self) {
+        match &self.group {
+            Some(group) => group.close().await,
+            None => self.graph.close().await,
+        }
+    }
+
+    /// Writes all records to a new file; gives how many there are.
+    pub async fn export_database(
+        &self,
+        path: String,
+        password: Option<String>,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<u64> {
+        let password = password.map(zeroize::Zeroizing::new);
+        let password = password.as_deref().map(String::as_str);
+        until(cancel, self.graph.export_database(path, password)).await
+    }
+
+    /// Takes in the records of an exported file.
+    pub async fn import_database(
+        &self,
+        path: String,
+        password: Option<String>,
+        exporter: Option<PeerId>,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<ImportCount> {
+        let options = peergraph::ImportDatabase { password: password.map(Into::into), exporter };
+        let count = until(cancel, self.graph.import_database(path, options)).await?;
+        let peergraph::ImportCount { added, known, refused, waiting } = count;
+        Ok(ImportCount { added, known, refused, waiting })
+    }
+}
