@@ -1,0 +1,222 @@
+package io.github.peergraph
+
+import java.nio.file.Path
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
+import kotlin.time.Instant
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.withContext
+
+/** A graph that is open in a node. Stays open until [close] or the node's end. */
+public open class Graph internal constructor(internal val native: NativeGraph) {
+    /** The graph's id. */
+    public val id: GraphId get() = native.id()
+
+    /** Whether its database was found or made when it was opened. */
+    public val openOutcome: OpenOutcome get() = native.openOutcome()
+
+    /** A ticket with this node, if it listens, and some of its neighbors. Whoever has it can join. */
+    public suspend fun ticket(): Ticket = native.ticket()
+
+    /** Lets others connect to this node. */
+    public suspend fun listen(): ListenOutcome = native.listen()
+
+    /**
+     * Connects to a neighbor: exactly one outcome, after following referrals. Cancelling the coroutine cancels the connect.
+     * [expectedPeer]: fail with [PeergraphException.WrongPeer] if somebody else answers. [progress] is told of each referral,
+     * on a thread of the library.
+     */
+    public suspend fun connect(
+        target: Target,
+        expectedPeer: PeerId? = null,
+        deadline: Duration = 1.minutes,
+        progress: ((Progress) -> Unit)? = null,
+    ): ConnectionInfo = native.connect(target.toNative(), expectedPeer, deadline, progress?.let(::Hops), null)
+
+    /** Connects, waits until this node is synchronised, and listens. */
+    public suspend fun enter(target: Target): Unit = native.enter(target.toNative(), null)
+
+    /** Listening, connected, synchronised. */
+    public suspend fun status(): Status = native.status()
+
+    /** What cannot change: creator and record limit. */
+    public suspend fun genesis(): Genesis = native.genesis()
+
+    /** What may change. */
+    public suspend fun properties(): GraphProperties = native.properties()
+
+    /** Changes properties, for all nodes; gives the new ones. What is null stays. [everybody]: all publish their presence. */
+    public suspend fun setProperties(
+        name: String? = null,
+        comment: String? = null,
+        presenceLifetime: Duration? = null,
+        presenceMax: Int? = null,
+        everybody: Boolean = false,
+        deferExpiration: Boolean? = null,
+    ): GraphProperties = native.setProperties(
+        NativePropertiesUpdate(
+            name, comment, presenceLifetime, presenceMax?.let(::count), everybody, deferExpiration,
+        ),
+    )
+
+    /** The nodes that are here: this one first, then those whose presence is known. A snapshot. */
+    public suspend fun nodes(): List<NodeInfo> = native.nodes()
+
+    /** The nodes of one identity that are here. */
+    public suspend fun nodesOf(peer: PeerId): List<NodeInfo> = native.nodesOf(peer)
+
+    /** What is known of one node. Throws [PeergraphException.NotFound]. */
+    public suspend fun nodeInfo(node: NodeId): NodeInfo = native.nodeInfo(node)
+
+    /** Sets the text that others read beside this node, at most 1,024 bytes; null clears it. */
+    public suspend fun setNodeAttributes(text: String?): Unit = native.setNodeAttributes(text)
+
+    /** Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again. */
+    public suspend fun forcePresence(forced: Boolean): Unit = native.forcePresence(forced)
+
+    /** The neighbors. A snapshot. */
+    public suspend fun neighbors(): List<ConnectionInfo> = native.neighbors()
+
+    /** The direct connections. A snapshot. */
+    public suspend fun directConnections(): List<ConnectionInfo> = native.directConnections()
+
+    /** Opens a direct connection. The other end must have subscribed to [EventKind.DIRECT_CONNECTION]. */
+    public suspend fun openDirect(target: Target): DirectConnection =
+        DirectConnection(native.openDirect(target.toNative(), null))
+
+    /** A direct connection by its number, as an event gave it. */
+    public suspend fun directConnection(connection: ULong): DirectConnection =
+        DirectConnection(native.directConnection(connection))
+
+    /** Closes one neighbor link or direct connection. Throws [PeergraphException.NotConnected]. */
+    public suspend fun disconnect(connection: ULong): Unit = native.disconnect(connection)
+
+    /** Sends data of a type on a neighbor link or direct connection; see [DirectConnection.send]. */
+    public suspend fun send(connection: ULong, dataType: String, data: ByteArray): SendReceipt =
+        SendReceipt(native.send(connection, dataType, data, null))
+
+    /** Where nodes of this graph can be dialled, as far as known here, those of earlier times too. A snapshot. */
+    public suspend fun contacts(): List<NodeAddr> = native.contacts()
+
+    /** The clock this graph agrees on, now. */
+    public suspend fun peerTime(): Instant = native.peerTime()
+
+    /** A moment of this machine's clock as the graph would name it. */
+    public suspend fun toPeerTime(local: Instant): Instant = native.toPeerTime(local)
+
+    /** A moment of the graph's clock as this machine would name it. */
+    public suspend fun toLocalTime(peer: Instant): Instant = native.toLocalTime(peer)
+
+    /** How many records the database has, and the fingerprint of their set. */
+    public suspend fun fingerprint(): Fingerprint = native.fingerprint()
+
+    /** Publishes a record: signs it, makes it durable, sends it to the neighbors. Returns when it is durable here.
+     * Attributes are text, numbers, booleans, moments, bytes, and lists of these. */
+    public suspend fun publish(
+        recordType: String,
+        body: ByteArray,
+        attributes: Map<String, Any> = emptyMap(),
+        expires: Instant? = null,
+    ): Record = native.publish(recordType, body, valuesOf(attributes), expires)
+
+    /** Publishes a record with a text. */
+    public suspend fun publish(
+        recordType: String,
+        body: String = "",
+        attributes: Map<String, Any> = emptyMap(),
+        expires: Instant? = null,
+    ): Record = publish(recordType, body.encodeToByteArray(), attributes, expires)
+
+    /** Publishes a new version of a record; what is null stays. With [expectedVersion], only if nobody was faster here. */
+    public suspend fun update(
+        id: RecordId,
+        body: ByteArray? = null,
+        attributes: Map<String, Any>? = null,
+        expires: Instant? = null,
+        expectedVersion: ULong? = null,
+    ): Record = native.update(id, body, attributes?.let(::valuesOf), expires, expectedVersion)
+
+    /** Publishes a new version with another text. */
+    public suspend fun update(
+        id: RecordId,
+        body: String,
+        attributes: Map<String, Any>? = null,
+        expires: Instant? = null,
+        expectedVersion: ULong? = null,
+    ): Record = update(id, body.encodeToByteArray(), attributes, expires, expectedVersion)
+
+    /** Deletes a record everywhere; gives the version of what is left. It cannot come back under its id. */
+    public suspend fun delete(id: RecordId): ULong = native.delete(id)
+
+    /** The current version of a record; null if there is none, or it is deleted or expired. */
+    public suspend fun get(id: RecordId): Record? = native.get(id)
+
+    /** One page of records. */
+    public suspend fun list(query: ListQuery = ListQuery()): RecordPage = native.list(query)
+
+    /** All records of a query, page by page, as they were at the first page. */
+    public fun pages(query: ListQuery = ListQuery()): Flow<List<Record>> = flow {
+        var next: ListQuery? = query
+        while (true) {
+            val asked = next ?: break
+            val page = list(asked)
+            if (page.items.isNotEmpty()) emit(page.items)
+            next = page.next?.let { asked.copy(after = it, through = page.through) }
+        }
+    }
+
+    /** All records of a query, as they were at the first page. */
+    public fun records(query: ListQuery = ListQuery()): Flow<Record> =
+        flow { pages(query).collect { page -> page.forEach { emit(it) } } }
+
+    /** Subscribes at once: nothing that happens after this returns is missed. [capacity]: record changes kept in memory,
+     * default and at most 1,024. */
+    public fun subscribe(
+        filter: EventFilter = EventFilter(),
+        start: Start = Start.Now,
+        capacity: Int? = null,
+    ): EventSubscription = EventSubscription(native.subscribe(filter, start, capacity?.let(::count)))
+
+    /** Events as a cold flow: subscribes when it is collected, and unsubscribes when that ends. What must not miss what
+     * happens between takes [subscribe]. */
+    public fun events(
+        filter: EventFilter = EventFilter(),
+        start: Start = Start.Now,
+        capacity: Int? = null,
+    ): Flow<Event> = flow {
+        subscribe(filter, start, capacity).use { events -> for (event in events) emit(event) }
+    }
+
+    /** Keeps a cursor under a name, in this database, to go on from after a restart. */
+    public suspend fun saveCursor(name: String, cursor: ByteArray): Unit = native.saveCursor(name, cursor)
+
+    /** A cursor kept under a name. */
+    public suspend fun loadCursor(name: String): ByteArray? = native.loadCursor(name)
+
+    /** Writes all records to a new file, sealed if there is a password; gives how many there are. */
+    public suspend fun exportDatabase(path: Path, password: String? = null): ULong =
+        native.exportDatabase(path.toString(), password, null)
+
+    /** Takes in the records of a file that [exportDatabase] wrote, before the graph connects or listens. [exporter]: whose
+     * export it must be; default: of the identity that this graph is open as. */
+    public suspend fun importDatabase(
+        path: Path,
+        password: String? = null,
+        exporter: PeerId? = null,
+    ): ImportCount = native.importDatabase(path.toString(), password, exporter, null)
+
+    /** Says goodbye to the neighbors, makes everything durable, closes the database, ends all event streams. Of a group,
+     * gives up this handle; the group closes when all who opened it have. */
+    public suspend fun close(): Unit = native.shut()
+
+    /** Does something with the graph, then closes it, whatever came of it. */
+    public suspend inline fun <R> use(block: (Graph) -> R): R = try {
+        block(this)
+    } finally {
+        withContext(NonCancellable) { close() }
+    }
+
+    override fun toString(): String = "${if (this is Group) "Group" else "Graph"}(${id.short})"
+}

@@ -1,0 +1,58 @@
+package io.github.peergraph
+
+private fun hex(bytes: ByteArray) = bytes.toHexString()
+
+/** A value of fixed bytes with a text of hexadecimal digits, that can be compared, hashed and sorted. */
+public sealed class Id<T : Id<T>>(private val bytes: ByteArray) : Comparable<T> {
+    /** The raw bytes. */
+    public fun toBytes(): ByteArray = bytes.copyOf()
+
+    /** The first ten hexadecimal digits, for logs and screens. */
+    public val short: String get() = hex(bytes.copyOf(5))
+
+    override fun toString(): String = hex(bytes)
+
+    override fun hashCode(): Int = bytes.contentHashCode()
+
+    override fun equals(other: Any?): Boolean =
+        other is Id<*> && other.javaClass == javaClass && other.raw().contentEquals(bytes)
+
+    override fun compareTo(other: T): Int = toString().compareTo(other.toString())
+
+    private fun raw() = bytes
+}
+
+/** A person or service: the public key of an identity. Stable; may live on several nodes. */
+public class PeerId(bytes: ByteArray) : Id<PeerId>(bytes) {
+    /** True if this identity signed the message with [Identity.sign]. */
+    public fun verify(message: ByteArray, signature: ByteArray): Boolean = nativeVerify(this, message, signature)
+
+    public companion object {
+        /** Of 64 hexadecimal digits. Throws [PeergraphException.InvalidId]. */
+        public fun parse(text: String): PeerId = nativePeerId(text)
+    }
+}
+
+/** One running instance, by which it is dialled. */
+public class NodeId(bytes: ByteArray) : Id<NodeId>(bytes) {
+    public companion object {
+        /** Of 64 hexadecimal digits. Throws [PeergraphException.InvalidId]. */
+        public fun parse(text: String): NodeId = nativeNodeId(text)
+    }
+}
+
+/** A graph or group. */
+public class GraphId(bytes: ByteArray) : Id<GraphId>(bytes) {
+    public companion object {
+        /** Of 64 hexadecimal digits. Throws [PeergraphException.InvalidId]. */
+        public fun parse(text: String): GraphId = nativeGraphId(text)
+    }
+}
+
+/** A record, through all its versions. */
+public class RecordId(bytes: ByteArray) : Id<RecordId>(bytes) {
+    public companion object {
+        /** Of 32 hexadecimal digits. Throws [PeergraphException.InvalidId]. */
+        public fun parse(text: String): RecordId = nativeRecordId(text)
+    }
+}
