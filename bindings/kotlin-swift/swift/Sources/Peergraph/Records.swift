@@ -55,7 +55,7 @@ public struct RecordPages: AsyncSequence, Sendable {
 
 extension EventFilter {
     /// All events of these kinds.
-    public init(_ kinds: EventKind...) {
-        self.init(kinds: kinds, recordTypes: [], authors: [], dataTypes: [])
+    public init(_ kind: EventKind, _ others: EventKind...) {
+        self.init(kinds: [kind] + others, recordTypes: [], authors: [], dataTypes: [])
     }
 }

@@ -58,7 +58,7 @@ class RaceTest {
                 }
             }
         }
-        assertEquals((0..59).map { "$it" }, seen)
+        assertEquals<List<String?>>((0..59).map { "$it" }, seen)
         events.close()
     }
 
