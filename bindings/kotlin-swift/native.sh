@@ -4,40 +4,44 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
 profile=${PEERGRAPH_PROFILE:-dev}
-out=${CARGO_TARGET_DIR:-$root/target}/$([ "$profile" = dev ] && echo debug || echo "$profile")
+out=$target/$([ "$profile" = dev ] && echo debug || echo "$profile")
 (cd "$root" && cargo build --locked --quiet --profile "$profile" -p peergraph-ffi)
-(cd "$root" && cargo build --locked --quiet -p peergraph-bindgen)
-bindgen=${CARGO_TARGET_DIR:-$root/target}/debug/peergraph-bindgen
-case $(uname -s) in Darwin) library=libpeergraph_ffi.dylib ;; *) library=libpeergraph_ffi.so ;; esac
-
-fresh() { # fresh FROM TO: TO is there and as new as FROM
-    [ -e "$2" ] && [ ! "$1" -nt "$2" ] && [ ! uniffi.toml -nt "$2" ]
+# Beside the workspace and in a folder of its own, so that neither has the other's dependencies built anew.
+(cd bindgen && cargo build --locked --quiet --target-dir "$target/bindgen")
+bindgen() { # bindgen LANGUAGE FOLDER: from the static library, which still has what it needs when the other is stripped
+    (cd "$root" && "$target/bindgen/debug/peergraph-bindgen" generate "$out/libpeergraph_ffi.a" --language "$1" --no-format \
+        --out-dir "$2")
 }
+case $(uname -s) in Darwin) library=libpeergraph_ffi.dylib ;; *) library=libpeergraph_ffi.so ;; esac
+stamp=$(cksum "$out/$library" uniffi.toml "$target/bindgen/debug/peergraph-bindgen")
+
 for language in "$@"; do
     case $language in
     kotlin)
-        jna=$(case $(uname -s)-$(uname -m) in
-            Linux-x86_64) echo linux-x86-64 ;; Linux-aarch64) echo linux-aarch64 ;;
-            Darwin-arm64) echo darwin-aarch64 ;; Darwin-x86_64) echo darwin-x86-64 ;;
-            *) echo "no layout for $(uname -sm)" >&2; exit 1 ;; esac)
-        generated=kotlin/target/generated/peergraph natives=kotlin/target/natives/$jna
-        if ! fresh "$out/$library" "$natives/$library"; then
-            rm -rf "$generated"
-            (cd "$root" && "$bindgen" generate "$out/libpeergraph_ffi.a" --language kotlin --no-format \
-                --out-dir "bindings/kotlin-swift/$generated")
+        case $(uname -s)-$(uname -m) in
+        Linux-x86_64) jna=linux-x86-64 ;; Linux-aarch64) jna=linux-aarch64 ;;
+        Darwin-arm64) jna=darwin-aarch64 ;; Darwin-x86_64) jna=darwin-x86-64 ;;
+        *) echo "no layout for $(uname -sm)" >&2; exit 1 ;;
+        esac
+        generated=$PWD/kotlin/target/generated/peergraph natives=kotlin/target/natives/$jna
+        if [ "$(cat kotlin/target/.native 2>/dev/null)" != "$stamp" ]; then
             mkdir -p "$natives"
+            bindgen kotlin "$generated"
             if [ "$(uname -s)" = Darwin ]; then cp "$out/$library" "$natives/$library"
             else strip --strip-debug -o "$natives/$library" "$out/$library"; fi
+            echo "$stamp" >kotlin/target/.native
         fi ;;
     swift)
-        generated=swift/Sources/PeergraphCore/peergraph.swift header=swift/Sources/peergraphFFI/peergraphFFI.h
-        if ! fresh "$out/libpeergraph_ffi.a" "$header"; then
+        if [ "$(cat swift/.build/.native 2>/dev/null)" != "$stamp" ]; then
             made=$(mktemp -d)
-            (cd "$root" && "$bindgen" generate "$out/libpeergraph_ffi.a" --language swift --no-format --out-dir "$made")
-            mv "$made"/*.swift "$generated"
-            mv "$made"/*.h "$header"
+            bindgen swift "$made"
+            mv "$made/PeergraphCore.swift" swift/Sources/PeergraphCore/peergraph.swift
+            mv "$made/peergraphFFI.h" swift/Sources/peergraphFFI/peergraphFFI.h
             rm -rf "$made"
+            mkdir -p swift/.build
+            echo "$stamp" >swift/.build/.native
         fi ;;
     *) echo "kotlin or swift, not $language" >&2; exit 1 ;;
     esac

@@ -65,6 +65,8 @@ pub trait HopListener: Send + Sync {
 #[derive(Debug, uniffi::Object)]
 pub struct NativeDirect {
     direct: peergraph::DirectConnection,
+    /// As in [`NativeGraph`].
+    _node: peergraph::Node,
 }
 
 /// What became of sent data; can be asked once.
@@ -141,13 +143,13 @@ impl NativeGraph {
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeDirect>> {
         let direct = until(cancel, self.graph.open_direct(target.into_core()?)).await?;
-        Ok(Arc::new(NativeDirect { direct }))
+        Ok(Arc::new(NativeDirect { direct, _node: self.node.clone() }))
     }
 
     /// A direct connection by its number, as an event gave it.
     pub async fn direct_connection(&self, connection: u64) -> Result<Arc<NativeDirect>> {
         let direct = self.graph.direct_connection(ConnectionId(connection)).await?;
-        Ok(Arc::new(NativeDirect { direct }))
+        Ok(Arc::new(NativeDirect { direct, _node: self.node.clone() }))
     }
 
     /// Closes one neighbor link or direct connection.

@@ -208,6 +208,7 @@ impl From<core::Event> for Event {
 }
 
 pub(crate) fn cursor(bytes: Vec<u8>) -> Result<core::Cursor> {
-    let raw = bytes.try_into().map_err(|_| invalid("a cursor has 24 bytes, as an event or a stream gave it"))?;
+    let raw =
+        bytes.try_into().map_err(|_| invalid("a cursor has 24 bytes, as an event or a stream gave it"))?;
     Ok(core::Cursor::from_bytes(&raw))
 }

@@ -21,15 +21,17 @@ use crate::{
 pub struct NativeGraph {
     pub(crate) graph: peergraph::Graph,
     pub(crate) group: Option<peergraph::Group>,
+    /// Nobody knows when these languages let go of a node that is only used by its graphs.
+    pub(crate) node: peergraph::Node,
 }
 
 impl NativeGraph {
-    pub(crate) fn plain(graph: peergraph::Graph) -> Arc<Self> {
-        Arc::new(Self { graph, group: None })
+    pub(crate) fn plain(node: &peergraph::Node, graph: peergraph::Graph) -> Arc<Self> {
+        Arc::new(Self { graph, group: None, node: node.clone() })
     }
 
-    pub(crate) fn of_group(group: peergraph::Group) -> Arc<Self> {
-        Arc::new(Self { graph: group.graph().clone(), group: Some(group) })
+    pub(crate) fn of_group(node: &peergraph::Node, group: peergraph::Group) -> Arc<Self> {
+        Arc::new(Self { graph: group.graph().clone(), group: Some(group), node: node.clone() })
     }
 
     pub(crate) fn as_group(&self) -> Result<&peergraph::Group> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use peergraph::{InviteLink, InviteMember, InvitePassword, NodeId, PeerId, RemoveMember, record::SignedRecord};
+use peergraph::{
+    InviteLink, InviteMember, InvitePassword, NodeId, PeerId, RemoveMember, record::SignedRecord,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -31,7 +33,7 @@ impl NativeGraph {
 
     /// Another handle to the same group, for use as a graph.
     pub fn as_graph(&self) -> Arc<Self> {
-        Self::plain(self.graph.clone())
+        Self::plain(&self.node, self.graph.clone())
     }
 
     /// What was fixed when the group was made.

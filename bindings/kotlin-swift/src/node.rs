@@ -225,27 +225,28 @@ impl NativeNode {
         seed: Option<Vec<u8>>,
         precedence: Vec<String>,
     ) -> Result<Arc<NativeGraph>> {
-        let seed = seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
+        let seed =
+            seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
         let precedence = types(&precedence)?;
         let options = CreateGraph { properties: properties.into(), max_record, seed, precedence };
-        Ok(NativeGraph::plain(self.node.create_graph(options).await?))
+        Ok(NativeGraph::plain(&self.node, self.node.create_graph(options).await?))
     }
 
     /// Opens a graph that is here.
     pub async fn open_graph(&self, id: GraphId, precedence: Vec<String>) -> Result<Arc<NativeGraph>> {
         let options = OpenGraph { precedence: types(&precedence)? };
-        Ok(NativeGraph::plain(self.node.open_graph(GraphRef::Id(id), options).await?))
+        Ok(NativeGraph::plain(&self.node, self.node.open_graph(GraphRef::Id(id), options).await?))
     }
 
     /// Opens a graph that a ticket leads to.
     pub async fn open_ticket(&self, text: String, precedence: Vec<String>) -> Result<Arc<NativeGraph>> {
         let options = OpenGraph { precedence: types(&precedence)? };
-        Ok(NativeGraph::plain(self.node.open_graph(ticket(&text)?, options).await?))
+        Ok(NativeGraph::plain(&self.node, self.node.open_graph(ticket(&text)?, options).await?))
     }
 
     /// Opens the graph of a ticket, connects, waits until it is synchronised, and listens.
     pub async fn join(&self, text: String, cancel: Option<Arc<NativeCancel>>) -> Result<Arc<NativeGraph>> {
-        Ok(NativeGraph::plain(until(cancel, self.node.join(ticket(&text)?)).await?))
+        Ok(NativeGraph::plain(&self.node, until(cancel, self.node.join(ticket(&text)?)).await?))
     }
 
     /// Makes a group.
@@ -264,12 +265,12 @@ impl NativeNode {
             precedence: types(&precedence)?,
             identity: identity.map(|identity| identity.identity.clone()),
         };
-        Ok(NativeGraph::of_group(self.node.create_group(options).await?))
+        Ok(NativeGraph::of_group(&self.node, self.node.create_group(options).await?))
     }
 
     /// Opens a group that is here.
     pub async fn open_group(&self, id: GraphId) -> Result<Arc<NativeGraph>> {
-        Ok(NativeGraph::of_group(self.node.open_group(id).await?))
+        Ok(NativeGraph::of_group(&self.node, self.node.open_group(id).await?))
     }
 
     /// Joins a group by an invitation.
@@ -286,18 +287,18 @@ impl NativeNode {
             password: password.map(Into::into),
             deadline: deadline.0,
         };
-        Ok(NativeGraph::of_group(until(cancel, self.node.join_group(options)).await?))
+        Ok(NativeGraph::of_group(&self.node, until(cancel, self.node.join_group(options)).await?))
     }
 
     /// Takes in an exported membership, and opens its group.
     pub async fn import_membership(&self, text: String, password: String) -> Result<Arc<NativeGraph>> {
         let password = Zeroizing::new(password);
-        Ok(NativeGraph::of_group(self.node.import_membership(&text, &password).await?))
+        Ok(NativeGraph::of_group(&self.node, self.node.import_membership(&text, &password).await?))
     }
 
     /// The graphs that are open in this node.
     pub fn open_graphs(&self) -> Vec<Arc<NativeGraph>> {
-        self.node.open_graphs().into_iter().map(NativeGraph::plain).collect()
+        self.node.open_graphs().into_iter().map(|graph| NativeGraph::plain(&self.node, graph)).collect()
     }
 
     /// The graphs that have a database here, open or not.

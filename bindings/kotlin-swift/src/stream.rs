@@ -56,6 +56,8 @@ pub struct EventFilter {
 #[derive(Debug, uniffi::Object)]
 pub struct NativeStream {
     stream: peergraph::EventStream,
+    /// As in [`NativeGraph`].
+    _node: peergraph::Node,
 }
 
 #[uniffi::export]
@@ -116,7 +118,7 @@ impl NativeGraph {
         };
         let capacity = capacity.map(|capacity| capacity as usize);
         let stream = self.graph.subscribe(SubscribeOptions { filter: wanted, start, capacity })?;
-        Ok(Arc::new(NativeStream { stream }))
+        Ok(Arc::new(NativeStream { stream, _node: self.node.clone() }))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the library tells of nodes, members, connections and groups.
 
-use peergraph::{ConnectionInfo as CoreConnection, NodeAddr as CoreAddr, NodeId, PeerId, Timestamp, Who as CoreWho, events};
+use peergraph::{
+    ConnectionInfo as CoreConnection, NodeAddr as CoreAddr, NodeId, PeerId, Timestamp, Who as CoreWho, events,
+};
 
 use crate::{
     enums::{ConnectionKind, Role},

@@ -15,7 +15,7 @@ private fun value(text: String): Any {
     return when (text.substringBefore(':', "")) {
         "text" -> rest
         "int" -> rest.toLongOrNull() ?: bad()
-        "float" -> rest.toDoubleOrNull() ?: bad()
+        "float" -> if (rest == "nan") Double.NaN else rest.toDoubleOrNull() ?: bad()
         "bool" -> rest.toBooleanStrictOrNull() ?: bad()
         "time" -> Instant.fromEpochSeconds(rest.toLongOrNull() ?: bad())
         "bytes" -> rest.hexToByteArray()
