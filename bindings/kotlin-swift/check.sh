@@ -7,7 +7,7 @@ root=$(cd ../.. && pwd)
 # No such thing of ours: what uniffi writes is the only one.
 if grep -rn "unsafe" src; then echo "unsafe in src" >&2; exit 1; fi
 
-kotlin() {
+check_kotlin() {
     command -v mvn >/dev/null || apt-get install -y --no-install-recommends maven openjdk-17-jdk-headless >/dev/null
     (cd kotlin && mvn --quiet --batch-mode install)
     # Surefire says nothing in quiet mode.
@@ -19,11 +19,11 @@ kotlin() {
 
 # Where there is no Swift, Debian's, in a folder that is kept between runs. It is a system of its own, so the package is copied
 # into it; needs root.
-swift() {
+check_swift() {
     ./native.sh swift
     local target=${CARGO_TARGET_DIR:-$root/target}/debug
     if command -v swift >/dev/null; then
-        (cd swift && LD_LIBRARY_PATH=$target PEERGRAPH_SCENARIOS=$root/tests/scenarios command swift test -Xlinker -L"$target")
+        (cd swift && LD_LIBRARY_PATH=$target PEERGRAPH_SCENARIOS=$root/tests/scenarios swift test -Xlinker -L"$target")
         return
     fi
     local home=${PEERGRAPH_SWIFT:-${XDG_CACHE_HOME:-$HOME/.cache}/peergraph/swift}
@@ -36,7 +36,7 @@ swift() {
     fi
     # The compiler looks there for its own place.
     mountpoint -q "$home/proc" || mount -t proc proc "$home/proc"
-    trap 'umount "$home/proc" 2>/dev/null || true' RETURN
+    trap "umount '$home/proc'" EXIT
     mkdir -p "$home/srv/lib" "$home/srv/swift" "$home/srv/scenarios"
     rm -rf "$home/srv/swift/Sources" "$home/srv/swift/Tests"
     cp -rp swift/Package.swift swift/Sources swift/Tests "$home/srv/swift/"
@@ -48,7 +48,7 @@ swift() {
 
 for language in "$@"; do
     case $language in
-    kotlin | swift) "$language" ;;
+    kotlin | swift) "check_$language" ;;
     *) echo "kotlin or swift, not $language" >&2; exit 1 ;;
     esac
 done

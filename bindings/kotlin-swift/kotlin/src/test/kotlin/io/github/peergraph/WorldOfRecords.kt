@@ -15,7 +15,11 @@ private fun value(text: String): Any {
     return when (text.substringBefore(':', "")) {
         "text" -> rest
         "int" -> rest.toLongOrNull() ?: bad()
-        "float" -> if (rest == "nan") Double.NaN else rest.toDoubleOrNull() ?: bad()
+        "float" -> when (rest) {
+            "nan" -> Double.NaN
+            "inf" -> Double.POSITIVE_INFINITY
+            else -> rest.toDoubleOrNull() ?: bad()
+        }
         "bool" -> rest.toBooleanStrictOrNull() ?: bad()
         "time" -> Instant.fromEpochSeconds(rest.toLongOrNull() ?: bad())
         "bytes" -> rest.hexToByteArray()
@@ -27,7 +31,7 @@ private fun value(text: String): Any {
 private fun shown(value: Value): String = when (value) {
     is Value.Text -> "text:${value.value}"
     is Value.Integer -> "int:${value.value}"
-    is Value.Float -> "float:${value.value}"
+    is Value.Float -> "float:${if (value.value.isInfinite()) "inf" else value.value}"
     is Value.Boolean -> "bool:${value.value}"
     is Value.Time -> "time:${value.value.epochSeconds}"
     is Value.Bytes -> "bytes:${value.value.toHexString()}"
