@@ -29,6 +29,7 @@ check_swift() {
     local home=${PEERGRAPH_SWIFT:-${XDG_CACHE_HOME:-$HOME/.cache}/peergraph/swift}
     if [ ! -e "$home/.complete" ]; then
         command -v debootstrap >/dev/null || { apt-get update && apt-get install -y --no-install-recommends debootstrap; } >/dev/null
+        ! mountpoint -q "$home/proc" || umount "$home/proc"
         rm -rf "$home"
         mkdir -p "$home"
         debootstrap --variant=minbase --include=swiftlang,libc6-dev,g++,libstdc++-14-dev trixie "$home" >/dev/null

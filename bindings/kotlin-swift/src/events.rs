@@ -14,6 +14,7 @@ use crate::{
 
 /// Something an application can be told. Later versions may have more: keep a branch for what you do not know.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
+#[allow(clippy::large_enum_variant, reason = "it is on its way, and a record change mostly")]
 pub enum Event {
     /// The graph listens, has connections, is synchronised; or no longer. Each transition is an event.
     StatusChanged {

@@ -11,6 +11,7 @@ use crate::{
 
 /// A typed attribute value.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
+#[allow(clippy::use_self, reason = "the generator knows the name only")]
 pub enum Value {
     /// Text.
     Text {
