@@ -9,7 +9,7 @@ BENCH ?=
 # Capabilities of tests/conformance.txt that must have a test.
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E24,I1-I12,M1-M31,X1-X4
 
-.PHONY: demo test bench conformance check lint docs fuzz python node packages
+.PHONY: demo test bench conformance check lint docs fuzz python node kotlin swift packages
 
 demo:
 	$(CARGO) run --release --locked --quiet -p peergraph-examples --bin demo
@@ -57,6 +57,10 @@ python:
 # The npm package: its native half built, checked and tested.
 node:
 	bindings/node/check.sh
+
+# The Kotlin library by Maven, and the Swift package; Swift itself comes from Debian, into a cached folder, where there is none.
+kotlin swift:
+	bindings/kotlin-swift/check.sh $@
 
 # What goes to the package indexes, built and tried in empty environments: minutes.
 packages:
