@@ -8,6 +8,9 @@ export PYO3_BUILD_EXTENSION_MODULE := 1
 BENCH ?=
 # Capabilities of tests/conformance.txt that must have a test.
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E24,I1-I12,M1-M31,X1-X4
+# And those that each finished binding must have a test of.
+EVERYWHERE := E1-E24,X1-X3
+FINISHED := python,node
 
 .PHONY: demo test bench conformance check lint docs fuzz python node kotlin swift packages
 
@@ -20,7 +23,7 @@ test: check lint docs
 	$(MAKE) --no-print-directory python
 	$(MAKE) --no-print-directory node
 	$(MAKE) --no-print-directory fuzz
-	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
+	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN) --everywhere $(FINISHED) $(EVERYWHERE)
 
 # Beside iroh, iroh-gossip and iroh-docs, in one run: minutes, and to be read rather than passed.
 bench:
@@ -68,4 +71,4 @@ packages:
 	cd bindings/node && npm ci --silent && node scripts/build.mjs --profile dist && node scripts/try-packages.mjs
 
 conformance:
-	@$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN)
+	@$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN) --everywhere $(FINISHED) $(EVERYWHERE)

@@ -106,8 +106,6 @@ class Sync(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
         for name in node.names:
             name.name = NAMES.get(name.name, name.name)
-        if node.level == 1 and node.module not in (*MODULES, "_events"):
-            node.level = 2
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
@@ -117,11 +115,78 @@ class Sync(ast.NodeTransformer):
         return node
 
 
+class Deeper(ast.NodeTransformer):
+    """Imports as they are one folder further down."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if node.level == 1 and node.module not in (*MODULES, "_events"):
+            node.level = 2
+        return node
+
+
+def defined(node: ast.stmt) -> str:
+    """The name that a statement of a module defines."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return targets[0].id if isinstance(targets[0], ast.Name) else ""
+
+
+def shared(module: str) -> list[str]:
+    """What is the same with and without waiting, and so is imported: each refers to nothing that is not."""
+    source = (PACKAGE / f"{module}.py").read_text()
+    before = ast.fix_missing_locations(Deeper().visit(ast.parse(source)))
+    after = ast.fix_missing_locations(Sync().visit(Deeper().visit(ast.parse(source))))
+    old = {defined(node): ast.unparse(node) for node in before.body if defined(node)}
+    new = {defined(node): node for node in after.body if defined(node)}
+    # What other modules here define is not the same, unless it is shared.
+    other = {
+        name.name
+        for node in before.body
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module in (*MODULES, "_events")
+        for name in node.names
+        if node.module == "_events" or name.name not in shared(node.module or "")
+    }
+    changed = other | {name for name in old if name not in new or ast.unparse(new[name]) != old[name]}
+    while more := {
+        name
+        for name, node in new.items()
+        if name not in changed and any(isinstance(part, ast.Name) and part.id in changed for part in ast.walk(node))
+    }:
+        changed |= more
+    return sorted(set(new) - changed)
+
+
+def without_shared(module: str, tree: ast.Module) -> ast.Module:
+    """The module with what is shared imported."""
+    body: list[ast.stmt] = []
+    own = shared(module)
+    if own:
+        tree.body.insert(2, ast.ImportFrom(module=module, names=[ast.alias(name) for name in own], level=2))
+    previous = ""
+    for node in tree.body:
+        # A text below a name is its documentation.
+        name = previous if isinstance(node, ast.Expr) else defined(node)
+        previous = name
+        if name in own:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module in MODULES:
+            there = shared(node.module)
+            names = [name for name in node.names if name.name in there]
+            node.names = [name for name in node.names if name.name not in there]
+            if names:
+                body.append(ast.ImportFrom(module=node.module, names=names, level=2))
+            if not node.names:
+                continue
+        body.append(node)
+    return ast.Module(body=body, type_ignores=[])
+
+
 def made(module: str) -> str:
     """The text of a module."""
     source = (PACKAGE / f"{module}.py").read_text()
-    tree = Sync().visit(ast.parse(source))
-    text = ast.unparse(ast.fix_missing_locations(tree))
+    tree = Sync().visit(Deeper().visit(ast.parse(source)))
+    text = ast.unparse(ast.fix_missing_locations(without_shared(module, tree)))
     if "now(" in text:
         text = text.replace("from .. import _native\n", "from .. import _native\nfrom ._now import now\n", 1)
         if "import now" not in text:

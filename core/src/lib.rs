@@ -100,6 +100,8 @@ pub mod time;
 pub mod wire;
 
 #[cfg(feature = "net")]
+pub use api::names;
+#[cfg(feature = "net")]
 pub use api::{
     ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,

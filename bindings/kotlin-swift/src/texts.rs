@@ -50,21 +50,40 @@ pub struct Invitation {
     pub kind: InvitationKind,
     /// For whom, if it is for one identity.
     pub subject: Option<PeerId>,
+    /// How many may come by it, if it is a link.
+    pub uses: Option<u32>,
+    /// Nodes by which the group is reached, tried in turn; none if only the one who is invited can tell.
+    pub nodes: Vec<NodeAddr>,
 }
 
 impl From<peergraph::Invitation> for Invitation {
     fn from(invitation: peergraph::Invitation) -> Self {
         let text = invitation.to_string();
-        let (kind, subject) = match &invitation.way {
-            Way::Identity { subject, .. } => (InvitationKind::Identity, Some(*subject)),
-            Way::Link { .. } => (InvitationKind::Link, None),
-            Way::Password { .. } => (InvitationKind::Password, None),
+        let kind = match &invitation.way {
+            Way::Identity { .. } => InvitationKind::Identity,
+            Way::Link { .. } => InvitationKind::Link,
+            Way::Password { .. } => InvitationKind::Password,
         };
+        let (subject, uses) = (invitation.subject(), invitation.uses());
+        let nodes = invitation.nodes().iter().cloned().map(Into::into).collect();
         let peergraph::Invitation {
             group, group_name, issuer, issuer_name, role, not_before, not_after, ..
         } = invitation;
         let role = role.into();
-        Self { text, group, group_name, issuer, issuer_name, role, not_before, not_after, kind, subject }
+        Self {
+            text,
+            group,
+            group_name,
+            issuer,
+            issuer_name,
+            role,
+            not_before,
+            not_after,
+            kind,
+            subject,
+            uses,
+            nodes,
+        }
     }
 }
 

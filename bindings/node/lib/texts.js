@@ -72,6 +72,8 @@ class Invitation extends Text {
       notBefore: new Date(fields.notBefore),
       notAfter: fields.notAfter == null ? null : new Date(fields.notAfter),
       subject: fields.subject ?? null,
+      uses: fields.uses ?? null,
+      nodes: unpack(fields.nodes),
     })
   }
 

@@ -47,6 +47,13 @@ impl Whom {
 #[napi]
 pub struct NativeDirect {
     direct: peergraph::DirectConnection,
+    _node: peergraph::Node,
+}
+
+impl NativeDirect {
+    const fn reply(direct: peergraph::DirectConnection, node: peergraph::Node) -> Reply {
+        Reply::Direct(Self { direct, _node: node })
+    }
 }
 
 /// What became of sent data; can be asked once.
@@ -130,17 +137,15 @@ impl NativeGraph {
 
     #[napi]
     pub fn open_direct(&self, to: &Bridge, id: u32, whom: Whom) -> Result<()> {
-        let (graph, whom) = (self.graph.clone(), whom.read()?);
-        to.run(id, async move { Ok(Reply::Direct(NativeDirect { direct: graph.open_direct(whom).await? })) });
+        let (graph, whom, node) = (self.graph.clone(), whom.read()?, self.node.clone());
+        to.run(id, async move { Ok(NativeDirect::reply(graph.open_direct(whom).await?, node)) });
         Ok(())
     }
 
     #[napi]
     pub fn direct_connection(&self, to: &Bridge, id: u32, connection: f64) -> Result<()> {
-        let (graph, connection) = (self.graph.clone(), number(connection)?);
-        to.run(id, async move {
-            Ok(Reply::Direct(NativeDirect { direct: graph.direct_connection(connection).await? }))
-        });
+        let (graph, connection, node) = (self.graph.clone(), number(connection)?, self.node.clone());
+        to.run(id, async move { Ok(NativeDirect::reply(graph.direct_connection(connection).await?, node)) });
         Ok(())
     }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use napi::{Env, Result, bindgen_prelude::BufferSlice};
 use napi_derive::napi;
 use peergraph::{
-    EventStream,
+    EventKind, EventStream,
     events::{
         ChangeKind, ChangeOrigin, ConnectionChange, ConnectionEvent, ConnectionKind, Cursor, Event,
         EventFilter, IncomingData, RecordChanged, Start, SubscribeOptions,
     },
+    names::Named,
 };
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     convert::{parse_all, record_types, size},
     errors::{Fail, invalid},
     graph::NativeGraph,
-    names::event_kind,
     pack::{Pack, Packer},
     records::layout,
     values::Raw,
@@ -158,6 +158,7 @@ fn connection(to: &mut Packer, name: &str, event: &ConnectionEvent) {
 #[napi]
 pub struct NativeSubscription {
     stream: Arc<EventStream>,
+    _node: peergraph::Node,
 }
 
 #[napi]
@@ -223,7 +224,11 @@ impl NativeGraph {
     #[napi]
     pub fn subscribe(&self, wanted: Wanted, after: Option<&[u8]>) -> Result<NativeSubscription> {
         let Wanted { kinds, record_types: types, authors, data_types, snapshot, capacity } = wanted;
-        let kinds = kinds.iter().map(|name| event_kind(name)).collect::<Result<Vec<_>>>()?;
+        let kinds = kinds
+            .iter()
+            .map(|name| EventKind::from_word(name))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(Fail::from)?;
         let filter = EventFilter::kinds(kinds)
             .record_types(record_types(&types)?)
             .authors(parse_all(&authors)?)
@@ -239,7 +244,7 @@ impl NativeGraph {
         let capacity = capacity.map(|capacity| size(capacity, "capacity")).transpose()?;
         let options = SubscribeOptions { filter, start, capacity };
         let stream = self.graph.subscribe(options).map_err(Fail::from)?;
-        Ok(NativeSubscription { stream: Arc::new(stream) })
+        Ok(NativeSubscription { stream: Arc::new(stream), _node: self.node.clone() })
     }
 
     #[napi]

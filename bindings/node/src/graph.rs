@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use napi::Result;
 use napi_derive::napi;
-use peergraph::{ImportDatabase, PropertiesUpdate};
+use peergraph::{ImportDatabase, PropertiesUpdate, names::Named};
 
 use crate::{
     bridge::{Bridge, Reply},
     connection::Whom,
     convert::{maybe, moment, parse, small, span},
     errors::invalid,
-    names::Named,
 };
 
 /// An open graph, or group.
@@ -19,15 +18,17 @@ use crate::{
 pub struct NativeGraph {
     pub(crate) graph: peergraph::Graph,
     pub(crate) group: Option<peergraph::Group>,
+    /// Nobody keeps a node in hand that is used by its graphs only.
+    pub(crate) node: peergraph::Node,
 }
 
 impl NativeGraph {
-    pub(crate) const fn plain(graph: peergraph::Graph) -> Reply {
-        Reply::Graph(Self { graph, group: None })
+    pub(crate) const fn plain(node: peergraph::Node, graph: peergraph::Graph) -> Reply {
+        Reply::Graph(Self { graph, group: None, node })
     }
 
-    pub(crate) fn of_group(group: peergraph::Group) -> Reply {
-        Reply::Graph(Self { graph: group.graph().clone(), group: Some(group) })
+    pub(crate) fn of_group(node: peergraph::Node, group: peergraph::Group) -> Reply {
+        Reply::Graph(Self { graph: group.graph().clone(), group: Some(group), node })
     }
 
     pub(crate) fn as_group(&self) -> Result<peergraph::Group> {
@@ -60,7 +61,7 @@ impl NativeGraph {
 
     #[napi(getter)]
     pub fn open_outcome(&self) -> &'static str {
-        self.graph.open_outcome().name()
+        self.graph.open_outcome().word()
     }
 
     #[napi]

@@ -3,7 +3,8 @@
 use napi::Result;
 use napi_derive::napi;
 use peergraph::{
-    IdentityDescription, InviteLink, InviteMember, InvitePassword, RemoveMember, record::SignedRecord,
+    IdentityDescription, InviteLink, InviteMember, InvitePassword, RemoveMember, names::Named,
+    record::SignedRecord,
 };
 use zeroize::Zeroizing;
 
@@ -11,7 +12,6 @@ use crate::{
     bridge::Bridge,
     convert::{lifetime_or, parse, parse_all, role, small, span_or},
     graph::NativeGraph,
-    names::Named,
     pack::{Pack, Packer},
 };
 
@@ -75,7 +75,7 @@ impl Pack for Signed {
 impl NativeGraph {
     #[napi(getter)]
     pub fn join_outcome(&self) -> Result<&'static str> {
-        Ok(self.as_group()?.join_outcome().name())
+        Ok(self.as_group()?.join_outcome().word())
     }
 
     #[napi]

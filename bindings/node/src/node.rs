@@ -4,7 +4,7 @@ use napi::{Result, bindgen_prelude::Buffer};
 use napi_derive::napi;
 use peergraph::{
     ApiVersion, CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, Invitation, JoinGroup,
-    KeyProtection, NetworkMode, NodeConfig, OpenGraph, Ticket,
+    KeyProtection, NetworkMode, NodeConfig, OpenGraph, Ticket, names::Named,
 };
 use zeroize::Zeroizing;
 
@@ -69,11 +69,7 @@ impl Config {
             ping_interval: span_or(self.ping_interval, default.ping_interval)?,
             durability: match self.durability.as_deref() {
                 None => default.durability,
-                Some("synced") => Durability::Synced,
-                Some("relaxed") => Durability::Relaxed,
-                Some(other) => {
-                    return Err(invalid(&format!("no durability is called {other:?}: synced or relaxed")));
-                }
+                Some(word) => Durability::from_word(word).map_err(Fail::from)?,
             },
             tombstone_lifetime: span_or(self.tombstone_lifetime, default.tombstone_lifetime)?,
             version: self.version.as_deref().map_or(Ok(default.version), version)?,
@@ -191,7 +187,10 @@ impl NativeNode {
             precedence: record_types(&precedence.unwrap_or_default())?,
         };
         let node = self.node.clone();
-        to.run(id, async move { node.create_graph(options).await.map(NativeGraph::plain) });
+        to.run(
+            id,
+            async move { node.create_graph(options).await.map(|graph| NativeGraph::plain(node, graph)) },
+        );
         Ok(())
     }
 
@@ -211,14 +210,16 @@ impl NativeNode {
         };
         let options = OpenGraph { precedence: record_types(&precedence)? };
         let node = self.node.clone();
-        to.run(id, async move { node.open_graph(graph, options).await.map(NativeGraph::plain) });
+        to.run(id, async move {
+            node.open_graph(graph, options).await.map(|graph| NativeGraph::plain(node, graph))
+        });
         Ok(())
     }
 
     #[napi]
     pub fn join(&self, to: &Bridge, id: u32, ticket: String) -> Result<()> {
         let (node, ticket) = (self.node.clone(), parse::<Ticket>(&ticket)?);
-        to.run(id, async move { node.join(ticket).await.map(NativeGraph::plain) });
+        to.run(id, async move { node.join(ticket).await.map(|graph| NativeGraph::plain(node, graph)) });
         Ok(())
     }
 
@@ -240,14 +241,19 @@ impl NativeNode {
             identity: identity.map(|identity| identity.identity.clone()),
         };
         let node = self.node.clone();
-        to.run(id, async move { node.create_group(options).await.map(NativeGraph::of_group) });
+        to.run(id, async move {
+            node.create_group(options).await.map(|group| NativeGraph::of_group(node, group))
+        });
         Ok(())
     }
 
     #[napi]
     pub fn open_group(&self, to: &Bridge, id: u32, group: String) -> Result<()> {
         let (node, group) = (self.node.clone(), parse(&group)?);
-        to.run(id, async move { node.open_group(group).await.map(NativeGraph::of_group) });
+        to.run(
+            id,
+            async move { node.open_group(group).await.map(|group| NativeGraph::of_group(node, group)) },
+        );
         Ok(())
     }
 
@@ -269,14 +275,19 @@ impl NativeNode {
             ..default
         };
         let node = self.node.clone();
-        to.run(id, async move { node.join_group(options).await.map(NativeGraph::of_group) });
+        to.run(
+            id,
+            async move { node.join_group(options).await.map(|group| NativeGraph::of_group(node, group)) },
+        );
         Ok(())
     }
 
     #[napi]
     pub fn import_membership(&self, to: &Bridge, id: u32, text: String, password: String) {
         let (node, password) = (self.node.clone(), Zeroizing::new(password));
-        to.run(id, async move { node.import_membership(&text, &password).await.map(NativeGraph::of_group) });
+        to.run(id, async move {
+            node.import_membership(&text, &password).await.map(|group| NativeGraph::of_group(node, group))
+        });
     }
 
     #[napi]

@@ -70,27 +70,31 @@ pub struct InvitationFields {
     pub not_after: Option<f64>,
     pub kind: String,
     pub subject: Option<String>,
+    pub uses: Option<u32>,
+    pub nodes: Buffer,
 }
 
 #[napi]
 pub fn invitation(text: String) -> Result<InvitationFields> {
     let invitation = parse::<Invitation>(&text)?;
-    let (kind, subject) = match &invitation.way {
-        Way::Identity { subject, .. } => ("identity", Some(subject.to_string())),
-        Way::Link { .. } => ("link", None),
-        Way::Password { .. } => ("password", None),
+    let kind = match &invitation.way {
+        Way::Identity { .. } => "identity",
+        Way::Link { .. } => "link",
+        Way::Password { .. } => "password",
     };
     Ok(InvitationFields {
         text: invitation.to_string(),
         group: invitation.group.to_string(),
-        group_name: invitation.group_name,
+        group_name: invitation.group_name.clone(),
         issuer: invitation.issuer.to_string(),
-        issuer_name: invitation.issuer_name,
+        issuer_name: invitation.issuer_name.clone(),
         role: invitation.role.to_string(),
         not_before: milliseconds(invitation.not_before),
         not_after: invitation.not_after.map(milliseconds),
         kind: kind.into(),
-        subject,
+        subject: invitation.subject().map(|subject| subject.to_string()),
+        uses: invitation.uses(),
+        nodes: packed(&invitation.nodes().to_vec()).into(),
     })
 }
 

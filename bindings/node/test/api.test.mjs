@@ -183,6 +183,8 @@ test('e17 groups invite, rename and remove', async (t) => {
   const invitation = await group.invite({ role: 'member', uses: 2 })
   assert(invitation.equals(new p.Invitation(`${invitation}`)))
   assert.deepEqual([invitation.kind, invitation.role, invitation.groupName], ['link', 'member', 'club'])
+  assert.deepEqual([invitation.uses, invitation.subject], [2, null])
+  assert.equal(invitation.nodes[0].node, node.id)
   assert(invitation.notAfter - invitation.notBefore > 6 * 86_400_000)
   assert.match(invitation.qrSvg(), /^<(\?xml|svg)/)
   assert(invitation.qrText().split('\n').length > 20)

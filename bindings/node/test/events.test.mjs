@@ -31,6 +31,42 @@ test('e2 any subset of the group events can be listened to', async (t) => {
   assert.deepEqual([...none.drain()], [])
 })
 
+test('e5 a wake-up may stand for many events, and empty is said', async (t) => {
+  const graph = await (await nodeFor(t)).createGraph('e5')
+  const events = graph.events('record_changed')
+  assert.equal(events.tryNext(), null, 'empty before anything came')
+  const woken = events.next()
+  for (let n = 0; n < 10; n++) await graph.publish('t', `${n}`)
+  const taken = [(await woken).value, ...events.drain()].map(({ record }) => record.text)
+  assert.deepEqual(taken, Array.from({ length: 10 }, (_, n) => `${n}`))
+  assert.deepEqual([events.tryNext(), events.tryNext()], [null, null], 'asking once more is harmless')
+  const again = events.next()
+  await graph.publish('t', 'again')
+  assert.equal((await again).value.record.text, 'again', 'nothing stays queued without a wake-up')
+})
+
+test('e6 after unregistering nothing is delivered, not even what waited', async (t) => {
+  const graph = await (await nodeFor(t)).createGraph('e6')
+  const [events, other] = [graph.events('record_changed'), graph.events('record_changed')]
+  let heard = 0
+  const listener = () => heard++
+  graph.on('record_changed', listener)
+  await graph.publish('t', '1')
+  await eventually('heard', () => heard === 1)
+  graph.off('record_changed', listener)
+  const waiting = graph.events('record_changed')
+  const next = waiting.next()
+  waiting.close()
+  assert.deepEqual(await next, { value: undefined, done: true }, 'whoever waits gets the end')
+  events.close()
+  await graph.publish('t', '2')
+  assert.deepEqual(await events.next(), { value: undefined, done: true })
+  assert.equal(events.tryNext(), null)
+  assert.equal((await soon(other)).record.text, '1')
+  assert.equal((await soon(other)).record.text, '2', 'the other one goes on')
+  assert.equal(heard, 1)
+})
+
 test('e7 each turn of the status is an event', async (t) => {
   const [node, other] = [await nodeFor(t), await nodeFor(t)]
   const graph = await node.createGraph('e7')

@@ -123,6 +123,23 @@ race('x4 an abandoned stream is collected', async (graph) => {
   })
 })
 
+test('a node lives as long as a stream of it is used', async () => {
+  const abandon = async () => {
+    const own = await Node.start(loopback())
+    const graph = await own.createGraph('kept')
+    return [new WeakRef(own), graph.events('record_changed')]
+  }
+  const [reference, events] = await abandon()
+  await eventually('collected', () => {
+    globalThis.gc()
+    return reference.deref() === undefined
+  })
+  // A node that is dropped ends its streams at once; this one is not over.
+  await assert.rejects(events.next({ signal: AbortSignal.timeout(200) }), { name: 'TimeoutError' })
+  assert(!events.finished)
+  events.close()
+})
+
 race('e5 a waiter that nobody holds still wakes', async (graph) => {
   const seen = []
   const orphan = (async () => seen.push(await soon(graph.events('record_changed'))))()

@@ -274,6 +274,10 @@ export class Invitation extends Text {
   readonly kind: InvitationKind
   /** For whom, if it is for one identity. */
   readonly subject: PeerId | null
+  /** How many may come by it, if it is a link. */
+  readonly uses: number | null
+  /** Nodes by which the group is reached, tried in turn; none if only the one who is invited can tell. */
+  readonly nodes: readonly NodeAddr[]
   /** The invitation as a QR code in SVG. Whoever can see the code has the invitation. @throws {TooLargeError} */
   qrSvg(): string
   /** The invitation as a QR code for a terminal of at least 75 columns. @throws {TooLargeError} */

@@ -20,6 +20,7 @@ use crate::{
 #[pyclass(frozen)]
 pub(crate) struct Direct {
     direct: peergraph::DirectConnection,
+    _node: peergraph::Node,
 }
 
 /// What became of sent data; can be asked once.
@@ -95,16 +96,16 @@ impl Graph {
     }
 
     fn open_direct<'py>(&self, py: Python<'py>, whom: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, whom) = (self.graph.clone(), target(whom)?);
-        bridge::call(py, async move { graph.open_direct(whom).await }, |py, direct| {
-            object(py, Direct { direct })
+        let (graph, whom, node) = (self.graph.clone(), target(whom)?, self.node.clone());
+        bridge::call(py, async move { graph.open_direct(whom).await }, move |py, direct| {
+            object(py, Direct { direct, _node: node })
         })
     }
 
     fn direct_connection<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.direct_connection(ConnectionId(id)).await }, |py, direct| {
-            object(py, Direct { direct })
+        let (graph, node) = (self.graph.clone(), self.node.clone());
+        bridge::call(py, async move { graph.direct_connection(ConnectionId(id)).await }, move |py, direct| {
+            object(py, Direct { direct, _node: node })
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use peergraph::{Attributes, Role, Timestamp, Value};
+use peergraph::{Attributes, Role, Timestamp, Value, names::Named};
 use pyo3::{
     IntoPyObjectExt,
     exceptions::PyTypeError,
@@ -131,6 +131,11 @@ where
     A: pyo3::call::PyCallArgs<'py>,
 {
     Ok(class(py, name)?.call1(fields)?.unbind())
+}
+
+/// An enumeration as the member of the class of the same name.
+pub(crate) fn named<T: Named>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>> {
+    make(py, T::TYPE, (value.word(),))
 }
 
 /// A tuple of what a closure makes of each.

@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use peergraph::events::{
-    ConnectionChange, ConnectionEvent, Cursor, Event, EventFilter, IncomingData as CoreData, Start,
-    SubscribeOptions,
+use peergraph::{
+    EventKind,
+    events::{
+        ConnectionChange, ConnectionEvent, Cursor, Event, EventFilter, IncomingData as CoreData, Start,
+        SubscribeOptions,
+    },
+    names::Named,
 };
 use pyo3::{
     prelude::*,
@@ -14,11 +18,10 @@ use pyo3::{
 
 use crate::{
     bridge,
-    convert::{make, object},
+    convert::{make, named, object},
     errors::{Fail, invalid},
     graph::Graph,
     ids::{NodeId, PeerId},
-    names::{Named, event_kind},
     records::RecordChanged,
     values::{member_info, node_info, properties, record_types, status},
 };
@@ -47,7 +50,7 @@ impl IncomingData {
     /// Neighbor link or direct connection: a `ConnectionKind`.
     #[getter]
     fn kind(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.data.kind.to_py(py)
+        named(py, self.data.kind)
     }
 
     /// The sender's node.
@@ -94,17 +97,17 @@ fn convert(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         }
         Event::DirectConnection(event) => connection(py, "DirectConnectionChanged", event),
         Event::NeighborConnection(event) => connection(py, "NeighborConnectionChanged", event),
-        Event::ConnectionRequired(reason) => make(py, "ConnectionRequired", (reason.to_py(py)?,)),
+        Event::ConnectionRequired(reason) => make(py, "ConnectionRequired", (named(py, reason)?,)),
         Event::NodeChanged { change, node } => {
-            make(py, "NodeChanged", (change.to_py(py)?, node_info(py, &node)?))
+            make(py, "NodeChanged", (named(py, change)?, node_info(py, &node)?))
         }
         Event::Synchronized(record_type) => {
             make(py, "Synchronized", (record_type.as_ref().map(|record_type| record_type.as_str()),))
         }
         Event::MemberChanged { change, member } => {
-            make(py, "MemberChanged", (change.to_py(py)?, member_info(py, &member)?))
+            make(py, "MemberChanged", (named(py, change)?, member_info(py, &member)?))
         }
-        Event::ConnectionFailed(reason) => make(py, "ConnectionFailed", (reason.to_py(py)?,)),
+        Event::ConnectionFailed(reason) => make(py, "ConnectionFailed", (named(py, reason)?,)),
         Event::Lagged { dropped } => make(py, "Lagged", (dropped,)),
         Event::Reset => make(py, "Reset", ()),
         Event::CaughtUp(cursor) => make(py, "CaughtUp", (PyBytes::new(py, &cursor.to_bytes()),)),
@@ -116,8 +119,8 @@ fn connection(py: Python<'_>, class: &str, event: ConnectionEvent) -> PyResult<P
     let none = || py.None();
     let (change, reason, hop, next) = match change {
         ConnectionChange::Connected => ("connected", none(), None, None),
-        ConnectionChange::Disconnected { reason } => ("disconnected", reason.to_py(py)?, None, None),
-        ConnectionChange::Failed { reason } => ("failed", reason.to_py(py)?, None, None),
+        ConnectionChange::Disconnected { reason } => ("disconnected", named(py, reason)?, None, None),
+        ConnectionChange::Failed { reason } => ("failed", named(py, reason)?, None, None),
         ConnectionChange::Referred { hop, next } => ("referred", none(), Some(hop), Some(NodeId(next))),
     };
     let change = make(py, "ConnectionChange", (change,))?;
@@ -128,6 +131,7 @@ fn connection(py: Python<'_>, class: &str, event: ConnectionEvent) -> PyResult<P
 #[pyclass(frozen)]
 pub(crate) struct Subscription {
     stream: Arc<peergraph::EventStream>,
+    _node: peergraph::Node,
 }
 
 #[pymethods]
@@ -202,7 +206,11 @@ impl Graph {
         capacity: Option<usize>,
     ) -> PyResult<Subscription> {
         bridge::ensure(py)?;
-        let kinds = kinds.iter().map(|name| event_kind(name)).collect::<PyResult<Vec<_>>>()?;
+        let kinds = kinds
+            .iter()
+            .map(|name| EventKind::from_word(name))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Fail)?;
         let filter = EventFilter::kinds(kinds)
             .record_types(record_types(&record_types_wanted)?)
             .authors(authors.into_iter().map(|peer| peer.0))
@@ -217,7 +225,7 @@ impl Graph {
         };
         let options = SubscribeOptions { filter, start, capacity };
         let stream = py.detach(|| self.graph.subscribe(options)).map_err(Fail)?;
-        Ok(Subscription { stream: Arc::new(stream) })
+        Ok(Subscription { stream: Arc::new(stream), _node: self.node.clone() })
     }
 
     fn save_cursor<'py>(&self, py: Python<'py>, name: String, cursor: &[u8]) -> PyResult<Bound<'py, PyAny>> {

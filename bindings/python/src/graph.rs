@@ -5,11 +5,10 @@ use pyo3::prelude::*;
 
 use crate::{
     bridge,
-    convert::{list, maybe_span, moment, object, result, time},
+    convert::{list, maybe_span, moment, named, object, result, time},
     errors::invalid,
     ids::{GraphId, NodeId, PeerId},
     invitation::Ticket,
-    names::Named,
     values::{
         connection_info, fingerprint, genesis, graph_id, node_addr, node_addr_from, node_info, properties,
         status,
@@ -21,15 +20,23 @@ use crate::{
 pub(crate) struct Graph {
     pub(crate) graph: peergraph::Graph,
     pub(crate) group: Option<peergraph::Group>,
+    /// Nobody keeps a node in hand that is used by its graphs only.
+    pub(crate) node: peergraph::Node,
 }
 
 impl Graph {
-    pub(crate) fn plain(py: Python<'_>, graph: peergraph::Graph) -> PyResult<Py<PyAny>> {
-        object(py, Self { graph, group: None })
+    pub(crate) fn plain(
+        py: Python<'_>,
+        (node, graph): (peergraph::Node, peergraph::Graph),
+    ) -> PyResult<Py<PyAny>> {
+        object(py, Self { graph, group: None, node })
     }
 
-    pub(crate) fn of_group(py: Python<'_>, group: peergraph::Group) -> PyResult<Py<PyAny>> {
-        object(py, Self { graph: group.graph().clone(), group: Some(group) })
+    pub(crate) fn of_group(
+        py: Python<'_>,
+        (node, group): (peergraph::Node, peergraph::Group),
+    ) -> PyResult<Py<PyAny>> {
+        object(py, Self { graph: group.graph().clone(), group: Some(group), node })
     }
 }
 
@@ -73,7 +80,7 @@ impl Graph {
 
     #[getter]
     fn open_outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.graph.open_outcome().to_py(py)
+        named(py, self.graph.open_outcome())
     }
 
     fn ticket<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -83,7 +90,7 @@ impl Graph {
 
     fn listen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let graph = self.graph.clone();
-        bridge::call(py, async move { graph.listen().await }, |py, outcome| outcome.to_py(py))
+        bridge::call(py, async move { graph.listen().await }, named)
     }
 
     fn enter<'py>(&self, py: Python<'py>, whom: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

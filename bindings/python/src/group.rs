@@ -5,11 +5,10 @@ use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
     bridge,
-    convert::{list, maybe_span, object, result, role, span},
+    convert::{list, maybe_span, named, object, result, role, span},
     graph::Graph,
     ids::{NodeId, PeerId},
     invitation::{IdentityDescription, Invitation},
-    names::Named,
     values::{maybe_role, member_info, open_invitation, rules},
 };
 
@@ -29,7 +28,7 @@ fn signed(py: Python<'_>, all: Vec<SignedRecord>) -> PyResult<Py<PyAny>> {
 impl Graph {
     #[getter]
     fn join_outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.as_group()?.join_outcome().to_py(py)
+        named(py, self.as_group()?.join_outcome())
     }
 
     fn rules<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

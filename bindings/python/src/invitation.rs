@@ -137,10 +137,22 @@ impl Invitation {
     /// For whom, if it is for one identity.
     #[getter]
     const fn subject(&self) -> Option<PeerId> {
-        match &self.0.way {
-            Way::Identity { subject, .. } => Some(PeerId(*subject)),
-            Way::Link { .. } | Way::Password { .. } => None,
+        match self.0.subject() {
+            Some(subject) => Some(PeerId(subject)),
+            None => None,
         }
+    }
+
+    /// How many may come by it, if it is a link.
+    #[getter]
+    const fn uses(&self) -> Option<u32> {
+        self.0.uses()
+    }
+
+    /// Nodes by which the group is reached, tried in turn; none if only the one who is invited can tell.
+    #[getter]
+    fn nodes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        tuple(py, self.0.nodes(), node_addr)
     }
 
     /// The invitation as a QR code in SVG. Whoever can see the code has the invitation.

@@ -11,7 +11,6 @@ mod group;
 mod identities;
 mod ids;
 mod invitation;
-mod names;
 mod node;
 mod records;
 mod values;

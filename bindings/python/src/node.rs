@@ -2,7 +2,7 @@
 
 use peergraph::{
     CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, KeyProtection, NetworkMode,
-    NodeConfig, OpenGraph, SecretKey,
+    NodeConfig, OpenGraph, SecretKey, names::Named,
 };
 use pyo3::prelude::*;
 
@@ -54,11 +54,7 @@ fn config(value: &Bound<'_, PyAny>) -> PyResult<NodeConfig> {
         }
         other => return Err(invalid(&format!("no network is called {other:?}: local, internet or custom"))),
     };
-    let durability = match &*text("durability")? {
-        "synced" => Durability::Synced,
-        "relaxed" => Durability::Relaxed,
-        other => return Err(invalid(&format!("no durability is called {other:?}: synced or relaxed"))),
-    };
+    let durability = Durability::from_word(&text("durability")?).map_err(Fail)?;
     let identity: Option<Vec<u8>> = field("identity")?.extract()?;
     let (major, minor) = field("version")?.extract()?;
     Ok(NodeConfig {
@@ -147,7 +143,11 @@ impl Node {
             precedence: record_types(&precedence)?,
         };
         let node = self.node.clone();
-        bridge::call(py, async move { node.create_graph(options).await }, Graph::plain)
+        bridge::call(
+            py,
+            async move { node.create_graph(options).await.map(|graph| (node, graph)) },
+            Graph::plain,
+        )
     }
 
     fn open_graph<'py>(
@@ -162,12 +162,16 @@ impl Node {
         };
         let options = OpenGraph { precedence: record_types(&precedence)? };
         let node = self.node.clone();
-        bridge::call(py, async move { node.open_graph(graph, options).await }, Graph::plain)
+        bridge::call(
+            py,
+            async move { node.open_graph(graph, options).await.map(|graph| (node, graph)) },
+            Graph::plain,
+        )
     }
 
     fn join<'py>(&self, py: Python<'py>, ticket: Ticket) -> PyResult<Bound<'py, PyAny>> {
         let node = self.node.clone();
-        bridge::call(py, async move { node.join(ticket.0).await }, Graph::plain)
+        bridge::call(py, async move { node.join(ticket.0).await.map(|graph| (node, graph)) }, Graph::plain)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one description of a group, whose fields Python names")]
@@ -189,12 +193,20 @@ impl Node {
             identity: identity.map(|identity| identity.identity.clone()),
         };
         let node = self.node.clone();
-        bridge::call(py, async move { node.create_group(options).await }, Graph::of_group)
+        bridge::call(
+            py,
+            async move { node.create_group(options).await.map(|group| (node, group)) },
+            Graph::of_group,
+        )
     }
 
     fn open_group<'py>(&self, py: Python<'py>, group: GraphId) -> PyResult<Bound<'py, PyAny>> {
         let node = self.node.clone();
-        bridge::call(py, async move { node.open_group(group.0).await }, Graph::of_group)
+        bridge::call(
+            py,
+            async move { node.open_group(group.0).await.map(|group| (node, group)) },
+            Graph::of_group,
+        )
     }
 
     fn join_group<'py>(
@@ -214,7 +226,11 @@ impl Node {
             deadline: span(deadline)?,
         };
         let node = self.node.clone();
-        bridge::call(py, async move { node.join_group(options).await }, Graph::of_group)
+        bridge::call(
+            py,
+            async move { node.join_group(options).await.map(|group| (node, group)) },
+            Graph::of_group,
+        )
     }
 
     fn import_membership<'py>(
@@ -224,7 +240,11 @@ impl Node {
         password: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (node, password) = (self.node.clone(), zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { node.import_membership(&text, &password).await }, Graph::of_group)
+        bridge::call(
+            py,
+            async move { node.import_membership(&text, &password).await.map(|group| (node, group)) },
+            Graph::of_group,
+        )
     }
 
     fn open_graphs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {

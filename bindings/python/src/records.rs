@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use peergraph::{
     Attributes, ListQuery, Page, RecordDraft, RecordUpdate, events::RecordChanged as CoreChanged, ids::Lsn,
+    names::Named,
 };
 use pyo3::{
     prelude::*,
@@ -13,11 +14,10 @@ use pyo3::{
 
 use crate::{
     bridge,
-    convert::{attributes_from, attributes_to, list, maybe_time, moment, time},
+    convert::{attributes_from, attributes_to, list, maybe_time, moment, named, time},
     errors::Fail,
     graph::Graph,
     ids::{PeerId, RecordId},
-    names::Named,
     values::record_types,
 };
 
@@ -122,7 +122,7 @@ impl Record {
     /// Whether the content could be read: a `BodyState`.
     #[getter]
     fn body_state(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.record.body_state.to_py(py)
+        named(py, self.record.body_state)
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
@@ -169,7 +169,7 @@ impl RecordChanged {
     /// What happened: a `ChangeKind`.
     #[getter]
     fn change(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.event.change.to_py(py)
+        named(py, self.event.change)
     }
 
     /// The record as it is now; without attributes and body when deleted or expired.
@@ -182,7 +182,7 @@ impl RecordChanged {
     /// Where the change came from: a `ChangeOrigin`.
     #[getter]
     fn origin(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.event.origin.to_py(py)
+        named(py, self.event.origin)
     }
 
     /// The version that lost, if the two were written without knowledge of each other.
@@ -201,7 +201,7 @@ impl RecordChanged {
     fn __repr__(&self) -> String {
         format!(
             "<RecordChanged {} {}>",
-            self.event.change.name(),
+            self.event.change.word(),
             Record::new(self.event.record.clone()).__repr__()
         )
     }

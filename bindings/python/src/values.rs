@@ -9,10 +9,9 @@ use peergraph::{
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
-    convert::{self, make, maybe_time, object, span, time, tuple},
+    convert::{self, make, maybe_time, named, object, span, time, tuple},
     errors::{Fail, invalid},
     ids::{GraphId, NodeId, PeerId},
-    names::Named,
 };
 
 pub(crate) fn role(py: Python<'_>, role: Role) -> PyResult<Py<PyAny>> {
@@ -63,7 +62,7 @@ pub(crate) fn member_info(py: Python<'_>, info: &MemberInfo) -> PyResult<Py<PyAn
 
 pub(crate) fn connection_info(py: Python<'_>, info: &ConnectionInfo) -> PyResult<Py<PyAny>> {
     let ConnectionInfo { connection, kind, node, peer, addr, rtt, utility } = info;
-    let (kind, addr) = (kind.to_py(py)?, node_addr(py, addr)?);
+    let (kind, addr) = (named(py, *kind)?, node_addr(py, addr)?);
     make(py, "ConnectionInfo", (connection.0, kind, NodeId(*node), PeerId(*peer), addr, *rtt, *utility))
 }
 

@@ -160,6 +160,8 @@ async def test_groups_invite_promote_and_remove(node: Node, other: Node) -> None
     assert (invitation.kind, invitation.role, invitation.group_name) == ("link", peergraph.Role.MEMBER, "club")
     assert invitation.qr_svg().startswith("<?xml") or invitation.qr_svg().startswith("<svg")
     assert len(invitation.qr_text().splitlines()) > 20
+    assert (invitation.uses, invitation.subject) == (2, None)
+    assert [addr.node for addr in invitation.nodes] == [node.id]
     assert [open_.uses for open_ in await group.invitations()] == [2]
     far = await other.join_group(invitation, name="Ben")
     assert far.join_outcome == peergraph.JoinOutcome.JOINED
@@ -210,6 +212,7 @@ async def test_m7_wrong_passwords_and_invitations_are_refused(node: Node, other:
     described = (await other.identities.default()).describe()
     personal = await group.invite(str(described), role="reader", lifetime=timedelta(days=1))
     assert (personal.kind, personal.subject) == ("identity", other.peer_id)
+    assert (personal.uses, personal.nodes) == (None, ()), "only he who is invited can tell"
     async with Node.start(NodeConfig.loopback()) as third:
         with pytest.raises(peergraph.InvitationNotForYouError):
             await third.join_group(personal)

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 from pathlib import Path
 
 import peergraph
 import pytest
-from conftest import PATIENCE, eventually
+from conftest import PATIENCE, eventually, soon
 from peergraph import BodyState, GroupRules, Node, NodeConfig, RecordChanged
+
+
+async def test_a_node_lives_as_long_as_something_of_it_is_used() -> None:
+    async def made() -> peergraph.Graph:
+        node = await Node.start(NodeConfig.loopback())
+        return await node.create_graph("kept")
+
+    graph = await made()
+    gc.collect()
+    await graph.listen()
+    events = graph.events("record_changed")
+    async with Node.start(NodeConfig.loopback()) as other:
+        far = await other.join(await graph.ticket())
+        del graph
+        gc.collect()
+        await far.publish("t", "to its stream")
+        assert isinstance(event := await soon(events), RecordChanged)
+        assert event.record.text == "to its stream"
+        assert len(await far.neighbors()) == 1
+        del events
+        gc.collect()
+
+        async def alone() -> bool:
+            return not await far.neighbors()
+
+        await eventually("over once nothing of it is used", alone)
 
 
 async def test_a_cursor_stands_where_the_reader_does_across_a_restart(tmp_path: Path) -> None:

@@ -151,8 +151,8 @@ def test_ctrl_c_ends_waiting_and_the_node_shuts_down() -> None:
 def test_it_has_every_word_of_the_other(name: str) -> None:
     ours, theirs = getattr(sync, name), getattr(peergraph, name)
     other = {"all", "next"}
-    words = {word for word in vars(theirs) if not word.startswith("_")}
-    assert {word for word in vars(ours) if not word.startswith("_")} - other == words
+    words = {word for word in dir(theirs) if not word.startswith("_")}
+    assert {word for word in dir(ours) if not word.startswith("_")} - other == words - other
     for word in words:
         call = getattr(ours, word)
         assert not asyncio.iscoroutinefunction(call), word

@@ -15,6 +15,7 @@ mod key_files;
 mod keys;
 mod members;
 mod membership;
+pub mod names;
 mod node;
 mod opening;
 mod pausing;

@@ -196,6 +196,27 @@ impl Invitation {
         }
     }
 
+    /// Nodes by which the group is reached, tried in turn; none if only the one who is invited can tell.
+    pub fn nodes(&self) -> &[NodeAddr] {
+        self.access().map_or(&[], |access| &access.nodes)
+    }
+
+    /// How many may come by it, if it is a link.
+    pub const fn uses(&self) -> Option<u32> {
+        match &self.way {
+            Way::Link { uses, .. } => Some(*uses),
+            Way::Identity { .. } | Way::Password { .. } => None,
+        }
+    }
+
+    /// For whom, if it is for one identity.
+    pub const fn subject(&self) -> Option<PeerId> {
+        match &self.way {
+            Way::Identity { subject, .. } => Some(*subject),
+            Way::Link { .. } | Way::Password { .. } => None,
+        }
+    }
+
     /// Everything but the signature.
     fn content(&self) -> Vec<u8> {
         let unsigned = Self { signature: [0; 64], ..self.clone() };

@@ -1,6 +1,7 @@
 //! Prints, item by item, which capabilities have a test that bears their number, and in which languages.
 //!
-//! Usage: `conformance [--missing] [--require G1,R2-R4,...]`; with `--require`, fails if one of those has none.
+//! Usage: `conformance [--missing] [--require G1,R2-R4,...] [--everywhere LANGUAGE,... E1-E24,...]`; fails if one that is
+//! required has none, in some language or in each of those named.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,9 +27,9 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The numbers at the start of a test's name: `g13_g14_follows` gives G13 and G14.
+/// The numbers at the start of a test's name: `g13_g14_follows` gives G13 and G14, and so does `g13 g14 follows`.
 fn numbers(name: &str) -> Vec<String> {
-    name.split('_')
+    name.split(['_', ' '])
         .map_while(|part| {
             let mut chars = part.chars();
             let letter = chars.next().filter(|c| "gremix".contains(c.to_ascii_lowercase()))?;
@@ -71,7 +72,8 @@ fn tests_in(text: &str) -> Vec<String> {
         .find_map(|start| line.strip_prefix(start))
         .or_else(|| line.strip_prefix("test('").or_else(|| line.strip_prefix("test(\"")));
         if let Some(name) = name {
-            let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len());
+            let end =
+                name.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ' ')).unwrap_or(name.len());
             names.push(name[..end].to_owned());
         }
     }
@@ -98,7 +100,10 @@ fn expand(list: &str) -> BTreeSet<String> {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let only_missing = arguments.iter().any(|a| a == "--missing");
-    let required = arguments.iter().position(|a| a == "--require").and_then(|at| arguments.get(at + 1));
+    let after =
+        |option, nth| arguments.iter().position(|a| a == option).and_then(|at| arguments.get(at + nth));
+    let (required, languages, everywhere) =
+        (after("--require", 1), after("--everywhere", 1), after("--everywhere", 2));
     let list = fs::read_to_string(format!("{ROOT}/tests/conformance.txt")).expect("the list of capabilities");
     let mut files = Vec::new();
     sources(Path::new(ROOT), &mut files);
@@ -141,9 +146,16 @@ fn main() -> ExitCode {
             println!("  {count:>3} in {language}, {alone} of them nowhere else");
         }
     }
-    let missing: Vec<String> = required
-        .map(|list| expand(list).into_iter().filter(|item| !proofs.contains_key(item)).collect())
-        .unwrap_or_default();
+    let items = |list: Option<&String>| list.map(|list| expand(list)).unwrap_or_default();
+    let mut missing: Vec<String> =
+        items(required).into_iter().filter(|item| !proofs.contains_key(item)).collect();
+    for language in languages.iter().flat_map(|list| list.split(',')) {
+        let here =
+            |item: &String| proofs.get(item).is_some_and(|tests| tests.iter().any(|(of, _)| *of == language));
+        missing.extend(
+            items(everywhere).iter().filter(|item| !here(item)).map(|item| format!("{item} in {language}")),
+        );
+    }
     if missing.is_empty() {
         return ExitCode::SUCCESS;
     }

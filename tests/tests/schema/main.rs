@@ -18,6 +18,7 @@ use peergraph::{
         GroupFailure, IncomingData, MemberChange, MemberInfo, NodeChange, NodeInfo, RecordChanged,
         RequiredReason, Status, SubscribeOptions,
     },
+    names::Named,
     records::Fingerprint,
 };
 use shapes::{Shape, shape_of, snake};
@@ -55,6 +56,38 @@ enums! {
     NetworkMode { Local Internet Custom }
     KeyProtection { Plain Passphrase Key }
     Durability { Synced Relaxed }
+}
+
+/// The words of the core are the variants' names.
+#[test]
+fn words_are_the_names_of_their_variants() {
+    fn check<T: Named + std::fmt::Debug + PartialEq>() {
+        assert!(!T::VARIANTS.is_empty());
+        for variant in T::VARIANTS {
+            assert_eq!(variant.word(), snake(&format!("{variant:?}")), "of {}", T::TYPE);
+            assert_eq!(T::from_word(variant.word()).expect("a word"), *variant);
+        }
+        let unknown = T::from_word("nothing").expect_err("no such word");
+        assert_eq!(unknown.kind(), ErrorKind::InvalidArgument);
+        assert!(
+            unknown.message().contains(T::TYPE) && unknown.message().contains(T::VARIANTS[0].word()),
+            "{unknown}"
+        );
+    }
+    check::<EventKind>();
+    check::<ChangeKind>();
+    check::<ChangeOrigin>();
+    check::<ConnectionKind>();
+    check::<FailureReason>();
+    check::<RequiredReason>();
+    check::<NodeChange>();
+    check::<MemberChange>();
+    check::<GroupFailure>();
+    check::<BodyState>();
+    check::<OpenOutcome>();
+    check::<ListenOutcome>();
+    check::<JoinOutcome>();
+    check::<Durability>();
 }
 
 structs! {

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections import deque
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ._native import RecordChanged
-from ._types import CaughtUp, Event
+from ._buffered import BATCH, Buffered
 
 if TYPE_CHECKING:
     from ._native import Subscription
-
-BATCH = 512
+    from ._types import Event
 
 # A task that waits is held by nothing but the future it waits for, and that by the stream.
 _waiting: set[EventStream] = set()
@@ -29,7 +25,7 @@ def _wake(stream: weakref.ref[EventStream]) -> None:
             waiter.set_result(None)
 
 
-class EventStream:
+class EventStream(Buffered):
     """Events of one subscription: an async iterator that is also a context manager.
 
     It ends when the graph is closed, or when it is closed itself: by ``async with``, `close`, or when nobody refers to it
@@ -49,16 +45,10 @@ class EventStream:
                         print(member.name, change)
     """
 
-    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_end", "_loop", "_subscription", "_waiter")
+    __slots__ = ("__weakref__", "_loop", "_waiter")
 
     def __init__(self, subscription: Subscription) -> None:
-        self._subscription = subscription
-        self._buffer: deque[Event] = deque()
-        # What was taken over last, and the cursor before it.
-        self._batch: list[Event] = []
-        self._before = b""
-        # Where the reader stood when it was closed.
-        self._end: bytes | None = None
+        super().__init__(subscription)
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -78,39 +68,11 @@ class EventStream:
         """Waits for events and takes up to `limit` of them; empty once the stream has ended."""
         if not self._buffer and not await self._wait():
             return []
-        return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
-
-    def try_next(self) -> Event | None:
-        """The next event if one is waiting; None if not."""
-        if not self._buffer:
-            self._take()
-        return self._buffer.popleft() if self._buffer else None
-
-    def drain(self) -> Iterator[Event]:
-        """All that is waiting, until there is nothing."""
-        while (event := self.try_next()) is not None:
-            yield event
-
-    @property
-    def cursor(self) -> bytes:
-        """Where to go on after a restart, for ``after=`` and `Graph.save_cursor`: after all that was handed out."""
-        if self._end is not None:
-            return self._end
-        if not self._buffer:
-            return self._subscription.cursor()
-        handed_out = self._batch[: len(self._batch) - len(self._buffer)]
-        for event in reversed(handed_out):
-            if isinstance(event, (RecordChanged, CaughtUp)):
-                return event.cursor
-        return self._before
+        return self._handed(limit)
 
     def close(self) -> None:
         """Unsubscribes: what is waiting is dropped, and whoever waits gets the end of the stream."""
-        if self._end is None:
-            self._end = self.cursor
-        self._subscription.close()
-        self._buffer.clear()
-        self._batch.clear()
+        super().close()
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             own: weakref.ref[EventStream] = weakref.ref(self)
@@ -123,16 +85,6 @@ class EventStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        state = "ended" if self._subscription.is_finished() else "open"
-        return f"<EventStream {state}, {len(self._buffer)} events taken over>"
-
-    def _take(self) -> bool:
-        self._before = self._subscription.cursor()
-        self._batch = self._subscription.drain(BATCH)
-        self._buffer.extend(self._batch)
-        return bool(self._batch)
 
     async def _wait(self) -> bool:
         loop = asyncio.get_running_loop()

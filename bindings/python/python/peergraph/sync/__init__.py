@@ -14,13 +14,14 @@ Example::
             print(event.record.author.short, event.record.text)
 """
 
+from .._records import RecordList
 from ._connection import DirectConnection, SendReceipt
 from ._events import EventStream
 from ._graph import Graph
 from ._group import Group
 from ._identities import Identities, Identity
 from ._node import Node
-from ._records import RecordList, Records
+from ._records import Records
 
 __all__ = [
     "DirectConnection",

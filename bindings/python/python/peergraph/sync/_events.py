@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator
+import time
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .._native import RecordChanged
-from .._types import CaughtUp, Event
+from .._buffered import BATCH, Buffered
 
 if TYPE_CHECKING:
-    from .._native import Subscription
-
-BATCH = 512
+    from .._types import Event
 
 
-class EventStream:
+class EventStream(Buffered):
     """Events of one subscription: an iterator that is also a context manager.
 
     It ends when the graph is closed, or when it is closed itself. Waiting can be interrupted by Ctrl-C, and lets other
@@ -31,16 +27,7 @@ class EventStream:
                 print(event.record.text)
     """
 
-    __slots__ = ("__weakref__", "_batch", "_before", "_buffer", "_end", "_subscription")
-
-    def __init__(self, subscription: Subscription) -> None:
-        self._subscription = subscription
-        self._buffer: deque[Event] = deque()
-        # What was taken over last, and the cursor before it.
-        self._batch: list[Event] = []
-        self._before = b""
-        # Where the reader stood when it was closed.
-        self._end: bytes | None = None
+    __slots__ = ("__weakref__",)
 
     def __iter__(self) -> EventStream:
         return self
@@ -70,38 +57,7 @@ class EventStream:
         """Waits for events and takes up to `limit` of them; empty once the stream has ended. Raises as `next`."""
         if not self._buffer and not self._wait(timeout):
             return []
-        return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
-
-    def try_next(self) -> Event | None:
-        """The next event if one is waiting; None if not."""
-        if not self._buffer:
-            self._take()
-        return self._buffer.popleft() if self._buffer else None
-
-    def drain(self) -> Iterator[Event]:
-        """All that is waiting, until there is nothing."""
-        while (event := self.try_next()) is not None:
-            yield event
-
-    @property
-    def cursor(self) -> bytes:
-        """Where to go on after a restart, for ``after=`` and `Graph.save_cursor`: after all that was handed out."""
-        if self._end is not None:
-            return self._end
-        if not self._buffer:
-            return self._subscription.cursor()
-        for event in reversed(self._batch[: len(self._batch) - len(self._buffer)]):
-            if isinstance(event, (RecordChanged, CaughtUp)):
-                return event.cursor
-        return self._before
-
-    def close(self) -> None:
-        """Unsubscribes: what is waiting is dropped."""
-        if self._end is None:
-            self._end = self.cursor
-        self._subscription.close()
-        self._buffer.clear()
-        self._batch.clear()
+        return self._handed(limit)
 
     def __enter__(self) -> EventStream:
         return self
@@ -109,23 +65,15 @@ class EventStream:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        state = "ended" if self._subscription.is_finished() else "open"
-        return f"<EventStream {state}, {len(self._buffer)} events taken over>"
-
-    def _take(self) -> bool:
-        self._before = self._subscription.cursor()
-        self._batch = self._subscription.drain(BATCH)
-        self._buffer.extend(self._batch)
-        return bool(self._batch)
-
     def _wait(self, timeout: timedelta | None) -> bool:
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("an asyncio loop runs in this thread: use peergraph itself and its `async for`")
+        until = None if timeout is None else time.monotonic() + timeout.total_seconds()
         while not self._take():
             if self._subscription.is_finished():
                 return False
-            readable = self._subscription.wait(None if timeout is None else timeout.total_seconds())
-            if readable is None:
+            # A wake-up may find nothing; that does not begin the time anew.
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if self._subscription.wait(left) is None:
                 raise TimeoutError("no event in time")
         return True

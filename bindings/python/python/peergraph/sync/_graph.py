@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .. import _native
+from .._graph import MINUTE, Attributes, Target, _bytes, _dict, _id, _names
 from .._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
+from .._records import Query
 from .._types import (
     ConnectionInfo,
     EventKind,
@@ -28,17 +30,10 @@ from .._types import (
 from ._connection import DirectConnection, SendReceipt
 from ._events import EventStream
 from ._now import now
-from ._records import Query, Records
+from ._records import Records
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-Value: TypeAlias = str | int | float | bool | bytes | datetime
-"A value of an attribute, or an item of a list."
-Attributes: TypeAlias = Mapping[str, "Value | Sequence[Value]"]
-"Named values of a record: at most 2 KiB encoded; names of 1 to 40 letters, digits, ``_``, ``-`` and ``.``."
-Target: TypeAlias = NodeAddr | Ticket | NodeId | PeerId | list[NodeAddr]
-"Whom to reach."
-MINUTE = timedelta(minutes=1)
 
 
 class Graph:
@@ -402,19 +397,3 @@ class Graph:
         from .._topology import plot
 
         return plot(self.topology(), axes)
-
-
-def _bytes(body: bytes | str) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)
-
-
-def _dict(attributes: Attributes | None) -> dict[str, Any] | None:
-    return None if attributes is None else dict(attributes)
-
-
-def _id(record: Record | RecordId) -> RecordId:
-    return record.id if isinstance(record, Record) else record
-
-
-def _names(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)

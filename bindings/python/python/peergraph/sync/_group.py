@@ -6,13 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from .._group import MONTH, WEEK
 from .._native import IdentityDescription, Invitation, NodeId, PeerId
 from .._types import GroupRules, JoinOutcome, MemberInfo, OpenInvitation, Role
 from ._graph import Graph
 from ._now import now
-
-MONTH = timedelta(days=30)
-WEEK = timedelta(days=7)
 
 
 class Group(Graph):

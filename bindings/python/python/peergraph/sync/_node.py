@@ -10,14 +10,12 @@ from types import TracebackType
 
 from .. import _native
 from .._native import GraphId, Invitation, NodeId, PeerId, Ticket
+from .._node import MEBIBYTE, MINUTE, _graph_or_ticket
 from .._types import GraphProperties, GroupRules, Metrics, NodeAddr, NodeConfig
 from ._graph import Graph
 from ._group import Group
 from ._identities import Identities, Identity
 from ._now import now
-
-MINUTE = timedelta(minutes=1)
-MEBIBYTE = 1024 * 1024
 
 
 class Node:
@@ -277,9 +275,3 @@ class Node:
         from .._html import node_html
 
         return node_html(self._native)
-
-
-def _graph_or_ticket(graph: GraphId | Ticket | str) -> GraphId | Ticket:
-    if not isinstance(graph, str):
-        return graph
-    return Ticket(graph) if ":" in graph else GraphId(graph)

@@ -3,44 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from .._native import PeerId, Record
+from .._native import Record
+from .._records import Query, RecordList, frame
 from ._now import now
 
 if TYPE_CHECKING:
     import pandas
 
     from .._native import Graph as NativeGraph
-
-
-class Query(NamedTuple):
-    """What records are asked for."""
-
-    record_type: str | None
-    creator: PeerId | None
-    include_deleted: bool
-    include_reserved: bool
-    page_size: int
-
-
-class RecordList(list[Record]):
-    """Records, as they were when asked for."""
-
-    __slots__ = ()
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """A frame with a row for each record, indexed by id, and a column for each attribute (`attribute.name`).
-
-        Raises ImportError without pandas: ``pip install peergraph[jupyter]``.
-        """
-        return frame(self)
-
-    def _repr_html_(self) -> str:
-        from .._html import records_html
-
-        return records_html(self)
 
 
 class Records:
@@ -102,26 +75,3 @@ class Records:
     def to_pandas(self) -> pandas.DataFrame:
         """All as a frame; see `RecordList.to_pandas`."""
         return frame(self.all())
-
-
-COLUMNS = ("record_type", "version", "creator", "author", "created", "modified", "expires", "deleted", "text", "body")
-
-
-def frame(records: Iterable[Record]) -> pandas.DataFrame:
-    """Records as a frame of pandas."""
-    import pandas
-
-    rows = []
-    for record in records:
-        row: dict[str, Any] = {"id": str(record.id)}
-        for column in COLUMNS:
-            value = getattr(record, column)
-            row[column] = str(value) if isinstance(value, PeerId) else value
-        row |= {f"attribute.{name}": value for name, value in record.attributes.items()}
-        rows.append(row)
-    if not rows:
-        return pandas.DataFrame(columns=list(COLUMNS), index=pandas.Index([], name="id"))
-    made = pandas.DataFrame(rows).set_index("id")
-    for column in ("created", "modified", "expires"):
-        made[column] = pandas.to_datetime(made[column], utc=True)
-    return made

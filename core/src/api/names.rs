@@ -1,34 +1,49 @@
-//! Enumerations as text. Exhaustive on purpose: what is new in the library is a compile error here.
+//! Enumerations as text: one word for each variant, the same in every language.
+//!
+//! Owns the words, and what is said of one that does not exist. Exhaustive: a new variant does not compile without its word.
 
-use peergraph::{
-    BodyState, EventKind, JoinOutcome, ListenOutcome, OpenOutcome,
+use crate::{
+    ErrorKind, JoinOutcome, ListenOutcome, OpenOutcome,
+    api::{Error, Result},
     events::{
-        ChangeKind, ChangeOrigin, ConnectionKind, FailureReason, GroupFailure, MemberChange, NodeChange,
-        RequiredReason,
+        ChangeKind, ChangeOrigin, ConnectionKind, EventKind, FailureReason, GroupFailure, MemberChange,
+        NodeChange, RequiredReason,
     },
+    record::BodyState,
+    records::Durability,
 };
-use pyo3::prelude::*;
 
-use crate::{convert::make, errors::invalid};
+/// An enumeration whose variants have words: `EventKind::StatusChanged` is `status_changed`.
+pub trait Named: Copy + 'static {
+    /// The name of the type, as in the source.
+    const TYPE: &'static str;
+    /// All variants, in the order of the source.
+    const VARIANTS: &'static [Self];
 
-/// An enumeration with a class of the same name in Python.
-pub(crate) trait Named: Copy {
-    const CLASS: &'static str;
-    fn name(self) -> &'static str;
+    /// The word for it: stable, lower case.
+    fn word(self) -> &'static str;
 
-    fn to_py(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        make(py, Self::CLASS, (self.name(),))
+    /// The variant of that word. [`ErrorKind::InvalidArgument`] names all words when there is none.
+    fn from_word(word: &str) -> Result<Self> {
+        Self::VARIANTS.iter().copied().find(|variant| variant.word() == word).ok_or_else(|| {
+            let all = Self::VARIANTS.iter().map(|variant| variant.word()).collect::<Vec<_>>().join(", ");
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("no {} is called {word:?}; there are {all}", Self::TYPE),
+            )
+        })
     }
 }
 
 macro_rules! named {
-    ($($kind:ident { $($variant:ident = $name:literal),* $(,)? })*) => {$(
+    ($($kind:ident { $($variant:ident = $word:literal),* $(,)? })*) => {$(
         impl Named for $kind {
-            const CLASS: &'static str = stringify!($kind);
+            const TYPE: &'static str = stringify!($kind);
+            const VARIANTS: &'static [Self] = &[$(Self::$variant),*];
 
-            fn name(self) -> &'static str {
+            fn word(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $name,)*
+                    $(Self::$variant => $word,)*
                 }
             }
         }
@@ -61,16 +76,9 @@ named! {
         NotAuthorized = "not_authorized", InvitationInvalid = "invitation_invalid",
         WrongPassword = "wrong_password", Throttled = "throttled", TimedOut = "timed_out",
     }
+    BodyState { Clear = "clear", KeyMissing = "key_missing", Unreadable = "unreadable" }
     OpenOutcome { Created = "created", Existing = "existing" }
     ListenOutcome { Started = "started", AlreadyListening = "already_listening" }
-    BodyState { Clear = "clear", KeyMissing = "key_missing", Unreadable = "unreadable" }
     JoinOutcome { Joined = "joined", AlreadyMember = "already_member" }
-}
-
-/// A kind of event by its name.
-pub(crate) fn event_kind(name: &str) -> PyResult<EventKind> {
-    EventKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-        let all: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
-        invalid(&format!("no kind of event is called {name:?}; there are {}", all.join(", ")))
-    })
+    Durability { Synced = "synced", Relaxed = "relaxed" }
 }
