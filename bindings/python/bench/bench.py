@@ -1,9 +1,10 @@
 """How fast the package is: events, publishing, bytes, memory; beside plain asyncio, in one run.
 
-    python bench/bench.py [--runs N]
+    python bench/bench.py [--runs N] [--libp2p PYTHON]
 
 Everything is real: records of a real graph in memory, signed and checked, as events of a real subscription. Each figure is
-the median of the runs. Build the native half for release first, as `make bench` does.
+the median of the runs. PYTHON is an interpreter that has py-libp2p, for its gossipsub beside our records. Build the native
+half for release first, as `make bench` does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import gc
 import statistics
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -137,6 +139,29 @@ async def publishing(node: Node) -> Figures:
     return figures
 
 
+async def delivering(node: Node) -> Figures:
+    """From one node to another: signed, stored and replicated."""
+    graph = await node.create_graph("bench")
+    await graph.listen()
+    async with Node.start(NodeConfig.loopback()) as other:
+        far = await other.join(await graph.ticket())
+        async with far.events("record_changed") as stream:
+            begun = time.perf_counter()
+            for _ in range(PUBLISHED // 100):
+                await asyncio.gather(*(graph.publish("bench.note", b"x" * 32) for _ in range(100)))
+            for _ in range(PUBLISHED):
+                await anext(stream)
+            return {"publish to deliver/s, two nodes": PUBLISHED / (time.perf_counter() - begun)}
+
+
+def libp2p(python: str) -> Figures:
+    """What gossipsub of py-libp2p delivers, neither stored nor replicated."""
+    done = subprocess.run(
+        [python, Path(__file__).with_name("beside_libp2p.py")], capture_output=True, text=True, check=True
+    )
+    return {"gossipsub of py-libp2p, publish to deliver/s": float(done.stdout)}
+
+
 async def bodies(node: Node) -> Figures:
     """Large bodies, written and read as events."""
     graph = await node.create_graph("bench")
@@ -201,7 +226,7 @@ def without_asyncio() -> Figures:
 async def once() -> Figures:
     """All measurements, each on a node of its own."""
     figures: Figures = {}
-    for measure in (events, publishing, bodies, memory):
+    for measure in (events, publishing, delivering, bodies, memory):
         async with Node.start(NodeConfig.loopback()) as node:
             figures |= await measure(node)
     return figures | await beside()
@@ -211,10 +236,13 @@ def main() -> None:
     """Runs and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
-    runs = parser.parse_args().runs
+    parser.add_argument("--libp2p", default="")
+    given = parser.parse_args()
+    runs = given.runs
     all_figures: dict[str, list[float]] = defaultdict(list)
     for _ in range(runs):
-        for name, value in (asyncio.run(once()) | without_asyncio()).items():
+        beside = libp2p(given.libp2p) if given.libp2p else {}
+        for name, value in (asyncio.run(once()) | without_asyncio() | beside).items():
             all_figures[name].append(value)
     medians = {name: statistics.median(values) for name, values in all_figures.items()}
     print("\npeergraph for Python")

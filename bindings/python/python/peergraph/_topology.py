@@ -36,7 +36,8 @@ def plot(made: Any, axes: Any = None) -> Any:
     colors = ["#d95f02" if own else "#7fb3d5" for _, own in made.nodes(data="own")]
     networkx.draw_networkx(made, where, ax=axes, node_color=colors, with_labels=False, node_size=260)
     below = {node: (x, y - 0.12) for node, (x, y) in where.items()}
-    networkx.draw_networkx_labels(made, below, labels=dict(made.nodes(data="name")), ax=axes, font_size=9)
+    names, ground = dict(made.nodes(data="name")), {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    networkx.draw_networkx_labels(made, below, labels=names, ax=axes, font_size=9, bbox=ground)
     axes.margins(0.15)
     times = {ends: f"{rtt * 1000:.1f} ms" for *ends_, rtt in made.edges(data="rtt") if rtt for ends in [tuple(ends_)]}
     networkx.draw_networkx_edge_labels(made, where, edge_labels=times, ax=axes, font_size=8)

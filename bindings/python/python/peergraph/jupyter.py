@@ -180,7 +180,10 @@ def told(event: Event, names: Mapping[PeerId, str] | None = None) -> tuple[str, 
     match event:
         case RecordChanged(change=change, record=record):
             body = record.text if record.text is not None else f"{len(record.body)} bytes"
-            named = [f"{name}={value}" for name, value in record.attributes.items()]
+            named = [
+                f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+                for name, value in record.attributes.items()
+            ]
             return f"record {change}", " ".join([f"{record.record_type} by {of(record.author)}:", *named, body])
         case IncomingData(data_type=kind, peer=peer, data=data):
             return "data", f"{kind} from {of(peer)}: {len(data)} bytes"
