@@ -10,7 +10,7 @@ BENCH ?=
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E24,I1-I12,M1-M31,X1-X4
 # And those that each finished binding must have a test of.
 EVERYWHERE := E1-E24,X1-X3
-FINISHED := python,node
+FINISHED := python,node,kotlin,swift
 
 .PHONY: demo test bench conformance check lint docs fuzz python node kotlin swift packages
 
@@ -22,6 +22,8 @@ test: check lint docs
 	$(CARGO) run --locked --quiet -p peergraph-examples --bin demo
 	$(MAKE) --no-print-directory python
 	$(MAKE) --no-print-directory node
+	$(MAKE) --no-print-directory kotlin
+	$(MAKE) --no-print-directory swift
 	$(MAKE) --no-print-directory fuzz
 	$(CARGO) run --locked --quiet -p peergraph-tests --bin conformance -- --require $(PROVEN) --everywhere $(FINISHED) $(EVERYWHERE)
 
@@ -30,6 +32,8 @@ bench:
 	cd core/benches && $(CARGO) run --release --locked --quiet -- $(BENCH)
 	bindings/python/bench/run.sh
 	cd bindings/node && npm ci --silent && node scripts/build.mjs --profile dist && cd bench && npm ci --silent && npm start --silent
+	bindings/kotlin-swift/kotlin/bench.sh
+	bindings/kotlin-swift/swift/bench.sh
 
 # The engine and all below it must build alone: no network, no clock, no disk. And the measurements must build.
 check:

@@ -21,6 +21,7 @@ NAMES = {
     "__anext__": "__next__",
     "AsyncIterator": "Iterator",
     "_all": "all",
+    "key_of": "key_now",
 }
 WORDS = [
     ("``await`` it or ``async with`` it.", "Usable with ``with``."),
@@ -93,7 +94,7 @@ class Sync(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == "Node" and "NodeConfig" in ast.unparse(node.args[0]):
             node.args = [ast.parse(f"now(_native.Node.start({ast.unparse(node.args[0])}))", mode="eval").body]
         elif ast.unparse(node) == "Node(config)":
-            node.args = [ast.parse("now(_native.Node.start(config))", mode="eval").body]
+            node.args = [ast.parse("now(_native.Node.start(config, key_now(config)))", mode="eval").body]
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef | None:

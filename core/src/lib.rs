@@ -106,7 +106,7 @@ pub use api::{
     ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
     ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection,
-    ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
+    KeySource, ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
     PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt, Target, spawn,
 };
 pub use crypto::SecretKey;

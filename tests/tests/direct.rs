@@ -280,3 +280,25 @@ async fn what_was_accepted_before_closing_still_arrives() {
     first.shutdown().await;
     second.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_arrives_and_nothing_is_after_a_close() {
+    let (first, graph) = founder("closed").await;
+    let (second, joined) = joiner(&graph).await;
+    let events = joined.events(accepting()).unwrap();
+    for _ in 0..50 {
+        let direct = graph.open_direct(second.id()).await.unwrap();
+        let receipt = direct.send("t", "before").await.unwrap();
+        direct.close().await.unwrap();
+        // At once: the link itself is not gone yet.
+        assert_eq!(direct.send("t", "after").await.unwrap_err().kind(), ErrorKind::NotConnected);
+        let got = expect(&events, "the data", |event| match event {
+            Event::IncomingData(data) => Some(data.data.clone()),
+            _ => None,
+        });
+        assert_eq!(&got.await[..], b"before");
+        drop(receipt);
+    }
+    first.shutdown().await;
+    second.shutdown().await;
+}

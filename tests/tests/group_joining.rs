@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use data_encoding::BASE32_NOPAD_NOCASE;
 use peergraph::{
-    CreateGroup, ErrorKind, Group, GroupRules, Invitation, InviteMember, InvitePassword, JoinGroup,
-    JoinOutcome, ListQuery, Node, Result, Role, Timestamp, crypto,
+    CreateGroup, ErrorKind, Group, GroupRules, Invitation, InviteLink, InviteMember, InvitePassword,
+    JoinGroup, JoinOutcome, ListQuery, Node, Result, Role, Timestamp, crypto,
 };
 use peergraph_tests::{
-    PATIENCE, converge, eventually, identities::key, leaks::access_mut, member, node, node_as, node_of, note,
+    PATIENCE, converge, eventually, identities::key, leaks::access_mut, member, node, node_as, node_at,
+    node_of, note,
 };
 
 const PASSWORD: &str = "twelve-green-parrots";
@@ -268,4 +269,36 @@ async fn m10_whoever_is_asked_sends_on_to_one_who_lets_in() {
     let fay = node().await;
     let fays = fay.join_group(JoinGroup::from(by.signed(&owner)).password(PASSWORD)).await.unwrap();
     assert_eq!(fays.member(fay.peer_id()).await.unwrap().issuer, Some(eva.peer_id()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_nobody_waits_for_any_more_leaves_nothing() {
+    let (owner, dir) = (node().await, tempfile::tempdir().unwrap());
+    let club = owner.create_group("club").await.unwrap();
+    let link = club.invite_link(InviteLink::default()).await.unwrap();
+    owner.shutdown().await;
+    let ben = node_at(dir.path()).await;
+    for _ in 0..10 {
+        // One is given up, another goes on meanwhile, and fails in its time.
+        let joining = || {
+            ben.join_group(JoinGroup {
+                deadline: Duration::from_millis(400),
+                ..JoinGroup::from(link.clone())
+            })
+        };
+        let given_up = tokio::time::timeout(Duration::from_millis(20), joining());
+        let (given_up, failed) = tokio::join!(given_up, joining());
+        assert!(given_up.is_err(), "it was to hang");
+        let kind = failed.unwrap_err().kind();
+        assert!(matches!(kind, ErrorKind::TimedOut | ErrorKind::Unreachable), "{kind:?}");
+        let given_up = tokio::time::timeout(Duration::from_millis(20), joining()).await;
+        assert!(given_up.is_err(), "it was to hang");
+    }
+    eventually("nothing is left", || async {
+        ben.open_graphs().is_empty()
+            && ben.stored_graphs().is_empty()
+            && ben.stored_groups().unwrap().is_empty()
+    })
+    .await;
+    ben.shutdown().await;
 }

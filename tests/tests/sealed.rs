@@ -1,6 +1,13 @@
 //! What lies on the disk when databases, and exports of them, are sealed.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use peergraph::{
     ErrorKind, ImportCount, ImportDatabase, KeyProtection, ListQuery, Node, NodeConfig, RecordDraft, Result,
@@ -147,6 +154,38 @@ async fn r24_without_the_right_key_a_sealed_database_is_refused() {
         node.delete_graph(id).await.unwrap();
     }
     assert_eq!(open(dir.path(), id).await.unwrap(), [TEXT], "none of that did harm");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r24_a_key_that_is_asked_for_seals_as_one_that_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let source = KeyProtection::source(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, std::io::Error>([7; 32]) }
+    });
+    let node = Node::start(config(dir.path(), source.clone())).await.unwrap();
+    let peer = node.peer_id();
+    node.shutdown().await;
+    let given = Node::start(config(dir.path(), KeyProtection::Key([7; 32]))).await.unwrap();
+    assert_eq!(given.peer_id(), peer);
+    given.shutdown().await;
+    let again = Node::start(config(dir.path(), source.clone())).await.unwrap();
+    assert_eq!(again.peer_id(), peer);
+    again.shutdown().await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "once for each start");
+
+    let other = KeyProtection::source(|| async { Ok::<_, std::io::Error>([8; 32]) });
+    let locked = KeyProtection::source(|| async { Err(std::io::Error::other("the screen is locked")) });
+    for (wrong, why) in [(other, "sealed with another"), (locked, "the screen is locked")] {
+        let refused = Node::start(config(dir.path(), wrong)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::KeyAccess, "{refused}");
+        assert!(refused.message().contains(why), "{refused}");
+    }
+    // In memory nothing is sealed.
+    Node::start(NodeConfig::loopback().keys(source)).await.unwrap().shutdown().await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

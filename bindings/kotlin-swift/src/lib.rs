@@ -11,6 +11,7 @@ mod group;
 mod identities;
 mod ids;
 mod node;
+mod pack;
 mod record;
 mod records;
 mod stream;

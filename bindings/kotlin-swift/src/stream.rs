@@ -12,6 +12,7 @@ use crate::{
     errors::{Result, core},
     events::{Event, cursor},
     graph::NativeGraph,
+    pack::packed,
 };
 
 /// Is told that a stream has something to drain, or has ended. Runs on the library's threads: it must only post.
@@ -62,9 +63,14 @@ pub struct NativeStream {
 
 #[uniffi::export]
 impl NativeStream {
-    /// Takes up to so many waiting events.
-    pub fn drain(&self, max: u32) -> Vec<Event> {
-        self.stream.drain(max as usize).into_iter().map(Event::from).collect()
+    /// Takes up to so many waiting events: the bytes of a list of [`Event`].
+    pub fn drain(&self, max: u32) -> Vec<u8> {
+        packed(self.stream.drain(max as usize))
+    }
+
+    /// Takes one waiting event.
+    pub fn take(&self) -> Option<Event> {
+        self.stream.try_next().map(Event::from)
     }
 
     /// True when the stream has ended and nothing is left to take.

@@ -1,11 +1,18 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
-// On Linux the native library is one of the system, found by -L or by pkg-config; on Apple's systems an xcframework.
+// On Linux the native library is one of the system, found by pkg-config, -L or LIBRARY_PATH. On Apple's systems it is an
+// xcframework: the one that xcframework.sh made here, or that of a release, whose address and check sum the release writes here.
+let release: (url: String, checksum: String)? = nil
 #if os(Linux)
 let native = Target.systemLibrary(name: "peergraphFFI", path: "Sources/peergraphFFI", pkgConfig: "peergraph")
 #else
-let native = Target.binaryTarget(name: "peergraphFFI", path: "peergraphFFI.xcframework")
+let native =
+    if let release {
+        Target.binaryTarget(name: "peergraphFFI", url: release.url, checksum: release.checksum)
+    } else {
+        Target.binaryTarget(name: "peergraphFFI", path: "peergraphFFI.xcframework")
+    }
 #endif
 
 let package = Package(
@@ -17,6 +24,8 @@ let package = Package(
         // Generated, but for the identifiers. In Swift 6 mode the compiler may fail on generated code.
         .target(name: "PeergraphCore", dependencies: ["peergraphFFI"], swiftSettings: [.swiftLanguageMode(.v5)]),
         .target(name: "Peergraph", dependencies: ["PeergraphCore"]),
-        .testTarget(name: "PeergraphTests", dependencies: ["Peergraph"]),
+        // A process for the tests.
+        .executableTarget(name: "PeergraphBusy", dependencies: ["Peergraph"], path: "Tests/PeergraphBusy"),
+        .testTarget(name: "PeergraphTests", dependencies: ["Peergraph", "PeergraphBusy"]),
     ]
 )

@@ -40,9 +40,13 @@ class Node extends EventEmitter {
     return Node.start({}, options)
   }
 
-  static async start({ dataDir, ...config } = {}, options) {
+  static async start({ dataDir, keySource, ...rest } = {}, options) {
     const path = dataDir instanceof URL ? fileURLToPath(dataDir) : (dataDir ?? undefined)
-    return new Node(await call((bridge, id) => native.NativeNode.start(bridge, id, { ...config, dataDir: path }), options))
+    const sourced = keySource !== undefined
+    // In memory nothing is sealed.
+    const asked = sourced && path !== undefined ? await keySource() : undefined
+    const config = { ...rest, dataDir: path, sourced, asked: asked && Buffer.from(asked) }
+    return new Node(await call((bridge, id) => native.NativeNode.start(bridge, id, config), options))
   }
 
   #call(method, args = [], options) {

@@ -32,6 +32,10 @@ pub struct Config {
     pub identity: Option<Buffer>,
     pub passphrase: Option<String>,
     pub key: Option<Buffer>,
+    /// Whether there is a source of the key.
+    pub sourced: Option<bool>,
+    /// What it gave.
+    pub asked: Option<Buffer>,
     pub encrypt_database: Option<bool>,
     pub network: Option<String>,
     pub relays: Option<Vec<String>>,
@@ -48,7 +52,24 @@ pub struct Config {
 }
 
 impl Config {
+    fn protection(&self) -> Result<KeyProtection> {
+        let (passphrase, key, sourced) = (&self.passphrase, &self.key, self.sourced.unwrap_or(false));
+        if usize::from(passphrase.is_some()) + usize::from(key.is_some()) + usize::from(sourced) > 1 {
+            return Err(invalid(
+                "keys are sealed with a passphrase, a key or what its source gives: one of these",
+            ));
+        }
+        let length = || invalid("a key to seal with has 32 bytes");
+        Ok(match (passphrase, key.as_ref().or(self.asked.as_ref())) {
+            (Some(passphrase), _) => KeyProtection::Passphrase(passphrase.clone()),
+            (None, Some(key)) => KeyProtection::Key(key.as_ref().try_into().map_err(|_| length())?),
+            (None, None) if sourced && self.data_dir.is_some() => return Err(length()),
+            (None, None) => KeyProtection::Plain,
+        })
+    }
+
     fn read(self) -> Result<NodeConfig> {
+        let key_protection = self.protection()?;
         let default = NodeConfig::default();
         let count = |number: Option<f64>, default, what| number.map_or(Ok(default), |n| size(n, what));
         let bind = self.bind.unwrap_or_default().into_iter().map(|text| {
@@ -56,9 +77,9 @@ impl Config {
             text.parse().map_err(|_| refuse())
         });
         Ok(NodeConfig {
+            key_protection,
             data_dir: self.data_dir.map(Into::into),
             identity: self.identity.map(|bytes| secret_key(&bytes)).transpose()?,
-            key_protection: protection(self.passphrase, self.key.as_deref())?,
             encrypt_database: self.encrypt_database.unwrap_or(default.encrypt_database),
             network: network(self.network.as_deref(), self.relays, self.lookup)?,
             bind: bind.collect::<Result<_>>()?,
@@ -75,17 +96,6 @@ impl Config {
             version: self.version.as_deref().map_or(Ok(default.version), version)?,
         })
     }
-}
-
-fn protection(passphrase: Option<String>, key: Option<&[u8]>) -> Result<KeyProtection> {
-    Ok(match (passphrase, key) {
-        (Some(_), Some(_)) => return Err(invalid("keys are sealed with a passphrase or a key, not both")),
-        (Some(passphrase), None) => KeyProtection::Passphrase(passphrase),
-        (None, Some(key)) => {
-            KeyProtection::Key(key.try_into().map_err(|_| invalid("a key to seal with has 32 bytes"))?)
-        }
-        (None, None) => KeyProtection::Plain,
-    })
 }
 
 fn network(name: Option<&str>, relays: Option<Vec<String>>, lookup: Option<String>) -> Result<NetworkMode> {

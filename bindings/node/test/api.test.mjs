@@ -287,6 +287,33 @@ test('x2 connects have one outcome within their deadline', async (t) => {
   assert(node.metrics.bytesSent > 0n)
 })
 
+test('a key is asked for', async (t) => {
+  const config = p.loopback(join(folderFor(t), 'data'))
+  const key = new Uint8Array(32).fill(7)
+  const asked = []
+  const peers = []
+  for (const keySource of [() => asked.push('at once') && key, async () => asked.push('later') && key]) {
+    const node = await p.Node.start({ ...config, keySource })
+    peers.push(node.peerId)
+    await node.shutdown()
+  }
+  const given = await p.Node.start({ ...config, key })
+  peers.push(given.peerId)
+  await given.shutdown()
+  assert.equal(new Set(peers).size, 1)
+  assert.deepEqual(asked, ['at once', 'later'])
+  const locked = () => Promise.reject(new RangeError('the screen is locked'))
+  await assert.rejects(() => p.Node.start({ ...config, keySource: locked }), RangeError)
+  await fails(() => p.Node.start({ ...config, keySource: () => new Uint8Array(32) }), p.KeyAccessError)
+  for (const wrong of [new Uint8Array(31), undefined]) {
+    await fails(() => p.Node.start({ ...config, keySource: () => wrong }), p.InvalidArgumentError)
+  }
+  for (const both of [{ key }, { passphrase: 'sesame' }]) {
+    await fails(() => p.Node.start({ ...config, ...both, keySource: () => key }), p.InvalidArgumentError)
+  }
+  await nodeFor(t, { ...p.loopback(), keySource: locked })
+})
+
 test('databases and memberships move, and keys are protected', async (t) => {
   const folder = folderFor(t)
   const config = { ...p.loopback(join(folder, 'data')), passphrase: 'sesame', encryptDatabase: true }

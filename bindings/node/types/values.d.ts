@@ -54,7 +54,12 @@ export interface NodeConfig {
   passphrase?: string
   /** Seals the keys on the disk: 32 random bytes, instead of a passphrase. */
   key?: Uint8Array
-  /** Whether to seal the databases too; needs a passphrase or key. Default false. */
+  /**
+   * Asked for the key at each start with a data directory, instead: such as a function that reads the platform's key
+   * store. What it throws, the start throws.
+   */
+  keySource?: () => Uint8Array | Promise<Uint8Array>
+  /** Whether to seal the databases too; needs a passphrase, a key or its source. Default false. */
   encryptDatabase?: boolean
   /** Whom the network may involve: no third party (the default), iroh's relays, or your own. */
   network?: 'local' | 'internet' | 'custom'

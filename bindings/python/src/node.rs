@@ -29,7 +29,7 @@ pub(crate) fn secret_key(bytes: &[u8]) -> PyResult<SecretKey> {
 }
 
 /// The configuration of `peergraph.NodeConfig`.
-fn config(value: &Bound<'_, PyAny>) -> PyResult<NodeConfig> {
+fn config(value: &Bound<'_, PyAny>, asked: Option<Vec<u8>>) -> PyResult<NodeConfig> {
     let field = |name: &str| value.getattr(name);
     let text = |name: &str| field(name)?.extract::<String>();
     let binds: Vec<String> = field("bind")?.extract()?;
@@ -38,12 +38,17 @@ fn config(value: &Bound<'_, PyAny>) -> PyResult<NodeConfig> {
     });
     let key: Option<Vec<u8>> = field("key")?.extract()?;
     let passphrase: Option<String> = field("passphrase")?.extract()?;
-    let key_protection = match (passphrase, key) {
-        (Some(_), Some(_)) => return Err(invalid("keys are sealed with a passphrase or a key, not both")),
-        (Some(passphrase), None) => KeyProtection::Passphrase(passphrase),
-        (None, Some(key)) => {
-            KeyProtection::Key(key.try_into().map_err(|_| invalid("a key to seal with has 32 bytes"))?)
-        }
+    let source = !field("key_source")?.is_none();
+    if usize::from(passphrase.is_some()) + usize::from(key.is_some()) + usize::from(source) > 1 {
+        return Err(invalid(
+            "keys are sealed with a passphrase, a key or what its source gives: one of these",
+        ));
+    }
+    let length = || invalid("a key to seal with has 32 bytes");
+    let key_protection = match (passphrase, key.or(asked)) {
+        (Some(passphrase), _) => KeyProtection::Passphrase(passphrase),
+        (None, Some(key)) => KeyProtection::Key(key.try_into().map_err(|_| length())?),
+        (None, None) if source && !field("data_dir")?.is_none() => return Err(length()),
         (None, None) => KeyProtection::Plain,
     };
     let network = match &*text("network")? {
@@ -91,8 +96,13 @@ pub(crate) fn low_power() -> (f64, usize, usize, usize) {
 #[pymethods]
 impl Node {
     #[staticmethod]
-    fn start<'py>(py: Python<'py>, settings: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let settings = config(settings)?;
+    #[pyo3(signature = (settings, key=None))]
+    fn start<'py>(
+        py: Python<'py>,
+        settings: &Bound<'py, PyAny>,
+        key: Option<Vec<u8>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let settings = config(settings, key)?;
         bridge::call(py, peergraph::Node::start(settings), |py, node| object(py, Self { node }))
     }
 

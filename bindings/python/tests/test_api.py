@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import peergraph
+import peergraph.sync
 import pytest
 from conftest import PATIENCE, eventually, soon
 from peergraph import Graph, Group, Node, NodeConfig
@@ -293,6 +295,58 @@ async def test_keys_are_protected(tmp_path: Path) -> None:
         assert node.peer_id == peer
     with pytest.raises(peergraph.Error):
         await Node.start(NodeConfig(data_dir=tmp_path / "x", encrypt_database=True))
+
+
+async def test_a_key_is_asked_for(tmp_path: Path) -> None:
+    asked = []
+
+    async def slowly() -> bytes:
+        await asyncio.sleep(0)
+        asked.append("slowly")
+        return bytes([7]) * 32
+
+    def at_once() -> bytes:
+        asked.append("at once")
+        return bytes([7]) * 32
+
+    def locked() -> bytes:
+        raise PermissionError("the screen is locked")
+
+    config = NodeConfig.loopback(tmp_path)
+    async with Node.start(replace(config, key_source=slowly)) as node:
+        peer = node.peer_id
+    async with Node.start(replace(config, key_source=at_once)) as node:
+        assert node.peer_id == peer
+    async with Node.start(replace(config, key=bytes([7]) * 32)) as node:
+        assert node.peer_id == peer
+    assert asked == ["slowly", "at once"]
+    with pytest.raises(PermissionError, match="screen"):
+        await Node.start(replace(config, key_source=locked))
+    with pytest.raises(peergraph.KeyAccessError):
+        await Node.start(replace(config, key_source=lambda: bytes(32)))
+    for wrong in (lambda: b"short", lambda: None):
+        with pytest.raises(peergraph.InvalidArgumentError, match="32 bytes"):
+            await Node.start(replace(config, key_source=wrong))  # type: ignore[arg-type]
+    for both in ({"key": bytes(32)}, {"passphrase": "sesame"}):
+        with pytest.raises(peergraph.InvalidArgumentError, match="one of these"):
+            await Node.start(replace(config, key_source=at_once, **both))
+    # In memory nothing is sealed.
+    async with Node.start(replace(NodeConfig.loopback(), key_source=locked)):
+        pass
+
+
+def test_a_key_is_asked_for_without_asyncio(tmp_path: Path) -> None:
+    config = NodeConfig.loopback(tmp_path)
+    with peergraph.sync.Node.start(replace(config, key_source=lambda: bytes(32))) as node:
+        peer = node.peer_id
+    with peergraph.sync.Node.start(replace(config, key=bytes(32))) as node:
+        assert node.peer_id == peer
+
+    async def slowly() -> bytes:
+        return bytes(32)
+
+    with pytest.raises(TypeError, match="plain function"):
+        peergraph.sync.Node.start(replace(config, key_source=slowly))
 
 
 async def test_x1_every_error_has_its_code_and_builtin_base(node: Node) -> None:

@@ -27,8 +27,10 @@ asyncio.run(main())
 """
 ENDS = ("", "await node.shutdown()", "await graph.close()", "raise SystemExit(0)")
 
+# Whoever starts the tests in the background may have them ignore Ctrl-C.
 FOREVER = """
-import asyncio, peergraph
+import asyncio, peergraph, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 async def main():
     async with peergraph.Node.start(peergraph.NodeConfig.loopback()) as node:
         graph = await node.create_graph("waits")
@@ -80,7 +82,10 @@ def test_e23_ctrl_c_ends_a_reader_clean() -> None:
             assert process.stdout.readline() == "ready\n"
             begun = time.monotonic()
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
+            try:
+                out, err = process.communicate(timeout=30)
+            finally:
+                process.kill()
         assert (process.returncode, out, err) == (0, "interrupted\n", "")
         assert time.monotonic() - begun < 10
 

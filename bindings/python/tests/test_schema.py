@@ -77,7 +77,7 @@ CALLS: dict[str, tuple[Any, set[str]]] = {
 }
 # Options that go by other names here, with their defaults.
 RENAMED: dict[tuple[str, str], dict[str, object]] = {
-    ("NodeConfig", "key_protection"): {"passphrase": None, "key": None},
+    ("NodeConfig", "key_protection"): {"passphrase": None, "key": None, "key_source": None},
     ("NodeConfig", "network"): {"network": "local", "relays": (), "lookup": None},
     ("CreateGraph", "properties"): {"properties": None},
     ("CreateGroup", "properties"): {"properties": None},
@@ -124,6 +124,7 @@ OTHER_TYPES = {
     "GraphRef": "GraphId | Ticket",
     "GraphSecret": "in a Ticket",
     "KeyProtection": "arguments",
+    "KeySource": "a callable",
     "NetworkMode": "text",
     "Durability": "text",
     "Page": "RecordList",

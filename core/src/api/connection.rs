@@ -239,7 +239,10 @@ impl DirectConnection {
     /// `NotConnected` if it was closed before, `Closed`.
     #[doc(alias = "PeerGraphCloseDirectConnection")]
     pub async fn close(&self) -> Result<()> {
-        self.graph.disconnect(self.info.connection).await
+        let closed = self.graph.disconnect(self.info.connection).await;
+        // The link itself ends a little later.
+        self.data.refuse();
+        closed
     }
 }
 

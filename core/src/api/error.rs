@@ -170,9 +170,9 @@ impl Error {
     pub(crate) fn caused(
         kind: ErrorKind,
         message: impl Into<String>,
-        cause: impl std::error::Error + Send + Sync + 'static,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), cause: Some(Arc::new(cause)) }
+        Self { kind, message: message.into(), cause: Some(Arc::from(cause.into())) }
     }
 
     pub(crate) fn closed() -> Self {

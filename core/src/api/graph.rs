@@ -76,6 +76,8 @@ pub(crate) struct GraphInner {
     pub(super) opened: OpenOutcome,
     /// Handles of applications that share a group; it closes with the last.
     pub(super) leases: AtomicUsize,
+    /// Joins of a group that are under way.
+    pub(super) joins: AtomicUsize,
     pub(super) closing: tokio::sync::OnceCell<()>,
     pub(super) watching: Mutex<Option<tokio::task::AbortHandle>>,
 }

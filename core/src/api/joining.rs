@@ -1,16 +1,14 @@
 //! Making, opening and joining groups.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, OpenOutcome, Result, Target,
+    Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, Result, Target,
     asking::{ask, failure},
+    attempt::Attempt,
     graph::GraphInner,
     group::checked_name,
     opening::{Guard, Opening},
@@ -178,23 +176,20 @@ impl Node {
             genesis: way_in.genesis,
             ..Opening::of(invitation.group, Guard::Membership, key)
         };
-        let graph = self.open_with(opening).await?;
+        let attempt = self.open_to_join(opening).await?;
+        let graph = attempt.graph().clone();
         let until = Instant::now() + deadline;
         let entered = within(deadline, enter_by(&graph, way_in.by, way_in.access.nodes, name, until))
             .await
             .unwrap_or_else(|| Err(Error::new(ErrorKind::TimedOut, "the group could not be joined in time")));
         match entered {
-            Ok(outcome) => Ok(Group::new(graph, outcome)),
+            Ok(outcome) => {
+                attempt.done();
+                Ok(Group::new(graph, outcome))
+            }
             Err(error) => {
                 graph.inner().hub.publish(Event::ConnectionFailed(failure(&error)));
-                let held = graph.inner().leases.load(Ordering::Acquire) > 0;
-                if graph.open_outcome() == OpenOutcome::Created && !held {
-                    // A failed first join leaves nothing that a second could stumble over.
-                    graph.close().await;
-                    if let Err(error) = self.delete_graph(graph.id()).await {
-                        tracing::debug!(%error, "nothing to delete of a join that failed");
-                    }
-                }
+                attempt.over().await;
                 Err(error)
             }
         }
@@ -218,9 +213,20 @@ impl Node {
         failed.map(|()| groups)
     }
 
+    async fn open_to_join(&self, opening: Opening) -> Result<Attempt> {
+        let _guard = self.inner.opening.lock().await;
+        let graph = self.open_alone(opening).await?;
+        Ok(Attempt::of(self.inner.clone(), graph))
+    }
+
     pub(super) async fn open_with(&self, opening: Opening) -> Result<Graph> {
+        let _guard = self.inner.opening.lock().await;
+        self.open_alone(opening).await
+    }
+
+    /// While nothing else is opened.
+    async fn open_alone(&self, opening: Opening) -> Result<Graph> {
         let inner = self.inner.clone();
-        let _guard = inner.opening.lock().await;
         inner.check_open()?;
         let (id, guard) = (opening.id, opening.guard);
         if let Some(graph) = inner.find(&id) {

@@ -11,6 +11,8 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
 };
 
 use zeroize::{Zeroize, Zeroizing};
@@ -32,6 +34,47 @@ pub enum KeyProtection {
     Passphrase(String),
     /// Sealed with a random key, such as one from the system's key store.
     Key([u8; 32]),
+    /// Sealed with a random key that is asked for whenever the node is opened; see [`source`](Self::source).
+    Source(KeySource),
+}
+
+impl KeyProtection {
+    /// Sealed with the 32 random bytes that the function gives, such as those of the platform's key store. It is asked
+    /// once for each start of a node with a data directory. What it fails with is the source of the `KeyAccess` that
+    /// the start fails with.
+    pub fn source<F, A, E>(ask: F) -> Self
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<[u8; 32], E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::Source(KeySource(Arc::new(move || {
+            let answer = ask();
+            Box::pin(async move { answer.await.map_err(Into::into) })
+        })))
+    }
+
+    /// The same with the key instead of its source.
+    pub(crate) async fn ask(self) -> Result<Self> {
+        let Self::Source(source) = &self else { return Ok(self) };
+        let key = (source.0)().await.map_err(|error| {
+            Error::caused(ErrorKind::KeyAccess, format!("the source of the key failed: {error}"), error)
+        })?;
+        Ok(Self::Key(key))
+    }
+}
+
+type Answer =
+    Pin<Box<dyn Future<Output = Result<[u8; 32], Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+
+/// Who is asked for a key; see [`KeyProtection::source`].
+#[derive(Clone)]
+pub struct KeySource(Arc<dyn Fn() -> Answer + Send + Sync>);
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySource(..)")
+    }
 }
 
 impl fmt::Debug for KeyProtection {
@@ -40,6 +83,7 @@ impl fmt::Debug for KeyProtection {
             Self::Plain => "Plain",
             Self::Passphrase(_) => "Passphrase(..)",
             Self::Key(_) => "Key(..)",
+            Self::Source(_) => "Source(..)",
         })
     }
 }
@@ -47,7 +91,7 @@ impl fmt::Debug for KeyProtection {
 impl Drop for KeyProtection {
     fn drop(&mut self) {
         match self {
-            Self::Plain => {}
+            Self::Plain | Self::Source(_) => {}
             Self::Passphrase(passphrase) => passphrase.zeroize(),
             Self::Key(key) => key.zeroize(),
         }
@@ -264,7 +308,9 @@ impl KeyFiles {
                 (Form::KeyringOfPassphrase, sealed)
             }
             KeyProtection::Key(key) => (Form::KeyringOfKey, seal(key, &context(KEYRING), &*master)),
-            KeyProtection::Plain => unreachable!("plain keys have no keyring"),
+            KeyProtection::Plain | KeyProtection::Source(_) => {
+                unreachable!("asked before, and plain keys have none")
+            }
         };
         self.put(KEYRING, &encode(form, &sealed))?;
         Ok(master)

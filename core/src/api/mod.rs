@@ -1,6 +1,7 @@
 //! The public face: owned, non-generic types for Rust programs and for the bindings alike.
 
 mod asking;
+mod attempt;
 mod config;
 mod connection;
 mod database;
@@ -35,7 +36,7 @@ pub use graph::{Graph, ListenOutcome, OpenOutcome, PropertiesUpdate};
 pub use group::{Group, InviteLink, InviteMember, InvitePassword, JoinOutcome, OpenInvitation, RemoveMember};
 pub use identities::{CreateIdentity, Identities, Identity};
 pub use joining::{CreateGroup, JoinGroup};
-pub use key_files::KeyProtection;
+pub use key_files::{KeyProtection, KeySource};
 pub use node::{ApiVersion, GraphRef, Metrics, Node};
 pub use records::RecordPages;
 pub use runtime::spawn;

@@ -120,11 +120,14 @@ impl Node {
     /// As [`open`](Self::open), `UnsupportedVersion` if the configuration asks for another version, and
     /// `InvalidArgument` if it wants sealed databases with plain keys.
     #[doc(alias = "PeerGraphStartup")]
-    pub async fn start(config: NodeConfig) -> Result<Self> {
+    pub async fn start(mut config: NodeConfig) -> Result<Self> {
         if !ApiVersion::CURRENT.supports(config.version) {
             let ApiVersion { major, minor } = config.version;
             let message = format!("this library has interface 0.1, not {major}.{minor}");
             return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+        }
+        if config.data_dir.is_some() {
+            config.key_protection = std::mem::take(&mut config.key_protection).ask().await?;
         }
         let (config, dir, identities, key) = blocking(move || Self::prepare(config)).await?;
         let net = NetConfig {
@@ -287,16 +290,7 @@ impl Node {
     #[doc(alias = "PeerGraphDelete")]
     pub async fn delete_graph(&self, graph: GraphId) -> Result<()> {
         let _guard = self.inner.opening.lock().await;
-        self.inner.check_open()?;
-        if self.inner.graphs().contains_key(&graph) {
-            return Err(Error::new(ErrorKind::GraphInUse, "close the graph before you delete it"));
-        }
-        let inner = self.inner.clone();
-        blocking(move || match &inner.dir {
-            Some(dir) if dir.database(&graph).exists() => dir.delete(&graph),
-            _ => Err(Error::new(ErrorKind::UnknownGraph, format!("no database for graph {}", graph.short()))),
-        })
-        .await
+        self.inner.clone().delete(graph).await
     }
 
     /// Closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data
@@ -356,6 +350,19 @@ impl From<Ticket> for GraphRef {
 }
 
 impl NodeInner {
+    /// While nothing else is opened.
+    pub(super) async fn delete(self: Arc<Self>, graph: GraphId) -> Result<()> {
+        self.check_open()?;
+        if self.graphs().contains_key(&graph) {
+            return Err(Error::new(ErrorKind::GraphInUse, "close the graph before you delete it"));
+        }
+        blocking(move || match &self.dir {
+            Some(dir) if dir.database(&graph).exists() => dir.delete(&graph),
+            _ => Err(Error::new(ErrorKind::UnknownGraph, format!("no database for graph {}", graph.short()))),
+        })
+        .await
+    }
+
     pub(super) fn is_here(&self, id: &GraphId) -> bool {
         self.graphs().contains_key(id) || self.dir.as_ref().is_some_and(|dir| dir.database(id).exists())
     }

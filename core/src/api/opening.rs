@@ -135,6 +135,7 @@ impl GraphInner {
             secret: opened.secret,
             opened: opened.outcome,
             leases: AtomicUsize::new(0),
+            joins: AtomicUsize::new(0),
             closing: tokio::sync::OnceCell::new(),
             watching: Mutex::default(),
             driver,

@@ -213,6 +213,14 @@ impl DataLink {
         std::mem::take(&mut *lock(&self.0.writers))
     }
 
+    /// No more is accepted; what was is written.
+    pub fn refuse(&self) {
+        let open = lock(&self.0.out).end == End::Open;
+        if open {
+            self.end(End::Finishing);
+        }
+    }
+
     /// Nothing more is sent; whoever waits is told.
     pub(super) fn close(&self) {
         self.end(End::Closed);

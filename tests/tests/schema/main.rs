@@ -54,7 +54,7 @@ enums! {
     ListenOutcome { Started AlreadyListening }
     JoinOutcome { Joined AlreadyMember }
     NetworkMode { Local Internet Custom }
-    KeyProtection { Plain Passphrase Key }
+    KeyProtection { Plain Passphrase Key Source }
     Durability { Synced Relaxed }
 }
 

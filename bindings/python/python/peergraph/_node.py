@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _native
+from ._bridge import key_of
 from ._graph import Graph
 from ._group import Group
 from ._identities import Identities, Identity
@@ -32,7 +33,7 @@ class Opening:
         return self._open().__await__()
 
     async def _open(self) -> Node:
-        return Node(await _native.Node.start(self._config))
+        return Node(await _native.Node.start(self._config, await key_of(self._config)))
 
     async def __aenter__(self) -> Node:
         self._node = await self._open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -188,8 +189,11 @@ class NodeConfig:
     """Seals the keys on the disk. Nothing opens them if it is lost."""
     key: bytes | None = None
     """Seals the keys on the disk: 32 random bytes, instead of a passphrase."""
+    key_source: Callable[[], bytes | Awaitable[bytes]] | None = None
+    """Asked for the key at each start on a data directory, instead: a function, or a coroutine function (not with
+    `peergraph.sync`), such as one that reads the platform's key store. What it raises is raised by the start."""
     encrypt_database: bool = False
-    """Whether to seal the databases too; needs a passphrase or key."""
+    """Whether to seal the databases too; needs a passphrase, a key or its source."""
     network: str = "local"
     """Whom the network may involve: "local" (no third party), "internet" (iroh's relays) or "custom"."""
     relays: tuple[str, ...] = ()

@@ -85,7 +85,14 @@ public struct NodeConfig: Sendable {
 
     func native() async throws -> NativeConfig {
         var protection = keyProtection
-        if let keySource { protection = .key(key: try await keySource()) }
+        if let keySource {
+            guard case .plain = protection else {
+                throw PeergraphError.InvalidArgument(
+                    message: "keys are sealed with a passphrase, a key or what its source gives: one of these")
+            }
+            // In memory nothing is sealed.
+            if dataDir != nil { protection = .key(key: try await keySource()) }
+        }
         return NativeConfig(
             dataDir: dataDir?.path, identity: identity, keyProtection: protection,
             encryptDatabase: encryptDatabase, network: network, bind: bind, mdns: mdns,

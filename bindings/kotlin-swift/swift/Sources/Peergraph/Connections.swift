@@ -61,6 +61,7 @@ public final class DirectConnection: Sendable {
 
     /// Sends data of a type. Returns when it is accepted for sending, in order; a slow reader makes this wait. Throws
     /// `TooLarge` above 16 MiB, `InvalidArgument` for a type that is no name, `NotConnected` once closed.
+    @discardableResult
     public func send(_ dataType: String, _ data: Data) async throws(PeergraphError) -> SendReceipt {
         SendReceipt(native: try await cancellable { [native] in
             try await native.send(dataType: dataType, data: data, cancel: $0)

@@ -54,7 +54,7 @@ private final class Signal: WakeListener, Sendable {
 /// Events of one subscription, from the moment it was made. `for await event in stream` waits for each.
 ///
 /// A task that is cancelled ends its loop at once and loses nothing: a later loop gets what waits. Loops share the events.
-/// Dropping the stream, or `close()`, unsubscribes. Up to 512 events more than the capacity are in memory.
+/// Dropping the stream, or `close()`, unsubscribes. Up to 128 events more than the capacity are in memory.
 public final class EventStream: AsyncSequence, Sendable {
     public typealias Element = Event
 
@@ -84,7 +84,7 @@ public final class EventStream: AsyncSequence, Sendable {
         buffer.with { buffer in
             if buffer.next == buffer.events.count {
                 buffer.handedOut = native.cursor()
-                buffer.events = native.drain(max: 512)
+                buffer.events = native.take(max: 128)
                 buffer.next = 0
             }
             guard buffer.next < buffer.events.count else { return nil }

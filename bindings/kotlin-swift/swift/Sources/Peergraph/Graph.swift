@@ -128,6 +128,7 @@ public class Graph: @unchecked Sendable {
     }
 
     /// Sends data of a type on a neighbor link or direct connection; see `DirectConnection.send`.
+    @discardableResult
     public func send(
         _ connection: UInt64, _ dataType: String, _ data: Data
     ) async throws(PeergraphError) -> SendReceipt {

@@ -26,6 +26,42 @@ extension Duration {
     }
 }
 
+/// The bytes of an id, which need no memory of their own if there are as many as there should be.
+struct Fixed: Hashable, Sendable {
+    private enum Store: Hashable {
+        case short(UInt64, UInt64)
+        case long(UInt64, UInt64, UInt64, UInt64)
+        case other(Data)
+    }
+
+    private let store: Store
+
+    init(_ data: Data) {
+        self = data.withUnsafeBytes { Fixed($0) }
+    }
+
+    init(_ raw: UnsafeRawBufferPointer) {
+        func word(_ at: Int) -> UInt64 { raw.loadUnaligned(fromByteOffset: at * 8, as: UInt64.self).bigEndian }
+        switch raw.count {
+        case 16: store = .short(word(0), word(1))
+        case 32: store = .long(word(0), word(1), word(2), word(3))
+        default: store = .other(Data(raw))
+        }
+    }
+
+    var data: Data {
+        switch store {
+        case .short(let a, let b): Self.data([a, b])
+        case .long(let a, let b, let c, let d): Self.data([a, b, c, d])
+        case .other(let data): data
+        }
+    }
+
+    private static func data(_ words: [UInt64]) -> Data {
+        words.map(\.bigEndian).withUnsafeBytes { Data($0) }
+    }
+}
+
 func hex(_ bytes: Data) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
@@ -33,11 +69,17 @@ func hex(_ bytes: Data) -> String {
 
 /// A person or service: the public key of an identity. Stable; may live on several nodes.
 public struct PeerId: Hashable, Sendable, Comparable, CustomStringConvertible {
+    let fixed: Fixed
+
     /// The raw bytes.
-    public let bytes: Data
+    public var bytes: Data { fixed.data }
 
     public init(bytes: Data) {
-        self.bytes = bytes
+        fixed = Fixed(bytes)
+    }
+
+    init(_ raw: UnsafeRawBufferPointer) {
+        fixed = Fixed(raw)
     }
 
     /// Of 64 hexadecimal digits. Throws `InvalidId`.
@@ -58,11 +100,17 @@ public struct PeerId: Hashable, Sendable, Comparable, CustomStringConvertible {
 
 /// One running instance, by which it is dialled.
 public struct NodeId: Hashable, Sendable, Comparable, CustomStringConvertible {
+    let fixed: Fixed
+
     /// The raw bytes.
-    public let bytes: Data
+    public var bytes: Data { fixed.data }
 
     public init(bytes: Data) {
-        self.bytes = bytes
+        fixed = Fixed(bytes)
+    }
+
+    init(_ raw: UnsafeRawBufferPointer) {
+        fixed = Fixed(raw)
     }
 
     /// Of 64 hexadecimal digits. Throws `InvalidId`.
@@ -83,11 +131,17 @@ public struct NodeId: Hashable, Sendable, Comparable, CustomStringConvertible {
 
 /// A graph or group.
 public struct GraphId: Hashable, Sendable, Comparable, CustomStringConvertible {
+    let fixed: Fixed
+
     /// The raw bytes.
-    public let bytes: Data
+    public var bytes: Data { fixed.data }
 
     public init(bytes: Data) {
-        self.bytes = bytes
+        fixed = Fixed(bytes)
+    }
+
+    init(_ raw: UnsafeRawBufferPointer) {
+        fixed = Fixed(raw)
     }
 
     /// Of 64 hexadecimal digits. Throws `InvalidId`.
@@ -108,11 +162,17 @@ public struct GraphId: Hashable, Sendable, Comparable, CustomStringConvertible {
 
 /// A record, through all its versions.
 public struct RecordId: Hashable, Sendable, Comparable, CustomStringConvertible {
+    let fixed: Fixed
+
     /// The raw bytes.
-    public let bytes: Data
+    public var bytes: Data { fixed.data }
 
     public init(bytes: Data) {
-        self.bytes = bytes
+        fixed = Fixed(bytes)
+    }
+
+    init(_ raw: UnsafeRawBufferPointer) {
+        fixed = Fixed(raw)
     }
 
     /// Of 32 hexadecimal digits. Throws `InvalidId`.

@@ -86,4 +86,50 @@ private final class Weak {
         #expect(try await within(patience, "the wait") { await waiting.value } == nil)
         await node.shutdown()
     }
+
+    @Test(arguments: times) func aCancelledLongCallEndsInTheLibraryToo(turn: Int) async throws {
+        let (node, gone) = (try await node(), try await node())
+        let away = try await gone.createGraph("races")
+        try await away.listen()
+        let ticket = try await away.ticket()
+        await gone.shutdown()
+        let graph = try await node.openGraph(ticket)
+        let events = try graph.events(EventFilter(.neighborConnection))
+        let nobody = NodeAddr(node: gone.id, addrs: ["127.0.0.1:9"], relay: nil)
+        let long = Task {
+            if turn % 2 == 0 { try await graph.connect(.addr(nobody), deadline: .seconds(600)) }
+            else { try await graph.enter(.addr(nobody)) }
+        }
+        if turn % 3 != 0 { try await Task.sleep(for: .milliseconds(turn)) }
+        let begun = ContinuousClock.now
+        long.cancel()
+        await failing("Cancelled") { try await long.value }
+        #expect(ContinuousClock.now - begun < .seconds(5))
+        // Had it not begun, there is nothing to be told; what was begun is over, and this is the next.
+        await failing("ConnectToSelf") { try await graph.connect(.addr(node.addr)) }
+        var reasons: [FailureReason] = []
+        while reasons.last != .refused {
+            reasons.append(
+                try await find(events) { if case .neighborConnection(.failed(let why), _, _, _) = $0 { why } else { nil } })
+        }
+        #expect([[.refused], [.cancelled, .refused]].contains(reasons), "\(reasons)")
+        await node.shutdown()
+    }
+
+    @Test(arguments: times) func aCancelledJoinIsOver(turn: Int) async throws {
+        let (node, gone) = (try await node(), try await node())
+        let away = try await gone.createGraph("races")
+        try await away.listen()
+        let ticket = try await away.ticket()
+        await gone.shutdown()
+        let joining = Task { try await node.join(ticket) }
+        if turn % 2 == 0 { try await Task.sleep(for: .microseconds(200 * turn)) }
+        joining.cancel()
+        await failing("Cancelled") { try await joining.value }
+        // The library has let go of it: the same graph can be opened and closed, and nothing connects any more.
+        let graph = try await node.openGraph(ticket)
+        #expect(try await graph.status().hasConnections == false)
+        await graph.close()
+        await node.shutdown()
+    }
 }

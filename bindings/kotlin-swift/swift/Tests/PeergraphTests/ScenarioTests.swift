@@ -4,7 +4,7 @@ import Testing
 
 private let dir = ProcessInfo.processInfo.environment["PEERGRAPH_SCENARIOS"] ?? "../../../tests/scenarios"
 
-private func file(_ name: String) -> String {
+func file(_ name: String) -> String {
     guard let text = try? String(contentsOfFile: "\(dir)/\(name)", encoding: .utf8) else {
         fatalError("no \(name) in \(dir): set PEERGRAPH_SCENARIOS")
     }

@@ -55,3 +55,21 @@ extension Event {
         if case .recordChanged(_, let record, _, _, _) = self { record.bodyText } else { nil }
     }
 }
+
+/// The next event, which must come in time.
+func soon(_ events: EventStream) async throws -> Event {
+    guard let event = try await within(patience, "the wait for an event", { await events.next() }) else {
+        throw Late(description: "the stream has ended")
+    }
+    return event
+}
+
+/// The first that a function makes something of; those before it are passed over.
+func find<T>(_ events: EventStream, _ fits: (Event) -> T?) async throws -> T {
+    while true { if let found = fits(try await soon(events)) { return found } }
+}
+
+extension Event {
+    /// Its kind, as the schema has it.
+    var kind: String { snake(Mirror(reflecting: self).children.first?.label ?? "\(self)") }
+}

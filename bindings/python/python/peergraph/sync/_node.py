@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .. import _native
+from .._bridge import key_now
 from .._native import GraphId, Invitation, NodeId, PeerId, Ticket
 from .._node import MEBIBYTE, MINUTE, _graph_or_ticket
 from .._types import GraphProperties, GroupRules, Metrics, NodeAddr, NodeConfig
@@ -59,7 +60,7 @@ class Node:
             InvalidArgumentError: the configuration contradicts itself.
             UnsupportedVersionError, and as `open`.
         """
-        return Node(now(_native.Node.start(config)))
+        return Node(now(_native.Node.start(config, key_now(config))))
 
     @property
     def id(self) -> NodeId:

@@ -29,8 +29,8 @@ public data class NodeConfig(
     val identity: ByteArray? = null,
     /** How the keys in the data directory are protected beyond being readable by their owner only. */
     val keyProtection: KeyProtection = KeyProtection.Plain,
-    /** Asked at the start for the key (32 bytes) that seals the keys on the disk, such as one from the platform's key
-     * store. Instead of [keyProtection]. */
+    /** Asked at each start on a data directory for the key (32 bytes) that seals the keys there, such as one from the platform's
+     * key store. Instead of [keyProtection]. What it throws, the start throws. */
     val keySource: (suspend () -> ByteArray)? = null,
     /** Whether to seal the databases in the data directory; the keys must be protected then. */
     val encryptDatabase: Boolean = core.encryptDatabase,
@@ -63,10 +63,19 @@ public data class NodeConfig(
         minNeighbors = sleepy.minNeighbors.toInt(),
     )
 
+    private suspend fun protection(): KeyProtection {
+        val source = keySource ?: return keyProtection
+        if (keyProtection != KeyProtection.Plain) {
+            throw PeergraphException.InvalidArgument("keys are sealed with a passphrase, a key or what its source gives: one of these")
+        }
+        // In memory nothing is sealed.
+        return if (dataDir == null) keyProtection else KeyProtection.Key(source())
+    }
+
     internal suspend fun toNative(): NativeConfig = NativeConfig(
         dataDir = dataDir?.toString(),
         identity = identity,
-        keyProtection = keySource?.let { KeyProtection.Key(it()) } ?: keyProtection,
+        keyProtection = protection(),
         encryptDatabase = encryptDatabase,
         network = network,
         bind = bind,

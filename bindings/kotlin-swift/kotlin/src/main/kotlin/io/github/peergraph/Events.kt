@@ -1,5 +1,6 @@
 package io.github.peergraph
 
+import java.nio.ByteBuffer
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
@@ -60,6 +61,7 @@ public class EventSubscription internal constructor(private val native: NativeSt
     /** Takes up to so many waiting events, without waiting. */
     public fun drain(max: Int): List<Event> = generateSequence(::tryNext).take(max).toList()
 
+    /** For loops: the subscription is its own iterator, so loops share the events. */
     public operator fun iterator(): EventSubscription = this
 
     /** Waits for the next event; null once the stream has ended. */
@@ -82,7 +84,8 @@ public class EventSubscription internal constructor(private val native: NativeSt
         if (closed) return false
         if (waiting.isEmpty()) {
             handedOut = native.cursor()
-            waiting.addAll(native.drain(BATCH.toUInt()))
+            val packed = ByteBuffer.wrap(native.drain(BATCH.toUInt()))
+            repeat(packed.getInt()) { waiting.add(FfiConverterTypeEvent.read(packed)) }
         }
         return waiting.isNotEmpty()
     }

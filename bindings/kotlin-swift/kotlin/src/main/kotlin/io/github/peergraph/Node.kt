@@ -160,6 +160,9 @@ public class Node internal constructor(internal val native: NativeNode) {
         public suspend fun inMemory(): Node = start(NodeConfig())
 
         /** Opens a node. */
-        public suspend fun start(config: NodeConfig): Node = Node(nativeStart(config.toNative()))
+        public suspend fun start(config: NodeConfig): Node {
+            Threads.keep()
+            return Node(nativeStart(config.toNative()))
+        }
     }
 }

@@ -5,6 +5,7 @@ import java.nio.file.Files
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertIs
 import kotlin.test.assertNotEquals
@@ -197,6 +198,13 @@ class ApiTest {
                 assertEquals("kept", node.openGroup(graph).records(ListQuery(recordType = "t")).first().bodyText)
             }
             assertEquals(2, asked)
+            failing<PeergraphException.KeyAccess> { Node.start(config.copy(keySource = { ByteArray(32) })) }
+            failing<PeergraphException.InvalidArgument> { Node.start(config.copy(keySource = { ByteArray(31) })) }
+            failing<PeergraphException.InvalidArgument> { Node.start(config.copy(keyProtection = KeyProtection.Passphrase("sesame"))) }
+            val locked: suspend () -> ByteArray = { throw IllegalStateException("the screen is locked") }
+            assertFailsWith<IllegalStateException> { Node.start(config.copy(keySource = locked)) }
+            // In memory nothing is sealed.
+            Node.start(NodeConfig.loopback().copy(keySource = locked)).shutdown()
         } finally {
             dir.toFile().deleteRecursively()
         }

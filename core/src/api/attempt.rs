@@ -1,0 +1,62 @@
+//! A join under way. One that comes to nothing, because it failed or because nobody waits for it any more, leaves nothing that the
+//! next could stumble over.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{Graph, OpenOutcome, node::NodeInner, runtime::spawn};
+
+/// Counts among the joins of its graph until it comes to nothing.
+pub(super) struct Attempt {
+    node: Arc<NodeInner>,
+    graph: Graph,
+    ended: bool,
+}
+
+impl Attempt {
+    pub(super) fn of(node: Arc<NodeInner>, graph: Graph) -> Self {
+        graph.inner().joins.fetch_add(1, Ordering::AcqRel);
+        Self { node, graph, ended: false }
+    }
+
+    pub(super) const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// It succeeded: it counts for ever, so that what it opened is not taken for another's that failed.
+    pub(super) fn done(mut self) {
+        self.ended = true;
+    }
+
+    /// Ends it, and waits until what it leaves is gone.
+    pub(super) async fn over(mut self) {
+        self.ended = true;
+        self.graph.inner().joins.fetch_sub(1, Ordering::AcqRel);
+        let (node, graph) = (self.node.clone(), self.graph.clone());
+        // On its own task: who stops waiting now does not stop it half way.
+        let _ = spawn(clear(node, graph)).await;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.graph.inner().joins.fetch_sub(1, Ordering::AcqRel);
+            spawn(clear(self.node.clone(), self.graph.clone()));
+        }
+    }
+}
+
+/// Closes and deletes what only joins have opened, unless there is another join, or somebody has a handle.
+async fn clear(node: Arc<NodeInner>, graph: Graph) {
+    // So that no other join begins with it meanwhile.
+    let _guard = node.opening.lock().await;
+    let inner = graph.inner();
+    let wanted = inner.joins.load(Ordering::Acquire) > 0 || inner.leases.load(Ordering::Acquire) > 0;
+    if wanted || graph.open_outcome() != OpenOutcome::Created || node.find(&graph.id()).is_none() {
+        return;
+    }
+    graph.close().await;
+    if let Err(error) = node.clone().delete(graph.id()).await {
+        tracing::debug!(%error, "nothing to delete of a join that came to nothing");
+    }
+}
