@@ -27,11 +27,18 @@ asyncio.run(main())
 """
 ENDS = ("", "await node.shutdown()", "await graph.close()", "raise SystemExit(0)")
 
-# Whoever starts the tests in the background may have them ignore Ctrl-C.
+# Whoever starts the tests in the background may have them ignore Ctrl-C. The loop beats because `asyncio.run` sets no
+# wakeup descriptor: a signal that comes between CPython's last look at its flag and `epoll_wait` is otherwise seen only
+# when the loop next wakes. If the process hangs for another reason, its stacks are printed.
 FOREVER = """
-import asyncio, peergraph, signal
+import asyncio, faulthandler, peergraph, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+faulthandler.dump_traceback_later(25)
+async def beat():
+    while True:
+        await asyncio.sleep(0.2)
 async def main():
+    beating = asyncio.create_task(beat())
     async with peergraph.Node.start(peergraph.NodeConfig.loopback()) as node:
         graph = await node.create_graph("waits")
         print("ready", flush=True)
