@@ -100,8 +100,6 @@ pub mod time;
 pub mod wire;
 
 #[cfg(feature = "net")]
-pub use api::names;
-#[cfg(feature = "net")]
 pub use api::{
     ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
@@ -109,6 +107,8 @@ pub use api::{
     KeySource, ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
     PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt, Target, spawn,
 };
+#[cfg(feature = "net")]
+pub use api::{given, names};
 pub use crypto::SecretKey;
 pub use engine::{ImportCount, UpdateOutcome};
 pub use events::{Event, EventFilter, EventKind};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use peergraph::{CreateIdentity, GraphId, PeerId, SecretKey};
+use peergraph::{CreateIdentity, GraphId, PeerId, given};
 use zeroize::Zeroizing;
 
 use crate::{
-    errors::{Result, invalid},
+    errors::Result,
     node::NativeNode,
     texts::{IdentityDescription, PeerName, peer_name},
 };
@@ -21,12 +21,6 @@ fn handle(identity: peergraph::Identity) -> Arc<NativeIdentity> {
     Arc::new(NativeIdentity { identity })
 }
 
-pub(crate) fn secret_key(bytes: Vec<u8>) -> Result<SecretKey> {
-    let bytes = Zeroizing::new(bytes);
-    let raw = bytes.as_slice().try_into().map_err(|_| invalid("a private key has 32 bytes"))?;
-    Ok(SecretKey::from_bytes(raw))
-}
-
 #[uniffi::export]
 impl NativeNode {
     /// Makes an identity.
@@ -36,7 +30,11 @@ impl NativeNode {
         classifier: Option<String>,
         key: Option<Vec<u8>>,
     ) -> Result<Arc<NativeIdentity>> {
-        let options = CreateIdentity { name, classifier, key: key.map(secret_key).transpose()? };
+        let options = CreateIdentity {
+            name,
+            classifier,
+            key: key.map(|key| given::secret_key(&Zeroizing::new(key))).transpose()?,
+        };
         Ok(handle(self.node.identities().create(options).await?))
     }
 

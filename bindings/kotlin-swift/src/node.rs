@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use peergraph::{CreateGraph, CreateGroup, GraphId, GraphRef, JoinGroup, NodeId, OpenGraph, PeerId};
+use peergraph::{CreateGraph, CreateGroup, GraphId, GraphRef, JoinGroup, NodeId, OpenGraph, PeerId, given};
 use zeroize::Zeroizing;
 
 use crate::{
     cancel::{NativeCancel, until},
     enums::Durability,
-    errors::{Result, invalid},
+    errors::Result,
     graph::NativeGraph,
-    identities::{NativeIdentity, secret_key},
+    identities::NativeIdentity,
     ids::Span,
     stream::types,
     texts::{invitation, ticket},
-    values::{GraphProperties, GroupRules, Metrics, NodeAddr, socket},
+    values::{GraphProperties, GroupRules, Metrics, NodeAddr},
 };
 
 /// Whom the network may involve.
@@ -105,19 +105,15 @@ impl NativeConfig {
         let key_protection = match self.key_protection {
             KeyProtection::Plain => peergraph::KeyProtection::Plain,
             KeyProtection::Passphrase { passphrase } => peergraph::KeyProtection::Passphrase(passphrase),
-            KeyProtection::Key { key } => {
-                let key = Zeroizing::new(key);
-                let raw = key.as_slice().try_into();
-                peergraph::KeyProtection::Key(raw.map_err(|_| invalid("a key to seal with has 32 bytes"))?)
-            }
+            KeyProtection::Key { key } => given::sealing_key(&Zeroizing::new(key))?,
         };
         Ok(peergraph::NodeConfig {
             data_dir: self.data_dir.map(Into::into),
-            identity: self.identity.map(secret_key).transpose()?,
+            identity: self.identity.map(|key| given::secret_key(&Zeroizing::new(key))).transpose()?,
             key_protection,
             encrypt_database: self.encrypt_database,
             network,
-            bind: self.bind.iter().map(|text| socket(text)).collect::<Result<_>>()?,
+            bind: given::socket_addrs(self.bind)?,
             mdns: self.mdns,
             target_neighbors: self.target_neighbors as usize,
             max_neighbors: self.max_neighbors as usize,
@@ -225,8 +221,7 @@ impl NativeNode {
         seed: Option<Vec<u8>>,
         precedence: Vec<String>,
     ) -> Result<Arc<NativeGraph>> {
-        let seed =
-            seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
+        let seed = seed.map(|seed| given::seed(&seed)).transpose()?;
         let precedence = types(&precedence)?;
         let options = CreateGraph { properties: properties.into(), max_record, seed, precedence };
         Ok(NativeGraph::plain(&self.node, self.node.create_graph(options).await?))

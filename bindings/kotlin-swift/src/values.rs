@@ -1,12 +1,13 @@
 //! What the library tells of nodes, members, connections and groups.
 
 use peergraph::{
-    ConnectionInfo as CoreConnection, NodeAddr as CoreAddr, NodeId, PeerId, Timestamp, Who as CoreWho, events,
+    ConnectionInfo as CoreConnection, NodeAddr as CoreAddr, NodeId, PeerId, Timestamp, Who as CoreWho,
+    events, given,
 };
 
 use crate::{
     enums::{ConnectionKind, Role},
-    errors::{Result, core, invalid},
+    errors::{Result, core},
     ids::Span,
 };
 
@@ -50,13 +51,8 @@ impl From<CoreAddr> for NodeAddr {
 
 impl NodeAddr {
     pub(crate) fn into_core(self) -> Result<CoreAddr> {
-        let addrs = self.addrs.iter().map(|text| socket(text)).collect::<Result<Vec<_>>>()?;
-        Ok(CoreAddr { relay: self.relay, ..CoreAddr::at(self.node, addrs) })
+        Ok(CoreAddr { relay: self.relay, ..CoreAddr::at(self.node, given::socket_addrs(self.addrs)?) })
     }
-}
-
-pub(crate) fn socket(text: &str) -> Result<std::net::SocketAddr> {
-    text.parse().map_err(|_| invalid(format!("{text:?} is no socket address such as 127.0.0.1:4711")))
 }
 
 /// What is known of a node.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use napi::Result;
-use peergraph::{RecordType, Role, SecretKey, Timestamp};
+use peergraph::{RecordType, Role, Timestamp};
 
 use crate::errors::{Fail, invalid};
 
@@ -71,11 +71,6 @@ pub(crate) fn record_types(names: &[String]) -> Result<Vec<RecordType>> {
         .map(|name| RecordType::new(name))
         .collect::<std::result::Result<_, _>>()
         .map_err(Fail::from)?)
-}
-
-pub(crate) fn secret_key(bytes: &[u8]) -> Result<SecretKey> {
-    let raw = bytes.try_into().map_err(|_| invalid("a private key has 32 bytes"))?;
-    Ok(SecretKey::from_bytes(raw))
 }
 
 /// A count that JavaScript gave back.

@@ -3,12 +3,12 @@
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
-use peergraph::CreateIdentity;
+use peergraph::{CreateIdentity, given};
 use zeroize::Zeroizing;
 
 use crate::{
     bridge::{Bridge, Reply},
-    convert::{parse, secret_key},
+    convert::parse,
     errors::Fail,
     texts::{DescriptionFields, description},
 };
@@ -40,7 +40,11 @@ impl NativeIdentities {
         classifier: Option<String>,
         key: Option<&[u8]>,
     ) -> Result<()> {
-        let options = CreateIdentity { name, classifier, key: key.map(secret_key).transpose()? };
+        let options = CreateIdentity {
+            name,
+            classifier,
+            key: key.map(given::secret_key).transpose().map_err(Fail::from)?,
+        };
         let identities = self.identities.clone();
         to.run(id, async move { identities.create(options).await.map(handle) });
         Ok(())

@@ -4,13 +4,15 @@ use napi::{Result, bindgen_prelude::Buffer};
 use napi_derive::napi;
 use peergraph::{
     ApiVersion, CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, Invitation, JoinGroup,
-    KeyProtection, NetworkMode, NodeConfig, OpenGraph, Ticket, names::Named,
+    NodeConfig, OpenGraph, Ticket,
+    given::{self, Protection},
+    names::Named,
 };
 use zeroize::Zeroizing;
 
 use crate::{
     bridge::{Bridge, Reply},
-    convert::{parse, record_types, secret_key, size, small, span_or},
+    convert::{parse, record_types, size, small, span_or},
     errors::{Fail, invalid},
     graph::NativeGraph,
     identities::{NativeIdentities, NativeIdentity},
@@ -52,37 +54,30 @@ pub struct Config {
 }
 
 impl Config {
-    fn protection(&self) -> Result<KeyProtection> {
-        let (passphrase, key, sourced) = (&self.passphrase, &self.key, self.sourced.unwrap_or(false));
-        if usize::from(passphrase.is_some()) + usize::from(key.is_some()) + usize::from(sourced) > 1 {
-            return Err(invalid(
-                "keys are sealed with a passphrase, a key or what its source gives: one of these",
-            ));
-        }
-        let length = || invalid("a key to seal with has 32 bytes");
-        Ok(match (passphrase, key.as_ref().or(self.asked.as_ref())) {
-            (Some(passphrase), _) => KeyProtection::Passphrase(passphrase.clone()),
-            (None, Some(key)) => KeyProtection::Key(key.as_ref().try_into().map_err(|_| length())?),
-            (None, None) if sourced && self.data_dir.is_some() => return Err(length()),
-            (None, None) => KeyProtection::Plain,
-        })
-    }
-
     fn read(self) -> Result<NodeConfig> {
-        let key_protection = self.protection()?;
+        let bytes = |buffer: Buffer| Zeroizing::new(buffer.to_vec());
+        let protection = Protection {
+            passphrase: self.passphrase,
+            key: self.key.map(bytes),
+            source: self
+                .sourced
+                .unwrap_or(false)
+                .then(|| self.data_dir.is_some().then(|| self.asked.map(bytes).unwrap_or_default())),
+        };
         let default = NodeConfig::default();
         let count = |number: Option<f64>, default, what| number.map_or(Ok(default), |n| size(n, what));
-        let bind = self.bind.unwrap_or_default().into_iter().map(|text| {
-            let refuse = || invalid(&format!("{text:?} is no socket address such as 127.0.0.1:0"));
-            text.parse().map_err(|_| refuse())
-        });
         Ok(NodeConfig {
-            key_protection,
+            key_protection: protection.read().map_err(Fail::from)?,
             data_dir: self.data_dir.map(Into::into),
-            identity: self.identity.map(|bytes| secret_key(&bytes)).transpose()?,
+            identity: self.identity.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail::from)?,
             encrypt_database: self.encrypt_database.unwrap_or(default.encrypt_database),
-            network: network(self.network.as_deref(), self.relays, self.lookup)?,
-            bind: bind.collect::<Result<_>>()?,
+            network: match self.network {
+                None => default.network,
+                Some(name) => {
+                    given::network(&name, self.relays.unwrap_or_default(), self.lookup).map_err(Fail::from)?
+                }
+            },
+            bind: given::socket_addrs(self.bind.unwrap_or_default()).map_err(Fail::from)?,
             mdns: self.mdns.unwrap_or(default.mdns),
             target_neighbors: count(self.target_neighbors, default.target_neighbors, "targetNeighbors")?,
             max_neighbors: count(self.max_neighbors, default.max_neighbors, "maxNeighbors")?,
@@ -96,18 +91,6 @@ impl Config {
             version: self.version.as_deref().map_or(Ok(default.version), version)?,
         })
     }
-}
-
-fn network(name: Option<&str>, relays: Option<Vec<String>>, lookup: Option<String>) -> Result<NetworkMode> {
-    Ok(match name {
-        None => NetworkMode::default(),
-        Some("local") => NetworkMode::Local,
-        Some("internet") => NetworkMode::Internet,
-        Some("custom") => NetworkMode::Custom { relays: relays.unwrap_or_default(), lookup },
-        Some(other) => {
-            return Err(invalid(&format!("no network is called {other:?}: local, internet or custom")));
-        }
-    })
 }
 
 fn version(text: &str) -> Result<ApiVersion> {
@@ -189,11 +172,11 @@ impl NativeNode {
     pub fn create_graph(&self, to: &Bridge, id: u32, making: Making) -> Result<()> {
         let Making { name, properties, rules: _, max_record, seed, precedence } = making;
         let default = CreateGraph::default();
-        let seed = seed.map(|seed| (*seed).try_into().map_err(|_| invalid("a seed has 32 bytes")));
+        let seed = seed.map(|seed| given::seed(&seed)).transpose().map_err(Fail::from)?;
         let options = CreateGraph {
             properties: named(name, properties)?,
             max_record: max_record.map_or(Ok(default.max_record), |max| small(max, "maxRecord"))?,
-            seed: seed.transpose()?,
+            seed,
             precedence: record_types(&precedence.unwrap_or_default())?,
         };
         let node = self.node.clone();

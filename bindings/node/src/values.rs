@@ -8,6 +8,7 @@ use peergraph::{
     ConnectionInfo, Genesis, GraphProperties, GroupRules, ImportCount, Metrics, NodeAddr, OpenInvitation,
     Progress, RecordType, TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
+    given,
     records::Fingerprint,
 };
 
@@ -206,11 +207,8 @@ pub struct Addr {
 
 impl Addr {
     pub(crate) fn read(self) -> Result<NodeAddr> {
-        let addrs = self.addrs.unwrap_or_default().into_iter().map(|text| {
-            let refuse = || invalid(&format!("{text:?} is no socket address such as 127.0.0.1:4711"));
-            text.parse().map_err(|_| refuse())
-        });
-        let at = NodeAddr::at(parse(&self.node)?, addrs.collect::<Result<Vec<_>>>()?);
+        let addrs = given::socket_addrs(self.addrs.unwrap_or_default()).map_err(Fail::from)?;
+        let at = NodeAddr::at(parse(&self.node)?, addrs);
         Ok(NodeAddr { relay: self.relay, ..at })
     }
 }

@@ -117,15 +117,15 @@ pub(crate) fn role(text: &str) -> PyResult<Role> {
     text.parse::<Role>().map_err(|error| invalid(&error.to_string()))
 }
 
-/// A class of `peergraph._types`.
+/// A class of the package.
 pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static TYPES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let types =
-        TYPES.get_or_try_init(py, || Ok::<_, PyErr>(py.import("peergraph._types")?.into_any().unbind()))?;
-    types.bind(py).getattr(name)
+    static PACKAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let package =
+        PACKAGE.get_or_try_init(py, || Ok::<_, PyErr>(py.import("peergraph")?.into_any().unbind()))?;
+    package.bind(py).getattr(name)
 }
 
-/// An object of a class of `peergraph._types`, from its fields in order; of an enumeration, from its text.
+/// An object of a class of the package, from its fields in order; of an enumeration, from its text.
 pub(crate) fn make<'py, A>(py: Python<'py>, name: &str, fields: A) -> PyResult<Py<PyAny>>
 where
     A: pyo3::call::PyCallArgs<'py>,

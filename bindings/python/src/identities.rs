@@ -1,6 +1,6 @@
 //! Identities.
 
-use peergraph::CreateIdentity;
+use peergraph::{CreateIdentity, given};
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
@@ -9,7 +9,6 @@ use crate::{
     errors::Fail,
     ids::PeerId,
     invitation::{IdentityDescription, PeerName},
-    node::secret_key,
     values::graph_id,
 };
 
@@ -38,7 +37,7 @@ impl Identities {
         classifier: Option<String>,
         key: Option<Vec<u8>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let key = key.map(|bytes| secret_key(&bytes)).transpose()?;
+        let key = key.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail)?;
         let (identities, options) = (self.identities.clone(), CreateIdentity { name, classifier, key });
         bridge::call(py, async move { identities.create(options).await }, handle)
     }

@@ -1,15 +1,19 @@
 //! Nodes: starting them, and making, opening and joining graphs and groups.
 
+use std::path::PathBuf;
+
 use peergraph::{
-    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, KeyProtection, NetworkMode,
-    NodeConfig, OpenGraph, SecretKey, names::Named,
+    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, NodeConfig, OpenGraph,
+    given::{self, Protection},
+    names::Named,
 };
 use pyo3::prelude::*;
+use zeroize::Zeroizing;
 
 use crate::{
     bridge,
     convert::{list, make, object, span},
-    errors::{Fail, invalid},
+    errors::Fail,
     graph::Graph,
     identities::{Identities, Identity},
     ids::{GraphId, NodeId, PeerId},
@@ -23,52 +27,31 @@ pub(crate) struct Node {
     node: peergraph::Node,
 }
 
-pub(crate) fn secret_key(bytes: &[u8]) -> PyResult<SecretKey> {
-    let raw = bytes.try_into().map_err(|_| invalid("a private key has 32 bytes"))?;
-    Ok(SecretKey::from_bytes(raw))
-}
-
 /// The configuration of `peergraph.NodeConfig`.
 fn config(value: &Bound<'_, PyAny>, asked: Option<Vec<u8>>) -> PyResult<NodeConfig> {
     let field = |name: &str| value.getattr(name);
     let text = |name: &str| field(name)?.extract::<String>();
     let binds: Vec<String> = field("bind")?.extract()?;
-    let bind = binds.iter().map(|text| {
-        text.parse().map_err(|_| invalid(&format!("{text:?} is no socket address such as 127.0.0.1:0")))
-    });
+    let data_dir: Option<PathBuf> = field("data_dir")?.extract()?;
     let key: Option<Vec<u8>> = field("key")?.extract()?;
-    let passphrase: Option<String> = field("passphrase")?.extract()?;
-    let source = !field("key_source")?.is_none();
-    if usize::from(passphrase.is_some()) + usize::from(key.is_some()) + usize::from(source) > 1 {
-        return Err(invalid(
-            "keys are sealed with a passphrase, a key or what its source gives: one of these",
-        ));
-    }
-    let length = || invalid("a key to seal with has 32 bytes");
-    let key_protection = match (passphrase, key.or(asked)) {
-        (Some(passphrase), _) => KeyProtection::Passphrase(passphrase),
-        (None, Some(key)) => KeyProtection::Key(key.try_into().map_err(|_| length())?),
-        (None, None) if source && !field("data_dir")?.is_none() => return Err(length()),
-        (None, None) => KeyProtection::Plain,
+    let protection = Protection {
+        passphrase: field("passphrase")?.extract()?,
+        key: key.map(Zeroizing::new),
+        source: (!field("key_source")?.is_none())
+            .then(|| data_dir.is_some().then(|| Zeroizing::new(asked.unwrap_or_default()))),
     };
-    let network = match &*text("network")? {
-        "local" => NetworkMode::Local,
-        "internet" => NetworkMode::Internet,
-        "custom" => {
-            NetworkMode::Custom { relays: field("relays")?.extract()?, lookup: field("lookup")?.extract()? }
-        }
-        other => return Err(invalid(&format!("no network is called {other:?}: local, internet or custom"))),
-    };
+    let relays = field("relays")?.extract()?;
+    let network = given::network(&text("network")?, relays, field("lookup")?.extract()?).map_err(Fail)?;
     let durability = Durability::from_word(&text("durability")?).map_err(Fail)?;
     let identity: Option<Vec<u8>> = field("identity")?.extract()?;
     let (major, minor) = field("version")?.extract()?;
     Ok(NodeConfig {
-        data_dir: field("data_dir")?.extract()?,
-        identity: identity.map(|bytes| secret_key(&bytes)).transpose()?,
-        key_protection,
+        data_dir,
+        identity: identity.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail)?,
+        key_protection: protection.read().map_err(Fail)?,
         encrypt_database: field("encrypt_database")?.extract()?,
         network,
-        bind: bind.collect::<PyResult<_>>()?,
+        bind: given::socket_addrs(binds).map_err(Fail)?,
         mdns: field("mdns")?.extract()?,
         target_neighbors: field("target_neighbors")?.extract()?,
         max_neighbors: field("max_neighbors")?.extract()?,
@@ -144,8 +127,7 @@ impl Node {
         seed: Option<Vec<u8>>,
         precedence: Vec<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let seed =
-            seed.map(|seed| seed.try_into().map_err(|_| invalid("a seed has 32 bytes"))).transpose()?;
+        let seed = seed.map(|seed| given::seed(&seed)).transpose().map_err(Fail)?;
         let options = CreateGraph {
             properties: named(name, properties)?,
             max_record,
@@ -249,7 +231,7 @@ impl Node {
         text: String,
         password: String,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (node, password) = (self.node.clone(), zeroize::Zeroizing::new(password));
+        let (node, password) = (self.node.clone(), Zeroizing::new(password));
         bridge::call(
             py,
             async move { node.import_membership(&text, &password).await.map(|group| (node, group)) },

@@ -4,13 +4,14 @@ use peergraph::{
     ConnectionInfo, Genesis, GraphProperties, GroupRules, NodeAddr, OpenInvitation, RecordType, Role,
     TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
+    given,
     records::Fingerprint,
 };
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
     convert::{self, make, maybe_time, named, object, span, time, tuple},
-    errors::{Fail, invalid},
+    errors::Fail,
     ids::{GraphId, NodeId, PeerId},
 };
 
@@ -41,10 +42,7 @@ pub(crate) fn node_addr_from(value: &Bound<'_, PyAny>) -> PyResult<NodeAddr> {
     let node: NodeId = value.getattr("node")?.extract()?;
     let texts: Vec<String> = value.getattr("addrs")?.extract()?;
     let relay: Option<String> = value.getattr("relay")?.extract()?;
-    let addrs = texts.iter().map(|text| {
-        text.parse().map_err(|_| invalid(&format!("{text:?} is no socket address such as 127.0.0.1:4711")))
-    });
-    Ok(NodeAddr { relay, ..NodeAddr::at(node.0, addrs.collect::<PyResult<Vec<_>>>()?) })
+    Ok(NodeAddr { relay, ..NodeAddr::at(node.0, given::socket_addrs(texts).map_err(Fail)?) })
 }
 
 pub(crate) fn node_info(py: Python<'_>, info: &NodeInfo) -> PyResult<Py<PyAny>> {

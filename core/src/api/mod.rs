@@ -7,6 +7,7 @@ mod connection;
 mod database;
 mod error;
 mod events;
+pub mod given;
 mod graph;
 mod group;
 mod identities;

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ._event_types import CaughtUp, Event
 from ._native import RecordChanged
-from ._types import CaughtUp, Event
 
 if TYPE_CHECKING:
     from ._native import Subscription

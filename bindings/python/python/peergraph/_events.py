@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ._buffered import BATCH, Buffered
 
 if TYPE_CHECKING:
+    from ._event_types import Event
     from ._native import Subscription
-    from ._types import Event
 
 # A task that waits is held by nothing but the future it waits for, and that by the stream.
 _waiting: set[EventStream] = set()

@@ -15,18 +15,16 @@ from ._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
 from ._records import Query, Records
 from ._types import (
     ConnectionInfo,
-    EventKind,
     Fingerprint,
     Genesis,
     GraphProperties,
     ImportCount,
-    ListenOutcome,
     NodeAddr,
     NodeInfo,
-    OpenOutcome,
     Progress,
     Status,
 )
+from ._words import EventKind, ListenOutcome, OpenOutcome
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from ._graph import Graph
 from ._native import IdentityDescription, Invitation, NodeId, PeerId
-from ._types import GroupRules, JoinOutcome, MemberInfo, OpenInvitation, Role
+from ._types import GroupRules, MemberInfo, OpenInvitation
+from ._words import JoinOutcome, Role
 
 MONTH = timedelta(days=30)
 WEEK = timedelta(days=7)

@@ -5,32 +5,34 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, final
 
+from ._event_types import Event
 from ._events import EventStream
 from ._types import (
-    BodyState,
-    ChangeKind,
-    ChangeOrigin,
     ConnectionInfo,
-    ConnectionKind,
-    Event,
     Fingerprint,
     Genesis,
     GraphProperties,
     GroupRules,
     ImportCount,
-    InvitationKind,
-    JoinOutcome,
-    ListenOutcome,
     MemberInfo,
     Metrics,
     NodeAddr,
     NodeConfig,
     NodeInfo,
     OpenInvitation,
-    OpenOutcome,
     Progress,
-    Role,
     Status,
+)
+from ._words import (
+    BodyState,
+    ChangeKind,
+    ChangeOrigin,
+    ConnectionKind,
+    InvitationKind,
+    JoinOutcome,
+    ListenOutcome,
+    OpenOutcome,
+    Role,
 )
 
 __all__ = [

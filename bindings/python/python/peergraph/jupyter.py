@@ -21,13 +21,11 @@ import anywidget
 import traitlets
 
 from ._errors import ClosedError, Error
-from ._native import IncomingData, PeerId, RecordChanged
-from ._types import (
+from ._event_types import (
     CaughtUp,
     ConnectionFailed,
     DirectConnectionChanged,
     Event,
-    EventKind,
     Lagged,
     MemberChanged,
     NeighborConnectionChanged,
@@ -36,6 +34,8 @@ from ._types import (
     StatusChanged,
     Synchronized,
 )
+from ._native import IncomingData, PeerId, RecordChanged
+from ._words import EventKind
 
 if TYPE_CHECKING:
     from ._graph import Graph

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .._buffered import BATCH, Buffered
 
 if TYPE_CHECKING:
-    from .._types import Event
+    from .._event_types import Event
 
 
 class EventStream(Buffered):

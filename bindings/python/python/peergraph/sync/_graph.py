@@ -15,18 +15,16 @@ from .._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
 from .._records import Query
 from .._types import (
     ConnectionInfo,
-    EventKind,
     Fingerprint,
     Genesis,
     GraphProperties,
     ImportCount,
-    ListenOutcome,
     NodeAddr,
     NodeInfo,
-    OpenOutcome,
     Progress,
     Status,
 )
+from .._words import EventKind, ListenOutcome, OpenOutcome
 from ._connection import DirectConnection, SendReceipt
 from ._events import EventStream
 from ._now import now

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from .._group import MONTH, WEEK
 from .._native import IdentityDescription, Invitation, NodeId, PeerId
-from .._types import GroupRules, JoinOutcome, MemberInfo, OpenInvitation, Role
+from .._types import GroupRules, MemberInfo, OpenInvitation
+from .._words import JoinOutcome, Role
 from ._graph import Graph
 from ._now import now
 

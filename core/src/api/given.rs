@@ -1,0 +1,145 @@
+//! What callers in other languages give as bytes and text where Rust has types.
+//!
+//! Owns what is accepted and what is said of the rest: every error is [`ErrorKind::InvalidArgument`] and says what was
+//! expected. Rust programs have no use for it.
+
+use std::{fmt, net::SocketAddr};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    ErrorKind,
+    api::{Error, KeyProtection, Result},
+    crypto::SecretKey,
+    net::NetworkMode,
+};
+
+fn invalid(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, what)
+}
+
+fn fixed(bytes: &[u8], what: &str) -> Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| invalid(format!("{what} has 32 bytes, not {}", bytes.len())))
+}
+
+/// A private key, of 32 bytes.
+pub fn secret_key(bytes: &[u8]) -> Result<SecretKey> {
+    fixed(bytes, "a private key").map(|raw| SecretKey::from_bytes(&raw))
+}
+
+/// The seed of a graph, of 32 bytes.
+pub fn seed(bytes: &[u8]) -> Result<[u8; 32]> {
+    fixed(bytes, "a seed")
+}
+
+/// The key that keys are sealed with, of 32 bytes.
+pub fn sealing_key(bytes: &[u8]) -> Result<KeyProtection> {
+    fixed(bytes, "a key to seal with").map(KeyProtection::Key)
+}
+
+/// IP addresses with ports, such as `127.0.0.1:4711` or `[::1]:4711`.
+pub fn socket_addrs<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Vec<SocketAddr>> {
+    let parse = |text: T| {
+        let text = text.as_ref();
+        text.parse().map_err(|_| invalid(format!("{text:?} is no socket address such as 127.0.0.1:4711")))
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+/// The network of that name: `local`, `internet`, or `custom` with relays and lookup.
+pub fn network(name: &str, relays: Vec<String>, lookup: Option<String>) -> Result<NetworkMode> {
+    match name {
+        "local" => Ok(NetworkMode::Local),
+        "internet" => Ok(NetworkMode::Internet),
+        "custom" => Ok(NetworkMode::Custom { relays, lookup }),
+        other => Err(invalid(format!("no network is called {other:?}: local, internet or custom"))),
+    }
+}
+
+/// How keys are protected, where a configuration has an option for each way.
+#[derive(Default)]
+pub struct Protection {
+    /// A passphrase, not empty.
+    pub passphrase: Option<String>,
+    /// A key of 32 bytes.
+    pub key: Option<Zeroizing<Vec<u8>>>,
+    /// A source of the key was given, and this is what it gave: nothing, where there are no keys to seal.
+    pub source: Option<Option<Zeroizing<Vec<u8>>>>,
+}
+
+impl fmt::Debug for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protection").finish_non_exhaustive()
+    }
+}
+
+impl Protection {
+    /// The way that was chosen; more than one is an error.
+    pub fn read(self) -> Result<KeyProtection> {
+        match self {
+            Self { passphrase: None, key: None, source: None | Some(None) } => Ok(KeyProtection::Plain),
+            Self { passphrase: Some(passphrase), key: None, source: None } => {
+                Ok(KeyProtection::Passphrase(passphrase))
+            }
+            Self { passphrase: None, key: Some(key), source: None }
+            | Self { passphrase: None, key: None, source: Some(Some(key)) } => sealing_key(&key),
+            _ => Err(invalid(
+                "keys are sealed with a passphrase, a key or what its source gives: one of these",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(length: usize) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(vec![7; length])
+    }
+
+    fn refused<T>(result: Result<T>, words: &str) {
+        let Err(error) = result else { panic!("accepted, though: {words}") };
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn keys_have_their_length() {
+        assert_eq!(secret_key(&[7; 32]).unwrap().to_bytes(), [7; 32].into());
+        assert_eq!(seed(&[7; 32]).unwrap(), [7; 32]);
+        refused(secret_key(&[7; 31]), "a private key has 32 bytes, not 31");
+        refused(seed(&[]), "a seed has 32 bytes, not 0");
+        refused(sealing_key(&[7; 33]), "a key to seal with has 32 bytes, not 33");
+    }
+
+    #[test]
+    fn addresses_and_networks_are_read_or_named() {
+        let two = ["127.0.0.1:4711", "[::1]:0"];
+        assert_eq!(socket_addrs(two).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>(), two);
+        refused(socket_addrs(["127.0.0.1"]), "\"127.0.0.1\" is no socket address");
+        assert!(matches!(network("local", vec![], None), Ok(NetworkMode::Local)));
+        assert!(matches!(network("internet", vec![], None), Ok(NetworkMode::Internet)));
+        let custom = network("custom", vec!["https://relay.example".into()], None);
+        assert!(matches!(custom, Ok(NetworkMode::Custom { relays, lookup: None }) if relays.len() == 1));
+        refused(network("lan", vec![], None), "\"lan\": local, internet or custom");
+    }
+
+    #[test]
+    fn one_protection_at_most() {
+        let none = Protection::default;
+        assert!(matches!(none().read(), Ok(KeyProtection::Plain)));
+        assert!(matches!(Protection { source: Some(None), ..none() }.read(), Ok(KeyProtection::Plain)));
+        let passphrase = || Protection { passphrase: Some("words".into()), ..none() };
+        assert!(matches!(passphrase().read(), Ok(KeyProtection::Passphrase(ref text)) if text == "words"));
+        let given = Protection { key: Some(key(32)), ..none() };
+        assert!(matches!(given.read(), Ok(KeyProtection::Key(raw)) if raw == [7; 32]));
+        let asked = Protection { source: Some(Some(key(32))), ..none() };
+        assert!(matches!(asked.read(), Ok(KeyProtection::Key(raw)) if raw == [7; 32]));
+        refused(Protection { source: Some(Some(key(3))), ..none() }.read(), "32 bytes, not 3");
+        for source in [None, Some(None), Some(Some(key(32)))] {
+            refused(Protection { key: Some(key(32)), source, ..passphrase() }.read(), "one of these");
+        }
+        refused(Protection { source: Some(None), ..passphrase() }.read(), "one of these");
+    }
+}
