@@ -5,7 +5,7 @@ rounds=15 library=
 while [ $# -gt 0 ]; do
     case $1 in
     --rounds) rounds=$2; shift 2 ;;
-    --library) library=$(realpath "$2"); shift 2 ;;
+    --library) library=$(cd "$OLDPWD" && realpath -e "$2"); shift 2 ;;
     *) echo "--rounds N or --library PATH, not $1" >&2; exit 1 ;;
     esac
 done
