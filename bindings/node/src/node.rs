@@ -59,15 +59,13 @@ impl Config {
         let protection = Protection {
             passphrase: self.passphrase,
             key: self.key.map(bytes),
-            source: self
-                .sourced
-                .unwrap_or(false)
-                .then(|| self.data_dir.is_some().then(|| self.asked.map(bytes).unwrap_or_default())),
+            has_source: self.sourced.unwrap_or(false),
+            asked: self.asked.map(bytes),
         };
         let default = NodeConfig::default();
         let count = |number: Option<f64>, default, what| number.map_or(Ok(default), |n| size(n, what));
         Ok(NodeConfig {
-            key_protection: protection.read().map_err(Fail::from)?,
+            key_protection: protection.read(self.data_dir.is_some()).map_err(Fail::from)?,
             data_dir: self.data_dir.map(Into::into),
             identity: self.identity.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail::from)?,
             encrypt_database: self.encrypt_database.unwrap_or(default.encrypt_database),

@@ -37,8 +37,8 @@ fn config(value: &Bound<'_, PyAny>, asked: Option<Vec<u8>>) -> PyResult<NodeConf
     let protection = Protection {
         passphrase: field("passphrase")?.extract()?,
         key: key.map(Zeroizing::new),
-        source: (!field("key_source")?.is_none())
-            .then(|| data_dir.is_some().then(|| Zeroizing::new(asked.unwrap_or_default()))),
+        has_source: !field("key_source")?.is_none(),
+        asked: asked.map(Zeroizing::new),
     };
     let relays = field("relays")?.extract()?;
     let network = given::network(&text("network")?, relays, field("lookup")?.extract()?).map_err(Fail)?;
@@ -46,9 +46,9 @@ fn config(value: &Bound<'_, PyAny>, asked: Option<Vec<u8>>) -> PyResult<NodeConf
     let identity: Option<Vec<u8>> = field("identity")?.extract()?;
     let (major, minor) = field("version")?.extract()?;
     Ok(NodeConfig {
+        key_protection: protection.read(data_dir.is_some()).map_err(Fail)?,
         data_dir,
         identity: identity.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail)?,
-        key_protection: protection.read().map_err(Fail)?,
         encrypt_database: field("encrypt_database")?.extract()?,
         network,
         bind: given::socket_addrs(binds).map_err(Fail)?,

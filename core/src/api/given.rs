@@ -63,8 +63,10 @@ pub struct Protection {
     pub passphrase: Option<String>,
     /// A key of 32 bytes.
     pub key: Option<Zeroizing<Vec<u8>>>,
-    /// A source of the key was given, and this is what it gave: nothing, where there are no keys to seal.
-    pub source: Option<Option<Zeroizing<Vec<u8>>>>,
+    /// Whether there is a source of the key.
+    pub has_source: bool,
+    /// What the source gave, if it was asked: for nodes on a disk only.
+    pub asked: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl fmt::Debug for Protection {
@@ -74,15 +76,15 @@ impl fmt::Debug for Protection {
 }
 
 impl Protection {
-    /// The way that was chosen; more than one is an error.
-    pub fn read(self) -> Result<KeyProtection> {
-        match self {
-            Self { passphrase: None, key: None, source: None | Some(None) } => Ok(KeyProtection::Plain),
-            Self { passphrase: Some(passphrase), key: None, source: None } => {
-                Ok(KeyProtection::Passphrase(passphrase))
-            }
-            Self { passphrase: None, key: Some(key), source: None }
-            | Self { passphrase: None, key: None, source: Some(Some(key)) } => sealing_key(&key),
+    /// The way that was chosen, for a node that is on a disk or in memory; more than one is an error.
+    pub fn read(self, on_disk: bool) -> Result<KeyProtection> {
+        match (self.passphrase, self.key, self.has_source) {
+            (None, None, false) => Ok(KeyProtection::Plain),
+            (Some(passphrase), None, false) => Ok(KeyProtection::Passphrase(passphrase)),
+            (None, Some(key), false) => sealing_key(&key),
+            (None, None, true) if on_disk => sealing_key(&self.asked.unwrap_or_default()),
+            // Nothing to seal.
+            (None, None, true) => Ok(KeyProtection::Plain),
             _ => Err(invalid(
                 "keys are sealed with a passphrase, a key or what its source gives: one of these",
             )),
@@ -128,18 +130,28 @@ mod tests {
     #[test]
     fn one_protection_at_most() {
         let none = Protection::default;
-        assert!(matches!(none().read(), Ok(KeyProtection::Plain)));
-        assert!(matches!(Protection { source: Some(None), ..none() }.read(), Ok(KeyProtection::Plain)));
         let passphrase = || Protection { passphrase: Some("words".into()), ..none() };
-        assert!(matches!(passphrase().read(), Ok(KeyProtection::Passphrase(ref text)) if text == "words"));
-        let given = Protection { key: Some(key(32)), ..none() };
-        assert!(matches!(given.read(), Ok(KeyProtection::Key(raw)) if raw == [7; 32]));
-        let asked = Protection { source: Some(Some(key(32))), ..none() };
-        assert!(matches!(asked.read(), Ok(KeyProtection::Key(raw)) if raw == [7; 32]));
-        refused(Protection { source: Some(Some(key(3))), ..none() }.read(), "32 bytes, not 3");
-        for source in [None, Some(None), Some(Some(key(32)))] {
-            refused(Protection { key: Some(key(32)), source, ..passphrase() }.read(), "one of these");
+        let source = || Protection { has_source: true, asked: Some(key(32)), ..none() };
+        for on_disk in [true, false] {
+            assert!(matches!(none().read(on_disk), Ok(KeyProtection::Plain)));
+            let read = passphrase().read(on_disk);
+            assert!(matches!(read, Ok(KeyProtection::Passphrase(ref text)) if text == "words"));
+            let given = Protection { key: Some(key(32)), ..none() };
+            assert!(matches!(given.read(on_disk), Ok(KeyProtection::Key(raw)) if raw == [7; 32]));
+            let two = [
+                Protection { key: Some(key(32)), ..passphrase() },
+                Protection { key: Some(key(32)), ..source() },
+                Protection { has_source: true, ..passphrase() },
+                Protection { key: Some(key(32)), has_source: true, ..passphrase() },
+            ];
+            for given in two {
+                refused(given.read(on_disk), "one of these");
+            }
         }
-        refused(Protection { source: Some(None), ..passphrase() }.read(), "one of these");
+        assert!(matches!(source().read(true), Ok(KeyProtection::Key(raw)) if raw == [7; 32]));
+        assert!(matches!(source().read(false), Ok(KeyProtection::Plain)));
+        refused(Protection { asked: Some(key(3)), ..source() }.read(true), "32 bytes, not 3");
+        refused(Protection { asked: None, ..source() }.read(true), "32 bytes, not 0");
+        assert!(matches!(Protection { asked: None, ..source() }.read(false), Ok(KeyProtection::Plain)));
     }
 }
