@@ -47,8 +47,14 @@ pub const SKEW_HOLD: Duration = Duration::from_secs(10 * 60);
 pub const MAX_HELD: usize = 1000;
 /// Bytes of records held for their time; as above. One of the largest size fits.
 pub const MAX_HELD_BYTES: usize = MAX_MAX_RECORD as usize + MAX_HEADER + 16 * 1024;
-/// A neighbor's clock further off than this is not averaged into peer time. 20 minutes, as in Windows.
+/// A neighbor's clock further off than this is not averaged into peer time; if most are, this machine's clock counts as
+/// wrong. 20 minutes, as in Windows.
 pub const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(20 * 60);
+/// If the wall clock and the monotonic clock of a machine move apart by more than this at once, the wall clock was set,
+/// or the machine has slept: all that was measured by it is measured anew.
+pub const CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// A known difference between a machine's clock and the graph's time is told again when it has changed by this much.
+pub const CLOCK_SKEW_STEP: Duration = Duration::from_secs(60);
 /// Highest version of a record as old as its last change. Higher ones are refused. Depends on the record alone, so
 /// that all nodes refuse the same.
 pub const MAX_VERSION_JUMP: u64 = 1 << 16;
@@ -82,6 +88,11 @@ pub const GRAFT_DELAY: Duration = Duration::from_millis(40);
 pub const MAX_ORIGINS: usize = 1024;
 /// Ids remembered as seen, beside the database. Memory: about 40 bytes each.
 pub const MAX_SEEN: usize = 64 * 1024;
+/// Versions remembered that were looked at and not stored. The oldest are forgotten, and looked at again if they come
+/// again. About 100 bytes each.
+pub const MAX_REFUSED: usize = 8 * 1024;
+/// One that was refused because of its time is looked at again after this.
+pub const REFUSED_FOR_TIME: Duration = Duration::from_secs(5 * 60);
 /// Invalid signatures from one link before it is closed and its node shunned.
 pub const MAX_STRIKES: u32 = 3;
 /// How long a node is shunned after that; doubles each time.

@@ -129,9 +129,21 @@ impl HlcClock {
 
     /// The next reading: at least `now`, greater than all before and than everything [observed](Self::observe).
     /// A counter that overflows runs into the next millisecond; at the end of time it saturates.
-    pub fn tick(&mut self, now: Timestamp) -> Hlc {
+    ///
+    /// Readings further ahead of `now` than `tolerance` were made by a clock that was wrong: they do not count, or the
+    /// clock would never come back.
+    pub fn tick(&mut self, now: Timestamp, tolerance: Duration) -> Hlc {
+        if self.last.timestamp() > now + tolerance {
+            self.last = Hlc(0);
+        }
         self.last = Hlc(Hlc::at(now).0.max(self.last.0.saturating_add(1)));
         self.last
+    }
+
+    /// The next reading for what replaces something stamped `seen`: greater than that too, however far ahead it is,
+    /// without leading later readings there.
+    pub fn tick_after(&mut self, now: Timestamp, tolerance: Duration, seen: Hlc) -> Hlc {
+        self.tick(now, tolerance).max(Hlc(seen.0.saturating_add(1)))
     }
 
     /// Makes all later readings greater than `seen`.
@@ -149,23 +161,36 @@ impl HlcClock {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[test]
     fn hlc_grows_whatever_the_clock_does() {
         let mut clock = HlcClock::default();
         let mut last = Hlc(0);
         for now in [5, 5, 3, 9, 9, 0] {
-            let next = clock.tick(Timestamp(now));
+            let next = clock.tick(Timestamp(now), MINUTE);
             assert!(next > last);
             last = next;
         }
         clock.observe(Hlc::at(Timestamp(1000)));
-        assert!(clock.tick(Timestamp(10)) > Hlc::at(Timestamp(1000)));
+        assert!(clock.tick(Timestamp(10), MINUTE) > Hlc::at(Timestamp(1000)));
+    }
+
+    #[test]
+    fn c10_a_reading_that_was_far_ahead_does_not_lead_the_clock() {
+        let real = Timestamp::from_secs(1_000_000);
+        let ahead = Hlc::at(real + 2 * MINUTE);
+        let mut clock = HlcClock::starting_after(ahead);
+        assert_eq!(clock.tick(real, MINUTE), Hlc::at(real));
+        assert_eq!(clock.tick_after(real, MINUTE, ahead), Hlc(ahead.0 + 1), "later than what it replaces");
+        let next = clock.tick(real, MINUTE);
+        assert!(next > Hlc::at(real) && next.timestamp() == real, "{next:?}");
     }
 
     #[test]
     fn hlc_saturates_at_the_end_of_time() {
         let mut clock = HlcClock::starting_after(Hlc(u64::MAX - 1));
-        assert_eq!(clock.tick(Timestamp(1)), Hlc(u64::MAX));
-        assert_eq!(clock.tick(Timestamp(u64::MAX)), Hlc(u64::MAX));
+        assert_eq!(clock.tick(Timestamp(u64::MAX >> 16), MINUTE), Hlc(u64::MAX));
+        assert_eq!(clock.tick(Timestamp(u64::MAX), MINUTE), Hlc(u64::MAX));
     }
 }

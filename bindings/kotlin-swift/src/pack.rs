@@ -65,6 +65,7 @@ fn write(record: &Record, bytes: &mut Vec<u8>) {
         body_state,
         key: _,
         replaced: _,
+        held,
     } = record;
     slice(id.as_bytes(), bytes);
     slice(record_type.as_str().as_bytes(), bytes);
@@ -82,6 +83,7 @@ fn write(record: &Record, bytes: &mut Vec<u8>) {
     }
     slice(body, bytes);
     generated(enums::BodyState::from(*body_state), bytes);
+    bytes.push(u8::from(*held));
 }
 
 #[cfg(test)]

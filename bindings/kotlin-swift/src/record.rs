@@ -105,6 +105,9 @@ pub struct Record {
     pub body: Vec<u8>,
     /// Whether it could, in a group with encrypted bodies.
     pub body_state: BodyState,
+    /// True for a version of this identity's that others cannot accept yet, because this machine's clock was ahead.
+    #[uniffi(default = false)]
+    pub held: bool,
 }
 
 impl From<&peergraph::Record> for Record {
@@ -125,6 +128,7 @@ impl From<&peergraph::Record> for Record {
             body_state,
             key: _,
             replaced: _,
+            held,
         } = record;
         Self {
             id: *id,
@@ -139,6 +143,7 @@ impl From<&peergraph::Record> for Record {
             attributes: attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
             body: body.to_vec(),
             body_state: (*body_state).into(),
+            held: *held,
         }
     }
 }

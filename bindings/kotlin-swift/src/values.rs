@@ -20,12 +20,16 @@ pub struct Status {
     pub has_connections: bool,
     /// The database is as current as a neighbor's.
     pub synchronized: bool,
+    /// How far this machine's clock is ahead of the graph's time (negative: behind), in milliseconds; none within 20
+    /// minutes of it.
+    #[uniffi(default = None)]
+    pub clock_skew_ms: Option<i64>,
 }
 
 impl From<events::Status> for Status {
     fn from(status: events::Status) -> Self {
-        let events::Status { listening, has_connections, synchronized } = status;
-        Self { listening, has_connections, synchronized }
+        let events::Status { listening, has_connections, synchronized, clock_skew_ms } = status;
+        Self { listening, has_connections, synchronized, clock_skew_ms }
     }
 }
 

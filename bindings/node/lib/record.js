@@ -84,7 +84,11 @@ class Record {
   }
 
   get bodyState() {
-    return STATES[this.#packed[this.#at + FLAGS] >> 1]
+    return STATES[(this.#packed[this.#at + FLAGS] >> 1) & 3]
+  }
+
+  get held() {
+    return (this.#packed[this.#at + FLAGS] & 8) !== 0
   }
 
   get attributes() {
@@ -113,13 +117,14 @@ class Record {
   }
 
   toJSON() {
-    const { id, recordType, version, creator, author, created, modified, expires, deleted, bodyState } = this
+    const { id, recordType, version, creator, author, created, modified, expires, deleted, bodyState, held } = this
     const { attributes, text, body } = this
     const content = text === null ? { body: body.toString('base64') } : { text }
     const plain = (value) => (typeof value === 'bigint' ? value.toString() : value)
     const named = Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, plain(value)]))
     return {
-      id, recordType, version, creator, author, created, modified, expires, deleted, bodyState, attributes: named, ...content,
+      id, recordType, version, creator, author, created, modified, expires, deleted, bodyState, held,
+      attributes: named, ...content,
     }
   }
 

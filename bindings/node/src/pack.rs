@@ -199,6 +199,14 @@ macro_rules! small {
 }
 small!(u8, u16, u32);
 
+/// A difference of times, in milliseconds. Exact as far as a double is.
+#[expect(clippy::cast_precision_loss, reason = "285,000 years are exact")]
+impl Pack for i64 {
+    fn pack(&self, to: &mut Packer) {
+        to.number(*self as f64);
+    }
+}
+
 /// A length of time, in milliseconds.
 impl Pack for std::time::Duration {
     fn pack(&self, to: &mut Packer) {

@@ -30,7 +30,7 @@ pub(crate) fn layout(to: &mut Packer, record: &Record) {
         BodyState::KeyMissing => 2,
         BodyState::Unreadable => 4,
     };
-    to.byte(state | u8::from(record.deleted));
+    to.byte(state | u8::from(record.deleted) | if record.held { 8 } else { 0 });
     let name = record.record_type.as_str();
     to.byte(u8::try_from(name.len()).unwrap_or(u8::MAX));
     to.raw(&[0; 2]);

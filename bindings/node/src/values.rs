@@ -20,11 +20,12 @@ use crate::{
 
 impl Pack for Status {
     fn pack(&self, to: &mut Packer) {
-        let Self { listening, has_connections, synchronized } = self;
+        let Self { listening, has_connections, synchronized, clock_skew_ms } = self;
         to.object(&[
             ("listening", listening),
             ("hasConnections", has_connections),
             ("synchronized", synchronized),
+            ("clockSkewMs", clock_skew_ms),
         ]);
     }
 }

@@ -49,6 +49,8 @@ export class Record {
   readonly deleted: boolean
   /** Whether the body could be read, in a group with encrypted bodies. */
   readonly bodyState: BodyState
+  /** True for a version of this identity's that others cannot accept yet, because this machine's clock was ahead. */
+  readonly held: boolean
   /** Named values. A new object each time. */
   readonly attributes: Attributes
   /** The content; empty if it could not be read. */

@@ -95,6 +95,8 @@ export interface Status {
   hasConnections: boolean
   /** The database is as current as a neighbor's. */
   synchronized: boolean
+  /** How far this machine's clock is ahead of the graph's time (negative: behind), in milliseconds; `null` within 20 minutes. */
+  clockSkewMs: number | null
 }
 
 /** A node and the ways to it. */

@@ -125,6 +125,12 @@ impl Record {
         named(py, self.record.body_state)
     }
 
+    /// True for a version of this identity's that others cannot accept yet, because this machine's clock was ahead.
+    #[getter]
+    fn held(&self) -> bool {
+        self.record.held
+    }
+
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| *other.get().record == *self.record)
     }

@@ -28,8 +28,8 @@ pub(crate) fn graph_id(py: Python<'_>, id: peergraph::GraphId) -> PyResult<Py<Py
 }
 
 pub(crate) fn status(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
-    let Status { listening, has_connections, synchronized } = status;
-    make(py, "Status", (listening, has_connections, synchronized))
+    let Status { listening, has_connections, synchronized, clock_skew_ms } = status;
+    make(py, "Status", (listening, has_connections, synchronized, clock_skew_ms))
 }
 
 pub(crate) fn node_addr(py: Python<'_>, addr: &NodeAddr) -> PyResult<Py<PyAny>> {

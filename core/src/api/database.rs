@@ -153,7 +153,7 @@ impl Graph {
                 break;
             }
         }
-        self.write(|engine, _| engine.finish_import()).await?;
+        self.write(|engine, now| engine.finish_import(now)).await?;
         Ok(total)
     }
 

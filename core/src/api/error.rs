@@ -258,7 +258,7 @@ impl From<PublishError> for Error {
             PublishError::ShorterLife => ErrorKind::InvalidExpiration,
             PublishError::Credential(fault) => credential_kind(*fault),
             PublishError::NoKey(_) => ErrorKind::KeyMissing,
-            PublishError::Unreadable(_) => ErrorKind::InvalidArgument,
+            PublishError::Unreadable(_) | PublishError::RemovesItself => ErrorKind::InvalidArgument,
             PublishError::NotAllowed(_) => ErrorKind::NotAuthorized,
         };
         Self::new(kind, error.to_string())

@@ -370,8 +370,8 @@ impl Group {
     /// when they are; keep records of its that were not here yet.
     ///
     /// # Errors
-    /// `NotAuthorized` unless this identity is senior: by whose word it is a member, or of a higher role from admin
-    /// on. `TooLarge` for a long reason, `NotAMember`, `Storage`, `Closed`.
+    /// `InvalidArgument` for this identity itself, which can [`leave`](Self::leave). `NotAuthorized` unless this identity
+    /// is senior: by whose word it is a member, or of a higher role from admin on. `TooLarge` for a long reason, `NotAMember`, `Storage`, `Closed`.
     pub async fn remove(&self, peer: PeerId, options: RemoveMember) -> Result<()> {
         let RemoveMember { reason, keep_records, with_branch } = options;
         if reason.len() > MAX_NAME {

@@ -113,7 +113,7 @@ impl GraphInner {
         })
         .await?;
         let stamper = engine.stamper();
-        let reader = Arc::new(OpenReader::new(stored, engine.key_ring().clone()));
+        let reader = Arc::new(OpenReader::new(stored, &engine));
         let driver = seed
             .start(engine, port.clone(), node.clock)
             .map_err(|error| Error::caused(ErrorKind::Internal, "no thread for the graph", error))?;

@@ -232,18 +232,25 @@ impl Engine {
     }
 
     pub(super) fn update_status(&mut self, now: Now) {
-        self.refresh_stamper();
+        self.refresh_stamper(now);
         let has_connections = self.overlay.has_neighbors();
         if self.status.has_connections && !has_connections {
             // Alone, nobody can tell whether this database is still current.
+            self.current_now = false;
+        }
+        let clock_skew_ms = self.shown_skew();
+        if clock_skew_ms.is_some_and(i64::is_negative) {
+            // What others write is refused: equal databases mean nothing.
             self.current_now = false;
         }
         let status = Status {
             listening: self.overlay.is_listening(),
             has_connections,
             synchronized: self.current_now,
+            clock_skew_ms,
         };
         if status != self.status {
+            self.warn_of_skew(clock_skew_ms);
             self.status = status;
             self.hub.publish(Event::StatusChanged(status));
             self.presence.touch(now);

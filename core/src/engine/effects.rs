@@ -43,7 +43,7 @@ impl Engine {
                 Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
                 Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
             };
-            let record = Arc::new(self.key_ring().open(signed.to_record()));
+            let record = Arc::new(self.stamper.mark_held(self.key_ring().open(signed.to_record())));
             changes.push(NewChange { lsn, change, record, origin, conflict });
         }
         for Change { lsn, kind, record } in mem::take(&mut self.expired) {

@@ -255,7 +255,7 @@ fn without_its_key_a_member_waits_and_what_it_was_told_can_be_read_later() {
     let refused = village.act(1, |engine, now| engine.publish(now, draft.clone()));
     assert!(matches!(refused, Err(PublishError::NoKey(_))), "{refused:?}");
     let engine = &village.engines[1];
-    let reader = OpenReader::new(engine.store.reader(), engine.key_ring().clone());
+    let reader = OpenReader::new(engine.store.reader(), engine);
     let told = |reader: &OpenReader| {
         let changes = reader.changes(Lsn(0), &[], &[], 9).unwrap().entries;
         let record = Arc::clone(&changes[0].record);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::{Engine, Stamper};
 use crate::{
     events::{ChangeBatch, ChangeSource, FeedEntry, FeedError, FeedPosition},
     group::KeyRing,
@@ -45,28 +46,34 @@ impl ChangeSource for Feed {
     }
 }
 
-/// Reads committed data as applications see it: bodies decrypted, as far as their keys are here.
+/// Reads committed data as applications see it: bodies decrypted, as far as their keys are here, and what others cannot
+/// accept yet marked.
 #[derive(Debug)]
 pub struct OpenReader {
     reader: Arc<dyn Reader>,
     ring: Arc<KeyRing>,
+    stamper: Arc<Stamper>,
 }
 
 impl OpenReader {
-    /// Over a database of the group that has these keys.
-    pub fn new(reader: Arc<dyn Reader>, ring: Arc<KeyRing>) -> Self {
-        Self { reader, ring }
+    /// Over the database of an engine.
+    pub fn new(reader: Arc<dyn Reader>, engine: &Engine) -> Self {
+        Self { reader, ring: engine.key_ring().clone(), stamper: engine.stamper() }
+    }
+
+    fn open(&self, record: Record) -> Record {
+        self.stamper.mark_held(self.ring.open(record))
     }
 }
 
 impl Reader for OpenReader {
     fn get(&self, id: &RecordId, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        Ok(self.reader.get(id, now)?.map(|record| self.ring.open(record)))
+        Ok(self.reader.get(id, now)?.map(|record| self.open(record)))
     }
 
     fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError> {
         let page = self.reader.list(query, now)?;
-        Ok(Page { items: page.items.into_iter().map(|record| self.ring.open(record)).collect(), ..page })
+        Ok(Page { items: page.items.into_iter().map(|record| self.open(record)).collect(), ..page })
     }
 
     fn changes(
@@ -77,8 +84,9 @@ impl Reader for OpenReader {
         max: usize,
     ) -> Result<Changes, StoreError> {
         let mut changes = self.reader.changes(after, types, authors, max)?;
-        for change in changes.entries.iter_mut().filter(|_| self.ring.overhead() > 0) {
-            change.record = Arc::new(self.ring.open(Record::clone(&change.record)));
+        let differs = |record: &Record| self.ring.overhead() > 0 || self.stamper.is_held(record);
+        for change in changes.entries.iter_mut().filter(|change| differs(&change.record)) {
+            change.record = Arc::new(self.open(Record::clone(&change.record)));
         }
         Ok(changes)
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Engine;
+use super::{Engine, refused::Because};
 use crate::{
     group::credential_id,
     ids::LinkId,
@@ -74,8 +74,11 @@ impl Engine {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(&key) {
+            if self.is_known(now, &key) {
                 self.overlay.duplicate(now, link, origin, key);
+                if self.refused.is_forged(&key) {
+                    self.strike(now, link);
+                }
             } else {
                 self.incoming_keys.insert(key);
                 self.incoming.push(Candidate { record, source: Source::Flood { link, origin } });
@@ -90,8 +93,11 @@ impl Engine {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(&key) || self.is_left_over(link, session, &record) {
+            if self.is_known(now, &key) || self.is_left_over(link, session, &record) {
                 known.push(key);
+                if self.refused.is_forged(&key) {
+                    self.strike(now, link);
+                }
             } else {
                 self.weigh(now, link, session, &record);
                 self.incoming_keys.insert(key);
@@ -124,10 +130,17 @@ impl Engine {
         self.incoming.extend(due.into_iter().map(Candidate::held));
     }
 
-    pub(super) fn is_known(&self, key: &RecordKey) -> bool {
+    /// True for a version that is here, waits for something, or was looked at and refused.
+    pub(super) fn is_known(&self, now: Now, key: &RecordKey) -> bool {
+        self.refused.contains(now.mono, key) || self.has(key)
+    }
+
+    /// True for a version that is here or waits for something.
+    pub(super) fn has(&self, key: &RecordKey) -> bool {
         // An error means the store is failing; the flush at the end of this batch reports it.
         self.incoming_keys.contains(key)
             || self.deferred.contains(key)
+            || self.held.contains(key)
             || self.store.contains(key).unwrap_or(false)
     }
 
@@ -208,7 +221,9 @@ impl Engine {
                 arrived.push((link, session, admission.key()));
             }
             match admission {
-                Admission::Verified(record) if self.is_spent(now, record.signed())? => {}
+                Admission::Verified(record) if self.is_spent(now, record.signed())? => {
+                    self.refused.note(now.mono, record.signed().key(), Because::Time);
+                }
                 Admission::Verified(record) => {
                     let put = self.store.put(&record)?;
                     self.stamper.observe(record.signed().header().hlc);
@@ -253,7 +268,10 @@ impl Engine {
             if let Source::Sync { link, session } = source {
                 arrived.push((link, session, record.key()));
             }
-            let Verdict::Defer { missing } = self.policy().check(&record, None) else { continue };
+            let Verdict::Defer { missing } = self.policy().check(&record, None) else {
+                // Meanwhile it can be judged: the next copy is.
+                continue;
+            };
             tracing::debug!(record = %record.id().short(), "a record waits for its author's credential");
             self.deferred.defer(now.mono, record, missing);
         }
@@ -261,16 +279,22 @@ impl Engine {
 
     fn on_rejected(&mut self, now: Now, source: Source, key: RecordKey, reason: &RejectReason) {
         tracing::debug!(element = %key.element.short(), %reason, "a record is refused");
+        self.refused.note(now.mono, key, reason.into());
         let Some(link) = source.link() else { return };
         if let Source::Flood { origin, .. } = source {
             self.overlay.duplicate(now, link, origin, key);
         }
         if reason.is_strike() {
-            let strikes = self.strikes.entry(link).or_insert(0);
-            *strikes += 1;
-            if *strikes >= MAX_STRIKES {
-                self.close_for_protocol(now, link);
-            }
+            self.strike(now, link);
+        }
+    }
+
+    /// Counts what no honest node does: see the section on misbehaviour in `PROTOCOL.md`.
+    fn strike(&mut self, now: Now, link: LinkId) {
+        let strikes = self.strikes.entry(link).or_insert(0);
+        *strikes += 1;
+        if *strikes >= MAX_STRIKES {
+            self.close_for_protocol(now, link);
         }
     }
 

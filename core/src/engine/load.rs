@@ -14,7 +14,6 @@ use crate::{
 pub(super) const META_SYNCED: &str = "synchronized";
 pub(super) const META_GENESIS: &str = "genesis";
 const META_CONTACTS: &str = "contacts";
-const META_OFFSET: &str = "clock_offset_ms";
 
 /// Pause between two steps of checking the stored records, so that a large database does not hold up its opening.
 pub(super) const CHECK_PAUSE: Duration = Duration::from_millis(20);
@@ -34,11 +33,6 @@ pub(super) enum Unchecked {
 
 impl Engine {
     pub(super) fn load(&mut self, now: Now) -> Result<(), StoreError> {
-        if let Some(bytes) = self.store.meta(META_OFFSET)?
-            && let Ok(bytes) = bytes.try_into()
-        {
-            self.overlay.restore_clock(i64::from_le_bytes(bytes));
-        }
         // An invitation for one identity brings it before anybody was met.
         if let Some(genesis) = self.genesis.clone()
             && self.store.meta(META_GENESIS)?.is_none()
@@ -81,7 +75,7 @@ impl Engine {
         self.usable = true;
         self.current_now = true;
         self.be_sole();
-        self.refresh_stamper();
+        self.refresh_stamper(now);
         self.keep_meta(META_SYNCED, &[1])?;
         if let Some(genesis) = self.genesis.clone() {
             self.keep_genesis(&genesis)?;
@@ -191,7 +185,6 @@ impl Engine {
             self.overlay.contacts().map(|c| (c.addr.clone(), c.peer, self.overlay.peer_time(now))).collect();
         contacts.truncate(MAX_KEPT_CONTACTS);
         let bytes = postcard::to_stdvec(&contacts).expect("contacts always encode");
-        self.keep_meta(META_CONTACTS, &bytes)?;
-        self.keep_meta(META_OFFSET, &self.overlay.clock_offset_ms().to_le_bytes())
+        self.keep_meta(META_CONTACTS, &bytes)
     }
 }

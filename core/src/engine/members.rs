@@ -10,6 +10,7 @@ use super::{
     epochs::EpochState,
     ingest::{Candidate, Source, Staged},
     joining::Joins,
+    refused::Because,
 };
 use crate::{
     events::{Event, MemberChange, MemberInfo, NodeInfo},
@@ -113,8 +114,11 @@ impl Engine {
         if records.is_empty() {
             return Ok(false);
         }
-        if members.learn_all(records.iter().copied()) {
-            self.withdraw_void()?;
+        let voids = members.learn_all(records.iter().copied());
+        // Before what is void now is noted.
+        self.refused.forget(Because::Members);
+        if voids {
+            self.withdraw_void(now)?;
         }
         self.group.changed = true;
         self.group.expel = true;
@@ -127,9 +131,10 @@ impl Engine {
     }
 
     /// Takes out of the database what does not hold any more.
-    pub(super) fn withdraw_void(&mut self) -> Result<(), StoreError> {
+    pub(super) fn withdraw_void(&mut self, now: Now) -> Result<(), StoreError> {
+        let mut void = BTreeSet::new();
         loop {
-            let gone = self.sweep()?;
+            let gone = self.sweep(&mut void)?;
             if gone.is_empty() {
                 break;
             }
@@ -138,14 +143,21 @@ impl Engine {
                 members.forget(&gone);
             }
         }
-        // What was staged in this batch and does not hold is not sent on either.
+        for key in &void {
+            self.refused.note(now.mono, *key, Because::Members);
+        }
+        // What was staged in this batch and does not hold is not sent on either. One that made itself void holds by what
+        // is left.
         let Some(members) = &self.group.members else { return Ok(()) };
-        self.staged.retain(|staged| members.check(staged.record.signed(), None) == Verdict::Accept);
+        self.staged.retain(|staged| {
+            let signed = staged.record.signed();
+            !void.contains(&signed.key()) && members.check(signed, None) == Verdict::Accept
+        });
         Ok(())
     }
 
-    /// Looks through the database once; gives the credentials that are gone.
-    fn sweep(&mut self) -> Result<Vec<CredentialId>, StoreError> {
+    /// Looks through the database once; gives the credentials that are gone, and adds the keys of all that is.
+    fn sweep(&mut self, void: &mut BTreeSet<RecordKey>) -> Result<Vec<CredentialId>, StoreError> {
         let (mut from, mut gone) = (RecordKey::MIN, Vec::new());
         loop {
             let keys = self.store.keys(&Filter::All, from, None, SWEEP_BATCH)?;
@@ -160,6 +172,7 @@ impl Engine {
                 } else {
                     self.expired.extend(self.store.withdraw(key)?);
                 }
+                void.insert(*key);
                 self.meta_written = true;
             }
             match keys.last() {
@@ -185,7 +198,7 @@ impl Engine {
         let renewal = Some(self.group.next_renewal);
         self.group.next_check = [next, renewal].into_iter().flatten().min();
         self.learn_keys();
-        self.refresh_stamper();
+        self.refresh_stamper(now);
     }
 
     /// Links with those who are not members any more end, once what they are to hear was sent.

@@ -33,6 +33,7 @@ use crate::{
 #[cfg(test)]
 mod adversary_tests;
 mod away;
+mod clock;
 mod commands;
 mod effects;
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod password;
 mod pausing;
 mod presence;
 mod publish;
+mod refused;
 mod removal;
 mod roll;
 mod sessions;
@@ -143,6 +145,7 @@ pub struct Engine {
     syncs: Syncs,
     held: HoldQueue,
     deferred: DeferQueue,
+    refused: refused::Refused,
     rng: StdRng,
     durability: Durability,
     tombstone_lifetime: std::time::Duration,
@@ -219,6 +222,7 @@ impl Engine {
             syncs: Syncs::new(SyncConfig { precedence: parts.precedence, credentials: false }),
             held: HoldQueue::default(),
             deferred: DeferQueue::default(),
+            refused: refused::Refused::default(),
             group,
             rng,
             durability: parts.durability,
@@ -250,12 +254,13 @@ impl Engine {
             genesis_hook: None,
         };
         engine.load(now)?;
-        engine.refresh_stamper();
+        engine.refresh_stamper(now);
         Ok(engine)
     }
 
     /// Takes in something that happened outside. Never fails; follow with [`flush`](Self::flush).
     pub fn handle_input(&mut self, now: Now, input: Input) {
+        self.watch_clock(now);
         match input {
             Input::LinkOpened { link, node, dial, exporter } => {
                 self.group.exporters.insert(link, exporter);
@@ -281,6 +286,7 @@ impl Engine {
         if self.overlay.is_paused() {
             return;
         }
+        self.watch_clock(now);
         self.overlay.handle_timeout(now);
         self.syncs.handle_timeout(now);
         self.release_held(now);
@@ -336,12 +342,19 @@ impl Engine {
         self.overlay.flush(now);
         self.expel_strangers(now);
         self.pump(now);
+        // The batch may have held records from links that have ended meanwhile.
+        self.strikes.retain(|link, _| self.links.contains_key(link));
         result
     }
 
     /// The next thing to be done outside.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front().or_else(|| self.overlay.poll_output())
+        let output = self.outputs.pop_front().or_else(|| self.overlay.poll_output());
+        if let Some(Output::Close { link }) = &output {
+            // The transport does not report a link that was closed from this side.
+            self.forget_link(*link);
+        }
+        output
     }
 
     /// The next thing a waiting caller must be told.
@@ -400,10 +413,7 @@ impl Engine {
     }
 
     fn on_announced(&mut self, now: Now, link: LinkId, items: Vec<Announce>) {
-        let store = &self.store;
-        // An error here means the store is failing; the next flush reports it.
-        let missing: Vec<_> =
-            items.into_iter().filter(|item| !store.contains(&item.key).unwrap_or(true)).collect();
+        let missing: Vec<_> = items.into_iter().filter(|item| !self.is_known(now, &item.key)).collect();
         if !missing.is_empty() {
             self.overlay.missing(now, link, missing);
         }
@@ -442,10 +452,15 @@ impl Engine {
         self.stamper.clone()
     }
 
-    fn refresh_stamper(&self) {
+    fn refresh_stamper(&self, now: Now) {
         let may_write = self.usable && self.genesis.is_some();
-        let max_record = may_write.then_some(self.max_record());
-        self.stamper.refresh(self.overlay.clock_offset_ms(), max_record, self.group.own_grant());
+        self.stamper.refresh(stamp::Facts {
+            offset_ms: self.overlay.clock_offset_ms(),
+            max_record: may_write.then_some(self.max_record()),
+            grant: self.group.own_grant(),
+            skew_ms: self.overlay.clock_skew_ms().unwrap_or_default(),
+            peer_now: self.peer_time(now),
+        });
     }
 
     fn max_record(&self) -> usize {

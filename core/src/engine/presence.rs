@@ -87,6 +87,10 @@ impl Engine {
         let body = postcard::to_stdvec(&presence).expect("presence always encodes");
         let expires = self.peer_time(now) + lifetime;
         let (id, nonce) = self.own_presence();
+        // One that a wrong clock stamped would lead this one beyond its end.
+        if let Some(old) = self.current(&id)?.filter(|old| self.is_ahead(now, old)) {
+            self.store.discard(&old.key())?;
+        }
         self.put_reserved(now, &id, nonce, RecordType::presence(), body.into(), Some(expires))?;
         self.presence.published = true;
         Ok(())

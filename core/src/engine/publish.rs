@@ -46,6 +46,9 @@ pub enum PublishError {
     /// A credential that would not hold.
     #[error("not allowed: {0}")]
     Credential(#[from] CredentialFault),
+    /// A member cannot remove itself: what it would say of itself would not hold.
+    #[error("a member cannot remove itself; call leave to leave the group")]
+    RemovesItself,
     /// The key that bodies are encrypted with has not come yet.
     #[error(transparent)]
     NoKey(#[from] NoKey),
@@ -196,15 +199,14 @@ impl Engine {
         }
     }
 
-    /// The header of the version after `old`: the clock has seen `old`, so an edit always beats what it saw.
+    /// The header of the version after `old`: stamped later than `old`, so an edit always beats what it saw.
     pub(super) fn next_header(&self, now: Now, old: &SignedRecord) -> Header {
-        self.stamper.observe(old.header().hlc);
         let me = self.device.peer;
         let header = old.header();
         Header {
             editor: (header.creator != me).then_some(me),
             version: header.version.saturating_add(1),
-            hlc: self.stamper.tick(self.peer_time(now)),
+            hlc: self.stamper.tick_after(self.peer_time(now), header.hlc),
             replaced: Some(old.key().element),
             grant: self.group.own_grant(),
             ..header.clone()
@@ -236,7 +238,7 @@ impl Engine {
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =
             admit_own(signed, previous, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
-        let record = self.key_ring().open(verified.signed().to_record());
+        let record = self.stamper.mark_held(self.key_ring().open(verified.signed().to_record()));
         let put = self.store.put(&verified)?;
         self.own_write(verified.signed().header().hlc);
         debug_assert!(matches!(put, Put::Inserted { .. } | Put::Replaced { .. }), "the clock only grows");

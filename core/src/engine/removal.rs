@@ -33,7 +33,8 @@ impl Engine {
     /// Removes a member. Acknowledge only after [`flush`](Engine::flush) succeeds.
     ///
     /// # Errors
-    /// As [`issue`](Engine::issue); nothing was removed if the member itself could not be.
+    /// [`PublishError::RemovesItself`], and as [`issue`](Engine::issue); nothing was removed if the member itself could
+    /// not be.
     pub fn remove(
         &mut self,
         now: Now,
@@ -63,6 +64,9 @@ impl Engine {
         reason: &str,
         removal: Removal,
     ) -> Result<(), PublishError> {
+        if peer == self.device.peer {
+            return Err(PublishError::RemovesItself);
+        }
         let mut kept = self.written_by(peer, removal)?;
         kept.sort_unstable();
         let target = Revoked::Peer(peer);

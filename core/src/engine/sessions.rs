@@ -95,17 +95,18 @@ impl Engine {
         }
         if !self.usable {
             self.usable = true;
-            self.refresh_stamper();
+            self.refresh_stamper(now);
             if let Err(error) = self.keep_meta(super::load::META_SYNCED, &[1]) {
                 tracing::error!(%error, "cannot note that this graph was synchronised");
             }
         }
-        if !self.current_now {
+        let behind = self.overlay.clock_skew_ms().is_some_and(i64::is_negative);
+        if !self.current_now && !behind {
             self.current_now = true;
             self.list_present(now);
             self.hub.publish(Event::Synchronized(None));
+            self.presence.touch(now);
         }
-        self.presence.touch(now);
     }
 
     fn settle(&mut self, now: Now, link: LinkId, result: Result<(), SyncFault>) {

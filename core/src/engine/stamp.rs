@@ -10,7 +10,8 @@ use crate::{
     crypto::SecretKey,
     group::{CredentialId, KeyRing},
     ids::GraphId,
-    record::{Header, RecordDraft, SignedRecord},
+    limits::SKEW_ADMIT,
+    record::{Header, Record, RecordDraft, SignedRecord},
     time::{Hlc, HlcClock, Timestamp},
 };
 
@@ -30,6 +31,27 @@ struct State {
     max_record: Option<usize>,
     /// In a group: by which this node's identity is a member.
     grant: Option<CredentialId>,
+    /// What this machine's clock is known to be ahead of the graph's time, in milliseconds.
+    skew_ms: i64,
+    /// The graph's time, as last looked at.
+    graph_now: Timestamp,
+}
+
+/// What the engine knows and the stamper needs.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) offset_ms: i64,
+    pub(super) max_record: Option<usize>,
+    pub(super) grant: Option<CredentialId>,
+    pub(super) skew_ms: i64,
+    pub(super) peer_now: Timestamp,
+}
+
+impl State {
+    fn tick(&mut self, peer_now: Timestamp) -> Hlc {
+        self.graph_now = peer_now.offset_by(self.skew_ms.saturating_neg());
+        self.clock.tick(peer_now, SKEW_ADMIT)
+    }
 }
 
 /// A new record of our own, signed and not stored yet: for [`Engine::publish_stamped`](super::Engine::publish_stamped).
@@ -44,8 +66,14 @@ impl std::fmt::Debug for Stamper {
 
 impl Stamper {
     pub(super) fn new(graph: GraphId, identity: SecretKey, last: Hlc, ring: Arc<KeyRing>) -> Self {
-        let state =
-            State { clock: HlcClock::starting_after(last), offset_ms: 0, max_record: None, grant: None };
+        let state = State {
+            clock: HlcClock::starting_after(last),
+            offset_ms: 0,
+            max_record: None,
+            grant: None,
+            skew_ms: 0,
+            graph_now: Timestamp::default(),
+        };
         Self { graph, identity, ring, state: Mutex::new(state) }
     }
 
@@ -66,7 +94,7 @@ impl Stamper {
             let max_record = state.max_record.ok_or(PublishError::NeverSynchronized)?;
             let peer_now = wall.offset_by(state.offset_ms);
             draft.check(max_record.saturating_sub(self.ring.overhead()), peer_now)?;
-            state.clock.tick(peer_now)
+            state.tick(peer_now)
         };
         Ok(Stamped(self.sign_new(hlc, nonce, draft)?))
     }
@@ -103,7 +131,25 @@ impl Stamper {
     }
 
     pub(super) fn tick(&self, peer_now: Timestamp) -> Hlc {
-        self.lock().clock.tick(peer_now)
+        self.lock().tick(peer_now)
+    }
+
+    /// A reading for what replaces something stamped `seen`, however far ahead that is.
+    pub(super) fn tick_after(&self, peer_now: Timestamp, seen: Hlc) -> Hlc {
+        let mut state = self.lock();
+        state.tick(peer_now);
+        state.clock.tick_after(peer_now, SKEW_ADMIT, seen)
+    }
+
+    /// The record with the mark of what others cannot accept yet.
+    #[must_use]
+    pub(super) fn mark_held(&self, mut record: Record) -> Record {
+        record.held = self.is_held(&record);
+        record
+    }
+
+    pub(super) fn is_held(&self, record: &Record) -> bool {
+        record.author == self.identity.peer() && record.modified > self.lock().graph_now + SKEW_ADMIT
     }
 
     pub(super) fn observe(&self, seen: Hlc) {
@@ -111,11 +157,13 @@ impl Stamper {
     }
 
     /// What the engine knows now.
-    pub(super) fn refresh(&self, offset_ms: i64, max_record: Option<usize>, grant: Option<CredentialId>) {
+    pub(super) fn refresh(&self, facts: Facts) {
         let mut state = self.lock();
-        state.offset_ms = offset_ms;
-        state.max_record = max_record;
-        state.grant = grant;
+        state.offset_ms = facts.offset_ms;
+        state.max_record = facts.max_record;
+        state.grant = facts.grant;
+        state.skew_ms = facts.skew_ms;
+        state.graph_now = facts.peer_now.offset_by(facts.skew_ms.saturating_neg());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

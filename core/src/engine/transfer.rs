@@ -120,7 +120,7 @@ impl Engine {
         let mut count = ImportCount::default();
         let mut new = Vec::new();
         for record in records {
-            if self.is_known(&record.key()) {
+            if self.has(&record.key()) {
                 count.known += 1;
                 continue;
             }
@@ -154,13 +154,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`ImportFault`].
-    pub fn finish_import(&mut self) -> Result<(), ImportFault> {
+    pub fn finish_import(&mut self, now: Now) -> Result<(), ImportFault> {
         self.check_offline()?;
         let properties = self.properties_id.map(|id| self.store.get(&id)).transpose()?.flatten();
         if !self.usable && properties.is_some() {
             self.keep_meta(META_SYNCED, &[1])?;
             self.usable = true;
-            self.refresh_stamper();
+            self.refresh_stamper(now);
         }
         Ok(())
     }

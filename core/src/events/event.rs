@@ -144,7 +144,15 @@ pub struct Status {
     pub has_connections: bool,
     /// The database is as current as a neighbor's: it has been equal to one since this node last had none. False after
     /// reopening until then. True for whoever made the graph, until it has had a neighbor and lost the last one.
+    ///
+    /// Also false while this machine's clock is so far behind that others' records are refused: see `clock_skew_ms`.
     pub synchronized: bool,
+    /// This machine's clock is this many milliseconds ahead of the graph's time; negative: behind. `None` while it is
+    /// within 20 minutes of it, or nothing is known. Meanwhile others cannot accept what this node writes, or it cannot
+    /// accept what they write; both arrive by themselves once the clock is right. See [`Record::held`].
+    ///
+    /// [`Record::held`]: crate::record::Record::held
+    pub clock_skew_ms: Option<i64>,
 }
 
 /// A change of one record.

@@ -54,6 +54,7 @@ fn record(number: u64, version: u64, kind: &str, author: u8) -> Record {
         body_state: Default::default(),
         key: RecordKey { hlc: Hlc(version), element: ElementId::from_bytes(element) },
         replaced: None,
+        held: false,
     }
 }
 

@@ -145,11 +145,9 @@ impl Overlay {
             self.events.push_back(OverlayEvent::Genesis(welcome.genesis));
         }
         let rtt = now.mono.since(since);
-        if !self.clock.observe(now.wall, welcome.peer_time, rtt) {
-            tracing::warn!(
-                node = %node.short(),
-                "this machine's clock and the neighbor's are more than 20 minutes apart"
-            );
+        // Someone who only looks by is not asked for the time again.
+        if purpose != Purpose::Probe && !self.clock.observe(now.wall, node, welcome.peer_time, rtt) {
+            tracing::debug!(node = %node.short(), "the neighbor's clock is more than 20 minutes off");
         }
         let addr = welcome.addr.trimmed();
         if !addr.is_bare() {

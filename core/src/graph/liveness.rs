@@ -87,7 +87,8 @@ impl Overlay {
             pulse.next_clock = now.mono + CLOCK_INTERVAL;
         }
         if read_clock && link.purpose == Purpose::Neighbor {
-            self.clock.observe(now.wall, pong.peer_time, rtt);
+            let node = link.node;
+            self.clock.observe(now.wall, node, pong.peer_time, rtt);
         }
         self.hear_members_mark(now, id, pong.mark);
     }

@@ -351,9 +351,31 @@ impl Overlay {
         self.clock.offset_ms()
     }
 
-    /// Goes on with an offset from before.
-    pub fn restore_clock(&mut self, offset_ms: i64) {
-        self.clock = PeerClock::restored(offset_ms);
+    /// This machine's clock less the graph's time in milliseconds, if that is more than 20 minutes.
+    pub const fn clock_skew_ms(&self) -> Option<i64> {
+        self.clock.skew_ms()
+    }
+
+    /// True if the neighbors' clocks were read, and agree with this machine's.
+    pub fn is_clock_confirmed(&self) -> bool {
+        self.clock.is_confirmed()
+    }
+
+    /// Looks whether this machine's clock was set. True if it was: it is compared with the neighbors' at once.
+    pub fn notice_clock_jump(&mut self, now: Now) -> bool {
+        let jumped = self.clock.notice_jump(now);
+        if jumped {
+            for link in self.links.values_mut().filter(|l| l.state == LinkState::Ready) {
+                link.pulse.next = now.mono;
+                link.pulse.next_clock = now.mono;
+                // What answers them was said before.
+                link.pulse.open.clear();
+            }
+            // Whom a wrong clock kept away may be reached now.
+            self.contacts.forgive(now.mono);
+            self.hurry(now);
+        }
+        jumped
     }
 
     /// The partition mark.

@@ -36,6 +36,9 @@ impl Overlay {
     pub(super) fn remove_link(&mut self, now: Now, id: LinkId, reason: FailureReason) {
         let Some(link) = self.links.remove(&id) else { return };
         self.trees.forget(id);
+        if self.links.values().all(|other| other.node != link.node) {
+            self.clock.forget(&link.node);
+        }
         let reason = if let LinkState::Parting(why) = link.state { why } else { reason };
         let up = matches!(link.state, LinkState::Ready | LinkState::Parting(_));
         match (up, link.why) {

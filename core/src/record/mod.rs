@@ -146,6 +146,9 @@ pub struct Record {
     pub key: RecordKey,
     /// The version that its author replaced, if any.
     pub replaced: Option<ElementId>,
+    /// True for a version written by this identity that others cannot accept yet, because this machine's clock was ahead
+    /// when it was written. It is kept, and sent by itself once the clock is right. Always false for others' versions.
+    pub held: bool,
 }
 
 impl Record {
@@ -170,6 +173,7 @@ impl fmt::Debug for Record {
             .field("deleted", &self.deleted)
             .field("body_len", &self.body.len())
             .field("body_state", &self.body_state)
+            .field("held", &self.held)
             .finish_non_exhaustive()
     }
 }

@@ -252,6 +252,7 @@ impl SignedRecord {
             body_state: BodyState::Clear,
             key: self.key(),
             replaced: h.replaced,
+            held: false,
         }
     }
 }

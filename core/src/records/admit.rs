@@ -17,7 +17,10 @@
 //!
 //! What is ahead of time is let in later.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{RecordPolicy, StoreError, Verdict, VerifiedRecord, policy::check_reserved};
 use crate::{
@@ -311,6 +314,7 @@ pub fn check_update(previous: &Header, next: &Header) -> Result<(), RejectReason
 #[derive(Default, Debug)]
 pub struct HoldQueue {
     records: BTreeMap<(Timestamp, RecordKey), SignedRecord>,
+    keys: BTreeSet<RecordKey>,
     bytes: usize,
 }
 
@@ -319,7 +323,7 @@ impl HoldQueue {
     pub fn hold(&mut self, record: SignedRecord, until: Timestamp) -> bool {
         let place = (until, record.key());
         let bytes = self.bytes.saturating_add(record.bytes().len());
-        if self.records.len() >= MAX_HELD || bytes > MAX_HELD_BYTES || self.records.contains_key(&place) {
+        if self.records.len() >= MAX_HELD || bytes > MAX_HELD_BYTES || !self.keys.insert(record.key()) {
             return false;
         }
         self.bytes = bytes;
@@ -337,10 +341,16 @@ impl HoldQueue {
         let mut due = Vec::new();
         while let Some(first) = self.records.first_entry().filter(|first| first.key().0 <= now) {
             let record = first.remove();
+            self.keys.remove(&record.key());
             self.bytes -= record.bytes().len();
             due.push(record);
         }
         due
+    }
+
+    /// True if this version is held.
+    pub fn contains(&self, key: &RecordKey) -> bool {
+        self.keys.contains(key)
     }
 
     /// How many are held.

@@ -18,6 +18,8 @@
 #[cfg(test)]
 mod away_tests;
 mod checks;
+#[cfg(test)]
+mod idle_tests;
 mod network;
 #[cfg(test)]
 mod pausing_tests;

@@ -177,8 +177,8 @@ fn forty_eight_nodes_that_join_at_once_through_one_all_hear_everything() {
     world.publish(0, "from the first");
     world.publish(47, "from the last");
     settle(&mut world, 10 * SECOND);
-    for node in 0..48 {
-        let neighbors = world.engine(node).neighbors().len();
-        assert!((1..=8).contains(&neighbors), "node {node} has {neighbors}");
-    }
+    // Dials that cross may make one more for a moment.
+    let neighbors = |w: &World| (0..48).map(|node| w.engine(node).neighbors().len()).collect::<Vec<_>>();
+    let few = world.run_until(90 * SECOND, |w| neighbors(w).iter().all(|count| (1..=8).contains(count)));
+    assert!(few, "{:?}", neighbors(&world));
 }

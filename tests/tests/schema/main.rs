@@ -91,7 +91,7 @@ fn words_are_the_names_of_their_variants() {
 }
 
 structs! {
-    Status { listening has_connections synchronized }
+    Status { listening has_connections synchronized clock_skew_ms }
     RecordChanged { change record origin conflict cursor }
     ConnectionEvent { change connection node peer }
     IncomingData { connection kind node peer data_type data }
@@ -101,7 +101,7 @@ structs! {
     ConnectionInfo { connection kind node peer addr rtt utility }
     Record {
         id record_type version creator author created modified expires deleted attributes body body_state key
-        replaced
+        replaced held
     }
     RecordDraft { record_type attributes body expires }
     Genesis { creator max_record nonce rules }

@@ -59,6 +59,7 @@ shown! {
     u16 => "number", value => value.to_string();
     u32 => "number", value => value.to_string();
     u64 => "number", value => value.to_string();
+    i64 => "number", value => value.to_string();
     usize => "number", value => value.to_string();
     String => "text", value => format!("{value:?}");
     Duration => "duration", value => format!("{}s", value.as_secs_f64());

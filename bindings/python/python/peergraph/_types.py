@@ -90,6 +90,8 @@ class Status:
     """There is at least one neighbor."""
     synchronized: bool
     """The database has been equal to a neighbor's, once at least, since it was made."""
+    clock_skew_ms: int | None = None
+    """How far this machine's clock is ahead of the graph's time (negative: behind), in milliseconds; `None` within 20 minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ private struct Reader {
         let (deleted, attributes) = (flag(), attributes())
         return Record(
             id: id, recordType: type, version: version, creator: creator, author: author, created: created, modified: modified,
-            expires: expires, deleted: deleted, attributes: attributes, body: Data(bytes()), bodyState: choice(bodyStates))
+            expires: expires, deleted: deleted, attributes: attributes, body: Data(bytes()), bodyState: choice(bodyStates),
+            held: flag())
     }
 
     private mutating func attributes() -> [String: Value] {

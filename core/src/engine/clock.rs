@@ -1,0 +1,55 @@
+//! A machine whose clock is wrong, or was: what it is told, and what it does not do meanwhile.
+
+use super::Engine;
+use crate::{
+    limits::{CLOCK_SKEW_STEP, SKEW_ADMIT},
+    record::SignedRecord,
+    time::Now,
+};
+
+impl Engine {
+    /// Notices that this machine's clock was set: what was judged by it is judged again.
+    pub(super) fn watch_clock(&mut self, now: Now) {
+        if !self.overlay.notice_clock_jump(now) {
+            return;
+        }
+        tracing::info!(graph = %self.graph.short(), "this machine's clock was set, or it has slept");
+        self.presence.touch(now);
+        self.group.next_check = self.group.next_check.map(|_| now.mono);
+    }
+
+    /// True if a record is stamped further ahead than any node with the right clock admits at once.
+    pub(super) fn is_ahead(&self, now: Now, record: &SignedRecord) -> bool {
+        record.header().hlc.timestamp() > self.peer_time(now) + SKEW_ADMIT
+    }
+
+    /// The skew as applications are told of it: it does not follow every reading.
+    pub(super) fn shown_skew(&self) -> Option<i64> {
+        let (skew, shown) = (self.overlay.clock_skew_ms()?, self.status.clock_skew_ms);
+        let same = |shown: &i64| u128::from(shown.abs_diff(skew)) < CLOCK_SKEW_STEP.as_millis();
+        Some(shown.filter(same).unwrap_or(skew))
+    }
+
+    /// Says in the log what the status will say.
+    pub(super) fn warn_of_skew(&self, skew: Option<i64>) {
+        if skew == self.status.clock_skew_ms {
+            return;
+        }
+        let graph = self.graph.short();
+        match skew {
+            Some(clock_skew_ms) if clock_skew_ms > 0 => tracing::warn!(
+                %graph,
+                clock_skew_ms,
+                "this machine's clock is ahead of the graph's time: what it publishes is held until the clock is right"
+            ),
+            Some(clock_skew_ms) => tracing::warn!(
+                %graph,
+                clock_skew_ms,
+                "this machine's clock is behind the graph's time: what others publish cannot be accepted until the clock is right"
+            ),
+            None => {
+                tracing::warn!(%graph, "this machine's clock agrees with the graph's time again, as far as is known")
+            }
+        }
+    }
+}
