@@ -1,6 +1,6 @@
 //! Nodes: starting them, and making, opening and joining graphs and groups.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use peergraph::{CreateGraph, CreateGroup, GraphId, GraphRef, JoinGroup, NodeId, OpenGraph, PeerId, given};
 use zeroize::Zeroizing;
@@ -61,7 +61,7 @@ impl std::fmt::Debug for KeyProtection {
 }
 
 /// How a node runs: all fields, for `NodeConfig` of each language, which has the defaults.
-#[derive(Debug, Clone, uniffi::Record)]
+#[derive(Clone, uniffi::Record)]
 pub struct NativeConfig {
     /// See `NodeConfig`.
     pub data_dir: Option<String>,
@@ -93,6 +93,18 @@ pub struct NativeConfig {
     pub version_major: u16,
     /// See `NodeConfig`.
     pub version_minor: u16,
+}
+
+impl fmt::Debug for NativeConfig {
+    /// Without its secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeConfig")
+            .field("data_dir", &self.data_dir)
+            .field("key_protection", &self.key_protection)
+            .field("network", &self.network)
+            .field("bind", &self.bind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl NativeConfig {

@@ -42,9 +42,16 @@ const CODED = /^\[(\d+)\] ([^]*)$/
 
 /** The error of a text of the native half. */
 function errorOf(text) {
-  const [, code, message] = CODED.exec(text) ?? []
+  const [told, errno, path, address] = text.split('\0')
+  const [, code, message] = CODED.exec(told) ?? []
   const Kind = ERRORS.get(Number(code))
-  return Kind ? new Kind(message) : new TypeError(text)
+  if (!Kind) return new TypeError(told)
+  const error = new Kind(message)
+  // Of a failed system call: as Node's own errors have them.
+  if (errno) error.errno = Number(errno)
+  if (path) error.path = path
+  if (address) error.address = address
+  return error
 }
 
 /** What the native half threw, as it is told: an error of the library, or a TypeError for an argument of a wrong type. */

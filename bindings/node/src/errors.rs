@@ -2,9 +2,18 @@
 
 use peergraph::{Error, ErrorKind};
 
-/// The text of an error: its number in brackets, then the message.
+/// The text of an error: its number in brackets, then the message; and where a system call failed, after zeros, its
+/// number, the path and the address, as far as there are any.
 pub(crate) fn text(error: &Error) -> String {
-    format!("[{}] {}", error.code(), error.message())
+    let text = format!("[{}] {}", error.code(), error.message());
+    let (number, path, address) = (error.os_error(), error.path(), error.address());
+    if number.is_none() && path.is_none() && address.is_none() {
+        return text;
+    }
+    let number = number.map(|number| number.to_string()).unwrap_or_default();
+    let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    format!("{text}\0{number}\0{path}\0{address}")
 }
 
 /// An error on its way to JavaScript.

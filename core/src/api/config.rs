@@ -1,6 +1,6 @@
 //! How a node runs and how graphs are made: plain structs with defaults.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     api::{ApiVersion, KeyProtection},
@@ -113,7 +113,7 @@ impl NodeConfig {
 }
 
 /// What a new graph is like.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[doc(alias = "PEER_GRAPH_PROPERTIES")]
 pub struct CreateGraph {
     /// The properties that may change later.
@@ -125,6 +125,28 @@ pub struct CreateGraph {
     pub seed: Option<[u8; 32]>,
     /// Record types to synchronise first, in order; each is told by `Synchronized`.
     pub precedence: Vec<RecordType>,
+}
+
+impl fmt::Debug for CreateGraph {
+    /// Says of the seed only whether there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { properties, max_record, seed, precedence } = self;
+        f.debug_struct("CreateGraph")
+            .field("properties", properties)
+            .field("max_record", max_record)
+            .field("seed", &seed.map(|_| Hidden))
+            .field("precedence", precedence)
+            .finish()
+    }
+}
+
+/// Stands for a secret in what `Debug` shows.
+pub(super) struct Hidden;
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl Default for CreateGraph {

@@ -1,7 +1,8 @@
 //! Writing a graph's database to a file, and taking one in.
 
 use std::{
-    fs::{self, File},
+    fmt,
+    fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,9 +12,10 @@ use zeroize::Zeroizing;
 
 use super::{
     Error, ErrorKind, Graph, Result,
+    config::Hidden,
+    files::{Draft, sweep},
     identities::check_password,
     joining::{check_version, is_a_group},
-    key_files::{private, sync_parent},
     runtime::blocking,
 };
 use crate::{
@@ -28,7 +30,7 @@ use crate::{
 /// What a file begins with; the last digit is its version.
 const MAGIC: &[u8; 8] = b"peergdb1";
 const SEAL_CONTEXT: &[u8] = b"peergraph/v1/exported database\0";
-/// What the file is called until it is whole.
+/// What the file's name ends with until it is whole.
 const DRAFT: &str = "part";
 
 /// What follows in a file.
@@ -40,7 +42,7 @@ enum Form {
 }
 
 /// How an exported database is taken in.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct ImportDatabase {
     /// The password, if the file is sealed.
     pub password: Option<Zeroizing<String>>,
@@ -49,6 +51,17 @@ pub struct ImportDatabase {
     /// All records are validated, whoever exported them; but what is missing in the file, or out of date, nobody sees
     /// before the next connect.
     pub exporter: Option<PeerId>,
+}
+
+impl fmt::Debug for ImportDatabase {
+    /// Says of the password only whether there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { password, exporter } = self;
+        f.debug_struct("ImportDatabase")
+            .field("password", &password.as_ref().map(|_| Hidden))
+            .field("exporter", exporter)
+            .finish()
+    }
 }
 
 impl ImportDatabase {
@@ -80,6 +93,7 @@ impl Graph {
     /// first connect, `Damaged` or `Storage` if the database cannot be read or the file not written, `Closed`.
     #[doc(alias("PeerGraphExportDatabase", "PeerGroupExportDatabase"))]
     pub async fn export_database(&self, path: impl AsRef<Path>, password: Option<&str>) -> Result<u64> {
+        let path = absolute(path.as_ref())?;
         password.map_or(Ok(()), check_password)?;
         let inner = self.inner();
         let (reader, graph, peer) = (inner.reader()?, inner.id, inner.identity);
@@ -90,8 +104,6 @@ impl Graph {
         };
         let (genesis, time) = self.call(known).await?.map_err(|error: PublishError| Error::from(error))?;
         let head = ExportHead { graph, genesis, peer, time };
-        let path = std::path::absolute(path.as_ref())
-            .map_err(|error| Error::caused(ErrorKind::Storage, "there is no such place for a file", error))?;
         let password = password.map(|password| Zeroizing::new(password.to_owned()));
         blocking(move || export(&path, &head, reader, password)).await
     }
@@ -119,9 +131,10 @@ impl Graph {
         options: ImportDatabase,
     ) -> Result<ImportCount> {
         let ImportDatabase { password, exporter } = options;
+        let path = absolute(path.as_ref())?;
         self.call(|engine, _| engine.check_offline()).await?.map_err(Error::from)?;
         let (graph, exporter) = (self.id(), exporter.unwrap_or(self.inner().identity));
-        let source = Source { path: path.as_ref().to_owned(), password };
+        let source = Source { path, password };
         let checked = blocking(move || -> Result<_> {
             // All of it first: nothing is taken from a file that is not whole.
             let mut file = source.open()?;
@@ -188,29 +201,31 @@ fn export(
     reader: Arc<dyn Reader>,
     password: Option<Zeroizing<String>>,
 ) -> Result<u64> {
-    if path.exists() {
-        let message = format!("{} is there already", path.display());
-        return Err(Error::new(ErrorKind::AlreadyExists, message));
+    let exists =
+        || Error::new(ErrorKind::AlreadyExists, format!("{} is there already", path.display())).at_path(path);
+    // A link that leads nowhere is there too.
+    if path.symlink_metadata().is_ok() {
+        return Err(exists());
     }
-    let failed = |error| Error::caused(ErrorKind::Storage, format!("cannot write {}", path.display()), error);
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(DRAFT);
-    let draft = PathBuf::from(name);
-    let file = private().write(true).create(true).truncate(true).open(&draft).map_err(failed)?;
-    let written = write_all(file, head, &*reader, password, failed).and_then(|count| {
-        fs::rename(&draft, path).and_then(|()| sync_parent(path)).map_err(failed)?;
-        Ok(count)
-    });
-    if written.is_err() {
-        // What is half written helps nobody.
-        let _ = fs::remove_file(&draft);
-    }
-    written
+    let failed = |error| Error::file(ErrorKind::Storage, "write", path, error);
+    sweep(path, DRAFT).map_err(failed)?;
+    let mut draft = Draft::new(path, DRAFT).map_err(failed)?;
+    let count = write_all(draft.file(), head, &*reader, password, failed)?;
+    draft.publish().map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(),
+        _ => failed(error),
+    })?;
+    Ok(count)
+}
+
+/// What a path means now, whatever the current directory is later.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|error| Error::file(ErrorKind::InvalidArgument, "find the place of", path, error))
 }
 
 fn write_all(
-    file: File,
+    file: &mut File,
     head: &ExportHead,
     reader: &dyn Reader,
     password: Option<Zeroizing<String>>,
@@ -231,8 +246,7 @@ fn write_all(
             (sealing.finish().map_err(&failed)?, count)
         }
     };
-    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(&failed)?;
+    file.into_inner().map_err(|error| failed(error.into_error()))?;
     Ok(count)
 }
 
@@ -267,7 +281,7 @@ impl Source {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Storage,
             };
-            Error::caused(kind, format!("cannot read {shown}"), error)
+            Error::file(kind, "read", &self.path, error)
         })?;
         let mut start = [0; MAGIC.len() + 1];
         let whole = file.read_exact(&mut start);

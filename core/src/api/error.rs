@@ -1,6 +1,11 @@
 //! One error for all calls: a kind that programs switch on, with a stable number; a message for people; the cause.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     engine::PublishError,
@@ -152,11 +157,21 @@ kinds! {
 }
 
 /// An error of any call.
+///
+/// Where a system call failed, the message names the file or address and the system's reason, and
+/// [`os_error`](Self::os_error), [`path`](Self::path) and [`address`](Self::address) give them to programs.
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    place: Option<Arc<Place>>,
+}
+
+/// What a failed system call was about.
+enum Place {
+    Path(PathBuf),
+    Address(SocketAddr),
 }
 
 /// The result of any call.
@@ -164,7 +179,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None }
+        Self { kind, message: message.into(), cause: None, place: None }
     }
 
     pub(crate) fn caused(
@@ -172,7 +187,39 @@ impl Error {
         message: impl Into<String>,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), cause: Some(Arc::from(cause.into())) }
+        Self { kind, message: message.into(), cause: Some(Arc::from(cause.into())), place: None }
+    }
+
+    /// A failed system call on a file: `cannot WHAT PATH: reason`.
+    pub(crate) fn file(kind: ErrorKind, what: &str, path: &Path, cause: io::Error) -> Self {
+        let message = format!("cannot {what} {}: {cause}", path.display());
+        Self::caused(kind, message, cause).at_path(path)
+    }
+
+    /// The same about a file, unless a file is named already.
+    pub(crate) fn at_path(mut self, path: &Path) -> Self {
+        self.place.get_or_insert_with(|| Arc::new(Place::Path(path.to_owned())));
+        self
+    }
+
+    /// The same about an address.
+    pub(crate) fn at_address(mut self, address: Option<SocketAddr>) -> Self {
+        if let Some(address) = address {
+            self.place = Some(Arc::new(Place::Address(address)));
+        }
+        self
+    }
+
+    /// The same about a database, if it is an error of one.
+    pub(crate) fn of_database(self, path: Option<&Path>) -> Self {
+        let concerned = matches!(self.kind, ErrorKind::Storage | ErrorKind::Damaged | ErrorKind::NewerSchema);
+        match path {
+            Some(path) if concerned && self.place.is_none() => {
+                let message = format!("{} ({})", self.message, path.display());
+                Self { message, ..self }.at_path(path)
+            }
+            _ => self,
+        }
     }
 
     pub(crate) fn closed() -> Self {
@@ -189,9 +236,54 @@ impl Error {
         self.kind.code()
     }
 
-    /// What went wrong, for people.
+    /// What went wrong, for people. A reason of the operating system is part of it.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The operating system's number of the error, such as 13 (`EACCES`) or 28 (`ENOSPC`) on Linux; `None` if no system
+    /// call failed, or its number is not known.
+    pub fn os_error(&self) -> Option<i32> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(self);
+        while let Some(error) = cause.map(unshared) {
+            let io = error.downcast_ref::<io::Error>();
+            if let Some(number) = io.and_then(io::Error::raw_os_error) {
+                return Some(number);
+            }
+            // What an `io::Error` wraps is not its source, but has it.
+            cause = match io.and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        None
+    }
+
+    /// The file or directory that could not be used, if the error is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self.place.as_deref() {
+            Some(Place::Path(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The socket address that could not be bound, if the error is about one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.place.as_deref() {
+            Some(Place::Address(address)) => Some(*address),
+            _ => None,
+        }
+    }
+}
+
+/// The error itself where it is held in common.
+fn unshared<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    if let Some(shared) = error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
+        &**shared
+    } else if let Some(shared) = error.downcast_ref::<Arc<io::Error>>() {
+        &**shared
+    } else {
+        error
     }
 }
 
@@ -204,10 +296,16 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({}): {}", self.kind.name(), self.kind.code(), self.message)?;
-        match &self.cause {
-            Some(cause) => write!(f, ": {cause}"),
-            None => Ok(()),
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Messages name the reason of the system already.
+            if !self.message.contains(&text) {
+                write!(f, ": {text}")?;
+            }
+            cause = error.source();
         }
+        Ok(())
     }
 }
 
@@ -225,7 +323,11 @@ impl From<StoreError> for Error {
             StoreError::Schema { .. } => ErrorKind::NewerSchema,
             StoreError::Locked => ErrorKind::KeyAccess,
         };
-        Self::caused(kind, error.to_string(), error)
+        let message = match &error {
+            StoreError::Io(cause) => format!("{error}: {cause}"),
+            _ => error.to_string(),
+        };
+        Self::caused(kind, message, error)
     }
 }
 
@@ -380,5 +482,29 @@ mod tests {
         assert_eq!(ErrorKind::WrongPeer.code(), 63);
         assert_eq!(ErrorKind::Internal.code(), 99);
         assert_eq!(ErrorKind::TimedOut.name(), "TimedOut");
+    }
+
+    #[test]
+    fn c28_the_systems_number_is_found_however_deep_it_lies() {
+        let number = |cause: Box<dyn std::error::Error + Send + Sync>| {
+            Error::caused(ErrorKind::Storage, "it failed", cause).os_error()
+        };
+        let refused = || io::Error::from_raw_os_error(13);
+        assert_eq!(number(refused().into()), Some(13));
+        assert_eq!(number(io::Error::other(refused()).into()), Some(13));
+        let store = StoreError::Io(Arc::new(io::Error::other(StoreError::Io(Arc::new(refused())))));
+        assert_eq!(number(store.clone().into()), Some(13));
+        assert_eq!(Error::from(store.clone()).os_error(), Some(13));
+        assert_eq!(number("no system call".into()), None);
+        assert_eq!(Error::closed().os_error(), None);
+
+        let path = Path::new("/data/node.key");
+        let error = Error::file(ErrorKind::Storage, "read", path, refused());
+        assert_eq!(error.message(), format!("cannot read /data/node.key: {}", refused()));
+        assert_eq!((error.path(), error.address()), (Some(path), None));
+        assert_eq!(format!("{error:?}"), format!("Storage(81): {}", error.message()), "the reason once");
+        let address = SocketAddr::from(([127, 0, 0, 1], 4711));
+        let error = Error::new(ErrorKind::Network, "taken").at_address(Some(address));
+        assert_eq!((error.path(), error.address()), (None, Some(address)));
     }
 }

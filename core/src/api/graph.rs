@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
@@ -74,6 +75,8 @@ pub(crate) struct GraphInner {
     pub(super) reader: Mutex<Option<Arc<dyn Reader>>>,
     pub(super) secret: GraphSecret,
     pub(super) opened: OpenOutcome,
+    /// Where its database is, if on a disk.
+    pub(super) database: Option<PathBuf>,
     /// Handles of applications that share a group; it closes with the last.
     pub(super) leases: AtomicUsize,
     /// Joins of a group that are under way.
@@ -460,7 +463,13 @@ impl Graph {
     where
         E: From<crate::records::StoreError> + Into<Error> + Send + 'static,
     {
-        self.inner.driver.write(f).await?.map_err(Into::into)
+        let written = self.inner.driver.write(f).await?;
+        written.map_err(|error| self.located(error))
+    }
+
+    /// An error of the database says where that is.
+    pub(super) fn located(&self, error: impl Into<Error>) -> Error {
+        error.into().of_database(self.inner.database.as_deref())
     }
 }
 

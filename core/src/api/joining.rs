@@ -1,6 +1,9 @@
 //! Making, opening and joining groups.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -9,6 +12,7 @@ use super::{
     Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, Result, Target,
     asking::{ask, failure},
     attempt::Attempt,
+    config::Hidden,
     graph::GraphInner,
     group::checked_name,
     opening::{Guard, Opening},
@@ -62,7 +66,7 @@ impl From<&str> for CreateGroup {
 }
 
 /// How to join a group.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JoinGroup {
     /// The invitation.
     pub invitation: Invitation,
@@ -79,6 +83,20 @@ pub struct JoinGroup {
 impl From<Invitation> for JoinGroup {
     fn from(invitation: Invitation) -> Self {
         Self { invitation, name: String::new(), identity: None, password: None, deadline: CONNECT_TIMEOUT }
+    }
+}
+
+impl fmt::Debug for JoinGroup {
+    /// Says of the password only whether there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { invitation, name, identity, password, deadline } = self;
+        f.debug_struct("JoinGroup")
+            .field("invitation", invitation)
+            .field("name", name)
+            .field("identity", identity)
+            .field("password", &password.as_ref().map(|_| Hidden))
+            .field("deadline", deadline)
+            .finish()
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
     pin::Pin,
@@ -17,7 +17,10 @@ use std::{
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Error, ErrorKind, Result};
+use super::{
+    Error, ErrorKind, Result,
+    files::{Draft, make_folder, sync_parent},
+};
 use crate::crypto::{self, NONCE_LEN, OpenError, PasswordCost, SealSeed};
 
 /// How the keys in a data directory are protected. Their files are readable by their owner only in any case.
@@ -139,7 +142,7 @@ impl KeyFiles {
     pub(crate) fn open(root: &Path, protection: &KeyProtection) -> Result<Self> {
         let mut files = Self { root: root.to_owned(), master: None };
         let dir = root.join(IDENTITIES);
-        fs::create_dir_all(&dir).map_err(|error| failed(&dir, error))?;
+        make_folder(&dir).map_err(|error| failed(&dir, error))?;
         files.sweep()?;
         files.master = match files.load(KEYRING)? {
             Some((form, bytes)) => Some(files.open_keyring(form, &bytes, protection)?),
@@ -237,8 +240,8 @@ impl KeyFiles {
     }
 
     pub(crate) fn damaged(&self, name: &str) -> Error {
-        let message = format!("the key file {} is damaged", self.root.join(name).display());
-        Error::new(ErrorKind::Damaged, message)
+        let path = self.root.join(name);
+        Error::new(ErrorKind::Damaged, format!("the key file {} is damaged", path.display())).at_path(&path)
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -247,12 +250,18 @@ impl KeyFiles {
         Ok(names)
     }
 
-    /// Removes what a crash left half written: it may hold a key in the clear.
+    /// Removes what a crash left half written: it may hold a key in the clear. In a folder that was there before, others
+    /// may have files of their own.
     fn sweep(&self) -> Result<()> {
-        for dir in [self.root.clone(), self.root.join(IDENTITIES)] {
-            for entry in fs::read_dir(&dir).map_err(|error| failed(&dir, error))? {
-                let path = entry.map_err(|error| failed(&dir, error))?.path();
-                if path.extension().is_some_and(|e| e == DRAFT) {
+        let own = |path: &Path| {
+            let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+            ["node.", "identity.", "keyring."].iter().any(|stem| name.starts_with(stem))
+        };
+        let identities = self.root.join(IDENTITIES);
+        for dir in [&self.root, &identities] {
+            for entry in fs::read_dir(dir).map_err(|error| failed(dir, error))? {
+                let path = entry.map_err(|error| failed(dir, error))?.path();
+                if path.extension().is_some_and(|e| e == DRAFT) && (dir == &identities || own(&path)) {
                     fs::remove_file(&path).map_err(|error| failed(&path, error))?;
                 }
             }
@@ -268,7 +277,7 @@ impl KeyFiles {
     ) -> Result<Zeroizing<[u8; 32]>> {
         let denied = |what: &str| {
             let message = format!("the keys in {} {what}", self.root.display());
-            Err(Error::new(ErrorKind::KeyAccess, message))
+            Err(Error::new(ErrorKind::KeyAccess, message).at_path(&self.root))
         };
         let opened = match (form, protection) {
             (Form::KeyringOfPassphrase, KeyProtection::Passphrase(passphrase)) => {
@@ -319,7 +328,7 @@ impl KeyFiles {
     fn keyring_missing(&self) -> Error {
         let keyring = self.root.join(KEYRING);
         let message = format!("the keys are sealed, but {} is missing: restore it", keyring.display());
-        Error::new(ErrorKind::Damaged, message)
+        Error::new(ErrorKind::Damaged, message).at_path(&keyring)
     }
 
     fn load(&self, name: &str) -> Result<Option<(Form, Zeroizing<Vec<u8>>)>> {
@@ -347,13 +356,10 @@ impl KeyFiles {
     /// Writes beside, then renames: a crash leaves the old file or the new one, never half a key.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.root.join(name);
-        let draft = path.with_extension(DRAFT);
         let written = || {
-            let mut file = private().write(true).create(true).truncate(true).open(&draft)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)?;
-            sync_parent(&path)
+            let mut draft = Draft::new(&path, DRAFT)?;
+            draft.file().write_all(bytes)?;
+            draft.replace()
         };
         written().map_err(|error| failed(&path, error))
     }
@@ -404,30 +410,11 @@ pub(super) fn unprotected() -> Error {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    let path = path.display();
     if error.kind() == io::ErrorKind::PermissionDenied {
-        let message = format!("this user may not read or write {path}: correct its owner or permissions");
-        return Error::caused(ErrorKind::KeyAccess, message, error);
+        let shown = path.display();
+        let message =
+            format!("this user may not read or write {shown} ({error}): correct its owner or permissions");
+        return Error::caused(ErrorKind::KeyAccess, message, error).at_path(path);
     }
-    Error::caused(ErrorKind::Storage, format!("cannot read or write the key file {path}"), error)
-}
-
-/// Options for files that only their owner may read.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Makes a new name durable, not only what it names.
-#[cfg(unix)]
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-}
-
-/// Elsewhere directories cannot be synced, and need not be.
-#[cfg(not(unix))]
-pub(super) fn sync_parent(_path: &Path) -> io::Result<()> {
-    Ok(())
+    Error::file(ErrorKind::Storage, "read or write the key file", path, error)
 }

@@ -1,15 +1,18 @@
 //! The data directory: who owns it, its keys, its databases.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use fs4::{FileExt, TryLockError};
+
 use super::{
     Error, ErrorKind, KeyProtection, Result,
-    key_files::{KeyFiles, private},
+    files::{make_folder, private},
+    key_files::KeyFiles,
 };
 use crate::{crypto::SecretKey, ids::GraphId};
 
@@ -23,23 +26,25 @@ pub(crate) struct DataDir {
 
 impl DataDir {
     /// Makes the directory if need be, takes ownership of it, and opens its keys.
+    ///
+    /// What is made here is for this user alone. What was there stays as it is: a volume may belong to another user and be
+    /// open to a group, as containers have it.
     pub(crate) fn open(path: &Path, protection: &KeyProtection) -> Result<Self> {
-        let failed = |what: &str, error: io::Error| {
-            Error::caused(ErrorKind::Storage, format!("cannot {what} {}", path.display()), error)
-        };
-        fs::create_dir_all(path.join("graphs")).map_err(|e| failed("make the data directory", e))?;
-        restrict(path, 0o700).map_err(|e| failed("protect the data directory", e))?;
+        let failed = |what: &str, error: io::Error| Error::file(ErrorKind::Storage, what, path, error);
+        make_folder(&path.join("graphs")).map_err(|e| failed("make the data directory", e))?;
+        tell_if_open(path);
         let lock = private().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
         let lock = lock.map_err(|e| failed("open the lock of", e))?;
-        match lock.try_lock() {
+        // Not of the standard library: on Android that says that there are no locks.
+        match FileExt::try_lock(&lock) {
             Ok(()) => {
                 let files = Arc::new(KeyFiles::open(path, protection)?);
                 Ok(Self { path: path.to_owned(), lock, files })
             }
-            Err(TryLockError::WouldBlock) => Err(Error::new(
-                ErrorKind::DirectoryInUse,
-                format!("the data directory {} is in use by another node", path.display()),
-            )),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("the data directory {} is in use by another node", path.display());
+                Err(Error::new(ErrorKind::DirectoryInUse, message).at_path(path))
+            }
             Err(TryLockError::Error(error)) => Err(failed("lock", error)),
         }
     }
@@ -62,7 +67,7 @@ impl DataDir {
 
     /// Gives up ownership before the value is dropped: for a node whose handles outlive its shutdown.
     pub(crate) fn release(&self) {
-        if let Err(error) = self.lock.unlock() {
+        if let Err(error) = FileExt::unlock(&self.lock) {
             tracing::warn!(%error, "the data directory could not be unlocked");
         }
     }
@@ -90,7 +95,7 @@ impl DataDir {
             name.push(suffix);
             match fs::remove_file(&name) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::caused(ErrorKind::Storage, "cannot delete the database", error));
+                    return Err(Error::file(ErrorKind::Storage, "delete", name.as_ref(), error));
                 }
                 _ => {}
             }
@@ -99,16 +104,28 @@ impl DataDir {
     }
 }
 
+/// Says in the log what a data directory lets others do. Keys and databases are readable for this user alone in any
+/// case.
 #[cfg(unix)]
-fn restrict(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+fn tell_if_open(path: &Path) {
+    let Ok(found) = fs::metadata(path) else { return };
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o7777;
+    if mode & 0o022 != 0 {
+        let dir = path.display();
+        tracing::warn!(
+            "others may write in the data directory {dir} (mode {mode:o}): they can replace or remove what is in it"
+        );
+    } else if mode & 0o077 != 0 {
+        let dir = path.display();
+        tracing::warn!(
+            "others may look into the data directory {dir} (mode {mode:o}); its files are for this user alone"
+        );
+    }
 }
 
 /// On Windows a directory under the user's profile is the user's already.
 #[cfg(not(unix))]
-fn restrict(_path: &Path, _mode: u32) -> io::Result<()> {
-    Ok(())
-}
+fn tell_if_open(_path: &Path) {}
 
 #[cfg(test)]
 mod tests {

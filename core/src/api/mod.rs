@@ -7,6 +7,7 @@ mod connection;
 mod database;
 mod error;
 mod events;
+mod files;
 pub mod given;
 mod graph;
 mod group;

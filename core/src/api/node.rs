@@ -101,7 +101,8 @@ impl Node {
     ///
     /// # Errors
     /// `DirectoryInUse` if another node owns the directory, `KeyAccess` if its keys are sealed or not readable for
-    /// this user, `Storage` or `Damaged` if it cannot be used, `Network` if no socket could be bound.
+    /// this user, `Storage` or `Damaged` if it cannot be used (the [`path`](Error::path) says what), `Network` if a
+    /// socket could not be bound (the [`address`](Error::address) says which, if it was asked for).
     pub async fn open(data_dir: impl Into<PathBuf>) -> Result<Self> {
         Self::start(NodeConfig::default().at(data_dir)).await
     }
@@ -139,8 +140,10 @@ impl Node {
         let transport = spawn(Transport::start(net))
             .await
             .map_err(|error| Error::caused(ErrorKind::Internal, "the network task failed", error))?;
-        let transport = transport
-            .map_err(|error| Error::caused(ErrorKind::Network, format!("no network: {error}"), error))?;
+        let transport = transport.map_err(|error| {
+            let address = error.address();
+            Error::caused(ErrorKind::Network, error.to_string(), error).at_address(address)
+        })?;
         let inner = NodeInner {
             config,
             identities,

@@ -77,7 +77,9 @@ impl GraphInner {
         let Opening { id, guard, identity, secret, genesis, found, precedence } = opening;
         let owner = node.clone();
         let peer = identity.peer();
-        let opened = blocking(move || open_store(&owner, guard, peer, id, secret, genesis)).await?;
+        let opened = blocking(move || open_store(&owner, guard, peer, id, secret, genesis)).await;
+        let database = node.dir.as_ref().map(|dir| dir.database(&id));
+        let opened = opened.map_err(|error| error.of_database(database.as_deref()))?;
         let stored = opened.store.reader();
         let hub = Hub::new();
         let seed = DriverSeed::new();
@@ -134,6 +136,7 @@ impl GraphInner {
             reader: Mutex::new(Some(reader)),
             secret: opened.secret,
             opened: opened.outcome,
+            database,
             leases: AtomicUsize::new(0),
             joins: AtomicUsize::new(0),
             closing: tokio::sync::OnceCell::new(),
@@ -274,11 +277,8 @@ impl NodeInner {
         let own = self.identities.own().peer_id();
         let Some(dir) = &self.dir else { return Ok(own) };
         let sealer = super::sealing::sealer(dir, &id)?;
-        let kept =
-            SqliteStore::peek_meta(&dir.database(&id), id, META_IDENTITY, sealer).map_err(|error| {
-                let kind = Error::from(error.clone()).kind();
-                Error::caused(kind, format!("the database of graph {id} cannot be read"), error)
-            })?;
+        let kept = SqliteStore::peek_meta(&dir.database(&id), id, META_IDENTITY, sealer)
+            .map_err(|error| Error::from(error).of_database(Some(&dir.database(&id))))?;
         match kept {
             Some(bytes) => Ok(PeerId::from_bytes(bytes.try_into().map_err(|_| damaged("identity"))?)),
             None => Ok(own),
@@ -290,8 +290,9 @@ impl NodeInner {
     pub(super) fn stored_guard(&self, id: GraphId) -> Result<Guard> {
         use crate::records::SqliteStore;
         let Some(dir) = &self.dir else { return Ok(Guard::Ticket) };
-        let kept =
-            SqliteStore::peek_meta(&dir.database(&id), id, META_POLICY, super::sealing::sealer(dir, &id)?)?;
+        let database = dir.database(&id);
+        let kept = SqliteStore::peek_meta(&database, id, META_POLICY, super::sealing::sealer(dir, &id)?);
+        let kept = kept.map_err(|error| Error::from(error).of_database(Some(&database)))?;
         let group = kept.is_some_and(|kept| kept == Guard::Membership.name());
         Ok(if group { Guard::Membership } else { Guard::Ticket })
     }

@@ -50,7 +50,7 @@ impl Graph {
     #[doc(alias = "PeerGraphGetRecord")]
     pub async fn get(&self, id: RecordId) -> Result<Option<Record>> {
         let (reader, now) = (self.inner().reader()?, self.expiry_time().await?);
-        Ok(blocking(move || reader.get(&id, now)).await?)
+        blocking(move || reader.get(&id, now)).await.map_err(|error| self.located(error))
     }
 
     /// One page of records.
@@ -59,7 +59,7 @@ impl Graph {
     /// `Storage`, `Closed`.
     pub async fn list(&self, query: ListQuery) -> Result<Page<Record>> {
         let (reader, now) = (self.inner().reader()?, self.expiry_time().await?);
-        Ok(blocking(move || reader.list(&query, now)).await?)
+        blocking(move || reader.list(&query, now)).await.map_err(|error| self.located(error))
     }
 
     /// All records of a query, page by page, as they were at the first page.

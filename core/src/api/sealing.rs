@@ -29,7 +29,10 @@ pub(super) fn sealer(dir: &DataDir, id: &GraphId) -> Result<Option<Sealer>> {
     if !path.exists() {
         return Ok(None);
     }
-    let Some(wrapped) = SqliteStore::peek_wrapped_key(&path)? else { return Ok(None) };
+    let wrapped = SqliteStore::peek_wrapped_key(&path);
+    let Some(wrapped) = wrapped.map_err(|error| Error::from(error).of_database(Some(&path)))? else {
+        return Ok(None);
+    };
     let key = dir.files().unwrap(&name(id), &wrapped)?;
     let key: [u8; 32] = key.as_slice().try_into().map_err(|_| {
         Error::new(ErrorKind::Damaged, format!("the key of the database of graph {} is damaged", id.short()))

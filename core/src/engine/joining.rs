@@ -1,6 +1,6 @@
 //! Coming into a group, and letting others in.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use rand::RngExt;
 use zeroize::Zeroizing;
@@ -17,12 +17,21 @@ use crate::{
 };
 
 /// By what somebody joins.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum JoinBy {
     /// The key of an invitation.
     Key(SecretKey),
     /// A password.
     Password(Zeroizing<String>),
+}
+
+impl fmt::Debug for JoinBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key(..)",
+            Self::Password(_) => "Password(..)",
+        })
+    }
 }
 
 /// Why a join failed.

@@ -1,7 +1,9 @@
 //! The iroh endpoint: which network, which sockets, which addresses.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::Arc,
     time::Duration,
 };
 
@@ -51,8 +53,44 @@ pub enum NetError {
     #[error("{0:?} is not a URL")]
     Url(String),
     /// A socket could not be bound.
-    #[error("cannot bind: {0}")]
-    Bind(String),
+    #[error("cannot bind {}: {source}", address.map_or_else(|| "a UDP socket".into(), |address| address.to_string()))]
+    Bind {
+        /// Which, if one of those that were asked for.
+        address: Option<SocketAddr>,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// The network library could not be started.
+    #[error("cannot start the network: {0}")]
+    Start(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl NetError {
+    /// The socket address that could not be bound.
+    pub const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Bind { address, .. } => *address,
+            Self::Url(_) | Self::Start(_) => None,
+        }
+    }
+
+    /// Finds out which of the addresses was meant and what the system said: the network library tells neither in all cases.
+    fn diagnose(error: impl std::error::Error + Send + Sync + 'static, asked: &[SocketAddr]) -> Self {
+        let refused = asked.iter().find_map(|addr| UdpSocket::bind(addr).err().map(|source| (*addr, source)));
+        if let Some((address, source)) = refused {
+            return Self::Bind { address: Some(address), source: Arc::new(source) };
+        }
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(inner) = cause {
+            let number = inner.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+            if let Some(number) = number {
+                let address = asked.first().copied().filter(|_| asked.len() == 1);
+                return Self::Bind { address, source: Arc::new(io::Error::from_raw_os_error(number)) };
+            }
+            cause = inner.source();
+        }
+        Self::Start(Arc::new(error))
+    }
 }
 
 /// How long a connection may be silent before it is dead.
@@ -73,10 +111,10 @@ pub(super) async fn bind(config: &NetConfig) -> Result<Endpoint, NetError> {
     if !config.bind.is_empty() {
         builder = builder.clear_ip_transports();
         for addr in &config.bind {
-            builder = builder.bind_addr(*addr).map_err(|error| NetError::Bind(error.to_string()))?;
+            builder = builder.bind_addr(*addr).map_err(|error| NetError::diagnose(error, &[*addr]))?;
         }
     }
-    let endpoint = builder.bind().await.map_err(|error| NetError::Bind(error.to_string()))?;
+    let endpoint = builder.bind().await.map_err(|error| NetError::diagnose(error, &config.bind))?;
     if config.mdns && config.mode == NetworkMode::Local {
         // A machine without multicast still reaches the addresses it is given.
         let lookup = MdnsAddressLookup::builder().build(endpoint.id());

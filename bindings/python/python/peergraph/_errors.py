@@ -5,6 +5,7 @@ Made after the library's own list; a test compares them.
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 
@@ -12,6 +13,9 @@ class Error(Exception):
     """The base of all errors of peergraph.
 
     `code` is a number that never changes; `kind` is its name. ``str(error)`` is a message for people.
+
+    Where a system call failed, `errno` is the system's number, `path` or `address` says what could not be used, and
+    ``__cause__`` is an `OSError`; else they are None.
 
     Example::
 
@@ -25,6 +29,9 @@ class Error(Exception):
 
     code: ClassVar[int] = 0
     kind: ClassVar[str] = ""
+    errno: int | None = None
+    path: str | None = None
+    address: str | None = None
 
 
 class InvalidArgumentError(Error, ValueError):
@@ -445,5 +452,17 @@ ERRORS: dict[int, type[Error]] = {
 """The classes by their numbers."""
 
 
-def _make(code: int, message: str) -> Error:
-    return ERRORS[code](message)
+def _make(
+    code: int,
+    message: str,
+    errno: int | None = None,
+    path: str | None = None,
+    address: str | None = None,
+) -> Error:
+    error = ERRORS[code](message)
+    error.errno = errno
+    error.path = path
+    error.address = address
+    if errno is not None:
+        error.__cause__ = OSError(errno, os.strerror(errno), path)
+    return error

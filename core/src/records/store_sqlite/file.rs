@@ -25,7 +25,13 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 /// Opens a file that is there. For writing too, even to read it: only such a connection tidies up after a crash.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| {
+        // SQLite does not say why.
+        match fs::OpenOptions::new().read(true).write(true).open(path) {
+            Ok(_) => sql(error),
+            Err(reason) => io(reason),
+        }
+    })?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(sql)?;
     Ok(conn)
 }
@@ -35,7 +41,10 @@ pub(super) fn configure_writer(path: &Path, conn: &Connection) -> Result<(), Sto
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io)?;
+        // Not everywhere can this be said, as on memory cards: then it is as it is.
+        if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
+            tracing::warn!(%error, "the permissions of the database {} cannot be set", path.display());
+        }
     }
     #[cfg(not(unix))]
     let _ = path;

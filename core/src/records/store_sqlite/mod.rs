@@ -252,6 +252,10 @@ fn sql(error: rusqlite::Error) -> StoreError {
         {
             StoreError::Damaged(error.to_string())
         }
+        Error::SqliteFailure(cause, _) if cause.code == ErrorCode::DiskFull => {
+            // The one number of the system that SQLite has a word of its own for.
+            io(std::io::Error::from_raw_os_error(if cfg!(windows) { 112 } else { 28 }))
+        }
         Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) => {
             StoreError::Damaged(error.to_string())
         }
