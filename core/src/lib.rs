@@ -101,7 +101,7 @@ pub mod wire;
 
 #[cfg(feature = "net")]
 pub use api::{
-    ApiVersion, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
+    ApiVersion, Call, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
     ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection,
     KeySource, ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Error, ErrorKind, Graph, Result, graph::GraphInner, runtime::spawn};
+use super::{Call, Error, ErrorKind, Graph, Result, call::attempt, graph::GraphInner, runtime::spawn};
 use crate::{
     graph::{ConnectFailure, NeighborInfo},
     ids::{ConnectionId, NodeId, PeerId},
@@ -224,25 +224,25 @@ impl DirectConnection {
         &self.info
     }
 
-    /// Sends data of a type. Resolves when it is accepted for sending, in order; a slow reader makes this wait. The
-    /// receipt tells whether it was delivered.
+    /// Sends data of a type, after what was sent before on this connection. Resolves when it is accepted for sending; a
+    /// slow reader makes this wait. The receipt tells whether it was delivered. A call that is dropped while it waits
+    /// sends nothing, unless it was accepted meanwhile.
     ///
     /// # Errors
     /// `TooLarge` above 16 MiB, `InvalidArgument` for a type that is no name, `NotConnected` once closed.
-    pub async fn send(&self, data_type: &str, data: impl Into<Bytes>) -> Result<SendReceipt> {
-        send(&self.data, data_type, data.into()).await
+    pub fn send(&self, data_type: &str, data: impl Into<Bytes>) -> Call<Result<SendReceipt>> {
+        send(&self.data, data_type, data.into())
     }
 
-    /// Closes the connection for both ends.
+    /// Closes the connection for both ends, once what was sent before is written or three seconds have passed.
     ///
     /// # Errors
     /// `NotConnected` if it was closed before, `Closed`.
     #[doc(alias = "PeerGraphCloseDirectConnection")]
-    pub async fn close(&self) -> Result<()> {
-        let closed = self.graph.disconnect(self.info.connection).await;
+    pub fn close(&self) -> Call<Result<()>> {
         // The link itself ends a little later.
         self.data.refuse();
-        closed
+        self.graph.disconnect(self.info.connection)
     }
 }
 
@@ -300,14 +300,14 @@ impl Graph {
     /// # Errors
     /// As [`DirectConnection::send`].
     #[doc(alias = "PeerGraphSendData")]
-    pub async fn send(
+    pub fn send(
         &self,
         id: ConnectionId,
         data_type: &str,
         data: impl Into<Bytes>,
-    ) -> Result<SendReceipt> {
-        let link = self.inner().port.data_link(id).ok_or_else(|| not_connected(id))?;
-        send(&link, data_type, data.into()).await
+    ) -> Call<Result<SendReceipt>> {
+        let link = attempt!(self.inner().port.data_link(id).ok_or_else(|| not_connected(id)));
+        send(&link, data_type, data.into())
     }
 
     async fn connection_info(&self, id: ConnectionId) -> Result<ConnectionInfo> {
@@ -391,9 +391,10 @@ fn told(
     Ok(ConnectionInfo::new(kind, outcome.map_err(|_| Error::closed())??))
 }
 
-async fn send(link: &DataLink, data_type: &str, data: Bytes) -> Result<SendReceipt> {
-    let data_type = RecordType::new(data_type)?;
-    Ok(SendReceipt(link.send(data_type, data).await?))
+fn send(link: &DataLink, data_type: &str, data: Bytes) -> Call<Result<SendReceipt>> {
+    let data_type = attempt!(RecordType::new(data_type));
+    let sent = link.send(data_type, data);
+    Call::placed(async move { Ok(SendReceipt(sent.await?)) })
 }
 
 pub(super) fn not_connected(id: ConnectionId) -> Error {

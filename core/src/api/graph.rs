@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    ConnectionInfo, Error, ErrorKind, EventStream, Result,
+    Call, ConnectionInfo, Error, ErrorKind, EventStream, Result,
+    call::attempt,
     connection::{Connecting, Target},
     node::NodeInner,
 };
@@ -57,6 +58,8 @@ pub struct PropertiesUpdate {
 }
 
 /// A graph that is open in a node. Cheap to clone. Stays open until [`close`](Self::close) or the node's end.
+///
+/// Calls take effect in the order in which they are made: see [`Call`].
 #[derive(Clone)]
 pub struct Graph {
     inner: Arc<GraphInner>,
@@ -123,9 +126,9 @@ impl Graph {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn ticket(&self) -> Result<Ticket> {
-        let nodes = self.call(|engine, _| engine.entry_points()).await?;
-        Ok(Ticket { graph: self.inner.id, secret: self.inner.secret, nodes })
+    pub fn ticket(&self) -> Call<Result<Ticket>> {
+        let (graph, secret) = (self.inner.id, self.inner.secret);
+        self.call(move |engine, _| Ticket { graph, secret, nodes: engine.entry_points() })
     }
 
     /// Lets others connect to this node.
@@ -133,9 +136,12 @@ impl Graph {
     /// # Errors
     /// `NeverSynchronized` if this node has nothing to offer yet, `Closed`.
     #[doc(alias = "PeerGraphListen")]
-    pub async fn listen(&self) -> Result<ListenOutcome> {
-        let started = self.write(|engine, now| engine.listen(now)).await?;
-        Ok(if started { ListenOutcome::Started } else { ListenOutcome::AlreadyListening })
+    pub fn listen(&self) -> Call<Result<ListenOutcome>> {
+        self.write(|engine, now| {
+            engine
+                .listen(now)
+                .map(|started| if started { ListenOutcome::Started } else { ListenOutcome::AlreadyListening })
+        })
     }
 
     /// Connects to a neighbor: a node, an address, or one of a ticket's nodes. Starts at once; the result resolves to
@@ -219,18 +225,16 @@ impl Graph {
     /// # Errors
     /// `Closed`.
     #[doc(alias = "PeerGraphGetStatus")]
-    pub async fn status(&self) -> Result<Status> {
-        self.call(|engine, _| engine.status()).await
+    pub fn status(&self) -> Call<Result<Status>> {
+        self.call(|engine, _| engine.status())
     }
 
     /// What cannot change: creator and record limit.
     ///
     /// # Errors
     /// `NeverSynchronized` before the first connect, `Closed`.
-    pub async fn genesis(&self) -> Result<Genesis> {
-        self.call(|engine, _| engine.genesis().cloned())
-            .await?
-            .ok_or_else(|| crate::engine::PublishError::NeverSynchronized.into())
+    pub fn genesis(&self) -> Call<Result<Genesis>> {
+        self.ask(|engine, _| engine.genesis().cloned().ok_or(crate::engine::PublishError::NeverSynchronized))
     }
 
     /// What may change.
@@ -238,8 +242,8 @@ impl Graph {
     /// # Errors
     /// `NeverSynchronized` before the first connect, `Closed`.
     #[doc(alias = "PeerGraphGetProperties")]
-    pub async fn properties(&self) -> Result<GraphProperties> {
-        self.call(|engine, _| engine.properties().cloned()).await?.map_err(Error::from)
+    pub fn properties(&self) -> Call<Result<GraphProperties>> {
+        self.ask(|engine, _| engine.properties().cloned())
     }
 
     /// Changes properties, for all nodes; returns the new ones.
@@ -247,7 +251,7 @@ impl Graph {
     /// # Errors
     /// `TooLarge` or `InvalidArgument` if one is out of bounds, `NeverSynchronized`, `Storage`, `Closed`.
     #[doc(alias = "PeerGraphSetProperties")]
-    pub async fn set_properties(&self, update: PropertiesUpdate) -> Result<GraphProperties> {
+    pub fn set_properties(&self, update: PropertiesUpdate) -> Call<Result<GraphProperties>> {
         self.write(move |engine, now| -> Result<GraphProperties> {
             let mut properties = engine.properties()?.clone();
             if let Some(name) = update.name {
@@ -269,7 +273,6 @@ impl Graph {
             engine.put_properties(now, &properties)?;
             Ok(properties)
         })
-        .await
     }
 
     /// Subscribes to events. Nothing that happens after this returns is missed.
@@ -295,18 +298,18 @@ impl Graph {
     ///
     /// # Errors
     /// `InvalidArgument` for an empty name or one over 64 bytes, `Storage`, `Closed`.
-    pub async fn save_cursor(&self, name: &str, cursor: Cursor) -> Result<()> {
-        let name = cursor_name(name)?;
-        self.write(move |engine, _| engine.save_cursor(&name, &cursor)).await
+    pub fn save_cursor(&self, name: &str, cursor: Cursor) -> Call<Result<()>> {
+        let name = attempt!(cursor_name(name));
+        self.write(move |engine, _| engine.save_cursor(&name, &cursor))
     }
 
     /// A cursor kept under a name.
     ///
     /// # Errors
     /// `InvalidArgument`, `Storage`, `Closed`.
-    pub async fn load_cursor(&self, name: &str) -> Result<Option<Cursor>> {
-        let name = cursor_name(name)?;
-        Ok(self.call(move |engine, _| engine.load_cursor(&name)).await??)
+    pub fn load_cursor(&self, name: &str) -> Call<Result<Option<Cursor>>> {
+        let name = attempt!(cursor_name(name));
+        self.ask(move |engine, _| engine.load_cursor(&name))
     }
 
     /// The nodes that are here: this one first, then those whose presence is known. A snapshot.
@@ -314,18 +317,20 @@ impl Graph {
     /// # Errors
     /// `Closed`.
     #[doc(alias = "PeerGraphEnumNodes")]
-    pub async fn nodes(&self) -> Result<Vec<NodeInfo>> {
-        self.call(|engine, _| engine.nodes()).await
+    pub fn nodes(&self) -> Call<Result<Vec<NodeInfo>>> {
+        self.call(|engine, _| engine.nodes())
     }
 
     /// The nodes of one identity that are here.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn nodes_of(&self, peer: PeerId) -> Result<Vec<NodeInfo>> {
-        let mut nodes = self.nodes().await?;
-        nodes.retain(|info| info.peer == peer);
-        Ok(nodes)
+    pub fn nodes_of(&self, peer: PeerId) -> Call<Result<Vec<NodeInfo>>> {
+        self.call(move |engine, _| {
+            let mut nodes = engine.nodes();
+            nodes.retain(|info| info.peer == peer);
+            nodes
+        })
     }
 
     /// What is known of one node.
@@ -333,9 +338,11 @@ impl Graph {
     /// # Errors
     /// `NotFound`, `Closed`.
     #[doc(alias = "PeerGraphGetNodeInfo")]
-    pub async fn node_info(&self, node: NodeId) -> Result<NodeInfo> {
-        let found = self.nodes().await?.into_iter().find(|info| info.node == node);
-        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("node {} is not here", node.short())))
+    pub fn node_info(&self, node: NodeId) -> Call<Result<NodeInfo>> {
+        self.ask(move |engine, _| {
+            let found = engine.nodes().into_iter().find(|info| info.node == node);
+            found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("node {} is not here", node.short())))
+        })
     }
 
     /// Sets the text that others read beside this node; `None` clears it.
@@ -343,13 +350,13 @@ impl Graph {
     /// # Errors
     /// `TooLarge` above 1,024 bytes, `Closed`.
     #[doc(alias = "PeerGraphSetNodeAttributes")]
-    pub async fn set_node_attributes(&self, attributes: Option<&str>) -> Result<()> {
+    pub fn set_node_attributes(&self, attributes: Option<&str>) -> Call<Result<()>> {
         let text = attributes.unwrap_or_default().to_owned();
         if text.len() > crate::limits::MAX_NODE_ATTRIBUTES {
             let message = format!("node attributes have {} bytes, more than 1024", text.len());
-            return Err(Error::new(ErrorKind::TooLarge, message));
+            return Call::over(Err(Error::new(ErrorKind::TooLarge, message)));
         }
-        self.call(move |engine, now| engine.set_attributes(now, text)).await
+        self.call(move |engine, now| engine.set_attributes(now, text))
     }
 
     /// Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again.
@@ -357,35 +364,35 @@ impl Graph {
     /// # Errors
     /// `Closed`.
     #[doc(alias = "PeerGraphSetPresence")]
-    pub async fn force_presence(&self, forced: bool) -> Result<()> {
-        self.call(move |engine, now| engine.force_presence(now, forced)).await
+    pub fn force_presence(&self, forced: bool) -> Call<Result<()>> {
+        self.call(move |engine, now| engine.force_presence(now, forced))
     }
 
     /// The neighbors. A snapshot.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn neighbors(&self) -> Result<Vec<ConnectionInfo>> {
-        let neighbors = self.call(|engine, _| engine.neighbors()).await?;
-        Ok(neighbors.into_iter().map(ConnectionInfo::neighbor).collect())
+    pub fn neighbors(&self) -> Call<Result<Vec<ConnectionInfo>>> {
+        self.call(|engine, _| engine.neighbors().into_iter().map(ConnectionInfo::neighbor).collect())
     }
 
     /// The direct connections. A snapshot.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn direct_connections(&self) -> Result<Vec<ConnectionInfo>> {
-        let directs = self.call(|engine, _| engine.directs()).await?;
-        Ok(directs.into_iter().map(ConnectionInfo::direct).collect())
+    pub fn direct_connections(&self) -> Call<Result<Vec<ConnectionInfo>>> {
+        self.call(|engine, _| engine.directs().into_iter().map(ConnectionInfo::direct).collect())
     }
 
     /// Closes one neighbor link or direct connection.
     ///
     /// # Errors
     /// `NotConnected` if there is none with this number, `Closed`.
-    pub async fn disconnect(&self, connection: ConnectionId) -> Result<()> {
-        let found = self.call(move |engine, now| engine.disconnect(now, connection)).await?;
-        if found { Ok(()) } else { Err(super::connection::not_connected(connection)) }
+    pub fn disconnect(&self, connection: ConnectionId) -> Call<Result<()>> {
+        let found = self.call(move |engine, now| engine.disconnect(now, connection));
+        Call::placed(async move {
+            if found.await? { Ok(()) } else { Err(super::connection::not_connected(connection)) }
+        })
     }
 
     /// Where nodes of this graph can be dialled, as far as known here, those of earlier times too: to connect to again.
@@ -393,8 +400,8 @@ impl Graph {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn contacts(&self) -> Result<Vec<NodeAddr>> {
-        self.call(|engine, _| engine.addresses_of(None, None)).await
+    pub fn contacts(&self) -> Call<Result<Vec<NodeAddr>>> {
+        self.call(|engine, _| engine.addresses_of(None, None))
     }
 
     /// The clock this graph agrees on, now.
@@ -402,16 +409,16 @@ impl Graph {
     /// # Errors
     /// `Closed`.
     #[doc(alias = "PeerGraphUniversalTimeToPeerTime")]
-    pub async fn peer_time(&self) -> Result<Timestamp> {
-        self.call(|engine, now| engine.peer_time(now)).await
+    pub fn peer_time(&self) -> Call<Result<Timestamp>> {
+        self.call(|engine, now| engine.peer_time(now))
     }
 
     /// A moment of this machine's clock as the graph would name it.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn to_peer_time(&self, local: Timestamp) -> Result<Timestamp> {
-        Ok(local.offset_by(self.call(|engine, _| engine.clock_offset_ms()).await?))
+    pub fn to_peer_time(&self, local: Timestamp) -> Call<Result<Timestamp>> {
+        self.call(move |engine, _| local.offset_by(engine.clock_offset_ms()))
     }
 
     /// A moment of the graph's clock as this machine would name it.
@@ -419,8 +426,8 @@ impl Graph {
     /// # Errors
     /// `Closed`.
     #[doc(alias = "PeerGraphPeerTimeToUniversalTime")]
-    pub async fn to_local_time(&self, peer: Timestamp) -> Result<Timestamp> {
-        Ok(peer.offset_by(-self.call(|engine, _| engine.clock_offset_ms()).await?))
+    pub fn to_local_time(&self, peer: Timestamp) -> Call<Result<Timestamp>> {
+        self.call(move |engine, _| peer.offset_by(-engine.clock_offset_ms()))
     }
 
     /// How many records (tombstones included) the database has, and the fingerprint of their set: equal on two nodes
@@ -428,49 +435,62 @@ impl Graph {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn fingerprint(&self) -> Result<crate::records::Fingerprint> {
-        self.call(|engine, _| engine.fingerprint()).await
+    pub fn fingerprint(&self) -> Call<Result<crate::records::Fingerprint>> {
+        self.call(|engine, _| engine.fingerprint())
     }
 
-    /// Says goodbye to the neighbors, makes everything durable, closes the database, ends all event streams. Repeated
-    /// calls wait for the first.
+    /// Carries out the calls made before, says goodbye to the neighbors, makes everything durable, closes the database,
+    /// ends all event streams. Repeated calls wait for the first. It goes on if the waiting is given up.
     #[doc(alias = "PeerGraphClose")]
-    pub async fn close(&self) {
-        let inner = self.inner.clone();
-        let _ = super::runtime::spawn(async move { inner.close().await }).await;
+    pub fn close(&self) -> Call<()> {
+        let closing = super::runtime::spawn(self.inner.close());
+        Call::placed(async move { drop(closing.await) })
     }
 
     pub(super) const fn inner(&self) -> &Arc<GraphInner> {
         &self.inner
     }
 
-    /// By which readers tell what has expired.
-    pub(super) async fn expiry_time(&self) -> Result<Timestamp> {
-        self.call(|engine, now| engine.expiry_time(now)).await
+    /// By which readers tell what has expired. What was written before this call can be read when it is answered.
+    pub(super) fn expiry_time(&self) -> Call<Result<Timestamp>> {
+        answered(self.inner.driver.call_stored(|engine, now| engine.expiry_time(now)))
     }
 
-    pub(super) async fn call<T: Send + 'static>(
+    pub(super) fn call<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Engine, crate::time::Now) -> T + Send + 'static,
-    ) -> Result<T> {
-        Ok(self.inner.driver.call(f).await?)
+    ) -> Call<Result<T>> {
+        answered(self.inner.driver.call(f))
     }
 
-    pub(super) async fn write<T: Send + 'static, E>(
+    /// A call that may fail, and writes nothing.
+    pub(super) fn ask<T: Send + 'static, E: Into<Error> + Send + 'static>(
         &self,
         f: impl FnOnce(&mut Engine, crate::time::Now) -> Result<T, E> + Send + 'static,
-    ) -> Result<T>
+    ) -> Call<Result<T>> {
+        let answer = self.inner.driver.call(f);
+        Call::placed(async move { answer.await?.map_err(Into::into) })
+    }
+
+    pub(super) fn write<T: Send + 'static, E>(
+        &self,
+        f: impl FnOnce(&mut Engine, crate::time::Now) -> Result<T, E> + Send + 'static,
+    ) -> Call<Result<T>>
     where
         E: From<crate::records::StoreError> + Into<Error> + Send + 'static,
     {
-        let written = self.inner.driver.write(f).await?;
-        written.map_err(|error| self.located(error))
+        let (answer, graph) = (self.inner.driver.write(f), self.clone());
+        Call::placed(async move { answer.await?.map_err(|error| graph.located(error)) })
     }
 
     /// An error of the database says where that is.
     pub(super) fn located(&self, error: impl Into<Error>) -> Error {
         error.into().of_database(self.inner.database.as_deref())
     }
+}
+
+fn answered<T: Send + 'static>(answer: crate::net::Answer<T>) -> Call<Result<T>> {
+    Call::placed(async move { Ok(answer.await?) })
 }
 
 impl From<Gone> for Error {

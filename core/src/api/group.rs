@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Error, ErrorKind, Graph, Result, members::no_member, runtime::blocking};
+use super::{
+    Call, Error, ErrorKind, Graph, Result,
+    call::attempt,
+    members::no_member,
+    runtime::{runtime, spawn, task_failed},
+};
 use crate::{
     crypto::{PasswordVerifier, SecretKey},
     engine::{Engine, PublishError, Removal},
@@ -158,13 +163,12 @@ impl Group {
     /// Gives up this handle and its clones. The group goes offline and closes when all who opened it have: several
     /// parts of a program can share one, each with record types of its own.
     #[doc(alias = "PeerGroupClose")]
-    pub async fn close(&self) {
-        if self.lease.0.swap(true, Ordering::AcqRel) {
-            return;
+    pub fn close(&self) -> Call<()> {
+        let given_up = self.lease.0.swap(true, Ordering::AcqRel);
+        if !given_up && self.graph.inner().leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+            return self.graph.close();
         }
-        if self.graph.inner().leases.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.graph.close().await;
-        }
+        Call::over(())
     }
 
     /// The group as a graph.
@@ -186,17 +190,17 @@ impl Group {
     ///
     /// # Errors
     /// `NeverSynchronized` before the first connect, `Closed`.
-    pub async fn rules(&self) -> Result<GroupRules> {
-        let genesis = self.graph.genesis().await?;
-        genesis.rules.ok_or_else(not_a_group)
+    pub fn rules(&self) -> Call<Result<GroupRules>> {
+        let genesis = self.graph.genesis();
+        Call::placed(async move { genesis.await?.rules.ok_or_else(not_a_group) })
     }
 
     /// What this identity may do; `None` if it is not, or no longer, a member.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn role(&self) -> Result<Option<Role>> {
-        self.graph.call(|engine, _| engine.standing().map(|standing| standing.role)).await
+    pub fn role(&self) -> Call<Result<Option<Role>>> {
+        self.graph.call(|engine, _| engine.standing().map(|standing| standing.role))
     }
 
     /// Invites one identity, known by its public description. The invitation is of no use to anybody else. The
@@ -206,37 +210,35 @@ impl Group {
     /// `NotAuthorized` for a role above one's own or if this identity may not let in, `ChainTooLong`, `CircularChain` for somebody by whose word one is a member,
     /// `NotAMember`, `Storage`, `Closed`.
     #[doc(alias = "PeerGroupCreateInvitation")]
-    pub async fn invite(&self, whom: &IdentityDescription, options: InviteMember) -> Result<Invitation> {
-        self.invite_peer(whom.peer_id(), whom.name(), options).await
+    pub fn invite(&self, whom: &IdentityDescription, options: InviteMember) -> Call<Result<Invitation>> {
+        self.invite_peer(whom.peer_id(), whom.name(), options)
     }
 
     /// As [`invite`](Self::invite), for an identity known by its id.
     ///
     /// # Errors
     /// As [`invite`](Self::invite), `TooLarge` for a name over 255 bytes, `InvalidArgument` for an id that is no key.
-    pub async fn invite_peer(&self, peer: PeerId, name: &str, options: InviteMember) -> Result<Invitation> {
-        let name = checked_name(name)?;
+    pub fn invite_peer(&self, peer: PeerId, name: &str, options: InviteMember) -> Call<Result<Invitation>> {
+        let name = attempt!(checked_name(name));
         let InviteMember { role, lifetime } = options;
-        let signer = self.signer()?;
+        let signer = attempt!(self.signer());
         let seed: [u8; 32] = rand::random();
         if !crate::crypto::is_key(&peer) {
-            return Err(not_a_key());
+            return Call::over(Err(not_a_key()));
         }
-        self.graph
-            .write(move |engine, now| -> Result<Invitation> {
-                let chain = engine.grant(now, peer, &name, role, lifetime)?;
-                let genesis = engine.genesis().cloned().ok_or(PublishError::NeverSynchronized)?;
-                let granted = chain.last().and_then(crate::group::Credential::of);
-                let not_after = match granted {
-                    Some(crate::group::Credential::Grant(grant)) => grant.not_after,
-                    _ => None,
-                };
-                let chain = chain.iter().map(|record| record.bytes().clone()).collect();
-                let admission = Admission { access: signer.access(engine), genesis, chain };
-                let way = admission.seal(&engine.graph_id(), peer, seed).ok_or_else(not_a_key)?;
-                Ok(signer.invitation(engine, now, role, not_after, way))
-            })
-            .await
+        self.graph.write(move |engine, now| -> Result<Invitation> {
+            let chain = engine.grant(now, peer, &name, role, lifetime)?;
+            let genesis = engine.genesis().cloned().ok_or(PublishError::NeverSynchronized)?;
+            let granted = chain.last().and_then(crate::group::Credential::of);
+            let not_after = match granted {
+                Some(crate::group::Credential::Grant(grant)) => grant.not_after,
+                _ => None,
+            };
+            let chain = chain.iter().map(|record| record.bytes().clone()).collect();
+            let admission = Admission { access: signer.access(engine), genesis, chain };
+            let way = admission.seal(&engine.graph_id(), peer, seed).ok_or_else(not_a_key)?;
+            Ok(signer.invitation(engine, now, role, not_after, way))
+        })
     }
 
     /// Makes a link (or a code to be scanned) for whoever has it. Give it only to those who may come.
@@ -244,25 +246,24 @@ impl Group {
     /// # Errors
     /// `NotAuthorized` for a role above inviter or one's own, `InvalidArgument` for no uses or more than 16 admitters,
     /// and as [`invite`](Self::invite).
-    pub async fn invite_link(&self, options: InviteLink) -> Result<Invitation> {
+    pub fn invite_link(&self, options: InviteLink) -> Call<Result<Invitation>> {
         let InviteLink { role, uses, valid, lifetime, admitters } = options;
         if role > Role::Inviter {
-            return Err(Error::new(ErrorKind::NotAuthorized, "a link makes nobody an admin or owner"));
+            let error = Error::new(ErrorKind::NotAuthorized, "a link makes nobody an admin or owner");
+            return Call::over(Err(error));
         }
         if uses == 0 || admitters.len() > MAX_ADMITTERS {
             let message = "a link is for one use at least, and names at most 16 admitters";
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
+            return Call::over(Err(Error::new(ErrorKind::InvalidArgument, message)));
         }
         let key: [u8; 32] = rand::random();
         let public = SecretKey::from_bytes(&key).peer();
-        let signer = self.signer()?;
-        self.graph
-            .write(move |engine, now| -> Result<Invitation> {
-                let invite = engine.invite(now, public, role, uses, (valid, lifetime), admitters)?;
-                let way = Way::Link { key, uses, access: signer.access(engine) };
-                Ok(signer.invitation(engine, now, role, Some(invite.not_after), way))
-            })
-            .await
+        let signer = attempt!(self.signer());
+        self.graph.write(move |engine, now| -> Result<Invitation> {
+            let invite = engine.invite(now, public, role, uses, (valid, lifetime), admitters)?;
+            let way = Way::Link { key, uses, access: signer.access(engine) };
+            Ok(signer.invitation(engine, now, role, Some(invite.not_after), way))
+        })
     }
 
     /// Lets in whoever has this text and knows a password, which is told another way; replaces an earlier password.
@@ -272,71 +273,61 @@ impl Group {
     /// `InvalidArgument` for a password of fewer than 8 characters, `NotAuthorized` for a role above member or unless
     /// this identity is an admin, `Storage`, `Closed`.
     #[doc(alias = "PeerGroupCreatePasswordInvitation")]
-    pub async fn set_password(&self, password: &str, options: InvitePassword) -> Result<Invitation> {
+    pub fn set_password(&self, password: &str, options: InvitePassword) -> Call<Result<Invitation>> {
         let InvitePassword { role, lifetime } = options;
         if password.chars().count() < MIN_PASSWORD || password.trim().is_empty() {
             let message = format!("a password has at least {MIN_PASSWORD} characters");
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
+            return Call::over(Err(Error::new(ErrorKind::InvalidArgument, message)));
         }
         if role > Role::Member {
-            return Err(Error::new(ErrorKind::NotAuthorized, "a password makes nobody more than a member"));
+            let error = Error::new(ErrorKind::NotAuthorized, "a password makes nobody more than a member");
+            return Call::over(Err(error));
         }
         let password = zeroize::Zeroizing::new(password.to_owned());
+        let signer = attempt!(self.signer());
         // Slow on purpose, so not on the graph's thread.
-        let verifier = blocking(move || PasswordVerifier::new(&password, rand::random())).await;
-        let signer = self.signer()?;
-        self.graph
-            .write(move |engine, now| -> Result<Invitation> {
-                engine.set_password(now, Some(&verifier), role, lifetime)?;
-                let way = Way::Password { access: signer.access(engine) };
-                Ok(signer.invitation(engine, now, role, None, way))
-            })
-            .await
+        let begin = move || -> Result<_> { Ok(move || PasswordVerifier::new(&password, rand::random())) };
+        let store = move |engine: &mut Engine, now, verifier: PasswordVerifier| -> Result<Invitation> {
+            engine.set_password(now, Some(&verifier), role, lifetime)?;
+            let way = Way::Password { access: signer.access(engine) };
+            Ok(signer.invitation(engine, now, role, None, way))
+        };
+        let set = attempt!(self.graph.inner().driver.write_prepared(begin, store));
+        let set = runtime().spawn_blocking(move || set.prepare());
+        Call::placed(async move {
+            let set = set.await.map_err(task_failed)?;
+            set.await?
+        })
     }
 
     /// Lets nobody in by password any more.
     ///
     /// # Errors
     /// `NotAuthorized` unless this identity is an admin, `Storage`, `Closed`.
-    pub async fn clear_password(&self) -> Result<()> {
-        self.graph.write(|engine, now| engine.set_password(now, None, Role::Reader, None)).await
+    pub fn clear_password(&self) -> Call<Result<()>> {
+        self.graph.write(|engine, now| engine.set_password(now, None, Role::Reader, None))
     }
 
     /// The links that can still be used. A snapshot.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn invitations(&self) -> Result<Vec<OpenInvitation>> {
-        let open = |members: &Membership, now| {
-            let invites = members.open_invites(now).into_iter();
-            let listed = invites.map(|(key, invite, issuer, used)| OpenInvitation {
-                key,
-                issuer,
-                role: invite.role,
-                uses: invite.uses,
-                used: u32::try_from(used).unwrap_or(u32::MAX),
-                not_after: invite.not_after,
-            });
-            listed.collect()
-        };
-        self.graph
-            .call(move |engine, now| {
-                let peer_now = engine.peer_time(now);
-                engine.membership().map(|members| open(members, peer_now)).unwrap_or_default()
-            })
-            .await
+    pub fn invitations(&self) -> Call<Result<Vec<OpenInvitation>>> {
+        self.graph.call(open_invitations)
     }
 
     /// Takes a link back: nobody else comes by it.
     ///
     /// # Errors
     /// `NotFound`, `NotAuthorized` if it is another's and this identity no admin, `Closed`.
-    pub async fn revoke_invitation(&self, key: PeerId) -> Result<()> {
-        let known = self.invitations().await?.iter().any(|open| open.key == key);
-        if !known {
-            return Err(Error::new(ErrorKind::NotFound, "there is no such invitation, or it is used up"));
-        }
-        self.graph.write(move |engine, now| engine.revoke_invite(now, key)).await
+    pub fn revoke_invitation(&self, key: PeerId) -> Call<Result<()>> {
+        self.graph.write(move |engine, now| -> Result<()> {
+            if !open_invitations(engine, now).iter().any(|open| open.key == key) {
+                let message = "there is no such invitation, or it is used up";
+                return Err(Error::new(ErrorKind::NotFound, message));
+            }
+            Ok(engine.revoke_invite(now, key)?)
+        })
     }
 
     /// Gives a membership anew, with the same role and name, for this long from now on; `None`: as long as this
@@ -345,14 +336,12 @@ impl Group {
     /// # Errors
     /// As [`invite`](Self::invite), and `NotFound` if it never was a member, or was removed.
     #[doc(alias = "PeerGroupIssueCredentials")]
-    pub async fn renew(&self, peer: PeerId, lifetime: Option<Duration>) -> Result<()> {
-        self.graph
-            .write(move |engine, now| -> Result<()> {
-                let (name, role) = engine.last_membership(now, peer).ok_or_else(|| no_member(peer))?;
-                engine.grant(now, peer, &name, role, lifetime)?;
-                Ok(())
-            })
-            .await
+    pub fn renew(&self, peer: PeerId, lifetime: Option<Duration>) -> Call<Result<()>> {
+        self.graph.write(move |engine, now| -> Result<()> {
+            let (name, role) = engine.last_membership(now, peer).ok_or_else(|| no_member(peer))?;
+            engine.grant(now, peer, &name, role, lifetime)?;
+            Ok(())
+        })
     }
 
     /// Gives a member another role, at once. What it wrote stays.
@@ -360,8 +349,8 @@ impl Group {
     /// # Errors
     /// `NotAuthorized` unless both the old and the new role are this identity's to give, `NotAMember` if it is none,
     /// `Storage`, `Closed`.
-    pub async fn set_role(&self, peer: PeerId, role: Role) -> Result<()> {
-        self.graph.write(move |engine, now| engine.set_role(now, peer, role)).await
+    pub fn set_role(&self, peer: PeerId, role: Role) -> Call<Result<()>> {
+        self.graph.write(move |engine, now| engine.set_role(now, peer, role))
     }
 
     /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
@@ -372,13 +361,13 @@ impl Group {
     /// # Errors
     /// `InvalidArgument` for this identity itself, which can [`leave`](Self::leave). `NotAuthorized` unless this identity
     /// is senior: by whose word it is a member, or of a higher role from admin on. `TooLarge` for a long reason, `NotAMember`, `Storage`, `Closed`.
-    pub async fn remove(&self, peer: PeerId, options: RemoveMember) -> Result<()> {
+    pub fn remove(&self, peer: PeerId, options: RemoveMember) -> Call<Result<()>> {
         let RemoveMember { reason, keep_records, with_branch } = options;
         if reason.len() > MAX_NAME {
-            return Err(Error::new(ErrorKind::TooLarge, "a reason has at most 255 bytes"));
+            return Call::over(Err(Error::new(ErrorKind::TooLarge, "a reason has at most 255 bytes")));
         }
         let removal = Removal { keep_records, with_branch };
-        self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal)).await
+        self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal))
     }
 
     /// In a group with [encrypted bodies](GroupRules::encrypted_bodies): encrypts what follows under a new key, which those
@@ -388,26 +377,31 @@ impl Group {
     /// # Errors
     /// `NotAuthorized` below admin, `InvalidArgument` in a group without encrypted bodies, `NotAMember`, `Storage`,
     /// `Closed`.
-    pub async fn renew_body_key(&self) -> Result<()> {
-        self.graph.write(|engine, now| engine.begin_epoch(now)).await
+    pub fn renew_body_key(&self) -> Call<Result<()>> {
+        self.graph.write(|engine, now| engine.begin_epoch(now))
     }
 
     /// Takes one device of an identity back: its node is not let in any more.
     ///
     /// # Errors
     /// `NotAuthorized` unless it is this identity's own, or this identity is an admin; `Storage`, `Closed`.
-    pub async fn revoke_device(&self, peer: PeerId, node: NodeId) -> Result<()> {
-        self.graph.write(move |engine, now| engine.revoke_device(now, peer, node)).await
+    pub fn revoke_device(&self, peer: PeerId, node: NodeId) -> Call<Result<()>> {
+        self.graph.write(move |engine, now| engine.revoke_device(now, peer, node))
     }
 
     /// Leaves the group for good, and closes it. What was written stays. The database stays here until deleted.
     ///
     /// # Errors
     /// `NotAuthorized` for the creator, who is a member without end; `Storage`, `Closed`.
-    pub async fn leave(&self) -> Result<()> {
-        self.graph.write(|engine, now| engine.resign(now)).await?;
-        self.graph.close().await;
-        Ok(())
+    pub fn leave(&self) -> Call<Result<()>> {
+        let (graph, resigned) = (self.graph.clone(), self.graph.write(|engine, now| engine.resign(now)));
+        // On its own task: one that has left does not stay open because nobody waits for it.
+        let leaving = spawn(async move {
+            resigned.await?;
+            graph.close().await;
+            Ok(())
+        });
+        Call::placed(async move { leaving.await.map_err(task_failed)? })
     }
 
     /// All grants, invitations and removals as signed records: kept elsewhere, they show who let whom in and who
@@ -415,8 +409,8 @@ impl Group {
     ///
     /// # Errors
     /// `Storage`, `Closed`.
-    pub async fn credentials(&self) -> Result<Vec<SignedRecord>> {
-        Ok(self.graph.call(|engine, _| engine.credentials()).await??)
+    pub fn credentials(&self) -> Call<Result<Vec<SignedRecord>>> {
+        self.graph.ask(|engine, _| engine.credentials())
     }
 
     fn signer(&self) -> Result<Signer> {
@@ -426,6 +420,23 @@ impl Group {
         let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity is not here any more");
         Ok(Signer { identity: known.ok_or_else(gone)?.secret()?, secret: inner.secret })
     }
+}
+
+fn open_invitations(engine: &mut Engine, now: Now) -> Vec<OpenInvitation> {
+    let peer_now = engine.peer_time(now);
+    let open = |members: &Membership| {
+        let listed = members.open_invites(peer_now).into_iter();
+        let listed = listed.map(|(key, invite, issuer, used)| OpenInvitation {
+            key,
+            issuer,
+            role: invite.role,
+            uses: invite.uses,
+            used: u32::try_from(used).unwrap_or(u32::MAX),
+            not_after: invite.not_after,
+        });
+        listed.collect()
+    };
+    engine.membership().map(open).unwrap_or_default()
 }
 
 /// Signs invitations on the graph thread.

@@ -1,6 +1,6 @@
 //! Who is in a group.
 
-use super::{Error, ErrorKind, Group, Result};
+use super::{Call, Error, ErrorKind, Group, Result};
 use crate::{events::MemberInfo, ids::PeerId, record::SignedRecord};
 
 impl Group {
@@ -9,18 +9,20 @@ impl Group {
     /// # Errors
     /// `Closed`.
     #[doc(alias = "PeerGroupEnumMembers")]
-    pub async fn members(&self) -> Result<Vec<MemberInfo>> {
-        self.call(|engine, now| engine.members(now)).await
+    pub fn members(&self) -> Call<Result<Vec<MemberInfo>>> {
+        self.call(|engine, now| engine.members(now))
     }
 
     /// The members of whom a node is here. A snapshot.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn present_members(&self) -> Result<Vec<MemberInfo>> {
-        let mut members = self.members().await?;
-        members.retain(MemberInfo::is_present);
-        Ok(members)
+    pub fn present_members(&self) -> Call<Result<Vec<MemberInfo>>> {
+        self.call(|engine, now| {
+            let mut members = engine.members(now);
+            members.retain(MemberInfo::is_present);
+            members
+        })
     }
 
     /// What makes somebody a member: the grants from the creator's down to theirs, as signed records. Empty for the
@@ -29,18 +31,21 @@ impl Group {
     /// # Errors
     /// `NotFound` if this identity is no member, `Storage`, `Closed`.
     #[doc(alias = "PEER_CREDENTIAL_INFO")]
-    pub async fn credentials_of(&self, peer: PeerId) -> Result<Vec<SignedRecord>> {
-        let chain = self.call(move |engine, now| engine.credentials_of(now, peer)).await??;
-        chain.ok_or_else(|| no_member(peer))
+    pub fn credentials_of(&self, peer: PeerId) -> Call<Result<Vec<SignedRecord>>> {
+        self.ask(move |engine, now| -> Result<_> {
+            engine.credentials_of(now, peer)?.ok_or_else(|| no_member(peer))
+        })
     }
 
     /// One member.
     ///
     /// # Errors
     /// `NotFound` if this identity is no member, `Closed`.
-    pub async fn member(&self, peer: PeerId) -> Result<MemberInfo> {
-        let found = self.members().await?.into_iter().find(|member| member.peer == peer);
-        found.ok_or_else(|| no_member(peer))
+    pub fn member(&self, peer: PeerId) -> Call<Result<MemberInfo>> {
+        self.ask(move |engine, now| {
+            let found = engine.members(now).into_iter().find(|member| member.peer == peer);
+            found.ok_or_else(|| no_member(peer))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod asking;
 mod attempt;
+mod call;
 mod config;
 mod connection;
 mod database;
@@ -27,6 +28,7 @@ mod runtime;
 #[cfg(feature = "sqlite")]
 mod sealing;
 
+pub use call::Call;
 pub use config::{CreateGraph, NodeConfig, OpenGraph};
 pub use connection::{
     ConnectOptions, Connecting, ConnectionInfo, DirectConnection, Progress, SendReceipt, Target,

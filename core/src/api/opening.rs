@@ -171,24 +171,26 @@ impl GraphInner {
         *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     }
 
-    /// Goodbyes, database, registration, subscriptions: once.
-    pub(super) async fn close(&self) {
-        self.closing
-            .get_or_init(|| async {
-                self.hub.on_accepts_direct_changed(Arc::new(|| {}));
-                if let Some(task) = self.watching.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    /// Goodbyes, database, registration, subscriptions: once, after the calls made before.
+    pub(super) fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
+        let (inner, stopped) = (self.clone(), self.driver.stop());
+        async move {
+            let closing = || async {
+                inner.hub.on_accepts_direct_changed(Arc::new(|| {}));
+                if let Some(task) = inner.watching.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     task.abort();
                 }
                 // Before the writer, which then leaves one tidy file behind.
-                self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-                self.driver.stop().await;
-                self.port.close().await;
-                self.hub.close();
-                if let Some(node) = self.node.upgrade() {
-                    node.remove(&self.id);
+                inner.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                stopped.await;
+                inner.port.close().await;
+                inner.hub.close();
+                if let Some(node) = inner.node.upgrade() {
+                    node.remove(&inner.id);
                 }
-            })
-            .await;
+            };
+            inner.closing.get_or_init(closing).await;
+        }
     }
 }
 

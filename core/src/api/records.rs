@@ -1,8 +1,8 @@
 //! Records: the calls of an application.
 
-use super::{Error, Graph, Result, runtime::blocking};
+use super::{Call, Error, Graph, Result, call::attempt, runtime::blocking};
 use crate::{
-    engine::UpdateOutcome,
+    engine::{Engine, UpdateOutcome},
     ids::RecordId,
     record::{Record, RecordDraft, RecordUpdate},
     records::{ListQuery, Page},
@@ -15,12 +15,19 @@ impl Graph {
     /// `Reserved`, `InvalidArgument`, `TooLarge`, `InvalidExpiration`, `NeverSynchronized`, `NotAuthorized`,
     /// `KeyMissing` in a group with encrypted bodies whose key has not come yet, `Storage`, `Closed`.
     #[doc(alias = "PeerGraphAddRecord")]
-    pub async fn publish(&self, draft: RecordDraft) -> Result<Record> {
-        let node = self.inner().node.upgrade().ok_or_else(Error::closed)?;
-        // Signed here, so that the graph's thread only stores.
-        let stamped = self.inner().stamper.stamp(node.clock.now().wall, rand::random(), draft)?;
-        drop(node);
-        self.write(move |engine, _| engine.publish_stamped(stamped)).await
+    pub fn publish(&self, draft: RecordDraft) -> Call<Result<Record>> {
+        let inner = self.inner();
+        let wall = attempt!(inner.node.upgrade().ok_or_else(Error::closed)).clock.now().wall;
+        let nonce = rand::random();
+        // Signed beside the graph's thread, which only stores.
+        let (stamping, signing) = (inner.stamper.clone(), inner.stamper.clone());
+        let begin = move || -> Result<_> {
+            let reserved = stamping.reserve(wall, nonce, draft)?;
+            Ok(move || signing.make(reserved))
+        };
+        let store = |engine: &mut Engine, now, stamped| engine.publish_stamped(now, stamped);
+        let published = attempt!(inner.driver.write_prepared(begin, store));
+        Call::placed(async move { published.await?.map_err(Error::from) })
     }
 
     /// Publishes a new version of a record. With `expected_version`, only if nobody was faster here.
@@ -29,8 +36,8 @@ impl Graph {
     /// `NotFound`, `Deleted`, `VersionMismatch`, `KeyMissing` or `InvalidArgument` if the body is to stay and cannot be
     /// read, and as [`publish`](Self::publish).
     #[doc(alias = "PeerGraphUpdateRecord")]
-    pub async fn update(&self, id: RecordId, update: RecordUpdate) -> Result<Record> {
-        self.write(move |engine, now| engine.update(now, &id, update)).await
+    pub fn update(&self, id: RecordId, update: RecordUpdate) -> Call<Result<Record>> {
+        self.write(move |engine, now| engine.update(now, &id, update))
     }
 
     /// Deletes a record everywhere; it cannot come back under its id.
@@ -38,8 +45,8 @@ impl Graph {
     /// # Errors
     /// `NotFound`, `Deleted`, and as [`publish`](Self::publish).
     #[doc(alias = "PeerGraphDeleteRecord")]
-    pub async fn delete(&self, id: RecordId) -> Result<UpdateOutcome> {
-        self.write(move |engine, now| engine.delete(now, &id, None)).await
+    pub fn delete(&self, id: RecordId) -> Call<Result<UpdateOutcome>> {
+        self.write(move |engine, now| engine.delete(now, &id, None))
     }
 
     /// The current version of a record; `None` if there is none, or it is deleted or expired. An encrypted body whose key
@@ -48,18 +55,26 @@ impl Graph {
     /// # Errors
     /// `Storage`.
     #[doc(alias = "PeerGraphGetRecord")]
-    pub async fn get(&self, id: RecordId) -> Result<Option<Record>> {
-        let (reader, now) = (self.inner().reader()?, self.expiry_time().await?);
-        blocking(move || reader.get(&id, now)).await.map_err(|error| self.located(error))
+    pub fn get(&self, id: RecordId) -> Call<Result<Option<Record>>> {
+        let (reader, now) = (attempt!(self.inner().reader()), self.expiry_time());
+        let graph = self.clone();
+        Call::placed(async move {
+            let now = now.await?;
+            blocking(move || reader.get(&id, now)).await.map_err(|error| graph.located(error))
+        })
     }
 
     /// One page of records.
     ///
     /// # Errors
     /// `Storage`, `Closed`.
-    pub async fn list(&self, query: ListQuery) -> Result<Page<Record>> {
-        let (reader, now) = (self.inner().reader()?, self.expiry_time().await?);
-        blocking(move || reader.list(&query, now)).await.map_err(|error| self.located(error))
+    pub fn list(&self, query: ListQuery) -> Call<Result<Page<Record>>> {
+        let (reader, now) = (attempt!(self.inner().reader()), self.expiry_time());
+        let graph = self.clone();
+        Call::placed(async move {
+            let now = now.await?;
+            blocking(move || reader.list(&query, now)).await.map_err(|error| graph.located(error))
+        })
     }
 
     /// All records of a query, page by page, as they were at the first page.

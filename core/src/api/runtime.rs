@@ -33,6 +33,11 @@ pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + '
     }
 }
 
+/// What a task that panicked, or was stopped with the runtime, comes to.
+pub(super) fn task_failed(error: tokio::task::JoinError) -> super::Error {
+    super::Error::caused(super::ErrorKind::Internal, "a task of the library failed", error)
+}
+
 /// Waits on this library's clock. A timer belongs to the runtime in which it is made: only there is it made.
 pub(crate) async fn rest(time: Duration) {
     tokio::time::sleep(time).await;

@@ -64,6 +64,11 @@ impl Engine {
         self.group.epochs.hasten = true;
     }
 
+    /// Begins the epoch that a removal before this wants: what is written after it is not for the removed.
+    pub(super) fn settle_epoch(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.group.epochs.hasten { self.maintain_epochs(now) } else { Ok(()) }
+    }
+
     /// Opens the keys that credentials hold for this identity, and those that these open.
     pub(super) fn learn_keys(&mut self) {
         let Some(members) = self.group.members.as_ref().filter(|m| m.rules().encrypted_bodies) else {

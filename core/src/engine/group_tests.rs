@@ -249,8 +249,8 @@ fn s11_back_dated_records_of_the_removed_are_live_nowhere() {
         let draft = RecordDraft::new("test.note", number.to_le_bytes().to_vec()).unwrap();
         let nonce = engine.rng.random();
         let stamped = engine.stamper().stamp(wall, nonce, draft).unwrap();
-        forged.push(stamped.0.clone());
-        engine.publish_stamped(stamped).unwrap();
+        let id = engine.publish_stamped(now, stamped).unwrap().id;
+        forged.push(engine.current(&id).unwrap().unwrap());
         if number % 1000 == 0 {
             engine.flush(now).unwrap();
         }

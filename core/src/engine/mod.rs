@@ -61,7 +61,7 @@ pub use feed::{Feed, OpenReader};
 pub use joining::{JoinBy, JoinFailure};
 pub use publish::{PublishError, UpdateOutcome};
 pub use removal::Removal;
-pub use stamp::{Stamped, Stamper};
+pub use stamp::{Reserved, Stamped, Stamper};
 pub use transfer::{ImportCount, ImportFault};
 
 use ingest::{Candidate, Staged};

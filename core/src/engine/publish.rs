@@ -79,8 +79,9 @@ impl Engine {
     /// [`PublishError`]; nothing was stored.
     pub fn publish(&mut self, now: Now, draft: RecordDraft) -> Result<Record, PublishError> {
         let nonce = self.rng.random();
+        self.check_standing()?;
         let stamped = self.stamper.stamp(now.wall, nonce, draft)?;
-        self.publish_stamped(stamped)
+        self.publish_stamped(now, stamped)
     }
 
     /// Stores a new record that the [`stamper`](Engine::stamper) made. Acknowledge it only after
@@ -88,9 +89,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`PublishError`]; nothing was stored.
-    pub fn publish_stamped(&mut self, stamped: Stamped) -> Result<Record, PublishError> {
+    pub fn publish_stamped(&mut self, now: Now, stamped: Stamped) -> Result<Record, PublishError> {
+        self.check_standing()?;
+        self.settle_epoch(now)?;
+        let signed = self.stamper.current(stamped)?;
         // Its id is new, for its nonce is random.
-        self.put_own(stamped.0, None)
+        self.put_own(signed, None)
     }
 
     /// Signs and stores a new version of a record. Acknowledge it only after [`flush`](Engine::flush) succeeds.
@@ -112,7 +116,7 @@ impl Engine {
             (before, after) => after.or(before),
         };
         let next = Header { attributes, expires, ..self.next_header(now, &old) };
-        self.put_local(next, body)
+        self.put_local(now, next, body)
     }
 
     /// Replaces a record by a tombstone. Acknowledge it only after [`flush`](Engine::flush) succeeds.
@@ -132,7 +136,7 @@ impl Engine {
             expires: None,
             ..self.next_header(now, &old)
         };
-        let record = self.put_local(next, Bytes::new())?;
+        let record = self.put_local(now, next, Bytes::new())?;
         Ok(UpdateOutcome { id: record.id, version: record.version })
     }
 
@@ -149,7 +153,7 @@ impl Engine {
         match self.current(id)? {
             Some(old) => {
                 let next = Header { expires, deleted: false, ..self.next_header(now, &old) };
-                self.put_local(next, body)
+                self.put_local(now, next, body)
             }
             None => {
                 let draft = RecordDraft { record_type, attributes: Default::default(), body, expires };
@@ -162,13 +166,21 @@ impl Engine {
     pub(super) fn delete_reserved(&mut self, now: Now, id: &RecordId) -> Result<(), PublishError> {
         if let Some(old) = self.current(id)?.filter(|old| !old.header().deleted) {
             let next = Header { deleted: true, expires: None, ..self.next_header(now, &old) };
-            self.put_local(next, Bytes::new())?;
+            self.put_local(now, next, Bytes::new())?;
         }
         Ok(())
     }
 
     pub(super) fn check_usable(&self) -> Result<(), PublishError> {
+        self.check_standing()?;
         if self.usable { Ok(()) } else { Err(PublishError::NeverSynchronized) }
+    }
+
+    /// Whatever else is wrong: one that was removed hears of that.
+    pub(super) fn check_standing(&self) -> Result<(), PublishError> {
+        let me = self.device.peer;
+        let removed = self.group.members.as_ref().is_some_and(|members| members.was_removed(me));
+        if removed && self.group.own.is_none() { Err(CredentialFault::Removed.into()) } else { Ok(()) }
     }
 
     fn put_new(&mut self, now: Now, draft: RecordDraft, nonce: [u8; 16]) -> Result<Record, PublishError> {
@@ -213,7 +225,8 @@ impl Engine {
         }
     }
 
-    fn put_local(&mut self, header: Header, body: Bytes) -> Result<Record, PublishError> {
+    fn put_local(&mut self, now: Now, header: Header, body: Bytes) -> Result<Record, PublishError> {
+        self.settle_epoch(now)?;
         let signed = self.stamper.seal_and_sign(header, body)?;
         let previous = self.current(&signed.id())?;
         self.put_own(signed, previous.as_ref())
@@ -230,11 +243,7 @@ impl Engine {
         signed: SignedRecord,
         previous: Option<&SignedRecord>,
     ) -> Result<Record, PublishError> {
-        let me = self.device.peer;
-        let removed = self.group.members.as_ref().is_some_and(|members| members.was_removed(me));
-        if removed && self.group.own.is_none() {
-            return Err(CredentialFault::Removed.into());
-        }
+        self.check_standing()?;
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =
             admit_own(signed, previous, genesis, self.policy()).map_err(PublishError::NotAllowed)?;

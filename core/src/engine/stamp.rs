@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::PublishError;
 use crate::{
     crypto::SecretKey,
-    group::{CredentialId, KeyRing},
+    group::{CredentialId, EpochId, KeyRing, NoKey},
     ids::GraphId,
     limits::SKEW_ADMIT,
     record::{Header, Record, RecordDraft, SignedRecord},
@@ -54,9 +54,29 @@ impl State {
     }
 }
 
+/// A new record of our own that has its time and is still to be signed.
+#[derive(Debug)]
+pub struct Reserved {
+    hlc: Hlc,
+    nonce: [u8; 16],
+    draft: RecordDraft,
+}
+
 /// A new record of our own, signed and not stored yet: for [`Engine::publish_stamped`](super::Engine::publish_stamped).
 #[derive(Debug)]
-pub struct Stamped(pub(super) SignedRecord);
+pub struct Stamped {
+    /// `None` without the key for its body: it may come before the record's turn.
+    signed: Option<SignedRecord>,
+    /// In a group: what it was made from, for calls before it may change under what it is to be written.
+    again: Option<(Basis, Reserved)>,
+}
+
+/// What a record of a group is written under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Basis {
+    grant: Option<CredentialId>,
+    epoch: Option<EpochId>,
+}
 
 impl std::fmt::Debug for Stamper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,6 +109,20 @@ impl Stamper {
         nonce: [u8; 16],
         draft: RecordDraft,
     ) -> Result<Stamped, PublishError> {
+        Ok(self.make(self.reserve(wall, nonce, draft)?))
+    }
+
+    /// Checks a draft and stamps it: records are dated in the order of these calls. Takes no time worth speaking of;
+    /// [`make`](Self::make) signs it.
+    ///
+    /// # Errors
+    /// As [`stamp`](Self::stamp).
+    pub fn reserve(
+        &self,
+        wall: Timestamp,
+        nonce: [u8; 16],
+        draft: RecordDraft,
+    ) -> Result<Reserved, PublishError> {
         let hlc = {
             let mut state = self.lock();
             let max_record = state.max_record.ok_or(PublishError::NeverSynchronized)?;
@@ -96,7 +130,36 @@ impl Stamper {
             draft.check(max_record.saturating_sub(self.ring.overhead()), peer_now)?;
             state.tick(peer_now)
         };
-        Ok(Stamped(self.sign_new(hlc, nonce, draft)?))
+        Ok(Reserved { hlc, nonce, draft })
+    }
+
+    /// Signs what was reserved, its body encrypted if that is the group's rule.
+    pub fn make(&self, reserved: Reserved) -> Stamped {
+        let basis = self.basis();
+        let Reserved { hlc, nonce, draft } = &reserved;
+        let is_group = basis.grant.is_some() || self.ring.overhead() > 0;
+        if !is_group {
+            let Reserved { hlc, nonce, draft } = reserved;
+            return Stamped { signed: self.sign_new(hlc, nonce, draft).ok(), again: None };
+        }
+        let signed = self.sign_new(*hlc, *nonce, draft.clone()).ok();
+        Stamped { signed, again: Some((basis, reserved)) }
+    }
+
+    /// The record as it is to be stored now: made anew if it was made under what holds no more.
+    pub(super) fn current(&self, stamped: Stamped) -> Result<SignedRecord, PublishError> {
+        match stamped {
+            Stamped { signed: Some(signed), again: None } => Ok(signed),
+            Stamped { signed: Some(signed), again: Some((basis, _)) } if basis == self.basis() => Ok(signed),
+            Stamped { again: Some((_, Reserved { hlc, nonce, draft })), .. } => {
+                self.sign_new(hlc, nonce, draft)
+            }
+            Stamped { signed: None, again: None } => Err(NoKey.into()),
+        }
+    }
+
+    fn basis(&self) -> Basis {
+        Basis { grant: self.lock().grant, epoch: self.ring.current() }
     }
 
     /// The first version of a record.

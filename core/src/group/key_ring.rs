@@ -79,6 +79,11 @@ impl KeyRing {
         self.write().current = epoch;
     }
 
+    /// In which epoch to write.
+    pub fn current(&self) -> Option<EpochId> {
+        self.read().current
+    }
+
     /// Takes in a key.
     pub fn add(&self, key: EpochKey) {
         self.write().keys.entry(epoch_id(&key)).or_insert_with(|| Arc::new(key));

@@ -6,13 +6,14 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
+    future::Future,
     sync::{Arc, Mutex},
 };
 
 use bytes::{Bytes, BytesMut};
 use iroh::endpoint::RecvStream;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -73,8 +74,6 @@ struct Shared {
     out: Mutex<Out>,
     /// Messages, or acknowledgements, wait to be written.
     work: [Notify; 2],
-    /// There is room to send again, or the link has ended.
-    room: Notify,
     acked: watch::Sender<Acked>,
     refused: Mutex<BTreeSet<u64>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
@@ -83,9 +82,50 @@ struct Shared {
 #[derive(Default)]
 struct Out {
     messages: BytesMut,
+    /// Those for which there is no room yet, in order.
+    waiting: VecDeque<Waiting>,
     acks: Vec<DataAck>,
     sent: u64,
     end: End,
+}
+
+/// A message for which there is no room yet, and whom to tell its number.
+struct Waiting {
+    data_type: RecordType,
+    data: Bytes,
+    accepted: oneshot::Sender<u64>,
+}
+
+impl Out {
+    /// Accepts a message, if nothing waits before it and there is room.
+    fn accept(&mut self, data_type: &RecordType, data: &Bytes) -> Option<u64> {
+        let room = self.messages.is_empty() || self.messages.len() + data.len() <= SEND_BUFFER;
+        (room && self.waiting.is_empty()).then(|| self.put(data_type, data))
+    }
+
+    fn put(&mut self, data_type: &RecordType, data: &Bytes) -> u64 {
+        put_data(&mut self.messages, data_type, data);
+        self.sent += 1;
+        self.sent
+    }
+
+    /// What is to be written next. Those that wait move up, but for those whose senders gave up.
+    fn take_messages(&mut self) -> BytesMut {
+        let taken = self.messages.split();
+        while let Some(Waiting { data_type, data, accepted }) = self.waiting.pop_front() {
+            if accepted.is_closed() {
+                continue;
+            }
+            if !self.messages.is_empty() && self.messages.len() + data.len() > SEND_BUFFER {
+                self.waiting.push_front(Waiting { data_type, data, accepted });
+                break;
+            }
+            let number = self.put(&data_type, &data);
+            // Who gives up now has sent it.
+            let _ = accepted.send(number);
+        }
+        taken
+    }
 }
 
 /// How the sending side ends.
@@ -103,6 +143,12 @@ enum End {
 enum Lane {
     Messages,
     Acks,
+}
+
+/// Where a message stands.
+enum Accepted {
+    Now(u64),
+    Later(oneshot::Receiver<u64>),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -158,7 +204,6 @@ impl DataLink {
             hub: link.graph.hub.clone(),
             out: Mutex::default(),
             work: Default::default(),
-            room: Notify::new(),
             acked: watch::Sender::new(Acked::default()),
             refused: Mutex::default(),
             writers: Mutex::default(),
@@ -171,36 +216,49 @@ impl DataLink {
         data
     }
 
-    /// Sends a message; resolves when it is accepted for sending. A slow reader makes this wait.
+    /// Sends a message after those for which this was called before; resolves when it is accepted for sending. A slow
+    /// reader makes this wait.
     ///
     /// Cancel safe: a dropped call has sent the message or has not.
     ///
     /// # Errors
     /// [`SendError`].
-    pub async fn send(&self, data_type: RecordType, data: Bytes) -> Result<Receipt, SendError> {
+    pub fn send(
+        &self,
+        data_type: RecordType,
+        data: Bytes,
+    ) -> impl Future<Output = Result<Receipt, SendError>> + Send + 'static {
+        let placed = self.place(data_type, data);
+        let link = self.clone();
+        async move {
+            let number = match placed? {
+                Accepted::Now(number) => number,
+                Accepted::Later(accepted) => accepted.await.map_err(|_| SendError::Closed)?,
+            };
+            Ok(Receipt { link, number })
+        }
+    }
+
+    fn place(&self, data_type: RecordType, data: Bytes) -> Result<Accepted, SendError> {
         if data.len() > MAX_DATA {
             return Err(SendError::TooLarge { len: data.len() });
         }
-        loop {
-            let room = self.0.room.notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            {
-                let mut out = lock(&self.0.out);
-                if out.end != End::Open {
-                    return Err(SendError::Closed);
-                }
-                if out.messages.is_empty() || out.messages.len() + data.len() <= SEND_BUFFER {
-                    put_data(&mut out.messages, &data_type, &data);
-                    out.sent += 1;
-                    let number = out.sent;
-                    drop(out);
-                    self.wake(Lane::Messages);
-                    return Ok(Receipt { link: self.clone(), number });
+        let placed = {
+            let mut out = lock(&self.0.out);
+            if out.end != End::Open {
+                return Err(SendError::Closed);
+            }
+            match out.accept(&data_type, &data) {
+                Some(number) => Accepted::Now(number),
+                None => {
+                    let (accepted, told) = oneshot::channel();
+                    out.waiting.push_back(Waiting { data_type, data, accepted });
+                    Accepted::Later(told)
                 }
             }
-            room.await;
-        }
+        };
+        self.wake(Lane::Messages);
+        Ok(placed)
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
@@ -228,8 +286,13 @@ impl DataLink {
     }
 
     fn end(&self, end: End) {
-        lock(&self.0.out).end = end;
-        self.0.room.notify_waiters();
+        let given_up = {
+            let mut out = lock(&self.0.out);
+            out.end = end;
+            if end == End::Closed { std::mem::take(&mut out.waiting) } else { VecDeque::new() }
+        };
+        // Their senders are told.
+        drop(given_up);
         self.wake(Lane::Messages);
         self.wake(Lane::Acks);
     }
@@ -249,7 +312,7 @@ impl DataLink {
             let (buffer, end) = {
                 let mut out = lock(&self.0.out);
                 let buffer = match lane {
-                    Lane::Messages => out.messages.split(),
+                    Lane::Messages => out.take_messages(),
                     Lane::Acks => {
                         let mut buffer = BytesMut::new();
                         out.acks.drain(..).for_each(|ack| ack.put(&mut buffer));
@@ -269,7 +332,6 @@ impl DataLink {
                     () = link.over.cancelled() => return,
                 }
             }
-            self.0.room.notify_waiters();
             if stream.is_none() {
                 stream = link.open_stream(kind, priority).await;
             }

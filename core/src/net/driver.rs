@@ -1,23 +1,29 @@
 //! The graph thread: owns one engine, feeds it, and carries out what it says.
 //!
-//! One thread a graph, so that disk and signatures never hold up the async runtime. Each round drains the inbox, lets
-//! the engine settle the whole batch in one transaction, answers whoever waited for it to be durable, and sends what
-//! came out. The thread never waits for a peer or a reader.
+//! One thread a graph, so that disk and signatures never hold up the async runtime. Each round drains the inbox and the
+//! [`Lane`] of calls, lets the engine settle the whole batch in one transaction, answers whoever waited for it to be
+//! durable, and sends what came out. The thread never waits for a peer or a reader.
 
 use std::{
     collections::HashMap,
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
+    task::{Context, Poll, ready},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
-use super::{GraphPort, Inbound, Inbox};
+use super::{
+    GraphPort, Inbound, Inbox,
+    lane::{Lane, LaneClosed, Next, Place},
+};
 use crate::{
     engine::{Engine, JoinBy, JoinFailure, Notice},
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
@@ -62,19 +68,101 @@ pub struct ConnectWatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
+impl From<LaneClosed> for Gone {
+    fn from(_: LaneClosed) -> Self {
+        Self
+    }
+}
+
+/// What is told to whoever waits for the end of a batch.
 type Reply = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 type Call = Box<dyn FnOnce(&mut GraphThread) + Send>;
 
 enum Job {
     Inbound(Inbound),
+    /// There may be something to take from the lane.
+    Calls,
+}
+
+/// What has a place in the lane.
+enum Order {
     Call(Call),
     Stop(oneshot::Sender<()>),
 }
 
+/// What a call that has its place gives, once it was carried out. Dropping it stops the waiting only.
+#[derive(Debug)]
+#[must_use]
+pub struct Answer<T>(Option<oneshot::Receiver<T>>);
+
+impl<T> Future for Answer<T> {
+    type Output = Result<T, Gone>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(receiver) = &mut self.0 else { return Poll::Ready(Err(Gone)) };
+        Pin::new(receiver).poll(cx).map_err(|_| Gone)
+    }
+}
+
+/// A call whose first part is done by whoever awaits it, or on the runtime once a later call waits for it. Dropping it
+/// before that gives up its place: nothing happens then.
+#[must_use]
+pub struct Prepared<T> {
+    place: Place<Order>,
+    answer: Answer<T>,
+}
+
+impl<T> Prepared<T> {
+    /// Does the first part here and now, unless that is done elsewhere.
+    pub fn prepare(self) -> Self {
+        self.place.prepare();
+        self
+    }
+}
+
+impl<T> fmt::Debug for Prepared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+impl<T> Future for Prepared<T> {
+    type Output = Result<T, Gone>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.place.prepare();
+        Pin::new(&mut self.answer).poll(cx)
+    }
+}
+
+/// What comes of a connect that has its place.
+#[derive(Debug)]
+#[must_use]
+pub struct Connect {
+    started: Answer<ConnectId>,
+    rest: Option<(
+        tokio_mpsc::UnboundedReceiver<(u32, NodeId)>,
+        oneshot::Receiver<Result<NeighborInfo, ConnectFailure>>,
+    )>,
+}
+
+impl Future for Connect {
+    type Output = Result<ConnectWatch, Gone>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let id = ready!(Pin::new(&mut self.started).poll(cx))?;
+        let (progress, outcome) = self.rest.take().ok_or(Gone)?;
+        Poll::Ready(Ok(ConnectWatch { id, progress, outcome }))
+    }
+}
+
 /// A handle to the graph thread. Cheap to clone; the thread ends when told to, or when all handles are gone.
+///
+/// Calls are carried out in the order in which these functions are called, whether or not their answers are awaited.
 #[derive(Clone)]
 pub struct Driver {
     jobs: Sender<Job>,
+    lane: Arc<Lane<Order>>,
 }
 
 impl fmt::Debug for Driver {
@@ -108,10 +196,23 @@ pub struct GraphThread {
     clock: Clock,
     port: GraphPort,
     replies: Vec<Reply>,
+    /// True if calls are left that no word in the inbox tells of.
+    more_calls: bool,
     /// Told once all that the engine said is on its way.
     settled: Vec<oneshot::Sender<()>>,
     waiters: HashMap<ConnectId, Waiter>,
     joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
+    /// Last: when whoever waits in it is told, the database is closed.
+    calls: Calls,
+}
+
+/// The end of the lane where calls are taken; closes it when the thread ends, however it does.
+struct Calls(Arc<Lane<Order>>);
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 struct Waiter {
@@ -137,7 +238,7 @@ impl DriverSeed {
     #[expect(clippy::new_without_default, reason = "it must be started, so it is not a value with a default")]
     pub fn new() -> Self {
         let (sender, jobs) = channel();
-        Self { driver: Driver { jobs: sender }, jobs }
+        Self { driver: Driver { jobs: sender, lane: Arc::new(Lane::new()) }, jobs }
     }
 
     /// Where the transport puts things.
@@ -156,9 +257,11 @@ impl DriverSeed {
             clock,
             port,
             replies: Vec::new(),
+            more_calls: false,
             settled: Vec::new(),
             waiters: HashMap::new(),
             joiners: HashMap::new(),
+            calls: Calls(driver.lane.clone()),
         };
         thread::Builder::new().name("peergraph".into()).spawn(move || thread.run(&jobs))?;
         Ok(driver)
@@ -167,104 +270,113 @@ impl DriverSeed {
 
 impl Driver {
     /// Runs a closure on the graph thread and brings back what it returns, at once.
-    ///
-    /// # Errors
-    /// [`Gone`] if the graph is closed.
-    pub async fn call<T: Send + 'static>(
+    pub fn call<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Engine, Now) -> T + Send + 'static,
-    ) -> Result<T, Gone> {
-        let (sender, receiver) = oneshot::channel();
-        self.post(Box::new(move |thread| {
+    ) -> Answer<T> {
+        self.post(move |thread, sender| {
             let now = thread.clock.now();
             // Whoever asked may have stopped waiting.
             let _ = sender.send(f(&mut thread.engine, now));
-        }))?;
-        receiver.await.map_err(|_| Gone)
+        })
+    }
+
+    /// The same, but brings it back when the calls before it are stored as well: what is read after that has them.
+    pub fn call_stored<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Engine, Now) -> T + Send + 'static,
+    ) -> Answer<T> {
+        self.post(move |thread, sender| {
+            let now = thread.clock.now();
+            let value = f(&mut thread.engine, now);
+            thread.replies.push(Box::new(move |_| drop(sender.send(value))));
+        })
     }
 
     /// Runs a closure that writes, and brings back what it returns once that is durable.
     ///
-    /// Cancel safe in this sense: a call that was dropped may or may not have happened.
-    ///
-    /// # Errors
-    /// [`Gone`] if the graph is closed; inside, the closure's error or the failure of the commit.
-    pub async fn write<T, E>(
+    /// Cancel safe in this sense: a call whose answer is dropped may or may not have happened.
+    pub fn write<T, E>(
         &self,
         f: impl FnOnce(&mut Engine, Now) -> Result<T, E> + Send + 'static,
-    ) -> Result<Result<T, E>, Gone>
+    ) -> Answer<Result<T, E>>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (sender, receiver) = oneshot::channel();
-        self.post(Box::new(move |thread| {
-            let now = thread.clock.now();
-            match f(&mut thread.engine, now) {
-                Ok(value) => thread.replies.push(Box::new(move |commit| {
-                    let _ = sender.send(commit.map(|()| value).map_err(|error| E::from(error.clone())));
-                })),
-                Err(error) => {
-                    let _ = sender.send(Err(error));
-                }
-            }
-        }))?;
-        receiver.await.map_err(|_| Gone)
+        self.post(move |thread, sender| thread.write(f, sender))
     }
 
-    /// Begins a connect.
+    /// The same for a write with a part that needs no engine and takes its time: `begin` runs at once, while no other
+    /// call takes a place, and what it gives is run later, on the thread that awaits the answer or on the runtime.
     ///
     /// # Errors
-    /// [`Gone`] if the graph is closed.
-    pub async fn connect(
+    /// What `begin` says; nothing has a place then. [`Gone`] if the graph is closed.
+    pub fn write_prepared<P, W, T, E, B>(
         &self,
-        targets: Vec<NodeAddr>,
-        options: ConnectOptions,
-    ) -> Result<ConnectWatch, Gone> {
-        let (started, id) = oneshot::channel();
+        begin: impl FnOnce() -> Result<W, B>,
+        f: impl FnOnce(&mut Engine, Now, P) -> Result<T, E> + Send + 'static,
+    ) -> Result<Prepared<Result<T, E>>, B>
+    where
+        P: Send + 'static,
+        W: FnOnce() -> P + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        B: From<Gone>,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let jobs = self.jobs.clone();
+        let wake = Arc::new(move || drop(jobs.send(Job::Calls)));
+        let begin = || {
+            let work = begin().map_err(NotPlaced::Refused)?;
+            Ok(move || {
+                let prepared = work();
+                Order::Call(Box::new(move |thread: &mut GraphThread| {
+                    thread.write(|engine, now| f(engine, now, prepared), sender);
+                }))
+            })
+        };
+        match self.lane.reserve(wake, begin) {
+            Ok(place) => Ok(Prepared { place, answer: Answer(Some(receiver)) }),
+            Err(NotPlaced::Refused(error)) => Err(error),
+            Err(NotPlaced::Closed) => Err(Gone.into()),
+        }
+    }
+
+    /// Begins a connect. `targets` says to whom; without any, it is over.
+    pub fn connect(&self, targets: Vec<NodeAddr>, options: ConnectOptions) -> Connect {
         let (progress, progress_receiver) = tokio_mpsc::unbounded_channel();
         let (outcome, outcome_receiver) = oneshot::channel();
-        self.post(Box::new(move |thread| {
+        let started = self.post(move |thread, started| {
             let now = thread.clock.now();
             let id = thread.engine.connect(now, targets, options);
             thread.waiters.insert(id, Waiter { progress, outcome });
             let _ = started.send(id);
-        }))?;
-        let id = id.await.map_err(|_| Gone)?;
-        Ok(ConnectWatch { id, progress: progress_receiver, outcome: outcome_receiver })
+        });
+        Connect { started, rest: Some((progress_receiver, outcome_receiver)) }
     }
 
     /// Asks for membership on a connection made for that; resolves to the outcome.
-    ///
-    /// # Errors
-    /// [`Gone`] if the graph is closed.
-    pub async fn join(
+    pub fn join(
         &self,
         connection: ConnectionId,
         by: JoinBy,
         name: String,
-    ) -> Result<Result<bool, JoinFailure>, Gone> {
-        let (outcome, receiver) = oneshot::channel();
-        self.post(Box::new(move |thread| {
+    ) -> Answer<Result<bool, JoinFailure>> {
+        self.post(move |thread, outcome| {
             let now = thread.clock.now();
             thread.joiners.insert(connection, outcome);
             thread.engine.join(now, connection, &by, &name);
-        }))?;
-        receiver.await.map_err(|_| Gone)
+        })
     }
 
     /// Runs a closure on the graph thread; resolves once what came of it is durable and on its way.
-    ///
-    /// # Errors
-    /// [`Gone`] if the graph is closed.
-    pub async fn settle(&self, f: impl FnOnce(&mut Engine, Now) + Send + 'static) -> Result<(), Gone> {
-        let (sender, receiver) = oneshot::channel();
-        self.post(Box::new(move |thread| {
+    pub fn settle(&self, f: impl FnOnce(&mut Engine, Now) + Send + 'static) -> Answer<()> {
+        self.post(move |thread, sender| {
             let now = thread.clock.now();
             f(&mut thread.engine, now);
             thread.settled.push(sender);
-        }))?;
-        receiver.await.map_err(|_| Gone)
+        })
     }
 
     /// Runs a closure on the graph thread without waiting for it.
@@ -272,22 +384,51 @@ impl Driver {
     /// # Errors
     /// [`Gone`] if the graph is closed.
     pub fn tell(&self, f: impl FnOnce(&mut Engine, Now) + Send + 'static) -> Result<(), Gone> {
-        self.post(Box::new(move |thread| {
+        self.place(Order::Call(Box::new(move |thread| {
             let now = thread.clock.now();
             f(&mut thread.engine, now);
-        }))
+        })))
     }
 
-    /// Says goodbye, makes everything durable, ends the thread. Resolves when that is done.
-    pub async fn stop(&self) {
+    /// Says goodbye, makes everything durable, ends the thread, after the calls before this one. Resolves when that is
+    /// done, or was.
+    pub fn stop(&self) -> impl Future<Output = ()> + Send + 'static {
         let (sender, receiver) = oneshot::channel();
-        if self.jobs.send(Job::Stop(sender)).is_ok() {
-            let _ = receiver.await;
+        let placed = self.place(Order::Stop(sender)).is_ok();
+        async move {
+            if placed {
+                // An end of the thread for another reason is one too.
+                let _ = receiver.await;
+            }
         }
     }
 
-    fn post(&self, call: Call) -> Result<(), Gone> {
-        self.jobs.send(Job::Call(call)).map_err(|_| Gone)
+    fn post<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut GraphThread, oneshot::Sender<T>) + Send + 'static,
+    ) -> Answer<T> {
+        let (sender, receiver) = oneshot::channel();
+        let placed = self.place(Order::Call(Box::new(move |thread| call(thread, sender))));
+        Answer(placed.is_ok().then_some(receiver))
+    }
+
+    fn place(&self, order: Order) -> Result<(), Gone> {
+        self.lane.push(order)?;
+        // A thread that ended meanwhile has closed the lane.
+        let _ = self.jobs.send(Job::Calls);
+        Ok(())
+    }
+}
+
+/// Why a place was not given.
+enum NotPlaced<B> {
+    Closed,
+    Refused(B),
+}
+
+impl<B> From<LaneClosed> for NotPlaced<B> {
+    fn from(_: LaneClosed) -> Self {
+        Self::Closed
     }
 }
 
@@ -319,9 +460,10 @@ impl GraphThread {
     fn take_jobs(&mut self, jobs: &Receiver<Job>) -> Turn {
         let now = self.clock.now();
         let wait = self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT));
+        let wait = if self.more_calls { Duration::ZERO } else { wait };
         let mut next = match jobs.recv_timeout(wait) {
             Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Timeout) => self.more_calls.then_some(Job::Calls),
             Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
         };
         let mut taken = 0;
@@ -331,13 +473,57 @@ impl GraphThread {
                     self.engine.handle_input(self.clock.now(), input);
                     drop(permit);
                 }
-                Job::Call(call) => call(self),
-                Job::Stop(done) => return Turn::Stop(done),
+                Job::Calls => {
+                    if let Some(done) = self.take_calls(&mut taken) {
+                        return Turn::Stop(done);
+                    }
+                }
             }
             taken += 1;
             next = if taken < MAX_BATCH { jobs.try_recv().ok() } else { None };
         }
         Turn::Go
+    }
+
+    /// Carries out the calls that are ready. Gives whom to tell if the graph is to stop.
+    fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
+        self.more_calls = false;
+        while *taken < MAX_BATCH {
+            match self.calls.0.next() {
+                Next::Entry(Order::Call(call)) => call(self),
+                Next::Entry(Order::Stop(done)) => return Some(done),
+                Next::Empty => return None,
+                Next::Held(held) => {
+                    if let Some(held) = held {
+                        self.port.run(move || held.prepare());
+                    }
+                    return None;
+                }
+            }
+            *taken += 1;
+        }
+        self.more_calls = true;
+        None
+    }
+
+    fn write<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut Engine, Now) -> Result<T, E>,
+        sender: oneshot::Sender<Result<T, E>>,
+    ) where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let now = self.clock.now();
+        match f(&mut self.engine, now) {
+            Ok(value) => self.replies.push(Box::new(move |commit| {
+                // Whoever asked may have stopped waiting.
+                let _ = sender.send(commit.map(|()| value).map_err(|error| E::from(error.clone())));
+            })),
+            Err(error) => {
+                let _ = sender.send(Err(error));
+            }
+        }
     }
 
     fn settle(&mut self, now: Now) {

@@ -8,11 +8,12 @@ mod connection;
 mod data;
 mod driver;
 mod endpoint;
+mod lane;
 mod link;
 mod setup;
 mod transport;
 
 pub use data::{DataLink, Delivery, Receipt, SendError};
-pub use driver::{Clock, ConnectWatch, Driver, DriverSeed, Gone, GraphThread};
+pub use driver::{Answer, Clock, Connect, ConnectWatch, Driver, DriverSeed, Gone, GraphThread, Prepared};
 pub use endpoint::{NetConfig, NetError, NetworkMode};
 pub use transport::{GraphPort, Inbound, Inbox, Transport};

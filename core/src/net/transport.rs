@@ -337,6 +337,11 @@ impl GraphPort {
         }
     }
 
+    /// Runs a piece of work on a thread of the runtime.
+    pub(super) fn run(&self, work: impl FnOnce() + Send + 'static) {
+        self.transport.runtime.spawn(async move { work() });
+    }
+
     /// The data plane of a neighbor link or direct connection.
     pub fn data_link(&self, connection: ConnectionId) -> Option<DataLink> {
         lock(&self.entry.data).get(&connection).cloned()

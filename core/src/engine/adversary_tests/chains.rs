@@ -232,7 +232,7 @@ fn whoever_was_removed_hears_so_at_every_write() {
         Err(error) => assert!(matches!(error, PublishError::Credential(CredentialFault::Removed)), "{error}"),
         Ok(_) => panic!("it was taken"),
     };
-    removed(village.act(2, |engine, _| engine.publish_stamped(early)));
+    removed(village.act(2, |engine, now| engine.publish_stamped(now, early)));
     for _ in 0..2 {
         removed(village.act(2, |engine, now| engine.publish(now, draft())));
     }

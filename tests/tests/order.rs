@@ -1,0 +1,221 @@
+//! C43: calls take effect in the order in which an application makes them, however it waits for them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use peergraph::{
+    Attributes, ErrorKind, Event, InviteMember, Node, NodeConfig, OpenGraph, RecordDraft, RecordUpdate, Role,
+    events::{EventFilter, EventKind, Start, SubscribeOptions},
+    link::ConnectionKind,
+    records::ListQuery,
+};
+use peergraph_tests::{PATIENCE, eventually, founder, joiner, member, node_at, note};
+
+const PUBLISHED: u32 = 100;
+const SENT: u32 = 200;
+
+fn number(n: u32) -> RecordDraft {
+    RecordDraft::new("test.number", n.to_le_bytes().to_vec()).unwrap()
+}
+
+fn read(bytes: &Bytes) -> u32 {
+    u32::from_le_bytes(bytes[..4].try_into().unwrap())
+}
+
+fn changes() -> SubscribeOptions {
+    SubscribeOptions::new(EventFilter::kinds([EventKind::RecordChanged]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_two_updates_are_two_versions_in_the_order_of_the_calls() {
+    let (node, graph) = founder("updates").await;
+    for round in 0..50i64 {
+        let id = graph.publish(note("first")).await.unwrap().id;
+        let body = graph.update(id, RecordUpdate::body("second"));
+        let mut attributes = Attributes::new();
+        attributes.insert("round", round);
+        let attributes = graph.update(id, RecordUpdate { attributes: Some(attributes), ..RecordUpdate::default() });
+        let deleted = graph.delete(id);
+        // Awaited the other way round, on other tasks.
+        let deleted = tokio::spawn(deleted);
+        let attributes = tokio::spawn(attributes).await.unwrap().unwrap();
+        let body = tokio::spawn(body).await.unwrap().unwrap();
+        assert_eq!((body.version, attributes.version), (2, 3), "round {round}");
+        assert_eq!(&attributes.body[..], b"second", "the later update has what the earlier wrote");
+        assert_eq!(deleted.await.unwrap().unwrap().version, 4);
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c43_records_come_in_the_order_of_the_calls_whoever_awaits_them() {
+    let (node, graph) = founder("records").await;
+    let events = graph.subscribe(changes()).unwrap();
+    for round in 0..20 {
+        let calls: Vec<_> = (0..PUBLISHED).map(|n| graph.publish(number(n))).collect();
+        let mut dates = Vec::new();
+        if round % 2 == 0 {
+            // As tasks, which run on several threads and in no order.
+            let tasks: Vec<_> = calls.into_iter().map(tokio::spawn).collect();
+            for task in tasks {
+                dates.push(task.await.unwrap().unwrap().modified);
+            }
+        } else {
+            // The last first: the others are never looked at before.
+            for call in calls.into_iter().rev() {
+                dates.push(call.await.unwrap().modified);
+            }
+            dates.reverse();
+        }
+        assert!(dates.is_sorted(), "dated in the order of the calls");
+        let mut heard = Vec::new();
+        while heard.len() < PUBLISHED as usize {
+            let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap();
+            let Event::RecordChanged(change) = event else { panic!("{event:?}") };
+            heard.push(read(&change.record.body));
+        }
+        assert!(heard.iter().copied().eq(0..PUBLISHED), "round {round}: {heard:?}");
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_what_was_called_before_a_read_can_be_read() {
+    let (node, graph) = founder("reads").await;
+    for round in 1..=50 {
+        let written = graph.publish(number(round));
+        let page = graph.list(ListQuery { record_type: Some("test.number".parse().unwrap()), ..ListQuery::default() });
+        assert_eq!(page.await.unwrap().items.len(), round as usize);
+        let id = written.await.unwrap().id;
+        let (updated, found) = (graph.update(id, RecordUpdate::body("new")), graph.get(id));
+        assert_eq!(&found.await.unwrap().unwrap().body[..], b"new");
+        updated.await.unwrap();
+    }
+    node.shutdown().await;
+}
+
+/// Publishes and closes in one breath; gives what is there after the next start, in the order of the feed.
+async fn reopened(end: impl AsyncFn(&Node, &peergraph::Graph)) -> Vec<u32> {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    let graph = node.create_graph("closing").await.unwrap();
+    let id = graph.id();
+    let calls: Vec<_> = (0..PUBLISHED).map(|n| graph.publish(number(n))).collect();
+    end(&node, &graph).await;
+    assert_eq!(graph.publish(number(0)).await.unwrap_err().kind(), ErrorKind::Closed);
+    for call in calls {
+        call.await.unwrap();
+    }
+    node.shutdown().await;
+    let node = node_at(dir.path()).await;
+    let graph = node.open_graph(id, OpenGraph::default()).await.unwrap();
+    let events = graph.subscribe(SubscribeOptions { start: Start::Snapshot, ..changes() }).unwrap();
+    let mut found = Vec::new();
+    while found.len() < PUBLISHED as usize {
+        match tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap() {
+            Event::RecordChanged(change) => found.push(read(&change.record.body)),
+            Event::CaughtUp(_) => break,
+            _ => {}
+        }
+    }
+    node.shutdown().await;
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_close_and_shutdown_carry_out_first_what_was_called_before() {
+    let closed = reopened(async |_, graph| graph.close().await).await;
+    assert!(closed.iter().copied().eq(0..PUBLISHED), "{closed:?}");
+    let shut = reopened(async |node, _| node.shutdown().await).await;
+    assert!(shut.iter().copied().eq(0..PUBLISHED), "{shut:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c43_data_is_received_in_the_order_of_the_sends_before_a_close_and_a_shutdown() {
+    for large in [false, true] {
+        let (first, graph) = founder("data").await;
+        let (second, joined) = joiner(&graph).await;
+        let kinds = [EventKind::IncomingData, EventKind::DirectConnection];
+        let heard = joined.events(EventFilter::kinds(kinds)).unwrap();
+        let direct = graph.open_direct(second.id()).await.unwrap();
+        let neighbor = graph.neighbors().await.unwrap()[0].connection;
+        // So much that most wait for room.
+        let filler = if large { 64 * 1024 } else { 0 };
+        let body = |n: u32| [&n.to_le_bytes()[..], &vec![7; filler]].concat();
+        let mut sends = Vec::new();
+        for n in 0..SENT {
+            sends.push(tokio::spawn(direct.send("n", body(n))));
+            sends.push(tokio::spawn(graph.send(neighbor, "n", body(n))));
+        }
+        let closed = direct.close();
+        let refused = direct.send("n", body(SENT)).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotConnected, "after the close");
+        // A reader that takes everything in time.
+        let reading = tokio::spawn(async move {
+            let (mut near, mut far) = (Vec::new(), Vec::new());
+            while near.len() + far.len() < 2 * SENT as usize {
+                let event = tokio::time::timeout(PATIENCE, heard.next()).await.unwrap().unwrap();
+                if let Event::IncomingData(data) = event {
+                    let to = if data.kind == ConnectionKind::Direct { &mut far } else { &mut near };
+                    to.push(read(&data.data));
+                }
+            }
+            (near, far)
+        });
+        closed.await.unwrap();
+        first.shutdown().await;
+        for send in sends {
+            send.await.unwrap().unwrap();
+        }
+        let (near, far) = reading.await.unwrap();
+        assert!(far.iter().copied().eq(0..SENT), "direct, large {large}: {far:?}");
+        assert!(near.iter().copied().eq(0..SENT), "neighbor, large {large}: {near:?}");
+        second.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_call_that_is_dropped_disturbs_none_after_it() {
+    let (node, graph) = founder("dropped").await;
+    let mut kept = Vec::new();
+    for n in 0..PUBLISHED {
+        let call = graph.publish(number(n));
+        if n % 3 == 0 { drop(call) } else { kept.push(call) }
+    }
+    // Never looked at, and not dropped either.
+    let _unpolled = graph.publish(number(PUBLISHED));
+    let last = graph.publish(number(PUBLISHED + 1));
+    let mut lsn = Vec::new();
+    for call in kept {
+        lsn.push(call.await.unwrap().modified);
+    }
+    last.await.unwrap();
+    assert!(lsn.is_sorted());
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_calls_of_members_come_in_order_too() {
+    let node = Node::start(NodeConfig::loopback()).await.unwrap();
+    let group = node.create_group("members").await.unwrap();
+    let (other, theirs) = member(&group, Role::Member, "Ada").await;
+    let peer = other.peer_id();
+    eventually("a member", || async { group.member(peer).await.is_ok() }).await;
+    let (up, down) = (group.set_role(peer, Role::Admin), group.set_role(peer, Role::Reader));
+    let known = group.member(peer);
+    let removed = group.remove(peer, Default::default());
+    let gone = group.member(peer);
+    let invited = group.invite_peer(peer, "again", InviteMember::default());
+    let listed = group.member(peer);
+    assert_eq!(listed.await.unwrap().role, Role::Member);
+    invited.await.unwrap();
+    assert_eq!(gone.await.unwrap_err().kind(), ErrorKind::NotFound);
+    removed.await.unwrap();
+    assert_eq!(known.await.unwrap().role, Role::Reader);
+    down.await.unwrap();
+    up.await.unwrap();
+    drop(theirs);
+    tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(node.shutdown(), other.shutdown()) })
+        .await
+        .unwrap();
+}
