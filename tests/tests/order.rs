@@ -34,7 +34,8 @@ async fn c43_two_updates_are_two_versions_in_the_order_of_the_calls() {
         let body = graph.update(id, RecordUpdate::body("second"));
         let mut attributes = Attributes::new();
         attributes.insert("round", round);
-        let attributes = graph.update(id, RecordUpdate { attributes: Some(attributes), ..RecordUpdate::default() });
+        let attributes =
+            graph.update(id, RecordUpdate { attributes: Some(attributes), ..RecordUpdate::default() });
         let deleted = graph.delete(id);
         // Awaited the other way round, on other tasks.
         let deleted = tokio::spawn(deleted);
@@ -84,7 +85,8 @@ async fn c43_what_was_called_before_a_read_can_be_read() {
     let (node, graph) = founder("reads").await;
     for round in 1..=50 {
         let written = graph.publish(number(round));
-        let page = graph.list(ListQuery { record_type: Some("test.number".parse().unwrap()), ..ListQuery::default() });
+        let page = graph
+            .list(ListQuery { record_type: Some("test.number".parse().unwrap()), ..ListQuery::default() });
         assert_eq!(page.await.unwrap().items.len(), round as usize);
         let id = written.await.unwrap().id;
         let (updated, found) = (graph.update(id, RecordUpdate::body("new")), graph.get(id));
@@ -207,11 +209,11 @@ async fn c43_calls_of_members_come_in_order_too() {
     let gone = group.member(peer);
     let invited = group.invite_peer(peer, "again", InviteMember::default());
     let listed = group.member(peer);
-    assert_eq!(listed.await.unwrap().role, Role::Member);
+    assert_eq!(listed.await.unwrap().role, Some(Role::Member));
     invited.await.unwrap();
     assert_eq!(gone.await.unwrap_err().kind(), ErrorKind::NotFound);
     removed.await.unwrap();
-    assert_eq!(known.await.unwrap().role, Role::Reader);
+    assert_eq!(known.await.unwrap().role, Some(Role::Reader));
     down.await.unwrap();
     up.await.unwrap();
     drop(theirs);
