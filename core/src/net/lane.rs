@@ -256,7 +256,10 @@ mod tests {
     fn woken() -> (Wake, Arc<AtomicUsize>) {
         let woken = Arc::new(AtomicUsize::new(0));
         let count = woken.clone();
-        (Arc::new(move || drop(count.fetch_add(1, Ordering::Relaxed))), woken)
+        let wake = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        (Arc::new(wake), woken)
     }
 
     fn later(lane: &Lane<u32>, wake: &Wake, entry: u32) -> Place<u32> {
