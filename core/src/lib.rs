@@ -103,15 +103,16 @@ pub mod wire;
 pub use api::{
     ApiVersion, Call, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
     DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
-    ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection,
-    KeySource, ListenOutcome, Metrics, Node, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
-    PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt, Target, spawn,
+    ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome,
+    KeyProtection, KeySource, ListenOutcome, Metrics, Node, NodeConfig, OnProgress, OpenGraph,
+    OpenInvitation, OpenOutcome, Progress, PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt,
+    Target, spawn,
 };
 #[cfg(feature = "net")]
 pub use api::{given, names};
 pub use crypto::SecretKey;
 pub use engine::{ImportCount, UpdateOutcome};
-pub use events::{Event, EventFilter, EventKind};
+pub use events::{Event, EventFilter, EventKind, SyncProgress};
 pub use group::{IdentityDescription, Invitation, PeerName};
 pub use ids::{ConnectionId, GraphId, NodeId, PeerId, RecordId};
 #[cfg(feature = "net")]

@@ -145,6 +145,10 @@ pub const HANDSHAKE_FLOOR: Duration = Duration::from_secs(5);
 pub const MAX_HANDSHAKES: usize = 64;
 /// `connect` gives up after this unless told otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Entering a graph with a database from before waits this long for somebody to answer; then it goes on alone.
+pub const ENTER_PATIENCE: Duration = Duration::from_secs(3);
+/// A join that was let in gives up when nothing of the database came for this long. What came stays.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for goodbyes and flushes when a graph or node closes.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -171,6 +175,10 @@ pub const PULL_WINDOW: usize = 1024 * 1024;
 pub const MAX_PULLS: usize = 16;
 /// A session without progress for this long is aborted.
 pub const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often at most it is told how far a database is on its way here.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// A node that is current tells how far others' records are on their way from so many missing ones on.
+pub const PROGRESS_WORTH: u64 = 1000;
 /// Sessions answered at once.
 pub const MAX_SERVED_SYNCS: usize = 4;
 /// Elements of a summary bucket: built to this, split at twice it.

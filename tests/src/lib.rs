@@ -10,12 +10,17 @@ pub mod tls;
 use std::{future::Future, time::Duration};
 
 use peergraph::{
-    EventStream, Graph, Group, InviteLink, Node, NodeConfig, PeerId, RecordDraft, Role, SecretKey,
+    EventStream, Graph, Group, InviteLink, Node, NodeConfig, OpenGraph, PeerId, RecordDraft, Role, SecretKey,
     events::Event, group::Credential, record::SignedRecord,
 };
 
 /// How long a condition may take on a busy machine before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Opening without any traffic.
+pub fn offline() -> OpenGraph {
+    OpenGraph { offline: true, ..OpenGraph::default() }
+}
 
 /// A node in memory on loopback.
 ///

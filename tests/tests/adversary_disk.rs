@@ -122,7 +122,7 @@ async fn s30_a_role_raised_in_the_file_is_not_believed() {
     file.close().unwrap();
 
     let ada = on(dir.path(), &owner).await;
-    let club = ada.open_group(id).await.unwrap();
+    let club = ada.open_group_with(id, peergraph_tests::offline()).await.unwrap();
     let believed =
         |member: peergraph::Result<peergraph::events::MemberInfo>| member.map(|m| m.role).ok().flatten();
     assert_eq!(believed(club.member(ben.peer_id()).await), None, "thrown out, not raised");

@@ -116,7 +116,7 @@ async fn m26_r19_a_group_and_its_owner_move_by_files_alone() {
     // It needs nobody to go on, and survives a restart.
     new.shutdown().await;
     let new = Node::start(NodeConfig::loopback().at(dir.path())).await.unwrap();
-    let club = new.open_group(club.id()).await.unwrap();
+    let club = new.open_group_with(club.id(), peergraph_tests::offline()).await.unwrap();
     club.publish(note("from the new machine")).await.unwrap();
     assert!(!club.status().await.unwrap().has_connections);
     // Once it listens, it finds Ben, whom the old machine knew.

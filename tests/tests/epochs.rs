@@ -106,7 +106,7 @@ async fn a_removed_member_who_is_handed_a_database_reads_only_what_was_before() 
     bens.export_database(&leaked, None).await.unwrap();
 
     let third = node_at(dir.path()).await;
-    let kims = third.open_group(id).await.unwrap();
+    let kims = third.open_group_with(id, peergraph_tests::offline()).await.unwrap();
     assert_eq!(bodies(&kims).await, clear(&["before"]), "what she had she keeps");
     let count = kims.import_database(&leaked, ImportDatabase::default().exporter(ben)).await.unwrap();
     assert_eq!(count.refused, 0);

@@ -176,7 +176,7 @@ async fn e16_g20_types_with_precedence_come_first_then_everything() {
         graph.publish(RecordDraft::new(kind, format!("{n}")).unwrap()).await.unwrap();
     }
     let second = node().await;
-    let options = OpenGraph { precedence: vec!["sooner".parse().unwrap()] };
+    let options = OpenGraph { precedence: vec!["sooner".parse().unwrap()], ..OpenGraph::default() };
     let joined = second.open_graph(graph.ticket().await.unwrap(), options).await.unwrap();
     let events = joined
         .events(EventFilter::kinds([

@@ -21,7 +21,8 @@ async fn m23_m24_parts_of_a_program_share_a_group_and_close_it_one_by_one() {
     let ben = node_at(dir.path()).await;
     let link = club.invite_link(InviteLink { uses: 9, ..InviteLink::default() }).await.unwrap();
     ben.join_group(link).await.unwrap().close().await;
-    let (chat, list) = (ben.open_group(club.id()).await.unwrap(), ben.open_group(club.id()).await.unwrap());
+    let open = || ben.open_group_with(club.id(), peergraph_tests::offline());
+    let (chat, list) = (open().await.unwrap(), open().await.unwrap());
     assert_eq!(ben.open_graphs().len(), 1, "one group");
     // Online together: what one did is done for all.
     assert!(!list.status().await.unwrap().has_connections);
@@ -208,7 +209,7 @@ async fn e2_any_subset_of_the_group_events_can_be_registered() {
     let link = club.invite_link(InviteLink::default()).await.unwrap();
     let ben = node_at(dir.path()).await;
     ben.join_group(link).await.unwrap().close().await;
-    let bens = ben.open_group(club.id()).await.unwrap();
+    let bens = ben.open_group_with(club.id(), peergraph_tests::offline()).await.unwrap();
     // Each alone, each pair of neighbors in the list, and all: before connecting.
     let mut subsets: Vec<Vec<EventKind>> = GROUP.iter().map(|kind| vec![*kind]).collect();
     subsets.extend(GROUP.windows(2).map(<[_]>::to_vec));

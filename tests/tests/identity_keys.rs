@@ -88,7 +88,7 @@ async fn i10_an_export_wants_its_password_and_every_character() {
     assert_eq!(error(import(text.clone(), "Correct horse").await), ErrorKind::WrongPassword);
     assert_eq!(error(import(text.clone(), "").await), ErrorKind::WrongPassword);
     let invalid = ErrorKind::InvalidArgument;
-    for altered in [text.to_uppercase(), format!("{text} "), format!(" {text}"), text[1..].into()] {
+    for altered in [text[1..].into(), format!("{text}a")] {
         assert_eq!(error(import(altered, PASSWORD).await), invalid);
     }
     for at in 0..text.len() {

@@ -103,7 +103,6 @@ async fn m25_what_does_not_fit_is_refused_and_leaves_nothing() {
     assert_eq!(refused(&text, "correct hors").await.kind(), ErrorKind::WrongPassword);
     assert_eq!(refused(&text[..text.len() - 1], PASSWORD).await.kind(), ErrorKind::InvalidArgument);
     assert_eq!(refused(&format!("{text}a"), PASSWORD).await.kind(), ErrorKind::InvalidArgument);
-    assert_eq!(refused(&text.to_uppercase(), PASSWORD).await.kind(), ErrorKind::InvalidArgument);
     let identity = ada.identities().default().await.unwrap().export(PASSWORD).await.unwrap();
     let mistaken = refused(&identity, PASSWORD).await;
     assert_eq!(mistaken.kind(), ErrorKind::InvalidArgument);
@@ -113,7 +112,7 @@ async fn m25_what_does_not_fit_is_refused_and_leaves_nothing() {
     // Where it came from, and where it was imported before.
     let here = ada.import_membership(&text, PASSWORD).await.unwrap_err();
     assert_eq!(here.kind(), ErrorKind::AlreadyExists, "{here}");
-    new.import_membership(&text, PASSWORD).await.unwrap();
+    new.import_membership(&format!("> {}\n> {}.", &text[..76], &text[76..]), PASSWORD).await.unwrap();
     assert_eq!(refused(&text, PASSWORD).await.kind(), ErrorKind::AlreadyExists);
     assert_eq!(new.identities().list().len(), 2);
     // Whose group is deleted here can take it in again; the identity is still there.
@@ -177,14 +176,14 @@ async fn g39_a_group_joined_by_a_named_invitation_is_known_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g4_an_opened_graph_is_silent_until_it_is_asked_to_connect() {
+async fn g4_a_graph_opened_offline_is_silent_until_it_is_asked_to_connect() {
     let (_ada, club) = group("g4").await;
     let dir = tempfile::tempdir().unwrap();
     let ben = node_at(dir.path()).await;
     let invitation = club.invite(&description(&ben).await, InviteMember::default()).await.unwrap();
     ben.join_group(JoinGroup::from(invitation)).await.unwrap().graph().close().await;
     eventually("he is gone", || async { club.neighbors().await.unwrap().is_empty() }).await;
-    let opened = ben.open_group(club.id()).await.unwrap();
+    let opened = ben.open_group_with(club.id(), peergraph_tests::offline()).await.unwrap();
     assert!(!opened.contacts().await.unwrap().is_empty());
     // Several rounds of the graph thread, in which contacts would be dialled.
     for _ in 0..100 {

@@ -49,7 +49,7 @@ async fn a_paused_node_says_goodbye_keeps_its_data_and_comes_back_synchronized()
     let own = bens.publish(note("written while paused")).await.unwrap();
     copy_all(dir.path(), copy.path());
     let restarted = node_at(copy.path()).await;
-    let reopened = restarted.open_group(club.id()).await.unwrap();
+    let reopened = restarted.open_group_with(club.id(), peergraph_tests::offline()).await.unwrap();
     assert_eq!(reopened.fingerprint().await.unwrap(), bens.fingerprint().await.unwrap());
     assert!(reopened.get(own.id).await.unwrap().is_some());
     restarted.shutdown().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peergraph::{
-    CreateGraph, ErrorKind, Graph, ListQuery, Node, OpenGraph, RecordDraft, RecordUpdate, Timestamp, Value,
+    CreateGraph, ErrorKind, Graph, ListQuery, Node, RecordDraft, RecordUpdate, Timestamp, Value,
     events::{ChangeKind, Event, EventFilter, EventKind},
 };
 use peergraph_tests::{converge, eventually, expect, founder, joiner, node_at, note};
@@ -159,7 +159,7 @@ async fn r8_deletes_leave_an_empty_tombstone_that_a_stale_node_cannot_undo() {
     assert_eq!(graph.delete(record.id).await.unwrap_err().kind(), ErrorKind::Deleted);
 
     let stale = node_at(dir.path()).await;
-    let joined = stale.open_graph(graph.id(), OpenGraph::default()).await.unwrap();
+    let joined = stale.open_graph(graph.id(), peergraph_tests::offline()).await.unwrap();
     assert!(joined.get(record.id).await.unwrap().is_some(), "it was away");
     let _ = joined.connect(first.addr()).await;
     converge(&[&graph, &joined]).await;

@@ -196,7 +196,10 @@ impl Maker {
         let (session, seen, idle, initiator) = (1, 3, false, true);
         let fresh = Freshness { synced: self.now, collected: Timestamp::from_secs(1_797_000_000) };
         self.sync("open", SyncMessage::Open { session, digest, types, fresh });
-        self.sync("compared", SyncMessage::Compared { session, equal: false, differing: vec![0], fresh });
+        self.sync(
+            "compared",
+            SyncMessage::Compared { session, equal: false, differing: vec![0], count: 7, fresh },
+        );
         let ranges = vec![
             Range { to: Some(keys[1]), state: RangeState::Fingerprint(digest) },
             Range { to: Some(keys[2]), state: RangeState::Skip },

@@ -54,6 +54,8 @@ mirror! {
         MemberChanged,
         /// A group could not be entered.
         ConnectionFailed,
+        /// How far the database is on its way here.
+        SyncProgress,
     }
     /// What happened to a record.
     ChangeKind of events::ChangeKind {

@@ -9,7 +9,7 @@ use crate::{
     },
     errors::{Result, invalid},
     record::Record,
-    values::{GraphProperties, MemberInfo, NodeInfo, Status},
+    values::{GraphProperties, MemberInfo, NodeInfo, Status, SyncProgress},
 };
 
 /// Something an application can be told. Later versions may have more: keep a branch for what you do not know.
@@ -107,6 +107,12 @@ pub enum Event {
         /// Why.
         reason: GroupFailure,
     },
+    /// How far the database is on its way here, while this node catches up with others: when that begins, at most a few
+    /// times a second, and in the end, with as many records as were expected.
+    SyncProgress {
+        /// Received so far, and expected in all.
+        progress: SyncProgress,
+    },
     /// This subscriber was too slow for connection and presence events, and this many are gone. Never stands for record
     /// changes or data: those are not dropped.
     Lagged {
@@ -201,6 +207,7 @@ impl From<core::Event> for Event {
                 Self::MemberChanged { change: change.into(), member: member.into() }
             }
             core::Event::ConnectionFailed(reason) => Self::ConnectionFailed { reason: reason.into() },
+            core::Event::SyncProgress(progress) => Self::SyncProgress { progress: progress.into() },
             core::Event::Lagged { dropped } => Self::Lagged { dropped },
             core::Event::Reset => Self::Reset,
             core::Event::CaughtUp(cursor) => Self::CaughtUp { cursor: cursor.to_bytes().to_vec() },

@@ -241,13 +241,13 @@ impl NativeNode {
 
     /// Opens a graph that is here.
     pub async fn open_graph(&self, id: GraphId, precedence: Vec<String>) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)? };
+        let options = OpenGraph { precedence: types(&precedence)?, ..OpenGraph::default() };
         Ok(NativeGraph::plain(&self.node, self.node.open_graph(GraphRef::Id(id), options).await?))
     }
 
     /// Opens a graph that a ticket leads to.
     pub async fn open_ticket(&self, text: String, precedence: Vec<String>) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)? };
+        let options = OpenGraph { precedence: types(&precedence)?, ..OpenGraph::default() };
         Ok(NativeGraph::plain(&self.node, self.node.open_graph(ticket(&text)?, options).await?))
     }
 
@@ -293,6 +293,7 @@ impl NativeNode {
             identity: identity.map(|identity| identity.identity.clone()),
             password: password.map(Into::into),
             deadline: deadline.0,
+            on_progress: None,
         };
         Ok(NativeGraph::of_group(&self.node, until(cancel, self.node.join_group(options)).await?))
     }

@@ -33,6 +33,26 @@ impl From<events::Status> for Status {
     }
 }
 
+/// How far a database is on its way here. Links may break meanwhile: what came stays, and it is counted on.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct SyncProgress {
+    /// Records received so far.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Records to be received in all, as far as is known; 0: not known yet.
+    pub records_expected: u64,
+    /// An estimate, exact in the end; 0: not known yet.
+    pub bytes_expected: u64,
+}
+
+impl From<events::SyncProgress> for SyncProgress {
+    fn from(progress: events::SyncProgress) -> Self {
+        let events::SyncProgress { records, bytes, records_expected, bytes_expected } = progress;
+        Self { records, bytes, records_expected, bytes_expected }
+    }
+}
+
 /// A node and the ways to it. Without addresses or relay it can still be dialled where lookup knows it.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct NodeAddr {

@@ -8,7 +8,7 @@ use peergraph::{
     EventKind, EventStream,
     events::{
         ChangeKind, ChangeOrigin, ConnectionChange, ConnectionEvent, ConnectionKind, Cursor, Event,
-        EventFilter, IncomingData, RecordChanged, Start, SubscribeOptions,
+        EventFilter, IncomingData, RecordChanged, Start, SubscribeOptions, SyncProgress,
     },
     names::Named,
 };
@@ -67,6 +67,15 @@ fn pack(to: &mut Packer, event: &Event) {
             other(to, "member_changed", &[("change", change), ("member", member)]);
         }
         Event::ConnectionFailed(reason) => other(to, "connection_failed", &[("reason", reason)]),
+        Event::SyncProgress(SyncProgress { records, bytes, records_expected, bytes_expected }) => {
+            let fields: [(&str, &dyn Pack); 4] = [
+                ("records", records),
+                ("bytes", bytes),
+                ("recordsExpected", records_expected),
+                ("bytesExpected", bytes_expected),
+            ];
+            other(to, "sync_progress", &fields);
+        }
         Event::Lagged { dropped } => other(to, "lagged", &[("dropped", dropped)]),
         Event::Reset => other(to, "reset", &[]),
         Event::CaughtUp(cursor) => other(to, "caught_up", &[("cursor", &Raw(&cursor.to_bytes()))]),

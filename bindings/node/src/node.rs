@@ -199,7 +199,7 @@ impl NativeNode {
         } else {
             parse::<peergraph::GraphId>(&graph)?.into()
         };
-        let options = OpenGraph { precedence: record_types(&precedence)? };
+        let options = OpenGraph { precedence: record_types(&precedence)?, ..OpenGraph::default() };
         let node = self.node.clone();
         to.run(id, async move {
             node.open_graph(graph, options).await.map(|graph| NativeGraph::plain(node, graph))

@@ -108,6 +108,9 @@ fn convert(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             make(py, "MemberChanged", (named(py, change)?, member_info(py, &member)?))
         }
         Event::ConnectionFailed(reason) => make(py, "ConnectionFailed", (named(py, reason)?,)),
+        Event::SyncProgress(now) => {
+            make(py, "SyncProgress", (now.records, now.bytes, now.records_expected, now.bytes_expected))
+        }
         Event::Lagged { dropped } => make(py, "Lagged", (dropped,)),
         Event::Reset => make(py, "Reset", ()),
         Event::CaughtUp(cursor) => make(py, "CaughtUp", (PyBytes::new(py, &cursor.to_bytes()),)),

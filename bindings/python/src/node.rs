@@ -152,7 +152,7 @@ impl Node {
             Ok(ticket) => ticket.0.into(),
             Err(_) => graph.extract::<GraphId>()?.0.into(),
         };
-        let options = OpenGraph { precedence: record_types(&precedence)? };
+        let options = OpenGraph { precedence: record_types(&precedence)?, ..OpenGraph::default() };
         let node = self.node.clone();
         bridge::call(
             py,
@@ -216,6 +216,7 @@ impl Node {
             identity: identity.map(|identity| identity.identity.clone()),
             password: password.map(Into::into),
             deadline: span(deadline)?,
+            on_progress: None,
         };
         let node = self.node.clone();
         bridge::call(

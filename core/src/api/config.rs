@@ -173,4 +173,6 @@ impl From<&str> for CreateGraph {
 pub struct OpenGraph {
     /// Record types to synchronise first, in order; each is told by `Synchronized`.
     pub precedence: Vec<RecordType>,
+    /// True to open without any traffic: the graph neither listens nor connects until told to. Default: false.
+    pub offline: bool,
 }

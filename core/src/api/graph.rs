@@ -15,9 +15,8 @@ use super::{
 };
 use crate::{
     engine::{Engine, Feed, Stamper},
-    events::{Cursor, Event, EventFilter, Hub, NodeInfo, Status, SubscribeOptions},
+    events::{Cursor, EventFilter, Hub, NodeInfo, Status, SubscribeOptions},
     ids::{ConnectionId, GraphId, NodeId, PeerId},
-    limits::CONNECT_TIMEOUT,
     net::{Driver, Gone, GraphPort},
     record::{Genesis, GraphProperties, GraphSecret, NodeAddr, Ticket},
     records::Reader,
@@ -153,71 +152,6 @@ impl Graph {
     #[doc(alias = "PeerGraphConnect")]
     pub fn connect(&self, target: impl Into<Target>) -> Connecting {
         self.connect_with(target, super::ConnectOptions::default())
-    }
-
-    /// Connects, waits until this node is synchronised, and listens.
-    ///
-    /// A node with a database from before needs nobody to be there: it listens alone, and connects when it can. In a
-    /// group, [`Event::ConnectionFailed`] tells of a failure, once.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect), and `TimedOut` if the database did not come within a minute.
-    #[doc(alias("PeerGroupConnect", "PeerGroupConnectByAddress"))]
-    pub async fn enter(&self, target: impl Into<Target>) -> Result<()> {
-        let entered = self.try_enter(target.into()).await;
-        if let Err(error) = &entered
-            && self.inner.is_group()
-        {
-            self.inner.hub.publish(Event::ConnectionFailed(super::asking::failure(error)));
-        }
-        entered
-    }
-
-    /// The same, telling nobody.
-    pub(super) async fn try_enter(&self, target: Target) -> Result<()> {
-        let events = self.subscribe(SubscribeOptions::new(EventFilter::kinds([
-            crate::events::EventKind::StatusChanged,
-        ])))?;
-        let connected = self.connect(target).await;
-        let usable = self.call(|engine, _| engine.properties().is_ok()).await?;
-        // One of those it asked may have come to us, or be on its way. A link of a membership that is over counts for
-        // nothing: it is about to end.
-        let member = self.call(|engine, _| engine.standing().is_some()).await?;
-        let belongs = member || !usable || !self.inner.is_group();
-        let has_neighbor = belongs && !self.neighbors().await?.is_empty();
-        match connected {
-            // Let in: whoever answered knows of a membership, of which this node may not have heard yet.
-            Ok(_) => {}
-            Err(_) if has_neighbor => {}
-            Err(error) if !belongs && error.kind() == ErrorKind::AlreadyNeighbor => {
-                return Err(Error::caused(
-                    ErrorKind::NotAuthorized,
-                    "this identity is no member any more",
-                    error,
-                ));
-            }
-            // Who is turned away is not alone.
-            Err(error) if error.kind() == ErrorKind::NotAuthorized => return Err(error),
-            // An island with a database listens; maintenance finds the others when they are there.
-            Err(_) if usable => {
-                self.listen().await?;
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-        let synchronized = async {
-            while !self.status().await?.synchronized {
-                if events.next().await.is_none() {
-                    return Err(Error::closed());
-                }
-            }
-            Ok(())
-        };
-        super::runtime::within(CONNECT_TIMEOUT, synchronized).await.unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::TimedOut, "connected, but the database did not come in time"))
-        })?;
-        self.listen().await?;
-        Ok(())
     }
 
     /// Listening, connected, synchronised.

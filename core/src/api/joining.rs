@@ -9,10 +9,11 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, Result, Target,
+    Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, OnProgress, OpenGraph, Result, Target,
     asking::{ask, failure},
     attempt::Attempt,
     config::Hidden,
+    entering::Entering,
     graph::GraphInner,
     group::checked_name,
     opening::{Guard, Opening},
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     crypto::SecretKey,
     engine::JoinBy,
-    events::Event,
+    events::{Event, SyncProgress},
     group::{Access, Admission, Invitation, InvitationError, Way},
     ids::GraphId,
     limits::{CONNECT_TIMEOUT, SKEW_HOLD},
@@ -76,26 +77,37 @@ pub struct JoinGroup {
     pub identity: Option<Identity>,
     /// The password, where the invitation asks for one.
     pub password: Option<Zeroizing<String>>,
-    /// Give up after this. Default one minute.
+    /// Give up if this identity was not let in after this. Default one minute. Once it is, the database may take as long
+    /// as it does, while there is progress.
     pub deadline: Duration,
+    /// Told how far the database is on its way here.
+    pub on_progress: Option<OnProgress>,
 }
 
 impl From<Invitation> for JoinGroup {
     fn from(invitation: Invitation) -> Self {
-        Self { invitation, name: String::new(), identity: None, password: None, deadline: CONNECT_TIMEOUT }
+        Self {
+            invitation,
+            name: String::new(),
+            identity: None,
+            password: None,
+            deadline: CONNECT_TIMEOUT,
+            on_progress: None,
+        }
     }
 }
 
 impl fmt::Debug for JoinGroup {
     /// Says of the password only whether there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { invitation, name, identity, password, deadline } = self;
+        let Self { invitation, name, identity, password, deadline, on_progress } = self;
         f.debug_struct("JoinGroup")
             .field("invitation", invitation)
             .field("name", name)
             .field("identity", identity)
             .field("password", &password.as_ref().map(|_| Hidden))
             .field("deadline", deadline)
+            .field("on_progress", on_progress)
             .finish()
     }
 }
@@ -120,6 +132,14 @@ impl JoinGroup {
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Tells how far the database is on its way here: records and bytes received, and expected in all. A few times a
+    /// second, and in the end with the final figures. It must not block.
+    #[must_use]
+    pub fn on_progress(mut self, callback: impl Fn(SyncProgress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(OnProgress::new(callback));
         self
     }
 }
@@ -156,16 +176,31 @@ impl Node {
         Ok(Group::new(graph, JoinOutcome::Joined))
     }
 
-    /// Opens a group that is here, as the identity that is a member. No traffic yet; see [`Graph::connect`] and
-    /// [`Graph::enter`]. One that is open already is handed out again.
+    /// Comes back to a group that is here, as the identity that is a member: it listens at once and dials the nodes that
+    /// are known, in the background. It waits for nobody: if nobody is there, it connects by itself when somebody is.
+    /// `StatusChanged` tells. One that is open already is handed out again. For one that stays offline, see
+    /// [`open_group_with`](Self::open_group_with).
     ///
     /// # Errors
     /// `UnknownGraph` for an id without a database, `NotAMember` if it is a plain graph, `NotFound` if the identity is
     /// not here, `Damaged`, `Storage`.
     #[doc(alias = "PeerGroupOpen")]
     pub async fn open_group(&self, group: GraphId) -> Result<Group> {
+        self.open_group_with(group, OpenGraph::default()).await
+    }
+
+    /// The same with options: record types to synchronise first, or without any traffic.
+    ///
+    /// # Errors
+    /// As [`open_group`](Self::open_group).
+    pub async fn open_group_with(&self, group: GraphId, options: OpenGraph) -> Result<Group> {
         let key = self.key_of(group)?;
-        let graph = self.open_with(Opening::of(group, Guard::Membership, key)).await?;
+        let OpenGraph { precedence, offline } = options;
+        let opening = Opening { precedence, ..Opening::of(group, Guard::Membership, key) };
+        let graph = self.open_with(opening).await?;
+        if !offline {
+            graph.call(crate::engine::Engine::go_online).await?;
+        }
         Ok(Group::new(graph, JoinOutcome::AlreadyMember))
     }
 
@@ -182,7 +217,7 @@ impl Node {
     /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that failed.
     #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
     pub async fn join_group(&self, join: impl Into<JoinGroup>) -> Result<Group> {
-        let JoinGroup { invitation, name, identity, password, deadline } = join.into();
+        let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
         let name = checked_name(&name)?;
         let identity = self.identity_for(&invitation, identity).await?;
         check_time(&invitation)?;
@@ -196,10 +231,8 @@ impl Node {
         };
         let attempt = self.open_to_join(opening).await?;
         let graph = attempt.graph().clone();
-        let until = Instant::now() + deadline;
-        let entered = within(deadline, enter_by(&graph, way_in.by, way_in.access.nodes, name, until))
-            .await
-            .unwrap_or_else(|| Err(Error::new(ErrorKind::TimedOut, "the group could not be joined in time")));
+        let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
+        let entered = enter_by(&graph, way_in.by, way_in.access.nodes, name, &how).await;
         match entered {
             Ok(outcome) => {
                 attempt.done();
@@ -339,7 +372,7 @@ async fn enter_by(
     by: Means,
     mut nodes: Vec<NodeAddr>,
     name: String,
-    until: Instant,
+    how: &Entering<'_>,
 ) -> Result<JoinOutcome> {
     let member = graph.call(|engine, _| engine.standing().is_some()).await?;
     let again = match by {
@@ -351,12 +384,16 @@ async fn enter_by(
             false
         }
         Means::Asked(by) => {
-            let (again, admitter) = ask(graph, nodes.clone(), &by, &name, until).await?;
+            let left = how.until.saturating_duration_since(Instant::now());
+            let asked = within(left, ask(graph, nodes.clone(), &by, &name, how.until)).await;
+            let (again, admitter) = asked.unwrap_or_else(|| {
+                Err(Error::new(ErrorKind::TimedOut, "nobody let this identity in in time"))
+            })?;
             nodes.insert(0, admitter);
             again
         }
     };
-    graph.try_enter(Target::Any(nodes)).await?;
+    graph.try_enter(Target::Any(nodes), how).await?;
     Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
 }
 

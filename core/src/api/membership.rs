@@ -52,8 +52,8 @@ impl Group {
 impl Node {
     /// Takes in a membership that [`Group::export_membership`] wrote, here or on another machine, and opens its group.
     /// No traffic yet: [`enter`](super::Graph::enter) the group by its [`contacts`](super::Graph::contacts), or import
-    /// its database first. The identity is added to those of this node, unless it is here already. The text must be the
-    /// same to the last character.
+    /// its database first. The identity is added to those of this node, unless it is here already. What a mail or
+    /// a chat does to the text is undone; no character may be missing or another.
     ///
     /// # Errors
     /// `InvalidArgument` if the text is not an exported membership or was altered, `WrongPassword`,

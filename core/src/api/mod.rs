@@ -6,6 +6,7 @@ mod call;
 mod config;
 mod connection;
 mod database;
+mod entering;
 mod error;
 mod events;
 mod files;
@@ -34,6 +35,7 @@ pub use connection::{
     ConnectOptions, Connecting, ConnectionInfo, DirectConnection, Progress, SendReceipt, Target,
 };
 pub use database::ImportDatabase;
+pub use entering::{JoinGraph, OnProgress};
 pub use error::{Error, ErrorKind, Result};
 pub use events::EventStream;
 pub use graph::{Graph, ListenOutcome, OpenOutcome, PropertiesUpdate};

@@ -56,6 +56,7 @@ named! {
         DirectConnection = "direct_connection", NeighborConnection = "neighbor_connection",
         IncomingData = "incoming_data", ConnectionRequired = "connection_required", NodeChanged = "node_changed",
         Synchronized = "synchronized", MemberChanged = "member_changed", ConnectionFailed = "connection_failed",
+        SyncProgress = "sync_progress",
     }
     ChangeKind { Added = "added", Updated = "updated", Deleted = "deleted", Expired = "expired" }
     ChangeOrigin { Local = "local", Flood = "flood", Sync = "sync", Feed = "feed" }

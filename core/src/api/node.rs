@@ -9,10 +9,12 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use super::{
-    CreateGraph, Error, ErrorKind, Graph, Identities, NodeConfig, OpenGraph, Result, Target,
+    CreateGraph, Error, ErrorKind, Graph, Identities, JoinGraph, NodeConfig, OpenGraph, Result, Target,
+    entering::Entering,
     graph::GraphInner,
     identity_store::IdentityStore,
     keys::DataDir,
@@ -231,8 +233,11 @@ impl Node {
         Ok(self.inner.add(inner))
     }
 
-    /// Opens a graph that is here, or that a ticket leads to. No traffic yet; see [`Graph::connect`]. A graph that is
-    /// open already is handed out again.
+    /// Comes back to a graph that is here: it listens at once and dials the nodes that are known, in the background. It
+    /// waits for nobody: if nobody is there, it connects by itself when somebody is. `StatusChanged` tells. A graph that
+    /// is open already is handed out again. With `offline` there is no traffic until it is told to listen or connect.
+    ///
+    /// A ticket opens a graph that was never here as well, without traffic; see [`join`](Self::join).
     ///
     /// # Errors
     /// `UnknownGraph` for an id without a database, `InvalidArgument` if it is here as another identity's,
@@ -246,8 +251,10 @@ impl Node {
         let _guard = self.inner.opening.lock().await;
         self.inner.check_open()?;
         if let Some(graph) = self.inner.find(&id) {
-            let plain = !graph.inner().is_group();
-            return plain.then_some(graph).ok_or_else(super::joining::is_a_group);
+            if graph.inner().is_group() {
+                return Err(super::joining::is_a_group());
+            }
+            return come_back(graph, options.offline).await;
         }
         let here = self.inner.dir.as_ref().is_some_and(|dir| dir.database(&id).exists());
         if secret.is_none() && !here {
@@ -258,21 +265,23 @@ impl Node {
         let opening =
             Opening { secret, precedence: options.precedence, ..Opening::of(id, Guard::Ticket, identity) };
         let inner = GraphInner::open(&self.inner, opening).await?;
-        Ok(self.inner.add(inner))
+        come_back(self.inner.add(inner), options.offline).await
     }
 
     /// Opens the graph of a ticket, connects to it, waits until it is synchronised, and listens: one call from a
-    /// ticket to a member of the graph.
+    /// ticket to a member of the graph. [`JoinGraph`] says more, as who is told of progress.
     ///
     /// With a database from before, nobody needs to be there: the graph then listens alone and connects when it can.
     ///
     /// # Errors
-    /// As [`open_graph`](Self::open_graph) and [`Graph::connect`]; on a first join also `TimedOut` if the database
-    /// did not come within a minute.
-    pub async fn join(&self, ticket: impl Into<Ticket>) -> Result<Graph> {
-        let ticket = ticket.into();
-        let graph = self.open_graph(ticket.clone(), OpenGraph::default()).await?;
-        graph.enter(Target::from(ticket)).await?;
+    /// As [`open_graph`](Self::open_graph) and [`Graph::connect`]; on a first join also `TimedOut` if nothing of the
+    /// database came for 30 seconds. What came is kept, and the next join goes on from there.
+    pub async fn join(&self, join: impl Into<JoinGraph>) -> Result<Graph> {
+        let JoinGraph { ticket, deadline, on_progress } = join.into();
+        let options = OpenGraph { offline: true, ..OpenGraph::default() };
+        let graph = self.open_graph(ticket.clone(), options).await?;
+        let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
+        graph.try_enter(Target::from(ticket), &how).await?;
         Ok(graph)
     }
 
@@ -320,6 +329,14 @@ impl Node {
         let node = dir.as_ref().map_or_else(|| Ok(fresh()), |dir| dir.key("node.key", fresh))?;
         Ok((config, dir, identities, node))
     }
+}
+
+/// Goes online with a graph that has a database, if it is to.
+async fn come_back(graph: Graph, offline: bool) -> Result<Graph> {
+    if !offline && graph.call(|engine, _| engine.is_usable()).await? {
+        graph.call(crate::engine::Engine::go_online).await?;
+    }
+    Ok(graph)
 }
 
 /// Counters of a node since its start.

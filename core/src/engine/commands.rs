@@ -58,6 +58,21 @@ impl Engine {
         Ok(started)
     }
 
+    /// Dials the nodes that are known, in the background, and listens as soon as there is something to offer.
+    pub fn go_online(&mut self, now: Now) {
+        self.listen_when_usable = true;
+        self.overlay.go_online(now);
+        self.listen_if_wanted(now);
+        self.pump(now);
+    }
+
+    pub(super) fn listen_if_wanted(&mut self, now: Now) {
+        if self.listen_when_usable && self.usable && !self.overlay.is_listening() {
+            self.overlay.set_listening(now, true);
+            self.presence.touch(now);
+        }
+    }
+
     /// Says goodbye to all, withdraws presence. Flush and drain outputs, then drop the engine.
     pub fn leave(&mut self, now: Now) {
         if self.leaving {

@@ -63,6 +63,7 @@ impl Engine {
             self.hub.publish_records(&changes);
         }
         self.finish_syncs(now);
+        self.tell_progress(now);
         self.tell_members(now);
     }
 

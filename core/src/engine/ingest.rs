@@ -89,6 +89,7 @@ impl Engine {
     pub(super) fn on_sync_records(&mut self, now: Now, link: LinkId, session: u32, records: Vec<Bytes>) {
         let mut known = Vec::new();
         for bytes in records {
+            let size = bytes.len() as u64;
             let Ok(record) = SignedRecord::decode(&self.graph, bytes, self.max_record()) else {
                 return self.close_for_protocol(now, link);
             };
@@ -100,6 +101,7 @@ impl Engine {
                 }
             } else {
                 self.weigh(now, link, session, &record);
+                self.progress.received(1, size);
                 self.incoming_keys.insert(key);
                 self.incoming.push(Candidate { record, source: Source::Sync { link, session } });
             }

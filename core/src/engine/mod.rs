@@ -49,6 +49,7 @@ mod members;
 mod password;
 mod pausing;
 mod presence;
+mod progress;
 mod publish;
 mod refused;
 mod removal;
@@ -175,6 +176,7 @@ pub struct Engine {
     properties_id: Option<RecordId>,
     nodes: BTreeMap<NodeId, NodeInfo>,
     presence: PresenceState,
+    progress: progress::Progress,
     strikes: BTreeMap<LinkId, u32>,
     links: BTreeMap<LinkId, (NodeId, PeerId)>,
     next_expiry: Option<Timestamp>,
@@ -182,6 +184,8 @@ pub struct Engine {
     /// Where the check of the stored records goes on, if it is not done.
     unchecked: Option<load::Unchecked>,
     contacts_dirty: bool,
+    /// True if it is to listen as soon as it may.
+    listen_when_usable: bool,
     leaving: bool,
     genesis_hook: Option<GenesisHook>,
 }
@@ -245,11 +249,13 @@ impl Engine {
             properties_id,
             nodes: BTreeMap::new(),
             presence: PresenceState::default(),
+            progress: progress::Progress::default(),
             strikes: BTreeMap::new(),
             links: BTreeMap::new(),
             next_collect: now.mono,
             unchecked: None,
             contacts_dirty: false,
+            listen_when_usable: false,
             leaving: false,
             genesis_hook: None,
         };
@@ -310,6 +316,7 @@ impl Engine {
             self.next_expiry.filter(|_| !self.defers_expiration()).map(on_clock),
             self.held.next_due().map(on_clock),
             self.presence.next(),
+            self.progress.due(),
             self.group.next_check,
             self.group.epochs.due,
             self.deferred.next_due(),

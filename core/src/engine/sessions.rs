@@ -99,11 +99,13 @@ impl Engine {
             if let Err(error) = self.keep_meta(super::load::META_SYNCED, &[1]) {
                 tracing::error!(%error, "cannot note that this graph was synchronised");
             }
+            self.listen_if_wanted(now);
         }
         let behind = self.overlay.clock_skew_ms().is_some_and(i64::is_negative);
         if !self.current_now && !behind {
             self.current_now = true;
             self.list_present(now);
+            self.end_progress();
             self.hub.publish(Event::Synchronized(None));
             self.presence.touch(now);
         }

@@ -56,6 +56,9 @@ pub enum Event {
     },
     /// A group could not be entered: once for each attempt.
     ConnectionFailed(GroupFailure),
+    /// How far the database is on its way here, while this node catches up with others: when that begins, at most a few
+    /// times a second, and in the end, before [`Event::Synchronized`], with as many records as were expected.
+    SyncProgress(SyncProgress),
     /// This subscriber was too slow for connection and presence events, and this many are gone. The current state
     /// can be read as ever. Never stands for record changes or data: those are not dropped.
     Lagged {
@@ -95,11 +98,13 @@ pub enum EventKind {
     MemberChanged,
     /// [`Event::ConnectionFailed`], in groups.
     ConnectionFailed,
+    /// [`Event::SyncProgress`].
+    SyncProgress,
 }
 
 impl EventKind {
-    /// All: nine of every graph, and two more of groups.
-    pub const ALL: [Self; 11] = [
+    /// All: ten of every graph, and two more of groups.
+    pub const ALL: [Self; 12] = [
         Self::StatusChanged,
         Self::PropertyChanged,
         Self::RecordChanged,
@@ -111,6 +116,7 @@ impl EventKind {
         Self::Synchronized,
         Self::MemberChanged,
         Self::ConnectionFailed,
+        Self::SyncProgress,
     ];
 }
 
@@ -129,6 +135,7 @@ impl Event {
             Self::Synchronized(_) => EventKind::Synchronized,
             Self::MemberChanged { .. } => EventKind::MemberChanged,
             Self::ConnectionFailed(_) => EventKind::ConnectionFailed,
+            Self::SyncProgress(_) => EventKind::SyncProgress,
             Self::Lagged { .. } => return None,
         })
     }
@@ -153,6 +160,19 @@ pub struct Status {
     ///
     /// [`Record::held`]: crate::record::Record::held
     pub clock_skew_ms: Option<i64>,
+}
+
+/// How far a database is on its way here. Links may break meanwhile: what came stays, and it is counted on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct SyncProgress {
+    /// Records received so far.
+    pub records: u64,
+    /// Their bytes: headers, attributes and bodies.
+    pub bytes: u64,
+    /// Records to be received in all, as far as is known, by the word of the others; 0: not known yet.
+    pub records_expected: u64,
+    /// An estimate: as many records of the size of those that came; 0: not known yet. Exact in the end.
+    pub bytes_expected: u64,
 }
 
 /// A change of one record.

@@ -17,7 +17,7 @@ mod wake;
 
 pub use event::{
     ChangeOrigin, ConnectionChange, ConnectionEvent, Cursor, Event, EventKind, IncomingData, NodeChange,
-    NodeInfo, RecordChanged, RequiredReason, Status,
+    NodeInfo, RecordChanged, RequiredReason, Status, SyncProgress,
 };
 pub use filter::{EventFilter, Start, SubscribeOptions};
 pub use hub::{Hub, SubscribeError};

@@ -42,6 +42,7 @@ enum Key<'a> {
     Required,
     Node(NodeId),
     Synchronized(Option<&'a RecordType>),
+    Progress,
 }
 
 /// The queue. Knows nothing of threads.
@@ -175,6 +176,7 @@ fn key(event: &Event) -> Option<Key<'_>> {
         Event::ConnectionRequired(_) => Key::Required,
         Event::NodeChanged { node, .. } => Key::Node(node.node),
         Event::Synchronized(record_type) => Key::Synchronized(record_type.as_ref()),
+        Event::SyncProgress(_) => Key::Progress,
         Event::RecordChanged(_)
         | Event::MemberChanged { .. }
         | Event::ConnectionFailed(_)

@@ -234,6 +234,12 @@ impl Overlay {
         }
     }
 
+    /// Looks for neighbors among the known nodes from now on.
+    pub fn go_online(&mut self, now: Now) {
+        self.online = true;
+        self.hurry(now);
+    }
+
     /// True once this node listened or connected to a neighbor, whatever became of that.
     pub const fn is_online(&self) -> bool {
         self.online

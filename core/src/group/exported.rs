@@ -71,7 +71,7 @@ impl ExportedMembership {
         FORM.seal(&bytes, password, seed, cost)
     }
 
-    /// Reads what [`to_text`](Self::to_text) made: every character as it was. Whether the chain holds is for the
+    /// Reads what [`to_text`](Self::to_text) made, however it was wrapped or quoted on its way. Whether the chain holds is for the
     /// group's rules to say.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ mod tests {
         let error = |text: &str, password| ExportedMembership::from_text(text, password).unwrap_err();
         assert_eq!(error(&text, "Password"), SecretTextError::WrongPassword);
         assert_eq!(error(&text[1..], "password"), SecretTextError::Prefix("peergraph-membership:"));
-        assert_eq!(error(&text.to_uppercase(), "password"), SecretTextError::Altered);
+        assert!(ExportedMembership::from_text(&text.to_uppercase(), "password").is_ok());
         for at in FORM.text.prefix.len()..text.len() {
             assert_eq!(error(&text[..at], "password"), SecretTextError::Altered, "cut at {at}");
             let mut altered = text.clone().into_bytes();

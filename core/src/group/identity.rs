@@ -40,6 +40,9 @@ pub enum IdentityTextError {
     /// It has the right check sum but not the right form.
     #[error("the description does not have the form of one")]
     Malformed,
+    /// There are several descriptions in it.
+    #[error("there is more than one description in the text: give one")]
+    Several,
     /// The identity did not sign this.
     #[error("the description was not signed by its identity")]
     Signature,
@@ -53,6 +56,7 @@ impl From<TextError> for IdentityTextError {
             TextError::Checksum => Self::Checksum,
             TextError::Version(version) => Self::Version(version),
             TextError::Malformed => Self::Malformed,
+            TextError::Several => Self::Several,
         }
     }
 }
@@ -118,10 +122,6 @@ impl FromStr for IdentityDescription {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let content = FORM.decode(text)?;
-        // Letters in both cases come from alterations, never from printing or scanning.
-        if text.bytes().any(|c| c.is_ascii_lowercase()) && text.bytes().any(|c| c.is_ascii_uppercase()) {
-            return Err(IdentityTextError::Encoding);
-        }
         let malformed = IdentityTextError::Malformed;
         let (bytes, signature) = content.split_last_chunk::<SIGNATURE_LEN>().ok_or(malformed)?;
         let claims: Claims = crate::wire::decode_exact(bytes).map_err(|_| malformed)?;

@@ -113,7 +113,7 @@ pub enum InvitationError {
     #[error("this describes an identity: give it to somebody who may invite, and get an invitation for it")]
     Description,
     /// It has characters that base32 does not have.
-    #[error("the invitation has a character that cannot be in one, such as a space or a line break")]
+    #[error("the invitation has a character that cannot be in one: copy the whole of it again")]
     Encoding,
     /// The check sum is wrong: cut off or mistyped.
     #[error("the invitation is incomplete or mistyped: copy the whole of it again")]
@@ -124,6 +124,9 @@ pub enum InvitationError {
     /// It has the right check sum but not the right form.
     #[error("the invitation does not have the form of one")]
     Malformed,
+    /// There are several invitations in it.
+    #[error("there is more than one invitation in the text: give one")]
+    Several,
     /// It is not as its issuer signed it.
     #[error("the invitation was altered after its issuer signed it")]
     Altered,
@@ -273,6 +276,7 @@ impl From<TextError> for InvitationError {
             TextError::Checksum => Self::Checksum,
             TextError::Version(version) => Self::Version(version),
             TextError::Malformed => Self::Malformed,
+            TextError::Several => Self::Several,
         }
     }
 }

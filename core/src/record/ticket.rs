@@ -47,6 +47,9 @@ pub enum TicketError {
     /// It has the right check sum but not the right form.
     #[error("the ticket does not have the form of one")]
     Malformed,
+    /// There are several tickets in it.
+    #[error("there is more than one ticket in the text: give one")]
+    Several,
 }
 
 const FORM: TextForm = TextForm { prefix: "peergraph:", version: 1, context: "peergraph v1 ticket checksum" };
@@ -59,6 +62,7 @@ impl From<TextError> for TicketError {
             TextError::Checksum => Self::Checksum,
             TextError::Version(version) => Self::Version(version),
             TextError::Malformed => Self::Malformed,
+            TextError::Several => Self::Several,
         }
     }
 }

@@ -91,6 +91,8 @@ pub enum SyncMessage {
         equal: bool,
         /// Which of the types differ, ascending. One phase each, then one for all records.
         differing: Vec<u8>,
+        /// How many records the sender has.
+        count: u64,
         /// The sender's database.
         fresh: Freshness,
     },

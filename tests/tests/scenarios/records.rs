@@ -279,6 +279,7 @@ fn event(event: &Event) -> Facts {
             role = or_none(member.role),
         ),
         Event::ConnectionFailed(reason) => facts!(reason = snake(reason)),
+        Event::SyncProgress(now) => facts!(records = now.records, expected = now.records_expected),
         Event::Lagged { dropped } => facts!(dropped = dropped),
         Event::Reset => Ok(Facts::new()),
         Event::CaughtUp(cursor) => facts!(cursor = hex(&cursor.to_bytes())),

@@ -304,7 +304,7 @@ impl World {
                     true => which.parse::<Ticket>()?.into(),
                     false => which.parse::<peergraph::GraphId>()?.into(),
                 };
-                node.open_graph(which, OpenGraph { precedence }).await?
+                node.open_graph(which, OpenGraph { precedence, ..OpenGraph::default() }).await?
             }
         };
         self.add_graph(&step.names[0], graph)

@@ -10,13 +10,13 @@ use std::{fs, path::PathBuf};
 use peergraph::{
     BodyState, ConnectOptions, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity, Durability,
     ErrorKind, Event, EventKind, Genesis, GraphProperties, GroupRules, ImportCount, ImportDatabase,
-    InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, KeyProtection, ListQuery,
+    InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome, KeyProtection, ListQuery,
     ListenOutcome, NetworkMode, NodeAddr, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
     PropertiesUpdate, Record, RecordDraft, RecordUpdate, RemoveMember, Role, TypeRule, UpdateOutcome,
     events::{
         ChangeKind, ChangeOrigin, ConnectionChange, ConnectionEvent, ConnectionKind, FailureReason,
         GroupFailure, IncomingData, MemberChange, MemberInfo, NodeChange, NodeInfo, RecordChanged,
-        RequiredReason, Status, SubscribeOptions,
+        RequiredReason, Status, SubscribeOptions, SyncProgress,
     },
     names::Named,
     records::Fingerprint,
@@ -31,7 +31,7 @@ pub(crate) trait Fields {
 enums! {
     EventKind {
         StatusChanged PropertyChanged RecordChanged DirectConnection NeighborConnection IncomingData
-        ConnectionRequired NodeChanged Synchronized MemberChanged ConnectionFailed
+        ConnectionRequired NodeChanged Synchronized MemberChanged ConnectionFailed SyncProgress
     }
     ChangeKind { Added Updated Deleted Expired }
     ChangeOrigin { Local Flood Sync Feed }
@@ -92,6 +92,7 @@ fn words_are_the_names_of_their_variants() {
 
 structs! {
     Status { listening has_connections synchronized clock_skew_ms }
+    SyncProgress { records bytes records_expected bytes_expected }
     RecordChanged { change record origin conflict cursor }
     ConnectionEvent { change connection node peer }
     IncomingData { connection kind node peer data_type data }
@@ -110,7 +111,8 @@ structs! {
     UpdateOutcome { id version }
     Fingerprint { count hash }
     Progress { hop next }
-    JoinGroup { invitation name identity password deadline }
+    JoinGroup { invitation name identity password deadline on_progress }
+    JoinGraph { ticket deadline on_progress }
     TypeRule { record_type publish edit }
 }
 
@@ -120,7 +122,7 @@ options! {
         min_neighbors ping_interval durability tombstone_lifetime version
     }
     CreateGraph { properties max_record seed precedence }
-    OpenGraph { precedence }
+    OpenGraph { precedence offline }
     CreateGroup { properties rules max_record precedence identity }
     GraphProperties { name comment presence_lifetime presence_max defer_expiration }
     GroupRules {
@@ -226,6 +228,7 @@ events! {
     Synchronized => (record_type);
     MemberChanged => { change member };
     ConnectionFailed => (reason);
+    SyncProgress => [SyncProgress];
     Lagged => { dropped };
     Reset => ();
     CaughtUp => (cursor);

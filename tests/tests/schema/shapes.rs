@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time
 
 use bytes::Bytes;
 use peergraph::{
-    ApiVersion, Attributes, ConnectionId, EventFilter, GraphId, Identity, Invitation, NodeId, PeerId,
-    RecordId, RecordType, SecretKey, Timestamp, Who,
+    ApiVersion, Attributes, ConnectionId, EventFilter, GraphId, Identity, Invitation, NodeId, OnProgress,
+    PeerId, RecordId, RecordType, SecretKey, Ticket, Timestamp, Who,
     events::{Cursor, Start},
     ids::{ElementId, Lsn},
     record::RecordKey,
@@ -83,7 +83,7 @@ named! {
     PathBuf => "path", SocketAddr => "text", RecordType => "text", Attributes => "attributes",
     ConnectionId => "number", Lsn => "number", PeerId => "PeerId", NodeId => "NodeId", GraphId => "GraphId",
     RecordId => "RecordId", ElementId => "ElementId", RecordKey => "RecordKey", Identity => "Identity",
-    Invitation => "Invitation", Zeroizing<String> => "text",
+    Invitation => "Invitation", Ticket => "Ticket", OnProgress => "callback", Zeroizing<String> => "text",
 }
 
 impl<const N: usize> Shape for [u8; N] {

@@ -89,6 +89,7 @@ from ._event_types import (
     Reset,
     StatusChanged,
     Synchronized,
+    SyncProgress,
 )
 from ._events import EventStream
 from ._graph import Graph
@@ -251,6 +252,7 @@ __all__ = [
     "Status",
     "StatusChanged",
     "StorageError",
+    "SyncProgress",
     "Synchronized",
     "ThrottledError",
     "Ticket",

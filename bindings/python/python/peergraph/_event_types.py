@@ -91,6 +91,21 @@ class ConnectionFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far the database is on its way here, while this node catches up with others: when that begins, at most a few
+    times a second, and in the end, with as many records as were expected."""
+
+    records: int
+    """Records received so far."""
+    bytes: int
+    """Their bytes: headers, attributes and bodies."""
+    records_expected: int
+    """Records to be received in all, as far as is known; 0: not known yet."""
+    bytes_expected: int
+    """An estimate, exact in the end; 0: not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lagged:
     """This subscriber was too slow: so many connection and presence events are gone. Read the current state."""
 
@@ -121,6 +136,7 @@ Event = Union[  # noqa: UP007
     Synchronized,
     MemberChanged,
     ConnectionFailed,
+    SyncProgress,
     Lagged,
     Reset,
     CaughtUp,

@@ -151,6 +151,15 @@ impl Fetching {
             && self.pulls.is_empty()
     }
 
+    /// How many records are known to be missing.
+    pub(super) fn outstanding(&self) -> u64 {
+        let asked: usize = self.fetches.values().map(|fetch| fetch.left.len()).sum();
+        let keys = (self.wanted.len() + self.awaited.len() + asked) as u64;
+        let gaps = self.gaps.iter().chain(&self.held).map(|gap| gap.count);
+        let pulls = self.pulls.values().map(|pull| pull.gap.count.saturating_sub(u64::from(pull.got)));
+        gaps.chain(pulls).fold(keys, u64::saturating_add)
+    }
+
     /// True while the other side is to hear no acknowledgement, so that it does not bring up yet more.
     pub(super) fn is_congested(&self) -> bool {
         self.wanted.len() >= FETCH_WINDOW || self.gaps.len() >= MANY_GAPS

@@ -139,7 +139,7 @@ pub enum SyncFault {
 
 /// How far a session is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SyncProgress {
+pub struct SessionProgress {
     /// On which link.
     pub link: LinkId,
     /// Records received.
@@ -352,13 +352,19 @@ impl Syncs {
     }
 
     /// How far the sessions are.
-    pub fn progress(&self) -> Vec<SyncProgress> {
-        let progress = |(owner, session): (&Owner, &Session)| SyncProgress {
+    pub fn progress(&self) -> Vec<SessionProgress> {
+        let progress = |(owner, session): (&Owner, &Session)| SessionProgress {
             link: owner.0,
             received: session.received,
             expected: session.expected,
         };
         self.sessions.iter().map(progress).collect()
+    }
+
+    /// How many records are missing here that has `count`, by the word of the others: as many as the one who has most
+    /// of them says. Several may send them.
+    pub fn outstanding(&self, count: u64) -> u64 {
+        self.sessions.values().map(|session| session.outstanding(count)).max().unwrap_or_default()
     }
 
     fn owners_of(&self, link: LinkId) -> Vec<Owner> {
@@ -394,11 +400,18 @@ impl Syncs {
             }
             plan.push((record_type, differs));
         }
-        let message = SyncMessage::Compared { session: id, equal, differing, fresh: self.footing.ours };
+        let message = SyncMessage::Compared {
+            session: id,
+            equal,
+            differing,
+            count: root.count,
+            fresh: self.footing.ours,
+        };
         self.out.push_back(SyncOutput::Send { link, message });
         let mut session = Session::new(owner, id, plan, root.count, now.mono);
         session.began = self.footing.now;
         session.learn_freshness(fresh, &self.footing);
+        session.their_count = theirs.count;
         self.sessions.insert(owner, session);
         self.step(owner, now, |session, context| {
             if equal {

@@ -65,6 +65,8 @@ pub(super) struct Session {
     touched: Mono,
     pub(super) began: Timestamp,
     pub(super) theirs: Freshness,
+    /// How many records the other side had at the beginning.
+    pub(super) their_count: u64,
     /// What is not to be sent, if this side may have missed deletes.
     withhold: Option<Withhold>,
 }
@@ -89,6 +91,7 @@ impl Session {
             touched: now,
             began: Timestamp::default(),
             theirs: Freshness::default(),
+            their_count: 0,
             withhold: None,
         }
     }
@@ -97,6 +100,12 @@ impl Session {
     pub(super) fn learn_freshness(&mut self, theirs: Freshness, footing: &Footing) {
         self.theirs = theirs;
         self.withhold = footing.withhold(theirs);
+    }
+
+    /// How many records are missing here, where there are `count`: as many as the other side has more, or as were found
+    /// to be missing.
+    pub(super) fn outstanding(&self, count: u64) -> u64 {
+        self.fetching.outstanding().max(self.their_count.saturating_sub(count))
     }
 
     const fn is_initiator(&self) -> bool {
@@ -145,8 +154,9 @@ impl Session {
         context: &mut Context<'_>,
     ) -> Flow {
         match message {
-            SyncMessage::Compared { equal, differing, fresh, .. } => {
+            SyncMessage::Compared { equal, differing, count, fresh, .. } => {
                 self.learn_freshness(fresh, context.footing);
+                self.their_count = count;
                 return self.on_compared(equal, &differing, context);
             }
             SyncMessage::Abort { .. } => return Ok(Some(SyncOutcome::Aborted(SyncAbort::ByPeer))),

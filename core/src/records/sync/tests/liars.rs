@@ -285,8 +285,13 @@ fn s18_contradictions_break_the_protocol() {
     let mut syncs = Syncs::new(SyncConfig::default());
     let store = TestStore::of([]);
     syncs.open(Now::default(), LINK, &store).unwrap();
-    let answer =
-        SyncMessage::Compared { session: 1, equal: false, differing: vec![7], fresh: Freshness::default() };
+    let answer = SyncMessage::Compared {
+        session: 1,
+        equal: false,
+        differing: vec![7],
+        count: 0,
+        fresh: Freshness::default(),
+    };
     assert!(matches!(syncs.handle(Now::default(), LINK, answer, &store), Err(SyncFault::Protocol(_))));
 }
 

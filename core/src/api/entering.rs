@@ -1,0 +1,219 @@
+//! Coming into a graph: connecting, and waiting until its database is here.
+
+use std::{
+    fmt,
+    future::IntoFuture,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ConnectOptions, Error, ErrorKind, EventStream, Graph, Result, Target,
+    runtime::{spawn, within},
+};
+use crate::{
+    events::{Event, EventFilter, EventKind, SubscribeOptions, SyncProgress},
+    limits::{CONNECT_TIMEOUT, ENTER_PATIENCE, STALL_TIMEOUT},
+    record::Ticket,
+};
+
+/// Who wants to be told how far a database is on its way here while a join waits for it.
+///
+/// It is called where the join is waited for, a few times a second, and in the end with the final figures; it must not
+/// block, and is called no more once the join has returned or was dropped.
+#[derive(Clone)]
+pub struct OnProgress(Arc<dyn Fn(SyncProgress) + Send + Sync>);
+
+impl OnProgress {
+    /// Calls this.
+    pub fn new(callback: impl Fn(SyncProgress) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    fn tell(&self, progress: SyncProgress) {
+        (self.0)(progress);
+    }
+}
+
+impl From<Arc<dyn Fn(SyncProgress) + Send + Sync>> for OnProgress {
+    fn from(callback: Arc<dyn Fn(SyncProgress) + Send + Sync>) -> Self {
+        Self(callback)
+    }
+}
+
+impl fmt::Debug for OnProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnProgress")
+    }
+}
+
+/// How to join a graph.
+#[derive(Debug, Clone)]
+pub struct JoinGraph {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// Give up if none of its nodes was reached after this. Default one minute. Once one is, the database may take as
+    /// long as it does, while there is progress.
+    pub deadline: Duration,
+    /// Told how far the database is on its way here.
+    pub on_progress: Option<OnProgress>,
+}
+
+impl From<Ticket> for JoinGraph {
+    fn from(ticket: Ticket) -> Self {
+        Self { ticket, deadline: CONNECT_TIMEOUT, on_progress: None }
+    }
+}
+
+impl JoinGraph {
+    /// By a ticket as text.
+    ///
+    /// # Errors
+    /// `InvalidTicket`.
+    pub fn parse(text: &str) -> Result<Self> {
+        Ok(text.parse::<Ticket>()?.into())
+    }
+
+    /// Tells how far the database is on its way here: records and bytes received, and expected in all. A few times a
+    /// second, and in the end with the final figures. It must not block.
+    #[must_use]
+    pub fn on_progress(mut self, callback: impl Fn(SyncProgress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(OnProgress::new(callback));
+        self
+    }
+}
+
+/// Until when somebody must be reached, and who is told of progress.
+pub(super) struct Entering<'a> {
+    pub(super) until: Instant,
+    pub(super) on_progress: Option<&'a OnProgress>,
+}
+
+impl Default for Entering<'_> {
+    fn default() -> Self {
+        Self { until: Instant::now() + CONNECT_TIMEOUT, on_progress: None }
+    }
+}
+
+impl Graph {
+    /// How far the database is on its way here, while this node catches up with others; `None` while nothing is known to
+    /// be missing. [`Event::SyncProgress`] tells it as it goes.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn sync_progress(&self) -> Result<Option<SyncProgress>> {
+        self.call(|engine, _| engine.sync_progress()).await
+    }
+
+    /// Connects, waits until this node is synchronised, and listens. The first time; later
+    /// [`Node::open_graph`](super::Node::open_graph) and [`Node::open_group`](super::Node::open_group) do it by themselves.
+    ///
+    /// Reaching somebody may take a minute; the database then takes as long as it does, while something comes at least
+    /// every 30 seconds. A node with a database from before needs nobody to be there: if nobody answers within three
+    /// seconds it listens alone, and goes on trying in the background. In a group, [`Event::ConnectionFailed`] tells of a
+    /// failure, once.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and `TimedOut` if nothing came for 30 seconds: what came is kept.
+    #[doc(alias("PeerGroupConnect", "PeerGroupConnectByAddress"))]
+    pub async fn enter(&self, target: impl Into<Target>) -> Result<()> {
+        let entered = self.try_enter(target.into(), &Entering::default()).await;
+        if let Err(error) = &entered
+            && self.inner().is_group()
+        {
+            self.inner().hub.publish(Event::ConnectionFailed(super::asking::failure(error)));
+        }
+        entered
+    }
+
+    /// The same, telling nobody of a failure.
+    pub(super) async fn try_enter(&self, target: Target, how: &Entering<'_>) -> Result<()> {
+        let kinds = [EventKind::StatusChanged, EventKind::SyncProgress];
+        let events = self.subscribe(SubscribeOptions::new(EventFilter::kinds(kinds)))?;
+        let usable = self.call(|engine, _| engine.is_usable()).await?;
+        let connected = self.connect_or_go_on(target, how, usable).await;
+        // One of those it asked may have come to us, or be on its way. A link of a membership that is over counts for
+        // nothing: it is about to end.
+        let usable = self.call(|engine, _| engine.is_usable()).await?;
+        let member = self.call(|engine, _| engine.standing().is_some()).await?;
+        let belongs = member || !usable || !self.inner().is_group();
+        let has_neighbor = belongs && !self.neighbors().await?.is_empty();
+        match connected {
+            // Let in: whoever answered knows of a membership, of which this node may not have heard yet.
+            Ok(()) => {}
+            Err(_) if has_neighbor => {}
+            Err(error) if !belongs && error.kind() == ErrorKind::AlreadyNeighbor => {
+                return Err(Error::caused(
+                    ErrorKind::NotAuthorized,
+                    "this identity is no member any more",
+                    error,
+                ));
+            }
+            // Who is turned away is not alone.
+            Err(error) if error.kind() == ErrorKind::NotAuthorized => return Err(error),
+            // An island with a database listens; maintenance finds the others when they are there.
+            Err(_) if usable => {
+                self.listen().await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.catch_up(&events, how.on_progress).await?;
+        self.listen().await?;
+        Ok(())
+    }
+
+    /// Connects. With a database it is not waited for long: the connect goes on by itself.
+    async fn connect_or_go_on(&self, target: Target, how: &Entering<'_>, usable: bool) -> Result<()> {
+        let left = how.until.saturating_duration_since(Instant::now());
+        let options = ConnectOptions { deadline: left, ..ConnectOptions::default() };
+        let mut connecting = self.connect_with(target, options).into_future();
+        if !usable {
+            return connecting.await.map(drop);
+        }
+        match within(ENTER_PATIENCE.min(left), &mut connecting).await {
+            Some(connected) => connected.map(drop),
+            None => {
+                spawn(connecting);
+                Err(Error::new(ErrorKind::TimedOut, "nobody has answered yet"))
+            }
+        }
+    }
+
+    /// Waits until the database is as current as a neighbor's, as long as something comes.
+    async fn catch_up(&self, events: &EventStream, told: Option<&OnProgress>) -> Result<()> {
+        let mut last = SyncProgress::default();
+        let mut moved = Instant::now();
+        let tell = |event: Event, last: &mut SyncProgress| {
+            let Event::SyncProgress(now) = event else { return };
+            if let Some(told) = told {
+                told.tell(now);
+            }
+            *last = now;
+        };
+        while !self.status().await?.synchronized {
+            let left = STALL_TIMEOUT.saturating_sub(moved.elapsed());
+            let Some(event) = within(left, events.next()).await else {
+                let message = "connected, but nothing of the database came for 30 s; what came before is kept, and \
+                               the next try goes on from there";
+                return Err(Error::new(ErrorKind::TimedOut, message));
+            };
+            let before = last;
+            tell(event.ok_or_else(Error::closed)?, &mut last);
+            if last != before {
+                moved = Instant::now();
+            }
+        }
+        let ended = last;
+        while let Some(event) = events.try_next() {
+            tell(event, &mut last);
+        }
+        // Also who had nothing to wait for hears of the end.
+        if let Some(told) = told
+            && (last == ended && last == SyncProgress::default())
+        {
+            told.tell(last);
+        }
+        Ok(())
+    }
+}

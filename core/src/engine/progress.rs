@@ -1,0 +1,86 @@
+//! How far the database is on its way here: counted over all comparisons, and over links that break, until this node has
+//! caught up.
+
+use super::Engine;
+use crate::{
+    events::{Event, SyncProgress},
+    limits::{PROGRESS_INTERVAL, PROGRESS_WORTH},
+    time::{Mono, Now},
+};
+
+/// What was told of a way that is not at its end.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// `None`: nothing is on its way.
+    so_far: Option<SyncProgress>,
+    /// What was told last, and when.
+    told: Option<(SyncProgress, Mono)>,
+}
+
+impl Progress {
+    /// Records came that had been asked for and were not here.
+    pub(super) const fn received(&mut self, records: u64, bytes: u64) {
+        if let Some(so_far) = &mut self.so_far {
+            so_far.records = so_far.records.saturating_add(records);
+            so_far.bytes = so_far.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// When something is to be told that was held back, so that it is not told too often.
+    pub(super) fn due(&self) -> Option<Mono> {
+        let (told, at) = self.told?;
+        (self.so_far != Some(told)).then_some(at + PROGRESS_INTERVAL)
+    }
+}
+
+impl Engine {
+    /// How far the database is on its way here; `None` while nothing is known to be missing.
+    pub const fn sync_progress(&self) -> Option<SyncProgress> {
+        self.progress.so_far
+    }
+
+    /// Looks how much is missing, and tells it now and then.
+    pub(super) fn tell_progress(&mut self, now: Now) {
+        let left = self.syncs.outstanding(self.store.root().count);
+        if self.progress.so_far.is_none() {
+            // A current node hears of single records every minute; that is no news.
+            let enough = if self.current_now { PROGRESS_WORTH } else { 1 };
+            if left < enough {
+                return;
+            }
+            self.progress.so_far = Some(SyncProgress::default());
+        } else if left == 0 && self.current_now {
+            return self.end_progress();
+        }
+        let Some(so_far) = &mut self.progress.so_far else { return };
+        if left > 0 {
+            so_far.records_expected = so_far.records.saturating_add(left);
+            so_far.bytes_expected = match so_far.records {
+                0 => 0,
+                records => {
+                    let estimate =
+                        u128::from(so_far.bytes) * u128::from(so_far.records_expected) / u128::from(records);
+                    u64::try_from(estimate).unwrap_or(u64::MAX)
+                }
+            };
+        }
+        let so_far = *so_far;
+        let due = match self.progress.told {
+            None => true,
+            Some((told, at)) => told != so_far && now.mono >= at + PROGRESS_INTERVAL,
+        };
+        if due {
+            self.progress.told = Some((so_far, now.mono));
+            self.hub.publish(Event::SyncProgress(so_far));
+        }
+    }
+
+    /// Everything is here.
+    pub(super) fn end_progress(&mut self) {
+        self.progress.told = None;
+        if let Some(mut all) = self.progress.so_far.take() {
+            (all.records_expected, all.bytes_expected) = (all.records, all.bytes);
+            self.hub.publish(Event::SyncProgress(all));
+        }
+    }
+}
