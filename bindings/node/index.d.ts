@@ -43,7 +43,7 @@ export interface NodeEvents {
 }
 
 /** What a new graph is like. */
-export interface CreateGraph {
+export interface CreateGraph extends Cancellable {
   /** All that may change later; `name` given beside it counts more. */
   properties?: Partial<GraphProperties>
   /** Most bytes of body plus attributes of a record, 1 KiB to 60 MiB (groups: from 64 KiB). Fixed for ever. Default 1 MiB. */
@@ -62,21 +62,23 @@ export class Node extends EventEmitter<NodeEvents> {
   private constructor()
 
   /**
-   * Opens a node on a data directory, which is made if it is not there.
+   * Opens a node on a data directory, which is made if it is not there. A `TypeError` if there is no path, such as of a
+   * variable of the environment that is not set.
    *
    * @throws {DirectoryInUseError} another node has it.
    * @throws {KeyAccessError} {@link DamagedError}, {@link StorageError}, {@link NetworkError}.
    */
   static open(dataDir: string | URL, options?: Cancellable): Promise<Node>
-  /** Opens a node that writes nothing to the disk. */
+  /** Opens a node in memory: it writes nothing to the disk, and all is gone with it. */
   static inMemory(options?: Cancellable): Promise<Node>
   /**
    * Opens a node as configured.
    *
-   * @throws {InvalidArgumentError} the configuration contradicts itself.
+   * @throws {InvalidArgumentError} the configuration contradicts itself. A `TypeError` for an option that there is not, or
+   * without `dataDir`: memory is asked for with `false`.
    * @throws {UnsupportedVersionError} and as {@link Node.open}.
    */
-  static start(config?: NodeConfig, options?: Cancellable): Promise<Node>
+  static start(config: NodeConfig, options?: Cancellable): Promise<Node>
 
   /** The node's public key, by which it is dialled. */
   readonly id: NodeId
@@ -105,7 +107,7 @@ export class Node extends EventEmitter<NodeEvents> {
    * @throws {UnknownGraphError} no database here, and no ticket.
    * @throws {NotAuthorizedError} it is a group; use {@link Node.openGroup}.
    */
-  openGraph(graph: GraphId | Ticket | string, options?: Pick<CreateGraph, 'precedence'>): Promise<Graph>
+  openGraph(graph: GraphId | Ticket | string, options?: Pick<CreateGraph, 'precedence'> & Cancellable): Promise<Graph>
   /**
    * Opens a graph by its ticket, connects, waits until it is synchronised (a minute at most), and listens.
    *
@@ -127,7 +129,7 @@ export class Node extends EventEmitter<NodeEvents> {
    * @throws {UnknownGraphError} no database here.
    * @throws {NotAMemberError} it is a plain graph. {@link NotFoundError}: the identity is not here.
    */
-  openGroup(group: GraphId): Promise<Group>
+  openGroup(group: GraphId, options?: Cancellable): Promise<Group>
   /**
    * Joins a group by an invitation: becomes a member, connects, waits until it is synchronised, and listens.
    *
@@ -144,7 +146,7 @@ export class Node extends EventEmitter<NodeEvents> {
     options?: { name?: string; identity?: Identity; password?: string; deadline?: number } & Cancellable,
   ): Promise<Group>
   /** Takes in a membership that {@link Group.exportMembership} wrote on another machine, and opens its group. */
-  importMembership(text: string, password: string): Promise<Group>
+  importMembership(text: string, password: string, options?: Cancellable): Promise<Group>
 
   /** The graphs and groups that are open. */
   readonly openGraphs: GraphId[]
@@ -157,7 +159,7 @@ export class Node extends EventEmitter<NodeEvents> {
    *
    * @throws {GraphInUseError} it is open; close it first. {@link UnknownGraphError}: there is none.
    */
-  deleteGraph(graph: GraphId): Promise<void>
+  deleteGraph(graph: GraphId, options?: Cancellable): Promise<void>
 
   /** Lets listeners of its graphs keep the process alive: the default. */
   ref(): this
@@ -170,14 +172,14 @@ export class Node extends EventEmitter<NodeEvents> {
    *
    * @throws {ClosedError}
    */
-  pause(): Promise<void>
+  pause(options?: Cancellable): Promise<void>
   /**
    * Ends a pause: former neighbors are dialled at once. With one in reach a graph is synchronised within a second;
    * `status_changed` tells.
    *
    * @throws {ClosedError}
    */
-  resume(): Promise<void>
+  resume(options?: Cancellable): Promise<void>
   /** True between {@link pause} and {@link resume}. */
   readonly isPaused: boolean
   /**
@@ -186,16 +188,19 @@ export class Node extends EventEmitter<NodeEvents> {
    *
    * @throws {ClosedError}
    */
-  networkChanged(): Promise<void>
+  networkChanged(options?: Cancellable): Promise<void>
   /** Closes all graphs and the network; event streams end. Repeated calls wait for the first. */
-  shutdown(): Promise<void>
+  shutdown(options?: Cancellable): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** The configuration of a node that binds a free port of the loopback interface and looks for nobody: for tests. */
-export function loopback(dataDir?: string | URL): NodeConfig
+/** The configuration of a node in memory that binds a free port of the loopback interface and looks for nobody: for tests. */
+export function loopback(): NodeConfig
+/** The same on a data directory. */
+export function loopback(dataDir: string | URL | false): NodeConfig
 /**
  * A configuration for a device that should sleep: a ping each 15 s, and two neighbors, four at most. A dead neighbor is
  * noticed after a minute rather than four seconds; records come as fast as ever. See also {@link Node.pause}.
  */
-export function lowPower(config?: NodeConfig): NodeConfig
+export function lowPower(config: NodeConfig): NodeConfig
+export function lowPower(config?: Partial<NodeConfig>): Partial<NodeConfig>

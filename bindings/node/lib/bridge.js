@@ -19,21 +19,43 @@ function number() {
   return last
 }
 
+/** An error of the application's own function: nobody waits for it, so it is the process's, and disturbs nothing else. */
+function surface(error) {
+  process.nextTick(() => {
+    throw error
+  })
+}
+
+/** Emits an event of the library's own making, where a listener that throws must not undo what was done. */
+function tell(emitter, ...event) {
+  try {
+    emitter.emit(...event)
+  } catch (error) {
+    surface(error)
+  }
+}
+
 const bridge = new native.Bridge(() => {
   for (const news of bridge.take()) {
-    const call = calls.get(news.id)
-    if (call === undefined) {
-      const reader = readers.get(news.id)
-      reader?.deref()?.readable()
-    } else if (news.progress) {
-      call.progress(unpack(news.packed))
-    } else {
-      finish(news.id, call)
-      if (news.error != null) call.reject(errorOf(news.error))
-      else call.resolve(valueOf(news))
+    try {
+      hand(news)
+    } catch (error) {
+      // A listener's. Whatever else is in this wake-up is for others, who would wait for ever.
+      surface(error)
     }
   }
 })
+
+function hand(news) {
+  const call = calls.get(news.id)
+  if (call === undefined) readers.get(news.id)?.deref()?.readable()
+  else if (news.progress) call.progress(unpack(news.packed))
+  else {
+    finish(news.id, call)
+    if (news.error != null) call.reject(errorOf(news.error))
+    else call.resolve(valueOf(news))
+  }
+}
 
 function valueOf({ packed, node, graph, direct, receipt, identity }) {
   return packed != null ? unpack(packed) : (node ?? graph ?? direct ?? receipt ?? identity)
@@ -57,8 +79,9 @@ function flush() {
 }
 
 /**
- * Calls the native half, which answers later. `start` gets the bridge and the number of the call. When the signal is
- * aborted, the call ends here and there, and the promise is rejected with the signal's reason.
+ * Calls the native half, which answers later. `start` gets the bridge and the number of the call, and is called before this
+ * returns: that is where the call has its place in the order. When the signal is aborted, the waiting ends here and there,
+ * and the promise is rejected with the signal's reason.
  */
 function call(start, { signal, progress } = {}) {
   return new Promise((resolve, reject) => {
@@ -87,4 +110,4 @@ function call(start, { signal, progress } = {}) {
 /** For `Symbol.asyncDispose` where it is not there yet. */
 const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
 
-module.exports = { native, bridge, readers, pending, number, call, asyncDispose, FAR }
+module.exports = { native, bridge, readers, pending, number, call, tell, asyncDispose, FAR }

@@ -1,12 +1,13 @@
 'use strict'
-// Direct connections, what became of sent data, and connections as Node streams.
-const { Duplex } = require('node:stream')
+// Direct connections, what became of sent data.
 const { inspect } = require('node:util')
-const { asyncDispose, call } = require('./bridge.js')
+const { asyncDispose, call, native } = require('./bridge.js')
+const { bytes, text, waiting } = require('./check.js')
 const { ClosedError, NotConnectedError } = require('./errors.js').classes
-const { EventStream } = require('./stream.js')
-const { bytes } = require('./texts.js')
 const { unpack } = require('./pack.js')
+
+/** Most bytes of one piece of data. */
+const DATA_LIMIT = native.dataLimit()
 
 class SendReceipt {
   #native
@@ -15,22 +16,19 @@ class SendReceipt {
     this.#native = native
   }
 
-  delivered(options) {
-    return call((bridge, id) => this.#native.delivered(bridge, id), options)
+  async delivered(options) {
+    return call((bridge, id) => this.#native.delivered(bridge, id), waiting(options))
   }
 }
 
-/** Events taken over at a time where each may be 16 MiB. */
-const FEW = 4
-
 class DirectConnection {
   #native
-  #subscribe
+  #reach
   #info
 
-  constructor(native, subscribe) {
+  constructor(native, reach) {
     this.#native = native
-    this.#subscribe = subscribe
+    this.#reach = reach
   }
 
   get info() {
@@ -42,16 +40,17 @@ class DirectConnection {
   }
 
   async send(dataType, data, options) {
-    const content = bytes(data)
-    return new SendReceipt(await call((bridge, id) => this.#native.send(bridge, id, dataType, content), options))
+    const [type, content] = [text(dataType, 'dataType'), bytes(data, 'data', DATA_LIMIT)]
+    return new SendReceipt(await call((bridge, id) => this.#native.send(bridge, id, type, content), waiting(options)))
   }
 
   duplex(dataType, options) {
-    return new DataDuplex(this, dataType, this.#subscribe, options)
+    const { DataDuplex } = require('./duplex.js')
+    return new DataDuplex(this, text(dataType, 'dataType'), this.#reach, options)
   }
 
-  async close() {
-    await call((bridge, id) => this.#native.close(bridge, id))
+  async close(options) {
+    await call((bridge, id) => this.#native.close(bridge, id), waiting(options))
   }
 
   async [asyncDispose]() {
@@ -68,70 +67,4 @@ class DirectConnection {
   }
 }
 
-/**
- * Data of one type on one connection as a stream of bytes. Each chunk is one piece of data; an empty one is the end, so that
- * either direction can end by itself.
- */
-class DataDuplex extends Duplex {
-  #connection
-  #dataType
-  #events
-  #reading = false
-  #stop = new AbortController()
-
-  constructor(connection, dataType, subscribe, options = {}) {
-    super({ ...options, objectMode: false, decodeStrings: true })
-    this.#connection = connection
-    this.#dataType = dataType
-    const wanted = { kinds: ['incoming_data', 'direct_connection'], dataTypes: [dataType] }
-    this.#events = new EventStream(subscribe(wanted), { size: FEW })
-  }
-
-  _write(chunk, encoding, callback) {
-    if (chunk.length === 0) return callback()
-    this.#send(chunk).then(() => callback(), callback)
-  }
-
-  _final(callback) {
-    this.#send(Buffer.alloc(0)).then(() => callback(), callback)
-  }
-
-  async #send(chunk) {
-    await this.#connection.send(this.#dataType, chunk, { signal: this.#stop.signal })
-  }
-
-  _read() {
-    if (this.#reading) return
-    this.#reading = true
-    this.#pull().then(
-      () => {
-        this.#reading = false
-      },
-      (error) => this.destroy(error),
-    )
-  }
-
-  async #pull() {
-    const { id } = this.#connection
-    for (;;) {
-      const { value: event, done } = await this.#events.next()
-      if (done) return this.push(null)
-      if (event.connection !== id) continue
-      if (event.type === 'direct_connection') {
-        if (event.change === 'disconnected') return this.push(null)
-      } else if (event.dataType === this.#dataType) {
-        const { data } = event
-        if (data.length === 0) return this.push(null)
-        if (!this.push(data)) return undefined
-      }
-    }
-  }
-
-  _destroy(error, callback) {
-    this.#events.close()
-    this.#stop.abort(error ?? undefined)
-    callback(error)
-  }
-}
-
-module.exports = { DirectConnection, SendReceipt, DataDuplex }
+module.exports = { DATA_LIMIT, DirectConnection, SendReceipt }

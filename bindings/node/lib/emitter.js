@@ -1,13 +1,61 @@
 'use strict'
 // Graphs as event emitters: what listeners there are decides what is subscribed to.
 const { EventEmitter } = require('node:events')
-const { pending } = require('./bridge.js')
+const { pending, tell } = require('./bridge.js')
+const { unknown } = require('./check.js')
 const { EventStream, TURN } = require('./stream.js')
 
-const KINDS = new Set([
+/** What a graph can be asked to tell. */
+const KINDS = [
   'status_changed', 'property_changed', 'record_changed', 'direct_connection', 'neighbor_connection', 'incoming_data',
   'connection_required', 'node_changed', 'synchronized', 'member_changed', 'connection_failed',
-])
+]
+const SUBSCRIBED = new Set(KINDS)
+
+/** An emitter of known names: a listener of any other would never be called. */
+class Known extends EventEmitter {
+  #names
+
+  constructor(names) {
+    super({ captureRejections: true })
+    this.#names = ['close', 'error', 'newListener', 'removeListener', ...names]
+  }
+
+  /** After a name was listened to, or no longer. @internal */
+  watch() {}
+
+  #check(name) {
+    if (typeof name === 'string' && !this.#names.includes(name)) throw unknown('there is no event', name, this.#names)
+  }
+
+  on(name, listener) {
+    this.#check(name)
+    super.on(name, listener)
+    this.watch(name)
+    return this
+  }
+
+  addListener(name, listener) {
+    return this.on(name, listener)
+  }
+
+  prependListener(name, listener) {
+    this.#check(name)
+    super.prependListener(name, listener)
+    this.watch(name)
+    return this
+  }
+
+  off(name, listener) {
+    super.off(name, listener)
+    this.watch(name)
+    return this
+  }
+
+  removeListener(name, listener) {
+    return this.off(name, listener)
+  }
+}
 
 /** One subscription for the kinds that were listened to first at the same time. */
 class Pump {
@@ -52,7 +100,7 @@ class Pump {
   }
 }
 
-class Emitter extends EventEmitter {
+class Emitter extends Known {
   #subscribe
   #pumps = new Set()
   #refed = true
@@ -60,13 +108,13 @@ class Emitter extends EventEmitter {
   #settle
 
   constructor(subscribe) {
-    super({ captureRejections: true })
+    super([...KINDS, 'lagged'])
     this.#subscribe = subscribe
     this.#settle = () => this.#update()
   }
 
-  #watch(name) {
-    if (!KINDS.has(name) || pending.has(this.#settle) || this.#over) return
+  watch(name) {
+    if (!SUBSCRIBED.has(name) || pending.has(this.#settle) || this.#over) return
     pending.add(this.#settle)
     // Listeners that are added together have one subscription, so their events come in order.
     queueMicrotask(() => {
@@ -82,23 +130,23 @@ class Emitter extends EventEmitter {
       }
     }
     const covered = new Set([...this.#pumps].flatMap((pump) => [...pump.kinds]))
-    const wanted = this.eventNames().filter((name) => KINDS.has(name) && !covered.has(name))
+    const wanted = this.eventNames().filter((name) => SUBSCRIBED.has(name) && !covered.has(name))
     if (wanted.length === 0 || this.#over) return
     let stream
     try {
       stream = new EventStream(this.#subscribe(wanted))
     } catch (error) {
-      process.nextTick(() => this.emit('error', error))
+      process.nextTick(() => tell(this, 'error', error))
       return
     }
     if (!this.#refed) stream.unref()
     this.#pumps.add(new Pump(this, new Set(wanted), stream))
   }
 
-  /** A subscription came to its end: the graph was closed. @internal */
+  /** A subscription came to its end: the graph was closed, unless it was given up here before. @internal */
   ended(pump) {
+    if (!this.#pumps.delete(pump)) return
     pump.stream.close()
-    this.#pumps.delete(pump)
     if (this.#pumps.size === 0) this.over()
   }
 
@@ -108,7 +156,7 @@ class Emitter extends EventEmitter {
     this.#over = true
     for (const pump of this.#pumps) pump.stream.close()
     this.#pumps.clear()
-    this.emit('close')
+    tell(this, 'close')
   }
 
   /** Lets waiting listeners keep the process alive: the default. */
@@ -124,37 +172,11 @@ class Emitter extends EventEmitter {
     return this
   }
 
-  on(name, listener) {
-    super.on(name, listener)
-    this.#watch(name)
-    return this
-  }
-
-  addListener(name, listener) {
-    return this.on(name, listener)
-  }
-
-  prependListener(name, listener) {
-    super.prependListener(name, listener)
-    this.#watch(name)
-    return this
-  }
-
-  off(name, listener) {
-    super.off(name, listener)
-    this.#watch(name)
-    return this
-  }
-
-  removeListener(name, listener) {
-    return this.off(name, listener)
-  }
-
   removeAllListeners(...name) {
     super.removeAllListeners(...name)
-    for (const kind of KINDS) this.#watch(kind)
+    for (const kind of KINDS) this.watch(kind)
     return this
   }
 }
 
-module.exports = { Emitter, KINDS }
+module.exports = { Emitter, Known, KINDS }

@@ -1,5 +1,6 @@
 'use strict'
 // Every error of the library: one hierarchy, each with a stable number. `test/api.test.mjs` compares it with the library's.
+const { types } = require('node:util')
 
 class PeergraphError extends Error {
   static code = 0
@@ -56,7 +57,8 @@ function errorOf(text) {
 
 /** What the native half threw, as it is told: an error of the library, or a TypeError for an argument of a wrong type. */
 function toldBy(thrown) {
-  if (!(thrown instanceof Error) || thrown instanceof PeergraphError || thrown instanceof TypeError) return thrown
+  if (thrown instanceof PeergraphError || thrown instanceof TypeError || !types.isNativeError(thrown)) return thrown
+  // The native half throws errors of the realm that loaded it first, which may be another than this.
   return errorOf(thrown.message)
 }
 

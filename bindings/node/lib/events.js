@@ -1,7 +1,7 @@
 'use strict'
 // Events of a batch, which crosses as one buffer. `src/events.rs` writes the layout.
 const { inspect } = require('node:util')
-const { unpack } = require('./pack.js')
+const { Reader } = require('./pack.js')
 const { Record } = require('./record.js')
 
 const CHANGES = ['added', 'updated', 'deleted', 'expired']
@@ -9,114 +9,73 @@ const ORIGINS = ['local', 'flood', 'sync', 'feed']
 const KINDS = ['neighbor', 'direct']
 
 const CURSOR = 24
-const HEAD = 4 + CURSOR
+/** Before the places of the events: how many there are, the cursor before them, where the ids of records are as text. */
+const HEAD = 4 + CURSOR + 4
 
+/** Events with fields of their own, as plain data. */
 class Shown {
-  toJSON() {
-    return { ...this.plain() }
-  }
-
   [inspect.custom](depth, options) {
-    return `${this.constructor.name} ${inspect(this.plain(), { ...options, depth: options.depth == null ? null : depth })}`
+    return `${this.constructor.name} ${inspect({ ...this }, { ...options, depth: options.depth == null ? null : depth })}`
   }
 }
 
 class RecordChanged extends Shown {
-  #batch
-  #at
-  #record
-
-  constructor(batch, at) {
+  /** @internal */
+  constructor(reader) {
     super()
-    this.#batch = batch
-    this.#at = at
+    const { buffer, at } = reader
+    this.type = 'record_changed'
+    this.change = CHANGES[buffer[at + 1]]
+    this.origin = ORIGINS[buffer[at + 2]]
+    reader.at = at + 4 + CURSOR
+    this.record = new Record(reader)
+    this.conflict = buffer[at + 3] === 0 ? null : new Record(reader)
+    this.cursor = buffer.subarray(at + 4, at + 4 + CURSOR)
   }
 
-  get change() {
-    return CHANGES[this.#batch[this.#at + 1]]
-  }
-
-  get origin() {
-    return ORIGINS[this.#batch[this.#at + 2]]
-  }
-
-  get cursor() {
-    return this.#batch.subarray(this.#at + 4, this.#at + 4 + CURSOR)
-  }
-
-  get record() {
-    return (this.#record ??= new Record(this.#batch, this.#at + 4 + CURSOR))
-  }
-
-  get conflict() {
-    return this.#batch[this.#at + 3] === 0 ? null : new Record(this.#batch, this.record[Record.end])
-  }
-
-  plain() {
-    const { type, change, origin, record, conflict } = this
-    return { type, change, origin, record, conflict }
+  toJSON() {
+    return { ...this, cursor: this.cursor.toString('base64') }
   }
 }
-Object.defineProperty(RecordChanged.prototype, 'type', { value: 'record_changed', enumerable: true })
 
 class IncomingData extends Shown {
-  #batch
-  #at
-
-  constructor(batch, at) {
+  /** @internal */
+  constructor({ buffer, at }) {
     super()
-    this.#batch = batch
-    this.#at = at
+    const dataAt = at + 80 + buffer[at + 2]
+    this.type = 'incoming_data'
+    this.connection = buffer.readDoubleLE(at + 4)
+    this.kind = KINDS[buffer[at + 1]]
+    this.node = buffer.hexSlice(at + 12, at + 44)
+    this.peer = buffer.hexSlice(at + 44, at + 76)
+    this.dataType = buffer.latin1Slice(at + 80, dataAt)
+    this.data = buffer.subarray(dataAt, dataAt + buffer.readUInt32LE(at + 76))
   }
 
-  get kind() {
-    return KINDS[this.#batch[this.#at + 1]]
-  }
-
-  get connection() {
-    return this.#batch.readDoubleLE(this.#at + 4)
-  }
-
-  get node() {
-    return this.#batch.toString('hex', this.#at + 12, this.#at + 44)
-  }
-
-  get peer() {
-    return this.#batch.toString('hex', this.#at + 44, this.#at + 76)
-  }
-
-  get #dataAt() {
-    return this.#at + 80 + this.#batch[this.#at + 2]
-  }
-
-  get dataType() {
-    return this.#batch.toString('latin1', this.#at + 80, this.#dataAt)
-  }
-
-  get data() {
-    return this.#batch.subarray(this.#dataAt, this.#dataAt + this.#batch.readUInt32LE(this.#at + 76))
-  }
-
-  plain() {
-    const { type, connection, kind, node, peer, dataType, data } = this
-    return { type, connection, kind, node, peer, dataType, data }
+  toJSON() {
+    return { ...this, data: this.data.toString('base64') }
   }
 }
-Object.defineProperty(IncomingData.prototype, 'type', { value: 'incoming_data', enumerable: true })
 
 /** How many events a batch has. */
 const countOf = (batch) => batch.readUInt32LE(0)
 
+/** What reads a batch, once from its beginning to its end. */
+const readerOf = (batch) => new Reader(batch, HEAD, batch.latin1Slice(batch.readUInt32LE(4 + CURSOR)))
+
 /** The event of a batch at an index. */
-function eventAt(batch, index) {
-  const at = batch.readUInt32LE(HEAD + 4 * index)
-  switch (batch[at]) {
+function eventAt(reader, index) {
+  const { buffer, view } = reader
+  const at = view.getUint32(HEAD + 4 * index, true)
+  reader.at = at
+  switch (buffer[at]) {
     case 0:
-      return new RecordChanged(batch, at)
+      return new RecordChanged(reader)
     case 1:
-      return new IncomingData(batch, at)
+      return new IncomingData(reader)
     default:
-      return unpack(batch, at + 1)
+      reader.at++
+      return reader.value()
   }
 }
 
@@ -126,11 +85,11 @@ function cursorBefore(batch, index) {
     const at = batch.readUInt32LE(HEAD + 4 * index)
     if (batch[at] === 0) return batch.subarray(at + 4, at + 4 + CURSOR)
     if (batch[at] === 2) {
-      const { cursor } = unpack(batch, at + 1)
+      const { cursor } = new Reader(batch, at + 1).value()
       if (cursor) return cursor
     }
   }
-  return batch.subarray(4, HEAD)
+  return batch.subarray(4, 4 + CURSOR)
 }
 
-module.exports = { RecordChanged, IncomingData, countOf, eventAt, cursorBefore }
+module.exports = { RecordChanged, IncomingData, countOf, readerOf, eventAt, cursorBefore }

@@ -1,15 +1,36 @@
 'use strict'
 // Graphs: records, events and connections.
-const { fileURLToPath } = require('node:url')
 const { inspect } = require('node:util')
+const { bodyOf } = require('./body.js')
 const { asyncDispose, call } = require('./bridge.js')
-const { DirectConnection, SendReceipt } = require('./connection.js')
-const { Emitter } = require('./emitter.js')
+const {
+  binary, bytes, callback, count, flag, listed, maybe, moment, options, orNull, path, signal, span, text, texts, unknown,
+  waiting, wrong,
+} = require('./check.js')
+const { DATA_LIMIT, DirectConnection, SendReceipt } = require('./connection.js')
+const { Emitter, KINDS } = require('./emitter.js')
 const { sync } = require('./errors.js')
 const { packAttributes } = require('./pack.js')
 const { Records } = require('./records.js')
 const { EventStream } = require('./stream.js')
-const { Ticket, bytes } = require('./texts.js')
+const { Ticket } = require('./texts.js')
+
+const PUBLISH = { attributes: orNull(packAttributes), expires: orNull(moment), signal }
+const UPDATE = { body: (body) => body, attributes: packAttributes, expires: moment, expectedVersion: count, signal }
+const RECORDS = { creator: text, includeDeleted: flag, includeReserved: flag, pageSize: count, signal }
+const EVENTS = {
+  recordTypes: texts, authors: texts, dataTypes: texts, snapshot: flag, after: orNull(binary), capacity: count, signal,
+}
+const CONNECT = { expectedPeer: text, deadline: span, progress: callback, signal }
+const PROPERTIES = {
+  name: text,
+  comment: text,
+  presenceLifetime: span,
+  // Without a limit crosses as infinity.
+  presenceMax: (value, name) => (value === null ? Infinity : count(value, name)),
+  deferExpiration: flag,
+  signal,
+}
 
 class Graph extends Emitter {
   #native
@@ -34,6 +55,12 @@ class Graph extends Emitter {
     return call((bridge, id) => this.#native[method](bridge, id, ...args), options)
   }
 
+  /** Calls with a body: at once where it is there, else when it has come. */
+  #write(body, start, signal) {
+    if (!(body instanceof Promise)) return call((bridge, id) => start(this.#native, bridge, id, body), { signal })
+    return body.then((bytes) => call((bridge, id) => start(this.#native, bridge, id, bytes), { signal }))
+  }
+
   get id() {
     return this.#native.id
   }
@@ -44,158 +71,169 @@ class Graph extends Emitter {
 
   // Records
 
-  async publish(recordType, body = '', { attributes, expires } = {}) {
-    const given = attributes == null ? undefined : packAttributes(attributes)
-    return this.#call('publish', [recordType, await content(body), given, time(expires)])
+  async publish(recordType, body = '', given) {
+    const { attributes, expires, signal } = options(given, PUBLISH)
+    const type = text(recordType, 'recordType')
+    const content = bodyOf(body, this.#native.recordLimit)
+    return this.#write(content, (native, bridge, id, bytes) => native.publish(bridge, id, type, bytes, attributes, expires), signal)
   }
 
-  async update(record, { body, attributes, expires, expectedVersion } = {}) {
-    const given = attributes == null ? undefined : packAttributes(attributes)
-    const now = body == null ? undefined : await content(body)
-    return this.#call('update', [idOf(record), now, given, { expires: time(expires), expectedVersion }])
+  async update(record, changes) {
+    const { body, attributes, expires, expectedVersion, signal } = options(changesOf(changes), UPDATE, 'changes')
+    const changed = idOf(record)
+    const conditions = { expires, expectedVersion }
+    const content = body === undefined ? undefined : bodyOf(body, this.#native.recordLimit)
+    return this.#write(content, (native, bridge, id, bytes) => native.update(bridge, id, changed, bytes, attributes, conditions), signal)
   }
 
-  async delete(record) {
-    return this.#call('delete', [idOf(record)])
+  async delete(record, options) {
+    return this.#call('delete', [idOf(record)], waiting(options))
   }
 
-  async get(record) {
-    return this.#call('get', [idOf(record)])
+  async get(record, options) {
+    return this.#call('get', [idOf(record)], waiting(options))
   }
 
-  records(recordType, options = {}) {
-    const { creator, includeDeleted, includeReserved, pageSize } = options
-    const query = { recordType, creator, includeDeleted, includeReserved, limit: pageSize }
-    return new Records((page, waiting) => this.#call('list', [{ ...query, ...page }], waiting), options)
+  records(recordType, given) {
+    const { signal, pageSize, ...wanted } = options(given, RECORDS)
+    const query = { ...wanted, recordType: maybe(text)(recordType, 'recordType'), limit: pageSize }
+    return new Records((page, waiting) => this.#call('list', [{ ...query, ...page }], waiting), { signal })
   }
 
   // Events
 
   events(...kinds) {
-    const options = typeof kinds.at(-1) === 'object' ? kinds.pop() : {}
-    const { signal, ...wanted } = options
-    return new EventStream(subscription(this.#native, { ...wanted, kinds: kinds.flat() }), { signal })
+    const given = typeof kinds.at(-1) === 'object' && !Array.isArray(kinds.at(-1)) ? kinds.pop() : undefined
+    const { signal, ...wanted } = options(given, EVENTS)
+    return new EventStream(subscription(this.#native, { ...wanted, kinds: kinds.flat().map(kindOf) }), { signal })
   }
 
-  async saveCursor(name, cursor) {
-    await this.#call('saveCursor', [name, cursor])
+  async saveCursor(name, cursor, options) {
+    await this.#call('saveCursor', [text(name, 'name'), binary(cursor, 'cursor')], waiting(options))
   }
 
-  async loadCursor(name) {
-    return this.#call('loadCursor', [name])
+  async loadCursor(name, options) {
+    return this.#call('loadCursor', [text(name, 'name')], waiting(options))
   }
 
   // Connections
 
-  async ticket() {
-    return new Ticket(await this.#call('ticket'))
+  async ticket(options) {
+    return new Ticket(await this.#call('ticket', [], waiting(options)))
   }
 
-  async listen() {
-    return this.#call('listen')
+  async listen(options) {
+    return this.#call('listen', [], waiting(options))
   }
 
-  async connect(target, { expectedPeer, deadline, progress, signal } = {}) {
-    const args = [whom(target), expectedPeer, deadline, progress !== undefined]
-    return this.#call('connect', args, { signal, progress })
+  async connect(target, given) {
+    const { expectedPeer, deadline, progress, signal } = options(given, CONNECT)
+    return this.#call('connect', [whom(target), expectedPeer, deadline, progress !== undefined], { signal, progress })
   }
 
   async enter(target, options) {
-    await this.#call('enter', [whom(target)], options)
+    await this.#call('enter', [whom(target)], waiting(options))
   }
 
   #direct(native) {
-    return new DirectConnection(native, (wanted) => subscription(this.#native, wanted))
+    const reach = {
+      subscribe: (wanted) => subscription(this.#native, wanted),
+      isThere: (connection) => this.#call('directConnection', [connection]),
+    }
+    return new DirectConnection(native, reach)
   }
 
   async openDirect(target, options) {
-    return this.#direct(await this.#call('openDirect', [whom(target)], options))
+    return this.#direct(await this.#call('openDirect', [whom(target)], waiting(options)))
   }
 
-  async directConnection(connection) {
-    return this.#direct(await this.#call('directConnection', [connection]))
+  async directConnection(connection, options) {
+    return this.#direct(await this.#call('directConnection', [count(connection, 'connection')], waiting(options)))
   }
 
   async send(connection, dataType, data, options) {
-    return new SendReceipt(await this.#call('send', [connection, dataType, bytes(data)], options))
+    const args = [count(connection, 'connection'), text(dataType, 'dataType'), bytes(data, 'data', DATA_LIMIT)]
+    return new SendReceipt(await this.#call('send', args, waiting(options)))
   }
 
-  async disconnect(connection) {
-    await this.#call('disconnect', [connection])
+  async disconnect(connection, options) {
+    await this.#call('disconnect', [count(connection, 'connection')], waiting(options))
   }
 
-  async nodes(peer) {
-    return this.#call('nodes', [peer])
+  async nodes(peer, options) {
+    return this.#call('nodes', [maybe(text)(peer, 'peer')], waiting(options))
   }
 
-  async nodeInfo(node) {
-    return this.#call('nodeInfo', [node])
+  async nodeInfo(node, options) {
+    return this.#call('nodeInfo', [text(node, 'node')], waiting(options))
   }
 
-  async neighbors() {
-    return this.#call('neighbors')
+  async neighbors(options) {
+    return this.#call('neighbors', [], waiting(options))
   }
 
-  async directConnections() {
-    return this.#call('directConnections')
+  async directConnections(options) {
+    return this.#call('directConnections', [], waiting(options))
   }
 
-  async contacts() {
-    return this.#call('contacts')
+  async contacts(options) {
+    return this.#call('contacts', [], waiting(options))
   }
 
-  async setNodeAttributes(text) {
-    await this.#call('setNodeAttributes', [text])
+  async setNodeAttributes(attributes, options) {
+    await this.#call('setNodeAttributes', [maybe(orNull(text))(attributes, 'text')], waiting(options))
   }
 
-  async forcePresence(forced) {
-    await this.#call('forcePresence', [forced])
+  async forcePresence(forced, options) {
+    await this.#call('forcePresence', [flag(forced, 'forced')], waiting(options))
   }
 
   // The graph itself
 
-  async status() {
-    return this.#call('status')
+  async status(options) {
+    return this.#call('status', [], waiting(options))
   }
 
-  async genesis() {
-    return this.#call('genesis')
+  async genesis(options) {
+    return this.#call('genesis', [], waiting(options))
   }
 
-  async properties() {
-    return this.#call('properties')
+  async properties(options) {
+    return this.#call('properties', [], waiting(options))
   }
 
-  async setProperties({ presenceMax, ...changes }) {
-    return this.#call('setProperties', [{ ...changes, presenceMax: presenceMax === null ? Infinity : presenceMax }])
+  async setProperties(changes) {
+    const { signal, ...read } = options(changesOf(changes), PROPERTIES, 'changes')
+    return this.#call('setProperties', [read], { signal })
   }
 
-  async peerTime() {
-    return this.#call('peerTime')
+  async peerTime(options) {
+    return this.#call('peerTime', [], waiting(options))
   }
 
-  async toPeerTime(local) {
-    return this.#call('toPeerTime', [time(local)])
+  async toPeerTime(local, options) {
+    return this.#call('toPeerTime', [moment(local, 'local')], waiting(options))
   }
 
-  async toLocalTime(peer) {
-    return this.#call('toLocalTime', [time(peer)])
+  async toLocalTime(peer, options) {
+    return this.#call('toLocalTime', [moment(peer, 'peer')], waiting(options))
   }
 
-  async fingerprint() {
-    return this.#call('fingerprint')
+  async fingerprint(options) {
+    return this.#call('fingerprint', [], waiting(options))
   }
 
-  async exportDatabase(path, password) {
-    return this.#call('exportDatabase', [file(path), password])
+  async exportDatabase(file, password, options) {
+    return this.#call('exportDatabase', [path(file, 'path'), maybe(text)(password, 'password')], waiting(options))
   }
 
-  async importDatabase(path, password, { exporter } = {}) {
-    return this.#call('importDatabase', [file(path), password, exporter])
+  async importDatabase(file, password, given) {
+    const { exporter, signal } = options(given, { exporter: text, signal: CONNECT.signal })
+    return this.#call('importDatabase', [path(file, 'path'), maybe(text)(password, 'password'), exporter], { signal })
   }
 
-  async close() {
-    await this.#call('close')
+  async close(options) {
+    await this.#call('close', [], waiting(options))
     this.over()
   }
 
@@ -209,44 +247,39 @@ class Graph extends Emitter {
 }
 
 function subscription(native, { kinds, recordTypes = [], authors = [], dataTypes = [], snapshot = false, after, capacity }) {
-  const wanted = { kinds, recordTypes: names(recordTypes), authors: names(authors), dataTypes: names(dataTypes), snapshot, capacity }
-  return sync(() => native.subscribe(wanted, after ?? undefined))
+  return sync(() => native.subscribe({ kinds, recordTypes, authors, dataTypes, snapshot, capacity }, after))
 }
 
-const names = (given) => (typeof given === 'string' ? [given] : [...given])
-
-const idOf = (record) => (typeof record === 'object' && record !== null ? record.id : record)
-
-const file = (path) => (path instanceof URL ? fileURLToPath(path) : path)
-
-function time(moment) {
-  if (moment == null) return undefined
-  if (!(moment instanceof Date)) throw new TypeError('a moment is a Date')
-  return moment.getTime()
+function kindOf(kind, at) {
+  const name = `kinds[${at}]`
+  if (!KINDS.includes(text(kind, name, 'the name of an event'))) throw unknown(`${name}: there is no event`, kind, KINDS)
+  return kind
 }
 
-/** A body: bytes or text, or what gives bytes piece by piece. */
-async function content(body) {
-  if (typeof body?.arrayBuffer === 'function') return new Uint8Array(await body.arrayBuffer())
-  if (body?.[Symbol.asyncIterator] === undefined) return bytes(body)
-  const parts = []
-  for await (const part of body) parts.push(bytes(part))
-  return Buffer.concat(parts)
+/** Changes have to be said: leaving them out, or giving the new text itself, would change nothing in silence. */
+function changesOf(changes) {
+  if (changes === undefined) throw wrong('changes', 'an object', changes)
+  return changes
 }
+
+const idOf = (record) => text(typeof record === 'object' && record !== null ? record.id : record, 'record', 'a Record or its id')
 
 /** Whom to reach, for the native half. */
 function whom(target) {
-  if (typeof target === 'string') return { ticket: target }
+  if (typeof target === 'string') return { ticket: text(target, 'target') }
   if (target instanceof Ticket) return { ticket: target.toString() }
-  if (Array.isArray(target)) return { addrs: target.map(address) }
+  if (Array.isArray(target)) return { addrs: target.map((each, at) => address(each, `target[${at}]`)) }
   if (typeof target === 'object' && target !== null) {
-    if (target.addrs !== undefined || target.relay != null) return { addr: address(target) }
-    if (target.node !== undefined) return { node: target.node }
-    if (target.peer !== undefined) return { peer: target.peer }
+    if (target.addrs !== undefined || target.relay != null) return { addr: address(target, 'target') }
+    if (target.node !== undefined) return { node: text(target.node, 'target.node') }
+    if (target.peer !== undefined) return { peer: text(target.peer, 'target.peer') }
   }
-  throw new TypeError('one can connect to a Ticket, { node }, { peer }, a NodeAddr or several of them')
+  throw wrong('target', 'a Ticket or its text, { node }, { peer }, a NodeAddr or an array of these', target)
 }
 
-const address = ({ node, addrs, relay }) => ({ node, addrs, relay: relay ?? undefined })
+function address(given, name) {
+  const { node, addrs, relay } = options(given, { node: text, addrs: listed, relay: orNull(text) }, name)
+  return { node: text(node, `${name}.node`), addrs, relay }
+}
 
-module.exports = { Graph, time }
+module.exports = { Graph }

@@ -2,8 +2,11 @@
 // Identities: making, naming, describing, moving and deleting them; signing with them.
 const { inspect } = require('node:util')
 const { call } = require('./bridge.js')
+const { binary, bytes, maybe, options, orNull, signal, text, waiting, wrong } = require('./check.js')
 const { sync } = require('./errors.js')
-const { IdentityDescription, PeerName, bytes } = require('./texts.js')
+const { IdentityDescription, PeerName, told } = require('./texts.js')
+
+const CREATE = { classifier: text, key: binary, signal }
 
 class Identity {
   #native
@@ -13,9 +16,8 @@ class Identity {
   }
 
   /** @internal */
-  static nativeOf(identity) {
-    if (identity == null) return undefined
-    if (!(#native in identity)) throw new TypeError('an identity is an Identity')
+  static nativeOf(identity, name) {
+    if (typeof identity !== 'object' || identity === null || !(#native in identity)) throw wrong(name, 'an Identity', identity)
     return identity.#native
   }
 
@@ -31,28 +33,35 @@ class Identity {
     return this.#native.name
   }
 
-  async rename(name) {
-    await call((bridge, id) => this.#native.rename(bridge, id, name))
+  async rename(name, options) {
+    const given = maybe(orNull(text))(name, 'name')
+    await call((bridge, id) => this.#native.rename(bridge, id, given), waiting(options))
   }
 
   describe() {
     return new IdentityDescription(sync(() => this.#native.describe()))
   }
 
-  async export(password) {
-    return call((bridge, id) => this.#native.export(bridge, id, password))
+  async export(password, options) {
+    const given = text(password, 'password')
+    return call((bridge, id) => this.#native.export(bridge, id, given), waiting(options))
   }
 
   sign(message) {
-    return sync(() => this.#native.sign(bytes(message)))
+    const given = bytes(message, 'message')
+    return sync(() => this.#native.sign(given))
   }
 
-  async groups() {
-    return call((bridge, id) => this.#native.groups(bridge, id))
+  async groups(options) {
+    return call((bridge, id) => this.#native.groups(bridge, id), waiting(options))
   }
 
-  async delete() {
-    await call((bridge, id) => this.#native.delete(bridge, id))
+  async delete(options) {
+    await call((bridge, id) => this.#native.delete(bridge, id), waiting(options))
+  }
+
+  toJSON() {
+    return { peerId: this.peerId, name: this.name }
   }
 
   [inspect.custom]() {
@@ -67,8 +76,10 @@ class Identities {
     this.#native = native
   }
 
-  async create(name, { classifier, key } = {}) {
-    return new Identity(await call((bridge, id) => this.#native.create(bridge, id, name, classifier, key)))
+  async create(name, given) {
+    const { classifier, key, signal } = options(given, CREATE)
+    const named = maybe(text)(name, 'name')
+    return new Identity(await call((bridge, id) => this.#native.create(bridge, id, named, classifier, key), { signal }))
   }
 
   list() {
@@ -79,21 +90,23 @@ class Identities {
     return this.list().values()
   }
 
-  async default() {
-    return new Identity(await call((bridge, id) => this.#native.default(bridge, id)))
+  async default(options) {
+    return new Identity(await call((bridge, id) => this.#native.default(bridge, id), waiting(options)))
   }
 
-  async setDefault(identity) {
-    const name = String(identity instanceof Identity ? identity.peerName : identity)
-    await call((bridge, id) => this.#native.setDefault(bridge, id, name))
+  async setDefault(identity, options) {
+    const name = identity instanceof Identity ? String(identity.peerName) : told(identity, 'identity', PeerName)
+    await call((bridge, id) => this.#native.setDefault(bridge, id, name), waiting(options))
   }
 
   get(name) {
-    return new Identity(sync(() => this.#native.get(String(name))))
+    const given = told(name, 'name', PeerName)
+    return new Identity(sync(() => this.#native.get(given)))
   }
 
-  async importIdentity(text, password) {
-    return new Identity(await call((bridge, id) => this.#native.importIdentity(bridge, id, text, password)))
+  async importIdentity(exported, password, options) {
+    const [given, opener] = [text(exported, 'text'), text(password, 'password')]
+    return new Identity(await call((bridge, id) => this.#native.importIdentity(bridge, id, given, opener), waiting(options)))
   }
 }
 

@@ -9,13 +9,13 @@ const { DirectConnection, SendReceipt } = require('./connection.js')
 const { Identities, Identity } = require('./identities.js')
 const { Records } = require('./records.js')
 const { Graph } = require('./graph.js')
-const { Group } = require('./group.js')
+const { Group, ROLES, compareRoles } = require('./group.js')
 const { Node, loopback, lowPower } = require('./node.js')
 
 const { PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription } = texts
 
 module.exports = {
   Node, loopback, lowPower, Graph, Group, Record, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
-  Identities, Identity, PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription, Float,
+  Identities, Identity, ROLES, compareRoles, PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription, Float,
   PeergraphError, ERRORS, ...classes,
 }

@@ -1,25 +1,99 @@
 'use strict'
 // Nodes: where a program begins.
-const { EventEmitter } = require('node:events')
-const { fileURLToPath } = require('node:url')
 const { inspect } = require('node:util')
-const { asyncDispose, call, native } = require('./bridge.js')
+const { asyncDispose, call, native, tell } = require('./bridge.js')
+const { binary, callback, count, flag, listed, maybe, options, orNull, path, signal, span, text, waiting, wrong } = require('./check.js')
+const { Known } = require('./emitter.js')
 const { sync } = require('./errors.js')
 const { Graph } = require('./graph.js')
 const { Group } = require('./group.js')
 const { Identities, Identity } = require('./identities.js')
 const { unpack } = require('./pack.js')
+const { Invitation, Ticket, told } = require('./texts.js')
+
+const hidden = (read) => Object.assign(read, { secret: true })
+const secretText = hidden((value, name) => text(value, name))
+const secretBytes = hidden((value, name) => Buffer.from(binary(value, name)))
+
+/** A folder, or false for none: a node in memory. */
+function folder(value, name) {
+  if (value === false) return false
+  if (value == null) throw wrong(name, 'a folder (a string or file URL), or false for a node in memory', value)
+  return path(value, name)
+}
+
+const CONFIG = {
+  dataDir: folder,
+  identity: secretBytes,
+  passphrase: secretText,
+  key: secretBytes,
+  keySource: callback,
+  encryptDatabase: flag,
+  network: text,
+  relays: listed,
+  lookup: text,
+  bind: listed,
+  mdns: flag,
+  targetNeighbors: count,
+  maxNeighbors: count,
+  minNeighbors: count,
+  pingInterval: span,
+  durability: text,
+  tombstoneLifetime: span,
+  version: text,
+}
+
+/** A configuration that shows no secret: neither when it is shown nor as JSON. */
+function discreet(config) {
+  const secret = (name) => CONFIG[name]?.secret && config[name] !== undefined
+  const shown = (depth, options) =>
+    inspect(Object.fromEntries(Object.entries(config).map(([name, value]) => [name, secret(name) ? '(hidden)' : value])), options)
+  const json = () => Object.fromEntries(Object.entries(config).filter(([name]) => !secret(name)))
+  Object.defineProperty(config, inspect.custom, { value: shown, configurable: true })
+  return Object.defineProperty(config, 'toJSON', { value: json, configurable: true })
+}
 
 /** A node that binds a free port of the loopback interface and looks for nobody: for tests. */
-const loopback = (dataDir) => ({ dataDir, bind: ['127.0.0.1:0'], mdns: false })
+function loopback(...dataDir) {
+  return { dataDir: dataDir.length === 0 ? false : folder(dataDir[0], 'dataDir'), bind: ['127.0.0.1:0'], mdns: false }
+}
 
 /** For a device that should sleep. */
 function lowPower(config = {}) {
+  options(config, CONFIG, 'config')
   const [pingInterval, targetNeighbors, maxNeighbors, minNeighbors] = native.lowPower()
-  return { ...config, pingInterval, targetNeighbors, maxNeighbors, minNeighbors }
+  return discreet({ ...config, pingInterval, targetNeighbors, maxNeighbors, minNeighbors })
 }
 
-class Node extends EventEmitter {
+const PROPERTIES = {
+  name: text,
+  comment: text,
+  presenceLifetime: span,
+  // Properties as others told them have `null` for what is not limited.
+  presenceMax: orNull(count),
+  deferExpiration: flag,
+}
+const properties = (value, name) => options(value, PROPERTIES, name)
+const RULE = { recordType: text, publish: text, edit: text }
+const RULES = {
+  creatorName: text,
+  minVersion: count,
+  maxChain: count,
+  properties: text,
+  recordsEndWithMembership: flag,
+  encryptedBodies: flag,
+  types(value, name) {
+    if (!Array.isArray(value)) throw wrong(name, 'an array', value)
+    return value.map((rule, at) => options(rule, RULE, `${name}[${at}]`))
+  },
+}
+const MAKING = { properties, maxRecord: count, precedence: listed, signal }
+const CREATE_GRAPH = { ...MAKING, seed: (value, name) => Buffer.from(binary(value, name)) }
+const CREATE_GROUP = { ...MAKING, rules: (value, name) => options(value, RULES, name), identity: Identity.nativeOf }
+const OPEN_GRAPH = { precedence: listed, signal }
+const JOIN_GROUP = { name: text, identity: Identity.nativeOf, password: text, deadline: span, signal }
+
+class Node extends Known {
   #native
   // Those that have listeners are held by their subscriptions; the others may be forgotten.
   #open = new Set()
@@ -27,26 +101,33 @@ class Node extends EventEmitter {
   #over = false
 
   constructor(token) {
-    super({ captureRejections: true })
+    super(['open'])
     if (!(token instanceof native.NativeNode)) throw new TypeError('a Node is made by Node.open, Node.inMemory or Node.start')
     this.#native = token
   }
 
   static async open(dataDir, options) {
-    return Node.start({ dataDir }, options)
+    const told = folder(dataDir, 'dataDir')
+    if (told === false) throw wrong('dataDir', 'a folder (a string or file URL); Node.inMemory opens a node without one', told)
+    return Node.start({ dataDir: told }, options)
   }
 
   static async inMemory(options) {
-    return Node.start({}, options)
+    return Node.start({ dataDir: false }, options)
   }
 
-  static async start({ dataDir, keySource, ...rest } = {}, options) {
-    const path = dataDir instanceof URL ? fileURLToPath(dataDir) : (dataDir ?? undefined)
+  static async start(config, given) {
+    const { keySource, dataDir, ...rest } = options(config ?? wrongConfig(config), CONFIG, 'config')
+    // One that has a name and no value, such as a variable of the environment that is not set, is no wish for a node in
+    // memory; nor is one that is misspelt.
+    if (dataDir === undefined) folder(undefined, 'dataDir')
+    const waits = waiting(given)
     const sourced = keySource !== undefined
     // In memory nothing is sealed.
-    const asked = sourced && path !== undefined ? await keySource() : undefined
-    const config = { ...rest, dataDir: path, sourced, asked: asked && Buffer.from(asked) }
-    return new Node(await call((bridge, id) => native.NativeNode.start(bridge, id, config), options))
+    const asked = sourced && dataDir !== false ? await keySource() : undefined
+    const told = asked === undefined ? undefined : Buffer.from(binary(asked, 'what keySource gave'))
+    const read = { ...rest, dataDir: dataDir === false ? undefined : dataDir, sourced, asked: told }
+    return new Node(await call((bridge, id) => native.NativeNode.start(bridge, id, read), waits))
   }
 
   #call(method, args = [], options) {
@@ -58,7 +139,7 @@ class Node extends EventEmitter {
     this.#open.add(reference)
     graph.once('close', () => this.#open.delete(reference))
     if (!this.#refed) graph.unref()
-    this.emit('open', graph)
+    tell(this, 'open', graph)
     return graph
   }
 
@@ -99,38 +180,43 @@ class Node extends EventEmitter {
   }
 
   get metrics() {
-    return unpack(this.#native.metrics())
+    const metrics = unpack(this.#native.metrics())
+    // Numbers of 64 bits, which JSON does not have.
+    const json = () => Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, jsonNumber(value)]))
+    return Object.defineProperty(metrics, 'toJSON', { value: json })
   }
 
-  async createGraph(name, options = {}) {
-    return this.#graph('createGraph', [{ ...options, name: nameOf(name, options), properties: given(options.properties) }])
+  async createGraph(name, making) {
+    const { signal, ...read } = options(making, CREATE_GRAPH)
+    return this.#graph('createGraph', [{ ...read, name: nameOf(name, read) }], { signal })
   }
 
-  async openGraph(graph, { precedence = [] } = {}) {
-    const text = String(graph)
-    return this.#graph('openGraph', [text, text.includes(':'), precedence])
+  async openGraph(graph, opening) {
+    const { signal, precedence = [] } = options(opening, OPEN_GRAPH)
+    const asked = told(graph, 'graph', Ticket)
+    return this.#graph('openGraph', [asked, asked.includes(':'), precedence], { signal })
   }
 
   async join(ticket, options) {
-    return this.#graph('join', [String(ticket)], options)
+    return this.#graph('join', [told(ticket, 'ticket', Ticket)], waiting(options))
   }
 
-  async createGroup(name, { identity, ...options } = {}) {
-    const making = { ...options, name: nameOf(name, options), properties: given(options.properties) }
-    return this.#group('createGroup', [making, Identity.nativeOf(identity)])
+  async createGroup(name, making) {
+    const { identity, signal, ...read } = options(making, CREATE_GROUP)
+    return this.#group('createGroup', [{ ...read, name: nameOf(name, read) }, identity], { signal })
   }
 
-  async openGroup(group) {
-    return this.#group('openGroup', [group])
+  async openGroup(group, options) {
+    return this.#group('openGroup', [text(group, 'group')], waiting(options))
   }
 
-  async joinGroup(invitation, { identity, signal, ...options } = {}) {
-    const joining = { ...options, invitation: String(invitation) }
-    return this.#group('joinGroup', [joining, Identity.nativeOf(identity)], { signal })
+  async joinGroup(invitation, joining) {
+    const { identity, signal, ...read } = options(joining, JOIN_GROUP)
+    return this.#group('joinGroup', [{ ...read, invitation: told(invitation, 'invitation', Invitation) }, identity], { signal })
   }
 
-  async importMembership(text, password) {
-    return this.#group('importMembership', [text, password])
+  async importMembership(membership, password, options) {
+    return this.#group('importMembership', [text(membership, 'text'), text(password, 'password')], waiting(options))
   }
 
   get openGraphs() {
@@ -145,8 +231,8 @@ class Node extends EventEmitter {
     return sync(() => this.#native.storedGroups())
   }
 
-  async deleteGraph(graph) {
-    await this.#call('deleteGraph', [graph])
+  async deleteGraph(graph, options) {
+    await this.#call('deleteGraph', [text(graph, 'graph')], waiting(options))
   }
 
   ref() {
@@ -161,28 +247,28 @@ class Node extends EventEmitter {
     return this
   }
 
-  async pause() {
-    await this.#call('pause')
+  async pause(options) {
+    await this.#call('pause', [], waiting(options))
   }
 
-  async resume() {
-    await this.#call('resume')
+  async resume(options) {
+    await this.#call('resume', [], waiting(options))
   }
 
   get isPaused() {
     return this.#native.isPaused
   }
 
-  async networkChanged() {
-    await this.#call('networkChanged')
+  async networkChanged(options) {
+    await this.#call('networkChanged', [], waiting(options))
   }
 
-  async shutdown() {
-    await this.#call('shutdown')
+  async shutdown(options) {
+    await this.#call('shutdown', [], waiting(options))
     for (const graph of this.#handles()) graph.over()
     if (this.#over) return
     this.#over = true
-    this.emit('close')
+    tell(this, 'close')
   }
 
   async [asyncDispose]() {
@@ -194,12 +280,16 @@ class Node extends EventEmitter {
   }
 }
 
-const nameOf = (name, { properties }) => (name === undefined || (name === '' && properties?.name) ? undefined : name)
+function wrongConfig(config) {
+  throw wrong('config', 'an object; Node.open(dataDir) opens a node on a folder, Node.inMemory() one in memory', config)
+}
 
-/** Properties as others told them have `null` for what is not limited. */
-function given(properties) {
-  if (properties == null) return undefined
-  return { ...properties, presenceMax: properties.presenceMax ?? undefined }
+const jsonNumber = (value) => (typeof value === 'bigint' && value > Number.MAX_SAFE_INTEGER ? value.toString() : Number(value))
+
+/** The name of what is made: the argument's, unless there is none and the properties have one. */
+function nameOf(name, { properties }) {
+  const given = maybe(text)(name, 'name')
+  return given === undefined || (given === '' && properties?.name) ? undefined : given
 }
 
 module.exports = { Node, loopback, lowPower }

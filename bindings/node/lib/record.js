@@ -1,111 +1,62 @@
 'use strict'
-// Records: read field by field from their packed form, when somebody looks. `src/records.rs` writes the layout.
-const { inspect } = require('node:util')
+// Records, read from their packed form. `src/records.rs` writes the layout.
+//
+// Plain data: own fields, so that comparing, cloning, spreading and showing a record work as with any object. Texts that
+// many records have in common are made once: records are read in the order in which they were written.
+const { isUtf8 } = require('node:buffer')
+const { inspect, isDeepStrictEqual } = require('node:util')
 
 const CREATOR = 16, AUTHOR = 48, ELEMENT = 80, VERSION = 96, CREATED = 104, MODIFIED = 112, EXPIRES = 120, FLAGS = 128,
   TYPE_LENGTH = 129, ATTRIBUTES_LENGTH = 132, BODY_LENGTH = 136, TYPE = 140
 
+const DELETED = 1, STATE = 6, HELD = 8, SAME_AUTHOR = 16, SAME_TYPE = 32, CREATOR_IS_AUTHOR = 64
 const STATES = ['clear', 'key_missing', 'unreadable']
 
-/** Where a record of a packed form ends; `Record.end` names it. */
-const end = Symbol('end')
-const bytesOf = Symbol('bytes')
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 class Record {
-  static end = end
   #packed
   #at
 
-  constructor(packed, at) {
-    this.#packed = packed
+  /** Reads the record that the reader is at, and leaves the reader behind it. @internal */
+  constructor(reader) {
+    const { buffer, view, at } = reader
+    this.#packed = buffer
     this.#at = at
+    const flags = buffer[at + FLAGS]
+    const typeEnd = at + TYPE + buffer[at + TYPE_LENGTH]
+    if ((flags & SAME_TYPE) === 0) reader.recordType = buffer.latin1Slice(at + TYPE, typeEnd)
+    if ((flags & SAME_AUTHOR) === 0) reader.author = buffer.hexSlice(at + AUTHOR, at + ELEMENT)
+    const expires = view.getFloat64(at + EXPIRES, true)
+    const bodyAt = typeEnd + view.getUint32(at + ATTRIBUTES_LENGTH, true)
+    const end = bodyAt + view.getUint32(at + BODY_LENGTH, true)
+    this.id = reader.id(at)
+    this.recordType = reader.recordType
+    this.version = view.getFloat64(at + VERSION, true)
+    this.creator = (flags & CREATOR_IS_AUTHOR) !== 0 ? reader.author : buffer.hexSlice(at + CREATOR, at + AUTHOR)
+    this.author = reader.author
+    this.created = new Date(view.getFloat64(at + CREATED, true))
+    this.modified = new Date(view.getFloat64(at + MODIFIED, true))
+    this.expires = Number.isNaN(expires) ? null : new Date(expires)
+    this.deleted = (flags & DELETED) !== 0
+    this.bodyState = STATES[(flags & STATE) >> 1]
+    this.held = (flags & HELD) !== 0
+    if (typeEnd === bodyAt) this.attributes = {}
+    else {
+      reader.at = typeEnd
+      this.attributes = reader.value()
+    }
+    this.body = buffer.subarray(bodyAt, end)
+    reader.at = end
   }
 
-  #hex(from, to) {
-    return this.#packed.toString('hex', this.#at + from, this.#at + to)
-  }
-
-  #number(from) {
-    return this.#packed.readDoubleLE(this.#at + from)
-  }
-
-  get #typeEnd() {
-    return this.#at + TYPE + this.#packed[this.#at + TYPE_LENGTH]
-  }
-
-  get #bodyAt() {
-    return this.#typeEnd + this.#packed.readUInt32LE(this.#at + ATTRIBUTES_LENGTH)
-  }
-
-  get [end]() {
-    return this.#bodyAt + this.#packed.readUInt32LE(this.#at + BODY_LENGTH)
-  }
-
-  /** For comparing: all of it. */
-  get [bytesOf]() {
-    return this.#packed.subarray(this.#at, this[end])
-  }
-
-  get id() {
-    return this.#hex(0, CREATOR)
-  }
-
-  get creator() {
-    return this.#hex(CREATOR, AUTHOR)
-  }
-
-  get author() {
-    return this.#hex(AUTHOR, ELEMENT)
-  }
-
-  get recordType() {
-    return this.#packed.toString('latin1', this.#at + TYPE, this.#typeEnd)
-  }
-
-  get version() {
-    return this.#number(VERSION)
-  }
-
-  get created() {
-    return new Date(this.#number(CREATED))
-  }
-
-  get modified() {
-    return new Date(this.#number(MODIFIED))
-  }
-
-  get expires() {
-    const at = this.#number(EXPIRES)
-    return Number.isNaN(at) ? null : new Date(at)
-  }
-
-  get deleted() {
-    return (this.#packed[this.#at + FLAGS] & 1) !== 0
-  }
-
-  get bodyState() {
-    return STATES[(this.#packed[this.#at + FLAGS] >> 1) & 3]
-  }
-
-  get held() {
-    return (this.#packed[this.#at + FLAGS] & 8) !== 0
-  }
-
-  get attributes() {
-    const at = this.#typeEnd
-    return at === this.#bodyAt ? {} : Record.unpack(this.#packed, at)
-  }
-
-  get body() {
-    return this.#packed.subarray(this.#bodyAt, this[end])
+  /** Which version it is, among all that were ever written: what names the loser of a conflict. @internal */
+  static elementOf(record) {
+    return #packed in record ? record.#packed.subarray(record.#at + ELEMENT, record.#at + VERSION) : undefined
   }
 
   get text() {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.body)
-    } catch {
-      return null
-    }
+    return isUtf8(this.body) ? utf8.decode(this.body) : null
   }
 
   stream() {
@@ -113,19 +64,14 @@ class Record {
   }
 
   equals(other) {
-    return other instanceof Record && this[bytesOf].equals(other[bytesOf])
+    return other instanceof Record && isDeepStrictEqual(this, other)
   }
 
   toJSON() {
-    const { id, recordType, version, creator, author, created, modified, expires, deleted, bodyState, held } = this
-    const { attributes, text, body } = this
+    const { attributes, body, ...others } = this
+    const { text } = this
     const content = text === null ? { body: body.toString('base64') } : { text }
-    const plain = (value) => (typeof value === 'bigint' ? value.toString() : value)
-    const named = Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, plain(value)]))
-    return {
-      id, recordType, version, creator, author, created, modified, expires, deleted, bodyState, held,
-      attributes: named, ...content,
-    }
+    return { ...others, attributes: written(attributes), ...content }
   }
 
   [inspect.custom](depth, options) {
@@ -133,6 +79,17 @@ class Record {
     const shown = { id, recordType, version, author, ...(deleted && { deleted }), attributes, body: text ?? body }
     return depth < 0 ? `Record ${id.slice(0, 10)}` : `Record ${inspect(shown, options)}`
   }
+}
+
+/** Attributes for JSON, which has no large whole numbers and no bytes: both as text. */
+function written(attributes) {
+  const one = (value) => {
+    if (typeof value === 'bigint') return value.toString()
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+    return Array.isArray(value) ? value.map(one) : value
+  }
+  const names = Object.entries(attributes).map(([name, value]) => [name, one(value)])
+  return Object.fromEntries(names)
 }
 
 module.exports = { Record }

@@ -1,10 +1,13 @@
 'use strict'
 // Streams of events: one by one for the reader, many at a time underneath.
 const { bridge, readers, number, asyncDispose, FAR } = require('./bridge.js')
-const { countOf, eventAt, cursorBefore } = require('./events.js')
+const { count, refused, waiting } = require('./check.js')
+const { countOf, readerOf, eventAt, cursorBefore } = require('./events.js')
 
 /** Events taken over at a time. */
 const BATCH = 512
+/** Bytes of events in one answer of `batch`, about. */
+const BATCH_BYTES = 4 * 1024 * 1024
 /** Events handed out in a row, by all streams, before timers and sockets have their turn. */
 const TURN = 8192
 let handedOut = 0
@@ -19,6 +22,7 @@ class EventStream {
   #native
   #id = number()
   #batch = null
+  #reader = null
   #count = 0
   #index = 0
   #size
@@ -60,6 +64,7 @@ class EventStream {
     const batch = this.#native.drain(this.#size)
     if (batch === null) return false
     this.#batch = batch
+    this.#reader = readerOf(batch)
     this.#count = countOf(batch)
     this.#index = 0
     return true
@@ -68,7 +73,7 @@ class EventStream {
   /** The next event if one is waiting; null if not. */
   tryNext() {
     if (this.#index === this.#count && (this.#closed || !this.#refill())) return null
-    return eventAt(this.#batch, this.#index++)
+    return eventAt(this.#reader, this.#index++)
   }
 
   /** All that is waiting, until there is nothing. */
@@ -76,7 +81,8 @@ class EventStream {
     for (let event = this.tryNext(); event !== null; event = this.tryNext()) yield event
   }
 
-  next({ signal } = {}) {
+  next(options) {
+    const signal = waiting(options)?.signal
     if (this.#waiters.length === 0 && !signal?.aborted && handedOut++ < TURN) {
       const event = this.tryNext()
       if (event !== null) return Promise.resolve({ value: event, done: false })
@@ -87,13 +93,18 @@ class EventStream {
 
   /** Waits for events and takes up to `limit` of them; none once the stream has ended. */
   async batch(limit = BATCH, options = undefined) {
+    if (count(limit, 'limit') === 0) throw refused('limit is 0: a batch has one event at least')
     const first = await this.next(options)
     if (first.done) return []
     const taken = [first.value]
+    let [batch, bytes] = [this.#batch, this.#batch?.length ?? 0]
     while (taken.length < limit) {
+      // The next batch is not taken over once this has enough.
+      if (this.#index === this.#count && bytes >= BATCH_BYTES) break
       const event = this.tryNext()
       if (event === null) break
       taken.push(event)
+      if (this.#batch !== batch) [batch, bytes] = [this.#batch, bytes + this.#batch.length]
     }
     return taken
   }
@@ -200,7 +211,7 @@ class EventStream {
     this.#last = this.cursor
     this.#closed = true
     this.#index = this.#count = 0
-    this.#batch = null
+    this.#batch = this.#reader = null
     this.#native.close()
     const { id, signal, abort } = this.#cleanup
     readers.delete(id)

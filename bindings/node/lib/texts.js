@@ -1,28 +1,26 @@
 'use strict'
 // What people hand to each other as text: identifiers, tickets, invitations, descriptions of identities, names.
-const { inspect } = require('node:util')
+const { inspect, types } = require('node:util')
 const { native } = require('./bridge.js')
+const { binary, bytes, maybe, text } = require('./check.js')
 const { sync } = require('./errors.js')
 const { unpack } = require('./pack.js')
 
-const id = (parse, from) => (value) =>
-  sync(() => (value instanceof Uint8Array ? from(value) : parse(value instanceof String ? String(value) : value)))
+const id = (parse, from, name) => (value) => {
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return sync(() => from(binary(value, name)))
+  const given = text(value, name, 'a string or Uint8Array')
+  return sync(() => parse(given))
+}
 
-const PeerId = id(native.peerId, native.peerIdFrom)
-const NodeId = id(native.nodeId, native.nodeIdFrom)
-const GraphId = id(native.graphId, native.graphIdFrom)
-const RecordId = id(native.recordId, native.recordIdFrom)
+const PeerId = id(native.peerId, native.peerIdFrom, 'a PeerId')
+const NodeId = id(native.nodeId, native.nodeIdFrom, 'a NodeId')
+const GraphId = id(native.graphId, native.graphIdFrom, 'a GraphId')
+const RecordId = id(native.recordId, native.recordIdFrom, 'a RecordId')
 
 /** True if an identity signed this message. */
-const verify = (peer, message, signature) => sync(() => native.verify(peer, bytes(message), signature))
-
-/** What a caller gives as bytes; text is encoded as UTF-8. */
-function bytes(value) {
-  if (typeof value === 'string') return Buffer.from(value, 'utf8')
-  if (value instanceof Uint8Array) return value
-  if (value instanceof ArrayBuffer) return new Uint8Array(value)
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-  throw new TypeError(`bytes are a Uint8Array, an ArrayBuffer or a string, not of type ${value === null ? 'null' : typeof value}`)
+function verify(peer, message, signature) {
+  const given = [text(peer, 'peer'), bytes(message, 'message'), binary(signature, 'signature')]
+  return sync(() => native.verify(...given))
 }
 
 /** What has one text form, which says it all. */
@@ -53,9 +51,20 @@ class Text {
   }
 }
 
-class Ticket extends Text {
-  constructor(text) {
-    const fields = sync(() => native.ticket(String(text)))
+/** A text, or what has one as a value of a class. */
+const told = (value, name, Kind) => (value instanceof Kind ? value.toString() : text(value, name, `a ${Kind.name} or a string`))
+
+/** What lets in whoever has it: its text is for who shall come, and not in JSON, which ends up in logs. */
+class Secret extends Text {
+  toJSON() {
+    return { ...this }
+  }
+}
+
+class Ticket extends Secret {
+  constructor(ticket) {
+    const given = told(ticket, 'ticket', Ticket)
+    const fields = sync(() => native.ticket(given))
     super({ ...fields, nodes: unpack(fields.nodes) })
   }
 
@@ -64,9 +73,10 @@ class Ticket extends Text {
   }
 }
 
-class Invitation extends Text {
-  constructor(text) {
-    const fields = sync(() => native.invitation(String(text)))
+class Invitation extends Secret {
+  constructor(invitation) {
+    const given = told(invitation, 'invitation', Invitation)
+    const fields = sync(() => native.invitation(given))
     super({
       ...fields,
       notBefore: new Date(fields.notBefore),
@@ -86,30 +96,38 @@ class Invitation extends Text {
   }
 }
 
+/** Fields that the native half gave already. */
+const areFields = (given) => typeof given === 'object' && given !== null && !(given instanceof Text) && typeof given.text === 'string'
+
 class PeerName extends Text {
-  constructor(text) {
-    const fields = typeof text === 'object' && text.text !== undefined ? text : sync(() => native.peerName(String(text)))
+  constructor(name) {
+    const read = () => told(name, 'name', PeerName)
+    const fields = areFields(name) ? name : sync(() => native.peerName(read()))
     super({ ...fields, peer: fields.peer ?? null, classifier: fields.classifier ?? null })
   }
 
   static secured(peer, classifier) {
-    return new PeerName(sync(() => native.makePeerName(peer, classifier)))
+    const given = [text(peer, 'peer'), maybe(text)(classifier, 'classifier')]
+    return new PeerName(sync(() => native.makePeerName(...given)))
   }
 
   static unsecured(classifier) {
-    return new PeerName(sync(() => native.makePeerName(undefined, classifier)))
+    const given = text(classifier, 'classifier')
+    return new PeerName(sync(() => native.makePeerName(undefined, given)))
   }
 
   derive(classifier) {
-    return new PeerName(sync(() => native.derivePeerName(this.toString(), classifier)))
+    const given = maybe(text)(classifier, 'classifier')
+    return new PeerName(sync(() => native.derivePeerName(this.toString(), given)))
   }
 }
 
 class IdentityDescription extends Text {
-  constructor(text) {
-    const fields = typeof text === 'object' && text.text !== undefined ? text : sync(() => native.identityDescription(String(text)))
+  constructor(description) {
+    const read = () => told(description, 'description', IdentityDescription)
+    const fields = areFields(description) ? description : sync(() => native.identityDescription(read()))
     super({ ...fields, peerName: new PeerName(fields.peerName) })
   }
 }
 
-module.exports = { PeerId, NodeId, GraphId, RecordId, verify, bytes, Ticket, Invitation, PeerName, IdentityDescription }
+module.exports = { PeerId, NodeId, GraphId, RecordId, verify, told, Ticket, Invitation, PeerName, IdentityDescription }

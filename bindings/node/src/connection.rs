@@ -7,12 +7,12 @@ use std::{
 
 use napi::Result;
 use napi_derive::napi;
-use peergraph::{ConnectOptions, Target, Ticket, ids::ConnectionId};
+use peergraph::{ConnectOptions, Target, Ticket, given, ids::ConnectionId};
 
 use crate::{
     bridge::{Bridge, Reply},
     convert::{maybe, parse, span_or, whole},
-    errors::invalid,
+    errors::{Fail, invalid},
     graph::NativeGraph,
     pack::packed,
     values::Addr,
@@ -91,9 +91,10 @@ impl NativeDirect {
     }
 
     #[napi]
-    pub fn send(&self, to: &Bridge, id: u32, data_type: String, data: &[u8]) {
-        let (direct, data) = (self.direct.clone(), data.to_vec());
+    pub fn send(&self, to: &Bridge, id: u32, data_type: String, data: &[u8]) -> Result<()> {
+        let (direct, data) = (self.direct.clone(), given::data(data).map_err(Fail::from)?);
         to.run(id, async move { direct.send(&data_type, data).await.map(receipt) });
+        Ok(())
     }
 
     #[napi]
@@ -158,7 +159,8 @@ impl NativeGraph {
 
     #[napi]
     pub fn send(&self, to: &Bridge, id: u32, connection: f64, data_type: String, data: &[u8]) -> Result<()> {
-        let (graph, connection, data) = (self.graph.clone(), number(connection)?, data.to_vec());
+        let (graph, connection, data) =
+            (self.graph.clone(), number(connection)?, given::data(data).map_err(Fail::from)?);
         to.run(id, async move { graph.send(connection, &data_type, data).await.map(receipt) });
         Ok(())
     }

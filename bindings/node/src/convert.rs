@@ -89,3 +89,15 @@ pub(crate) fn size(number: f64, what: &str) -> Result<usize> {
 pub(crate) fn small(number: f64, what: &str) -> Result<u32> {
     u32::try_from(whole(number, what)?).map_err(|_| invalid(&format!("{what} is at most 4,294,967,295")))
 }
+
+/// The roles, the least first.
+#[napi_derive::napi]
+pub fn roles() -> Vec<&'static str> {
+    Role::ALL.iter().map(|role| role.name()).collect()
+}
+
+/// Most bytes of one piece of data on a connection.
+#[napi_derive::napi]
+pub fn data_limit() -> u32 {
+    u32::try_from(peergraph::limits::MAX_DATA).unwrap_or(u32::MAX)
+}

@@ -27,21 +27,29 @@ const RECORD_CHANGED: u8 = 0;
 const INCOMING_DATA: u8 = 1;
 const OTHER: u8 = 2;
 
-/// Bytes before the places of the events: how many there are, and the cursor before the first.
-const HEAD: usize = 4 + Cursor::LEN;
+/// Bytes before the places of the events: how many there are, the cursor before the first, and where the ids of all records
+/// are as text: JavaScript reads them at once.
+const HEAD: usize = 4 + Cursor::LEN + 4;
 
-/// The layout that `lib/events.js` reads: a head, the place of each event, the events. Exhaustive on purpose.
+/// The layout that `lib/events.js` reads: a head, the place of each event, the events, ids. Exhaustive on purpose.
 fn batch(before: Cursor, events: &[Event]) -> Vec<u8> {
-    let mut to = Packer(Vec::with_capacity(HEAD + events.len() * 256));
+    let mut to = Packer {
+        bytes: Vec::with_capacity(HEAD + events.len() * 256),
+        ids: Some(Vec::with_capacity(events.len() * 32)),
+        ..Packer::default()
+    };
     to.length(events.len());
     to.raw(&before.to_bytes());
-    to.0.resize(HEAD + 4 * events.len(), 0);
+    to.bytes.resize(HEAD + 4 * events.len(), 0);
     for (at, event) in events.iter().enumerate() {
-        let place = u32::try_from(to.0.len()).unwrap_or(u32::MAX);
-        to.0[HEAD + 4 * at..][..4].copy_from_slice(&place.to_le_bytes());
+        to.place(HEAD + 4 * at);
         pack(&mut to, event);
     }
-    to.0
+    to.place(4 + Cursor::LEN);
+    if let Some(ids) = to.ids.take() {
+        to.raw(&ids);
+    }
+    to.bytes
 }
 
 fn pack(to: &mut Packer, event: &Event) {
@@ -274,6 +282,6 @@ struct Saved(Cursor);
 
 impl Pack for Saved {
     fn pack(&self, to: &mut Packer) {
-        to.bytes(&self.0.to_bytes());
+        to.blob(&self.0.to_bytes());
     }
 }

@@ -67,7 +67,7 @@ struct Signed(Vec<SignedRecord>);
 
 impl Pack for Signed {
     fn pack(&self, to: &mut Packer) {
-        to.list(&self.0, |to, record| to.bytes(record.bytes()));
+        to.list(&self.0, |to, record| to.blob(record.bytes()));
     }
 }
 

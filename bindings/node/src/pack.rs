@@ -1,7 +1,7 @@
 //! The packed form of values: how everything crosses into JavaScript, many events at a time. `lib/pack.js` is the other
 //! half. Numbers are little-endian.
 
-use peergraph::{Attributes, Timestamp, Value};
+use peergraph::{Attributes, PeerId, RecordType, Timestamp, Value};
 
 use crate::errors::invalid;
 
@@ -21,7 +21,14 @@ const LARGE: u8 = 11;
 
 /// Where packed values are written.
 #[derive(Default)]
-pub(crate) struct Packer(pub(crate) Vec<u8>);
+pub(crate) struct Packer {
+    pub(crate) bytes: Vec<u8>,
+    /// Of the record written last: JavaScript reads them in this order, and has their text already.
+    pub(crate) last_author: Option<PeerId>,
+    pub(crate) last_type: Option<RecordType>,
+    /// The ids of the records as text, where they are wanted at once.
+    pub(crate) ids: Option<Vec<u8>>,
+}
 
 /// What has a packed form.
 pub(crate) trait Pack {
@@ -32,16 +39,16 @@ pub(crate) trait Pack {
 pub(crate) fn packed<T: Pack + ?Sized>(value: &T) -> Vec<u8> {
     let mut packer = Packer::default();
     value.pack(&mut packer);
-    packer.0
+    packer.bytes
 }
 
 impl Packer {
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     pub(crate) fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
+        self.bytes.push(byte);
     }
 
     pub(crate) fn float(&mut self, number: f64) {
@@ -51,6 +58,12 @@ impl Packer {
     /// Lengths and places: nothing here is as long as 4 GiB.
     pub(crate) fn length(&mut self, length: usize) {
         self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+    }
+
+    /// Writes at an earlier place where this one is.
+    pub(crate) fn place(&mut self, at: usize) {
+        let here = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes[at..at + 4].copy_from_slice(&here.to_le_bytes());
     }
 
     pub(crate) fn null(&mut self) {
@@ -68,7 +81,7 @@ impl Packer {
         self.number(count as f64);
     }
 
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn blob(&mut self, bytes: &[u8]) {
         self.byte(BYTES);
         self.length(bytes.len());
         self.raw(bytes);
@@ -233,7 +246,7 @@ impl Pack for Value {
             Self::Float(number) => to.number(*number),
             Self::Boolean(flag) => flag.pack(to),
             Self::Time(at) => to.time(*at),
-            Self::Bytes(bytes) => to.bytes(bytes),
+            Self::Bytes(bytes) => to.blob(bytes),
             Self::List(values) => values.pack(to),
         }
     }

@@ -3,7 +3,7 @@
 use napi::Result;
 use napi_derive::napi;
 use peergraph::{
-    Attributes, BodyState, ListQuery, Page, Record, RecordDraft, RecordType, RecordUpdate, ids::Lsn,
+    Attributes, BodyState, ListQuery, Page, Record, RecordDraft, RecordType, RecordUpdate, given, ids::Lsn,
 };
 
 use crate::{
@@ -14,37 +14,78 @@ use crate::{
     pack::{Pack, Packer, attributes, milliseconds, packed},
 };
 
+/// Flags of a record beside its state, so that JavaScript makes a text once where records have it in common.
+const SAME_AUTHOR: u8 = 16;
+const SAME_TYPE: u8 = 32;
+const CREATOR_IS_AUTHOR: u8 = 64;
+
+/// Bytes of a record before its type.
+const FIXED: usize = 140;
+
 /// The layout that `lib/record.js` reads: fixed fields, then type, attributes and body.
-#[expect(clippy::cast_precision_loss, reason = "versions count edits")]
 pub(crate) fn layout(to: &mut Packer, record: &Record) {
-    to.raw(record.id.as_bytes());
-    to.raw(record.creator.as_bytes());
-    to.raw(record.author.as_bytes());
-    to.raw(record.key.element.as_bytes());
-    to.float(record.version as f64);
-    to.float(milliseconds(record.created));
-    to.float(milliseconds(record.modified));
-    to.float(record.expires.map_or(f64::NAN, milliseconds));
-    let state = match record.body_state {
+    if let Some(ids) = &mut to.ids {
+        for byte in record.id.as_bytes() {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            ids.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+    let begin = to.bytes.len();
+    let flags = flags(to, record);
+    to.raw(&fixed(record, flags));
+    to.raw(record.record_type.as_str().as_bytes());
+    if !record.attributes.is_empty() {
+        let attributes = to.bytes.len();
+        record.attributes.pack(to);
+        let length = u32::try_from(to.bytes.len() - attributes).unwrap_or(u32::MAX);
+        to.bytes[begin + 132..][..4].copy_from_slice(&length.to_le_bytes());
+    }
+    to.raw(&record.body);
+}
+
+fn flags(to: &mut Packer, record: &Record) -> u8 {
+    let mut flags = match record.body_state {
         BodyState::Clear => 0,
         BodyState::KeyMissing => 2,
         BodyState::Unreadable => 4,
     };
-    to.byte(state | u8::from(record.deleted) | if record.held { 8 } else { 0 });
-    let name = record.record_type.as_str();
-    to.byte(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    to.raw(&[0; 2]);
-    let lengths = to.0.len();
-    to.raw(&[0; 4]);
-    to.length(record.body.len());
-    to.raw(name.as_bytes());
-    if !record.attributes.is_empty() {
-        let begin = to.0.len();
-        record.attributes.pack(to);
-        let length = u32::try_from(to.0.len() - begin).unwrap_or(u32::MAX);
-        to.0[lengths..lengths + 4].copy_from_slice(&length.to_le_bytes());
+    flags |= u8::from(record.deleted);
+    flags |= if record.held { 8 } else { 0 };
+    if record.creator == record.author {
+        flags |= CREATOR_IS_AUTHOR;
     }
-    to.raw(&record.body);
+    if to.last_author.replace(record.author) == Some(record.author) {
+        flags |= SAME_AUTHOR;
+    }
+    if to.last_type.as_ref() == Some(&record.record_type) {
+        flags |= SAME_TYPE;
+    } else {
+        to.last_type = Some(record.record_type.clone());
+    }
+    flags
+}
+
+#[expect(clippy::cast_precision_loss, reason = "versions count edits")]
+fn fixed(record: &Record, flags: u8) -> [u8; FIXED] {
+    let mut fixed = [0; FIXED];
+    fixed[..16].copy_from_slice(record.id.as_bytes());
+    fixed[16..48].copy_from_slice(record.creator.as_bytes());
+    fixed[48..80].copy_from_slice(record.author.as_bytes());
+    fixed[80..96].copy_from_slice(record.key.element.as_bytes());
+    let numbers = [
+        record.version as f64,
+        milliseconds(record.created),
+        milliseconds(record.modified),
+        record.expires.map_or(f64::NAN, milliseconds),
+    ];
+    for (at, number) in numbers.iter().enumerate() {
+        fixed[96 + 8 * at..][..8].copy_from_slice(&number.to_le_bytes());
+    }
+    fixed[128] = flags;
+    fixed[129] = u8::try_from(record.record_type.as_str().len()).unwrap_or(u8::MAX);
+    let body = u32::try_from(record.body.len()).unwrap_or(u32::MAX);
+    fixed[136..].copy_from_slice(&body.to_le_bytes());
+    fixed
 }
 
 impl Pack for Record {
@@ -101,6 +142,12 @@ pub struct Conditions {
 
 #[napi]
 impl NativeGraph {
+    /// Most bytes of body and attributes that a record may have, as far as it is known.
+    #[napi(getter)]
+    pub fn record_limit(&self) -> u32 {
+        u32::try_from(given::record_limit(&self.graph)).unwrap_or(u32::MAX)
+    }
+
     #[napi]
     pub fn publish(
         &self,
@@ -111,7 +158,8 @@ impl NativeGraph {
         given: Option<&[u8]>,
         expires: Option<f64>,
     ) -> Result<()> {
-        let draft = RecordDraft::new(&record_type, body.to_vec()).map_err(Fail::from)?;
+        let body = given::body(&self.graph, body).map_err(Fail::from)?;
+        let draft = RecordDraft::new(&record_type, body).map_err(Fail::from)?;
         let attributes = given.map_or_else(|| Ok(Attributes::new()), attributes)?;
         let draft = RecordDraft { attributes, expires: expires.map(moment).transpose()?, ..draft };
         let graph = self.graph.clone();
@@ -132,7 +180,7 @@ impl NativeGraph {
         let Conditions { expires, expected_version } = conditions;
         let update = RecordUpdate {
             attributes: given.map(attributes).transpose()?,
-            body: body.map(|body| body.to_vec().into()),
+            body: body.map(|body| given::body(&self.graph, body)).transpose().map_err(Fail::from)?,
             expires: expires.map(moment).transpose()?,
             expected_version: expected_version.map(|version| whole(version, "a version")).transpose()?,
         };

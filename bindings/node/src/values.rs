@@ -145,7 +145,7 @@ pub(crate) struct Raw<'a>(pub(crate) &'a [u8]);
 
 impl Pack for Raw<'_> {
     fn pack(&self, to: &mut Packer) {
-        to.bytes(self.0);
+        to.blob(self.0);
     }
 }
 

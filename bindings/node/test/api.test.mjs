@@ -389,5 +389,6 @@ test('values show themselves', async (t) => {
   assert.equal(JSON.parse(JSON.stringify(event)).record.attributes.big, `${2n ** 60n}`)
   assert.equal(JSON.parse(JSON.stringify(record)).text, 'text')
   assert.match(inspect([node, graph, await graph.ticket(), p.PeerName.unsecured('x')]), /Node .* of .*Graph .*Ticket to .*PeerName/s)
-  assert.equal(JSON.stringify(await graph.ticket()), JSON.stringify(`${await graph.ticket()}`))
+  assert.equal(JSON.stringify(p.PeerName.unsecured('x')), JSON.stringify(`${p.PeerName.unsecured('x')}`))
+  assert.deepEqual(JSON.parse(JSON.stringify(await graph.ticket())), { graph: graph.id, nodes: [] })
 })

@@ -94,11 +94,14 @@ test('a megabyte goes through a direct connection by pipeline, both ways', async
     echoing,
   ])
   assert(Buffer.concat(got).equals(sent))
-  // A stream whose connection goes down ends; writing to it fails.
+  // A stream whose connection goes down fails, since nobody said that it ended; writing to it fails, too.
   const late = near.duplex('late')
-  const ended = (async () => {
-    for await (const part of late) assert.fail(`${part}`)
-  })()
+  const ended = assert.rejects(
+    async () => {
+      for await (const part of late) assert.fail(`${part}`)
+    },
+    { code: 'ERR_STREAM_PREMATURE_CLOSE' },
+  )
   await there.close()
   await ended
   const gone = near.duplex('gone')

@@ -90,6 +90,71 @@ test('an unhandled error of a listener ends the process as any other', async () 
   assert.match(err, /Error: mine/)
 })
 
+test('n1 a listener that throws keeps no news from others, and its error surfaces once', async () => {
+  const { code, out, err } = await run(`start().then(async ({ node, graph }) => {
+    const faults = []
+    process.on('uncaughtException', (error) => faults.push(error.message))
+    graph.on('record_changed', ({ record }) => { throw new Error(record.text) })
+    const other = await node.createGraph('other')
+    const heard = []
+    other.on('record_changed', ({ record }) => heard.push(record.text))
+    const events = graph.events('record_changed')
+    const reading = (async () => { for (let n = 0; n < 200; n++) await events.next() })()
+    const calls = Array.from({ length: 200 }, (_, n) => [graph.publish('t', 'x' + n), other.publish('t', 'y')]).flat()
+    const settled = await Promise.allSettled(calls)
+    await reading
+    while (heard.length < 200 || faults.length < 200) await new Promise(setImmediate)
+    const whole = new Set(faults).size === 200
+    console.log(settled.filter(({ status }) => status === 'fulfilled').length, heard.length, faults.length, whole)
+    await node.shutdown()
+  })`)
+  assert.deepEqual({ code, out }, { code: 0, out: '400 200 200 true\n' }, err)
+})
+
+test('n1 what throws in a callback or on open and close undoes nothing', async () => {
+  const { code, out, err } = await run(`start().then(async ({ node, graph }) => {
+    const faults = []
+    process.on('uncaughtException', (error) => faults.push(error.message))
+    const fail = (text) => () => { throw new Error(text) }
+    node.on('open', fail('open')).on('close', fail('node closed'))
+    const second = await node.createGraph('second')
+    for (const each of [graph, second]) each.on('close', fail('closed'))
+    await graph.close()
+    await node.shutdown()
+    await new Promise(setImmediate)
+    console.log(faults.join())
+  })`)
+  assert.deepEqual({ code, out }, { code: 0, out: 'open,closed,closed,node closed\n' }, err)
+})
+
+test('n1 without a handler the error ends the process, once', async () => {
+  const { code, err } = await run(`start().then(async ({ graph }) => {
+    graph.on('record_changed', () => { throw new Error('mine') })
+    await Promise.all(Array.from({ length: 20 }, () => graph.publish('t')))
+  })`)
+  assert.equal(code, 1)
+  assert.equal(err.split('Error: mine').length, 2, err)
+})
+
+test('n2 a once listener that throws closes nothing', async () => {
+  const { code, out, err } = await run(`start().then(async ({ node, graph }) => {
+    const [faults, heard] = [[], []]
+    process.on('uncaughtException', (error) => faults.push(error.message))
+    graph.on('close', () => heard.push('close'))
+    graph.once('record_changed', () => { throw new Error('once') })
+    await graph.publish('t', '1')
+    while (faults.length === 0) await new Promise(setImmediate)
+    for (let n = 0; n < 20; n++) await new Promise(setImmediate)
+    graph.on('record_changed', ({ record }) => heard.push(record.text))
+    await graph.publish('t', '2')
+    while (heard.length === 0) await new Promise(setImmediate)
+    console.log(faults.join(), heard.join())
+    await node.shutdown()
+    console.log(heard.join())
+  })`)
+  assert.deepEqual({ code, out }, { code: 0, out: 'once 2\n2,close\n' }, err)
+})
+
 const BUSY = `
 start().then(async ({ node, graph }) => {
   const events = graph.events('record_changed')
@@ -139,12 +204,14 @@ start().then(async ({ node, graph }) => {
 
 const worker = (env) => new Worker(WORKER, { eval: true, env: { ...process.env, ...env } })
 
-test('workers have nodes of their own, and end', async () => {
+test('n21 workers have nodes of their own, and end', async () => {
   const workers = [1, 2, 3, 4].map(() => worker({ LEAVES: '1' }))
   const codes = await Promise.all(
     workers.map(async (each) => {
-      assert.equal((await once(each, 'message'))[0], 'twenty')
-      return (await once(each, 'exit'))[0]
+      // Both at once: a worker may be gone before its message is looked at.
+      const [[message], [code]] = await Promise.all([once(each, 'message'), once(each, 'exit')])
+      assert.equal(message, 'twenty')
+      return code
     }),
   )
   assert.deepEqual(codes, [0, 0, 0, 0])

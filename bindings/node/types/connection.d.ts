@@ -15,6 +15,20 @@ export class SendReceipt {
   delivered(options?: Cancellable): Promise<boolean>
 }
 
+/** What a stream of {@link DirectConnection.duplex} can be told: the options of Node's own, as far as they fit bytes. */
+export type DataDuplexOptions = Pick<
+  DuplexOptions,
+  | 'highWaterMark'
+  | 'readableHighWaterMark'
+  | 'writableHighWaterMark'
+  | 'allowHalfOpen'
+  | 'encoding'
+  | 'defaultEncoding'
+  | 'emitClose'
+  | 'autoDestroy'
+  | 'signal'
+>
+
 /**
  * A connection to one node for application data only. Open until closed by either end.
  *
@@ -39,12 +53,19 @@ export class DirectConnection {
    */
   send(dataType: string, data: Bytes, options?: Cancellable): Promise<SendReceipt>
   /**
-   * The data of one type as a stream of bytes, in both directions, for `pipeline`. Both ends have to make one before they
-   * send: what nobody subscribes to is not delivered. Empty data of the type ends a direction. Ending or destroying the
-   * stream leaves the connection open; a connection that goes down ends the stream.
+   * The data of one type as a stream of bytes, in both directions, for `pipeline`. The other end makes one of the same type;
+   * until it has, what is written here waits. The stream finishes when the other end has taken everything.
+   *
+   * A connection that goes down before the end is an error with the code `ERR_STREAM_PREMATURE_CLOSE`, and so is the other
+   * end's stream being destroyed before its end. Ending or destroying the stream leaves the connection open.
+   *
+   * On the wire, for the other languages: each chunk is one piece of data of the type `T` (a longer one is split), an empty
+   * one ends a direction, and one of the type `T.abort` says that a direction was broken off.
+   *
+   * @param dataType 1 to 64 letters, digits, `.`, `_` and `-`; of more than 58, the other end does not hear of breaking off.
    */
-  duplex(dataType: string, options?: DuplexOptions): Duplex
+  duplex(dataType: string, options?: DataDuplexOptions): Duplex
   /** Closes the connection for both ends. @throws {NotConnectedError} it was closed before. */
-  close(): Promise<void>
+  close(options?: Cancellable): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -63,6 +63,7 @@ export class RecordChanged {
   readonly conflict: Record | null
   /** Where to go on after this event: 24 opaque bytes that survive restarts. */
   readonly cursor: Buffer
+  toJSON(): object
 }
 
 /** Application data arrived on a direct connection or neighbor link. */
@@ -80,6 +81,8 @@ export class IncomingData {
   readonly dataType: string
   /** The data. Holds the memory of all that came with it: whoever keeps it for long keeps `Buffer.from(data)`. */
   readonly data: Buffer
+  /** With the data in base 64. */
+  toJSON(): object
 }
 
 interface ConnectionEvent {
@@ -179,7 +182,7 @@ export type EventOf<Kind extends EventKind> =
   | Lagged
   | ('record_changed' extends Kind ? Reset | CaughtUp : never)
 
-/** Something an application can be told. `switch` on `type`; later versions may have more, so have a `default`. */
+/** Something an application can be told: plain data, that can be compared, cloned and sent to workers. `switch` on `type`; later versions may have more, so have a `default`. */
 export type Event = EventOf<EventKind>
 
 /** What a {@link Graph} emits. */
@@ -212,8 +215,9 @@ export interface EventOptions extends Cancellable {
  * Events of one subscription: an async iterator that is also disposable.
  *
  * It ends when the graph is closed, or when it is closed itself: by `break`, {@link EventStream.close}, `await using`, an
- * aborted signal, or when nobody refers to it any more. Whatever is aborted, no event is lost. Up to 512 events are taken
- * over at a time, beyond those that the subscription itself keeps in memory.
+ * aborted signal, or when nobody refers to it any more. Whatever is aborted, no event is lost, and of several readers each
+ * event goes to exactly one. Up to 512 events are taken over at a time, beyond those that the subscription itself keeps in
+ * memory.
  *
  * ```ts
  * for await (const event of group.events('record_changed', 'member_changed', { signal })) {
@@ -231,7 +235,7 @@ export class EventStream<E = Event> implements AsyncIterableIterator<E> {
   private constructor()
   /** The next event; waits for it without limit, or until the signal is aborted: then none is lost. */
   next(options?: Cancellable): Promise<IteratorResult<E, undefined>>
-  /** Waits for events and takes up to `limit` (512) of them; none once the stream has ended. */
+  /** Waits for events and takes up to `limit` (512) of them, less if they are large; none once the stream has ended. */
   batch(limit?: number, options?: Cancellable): Promise<E[]>
   /** The next event if one is waiting; `null` if not. */
   tryNext(): E | null

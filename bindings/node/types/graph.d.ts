@@ -32,7 +32,11 @@ import {
   Ticket,
 } from './values.js'
 
-/** What a body can be: bytes, text (as UTF-8), or what gives bytes piece by piece, which is read to its end first. */
+/**
+ * What a body can be: bytes, text (as UTF-8), or what gives bytes piece by piece. Bytes are taken at the call: what happens
+ * to a buffer later changes nothing. A stream is read to its end first, which is when the call has its place in the order;
+ * it is stopped as soon as it has more bytes than a record of the graph may have.
+ */
 export type Body = Bytes | Blob | ReadableStream<Uint8Array> | AsyncIterable<Bytes>
 
 /**
@@ -40,7 +44,9 @@ export type Body = Bytes | Blob | ReadableStream<Uint8Array> | AsyncIterable<Byt
  *
  * It is an emitter: `graph.on('record_changed', (event) => ...)`. The first listener of a kind subscribes to it, from the
  * end of the current turn or the next call on, whichever is first; kinds whose listeners are added together come in order.
- * When the last listener of these kinds is removed, the subscription ends. A listener that throws loses no event.
+ * When the last listener of these kinds is removed, the subscription ends. A listener that throws loses no event, and keeps
+ * none from others; what it threw is an `uncaughtException` of the process. A listener of a name that there is not is a
+ * `TypeError`.
  *
  * Open until `close` or the node's end.
  */
@@ -59,7 +65,7 @@ export class Graph extends EventEmitter<GraphEvents> {
    * ```
    *
    * @param recordType 1 to 64 letters, digits, `.`, `_` and `-`, such as `chat.message`.
-   * @param body the content. With the attributes at most `Genesis.maxRecord` bytes.
+   * @param body the content. A `TypeError` if it is of another type than {@link Body}. With the attributes at most `Genesis.maxRecord` bytes.
    * @param options.attributes named values by which it can be found.
    * @param options.expires when it ceases to exist, in peer time.
    * @throws {InvalidArgumentError} {@link ReservedError}, {@link TooLargeError}, {@link InvalidExpirationError}: a rule is
@@ -67,7 +73,11 @@ export class Graph extends EventEmitter<GraphEvents> {
    * @throws {NeverSynchronizedError} connect first.
    * @throws {NotAuthorizedError} {@link StorageError}, {@link ClosedError}.
    */
-  publish(recordType: string, body?: Body, options?: { attributes?: AttributesInput; expires?: Date }): Promise<Record>
+  publish(
+    recordType: string,
+    body?: Body,
+    options?: { attributes?: AttributesInput | null; expires?: Date | null } & Cancellable,
+  ): Promise<Record>
   /**
    * Publishes a new version of a record. What is left out stays; attributes replace all.
    *
@@ -76,16 +86,16 @@ export class Graph extends EventEmitter<GraphEvents> {
    */
   update(
     record: Record | RecordId,
-    changes: { body?: Body; attributes?: AttributesInput; expires?: Date; expectedVersion?: number },
+    changes: { body?: Body; attributes?: AttributesInput; expires?: Date; expectedVersion?: number } & Cancellable,
   ): Promise<Record>
   /**
    * Deletes a record everywhere; it cannot come back under its id. Resolves to the version of what is left.
    *
    * @throws {NotFoundError} {@link DeletedError}: there is none. And as {@link Graph.publish}.
    */
-  delete(record: Record | RecordId): Promise<number>
+  delete(record: Record | RecordId, options?: Cancellable): Promise<number>
   /** The current version of a record; `null` if there is none, or it is deleted or expired. */
-  get(record: Record | RecordId): Promise<Record | null>
+  get(record: Record | RecordId, options?: Cancellable): Promise<Record | null>
   /**
    * Records, oldest change first. Await it for an array, or iterate; see {@link Records}.
    *
@@ -103,20 +113,21 @@ export class Graph extends EventEmitter<GraphEvents> {
   /**
    * Subscribes to events of these kinds, or all. Nothing that happens after this returns is missed.
    *
-   * @throws {InvalidArgumentError} a name or the cursor is no good. {@link ClosedError}.
+   * @throws {InvalidArgumentError} the cursor or a name of a type is no good. {@link ClosedError}. A `TypeError` for a kind
+   * or option that there is not.
    */
   events(options?: EventOptions): EventStream<Event>
   events<Kind extends EventKind>(...kinds: Kind[]): EventStream<EventOf<Kind>>
   events<Kind extends EventKind>(...args: [...kinds: Kind[], options: EventOptions]): EventStream<EventOf<Kind>>
   /** Keeps a cursor under a name of 1 to 64 bytes, in this database, to go on from after a restart. */
-  saveCursor(name: string, cursor: Uint8Array): Promise<void>
+  saveCursor(name: string, cursor: Uint8Array, options?: Cancellable): Promise<void>
   /** A cursor kept under a name. */
-  loadCursor(name: string): Promise<Buffer | null>
+  loadCursor(name: string, options?: Cancellable): Promise<Buffer | null>
 
   /** A ticket with this node, if it listens, and some neighbors. Whoever has it can join. */
-  ticket(): Promise<Ticket>
+  ticket(options?: Cancellable): Promise<Ticket>
   /** Lets others connect to this node. @throws {NeverSynchronizedError} this node has nothing to offer yet. */
-  listen(): Promise<ListenOutcome>
+  listen(options?: Cancellable): Promise<ListenOutcome>
   /**
    * Connects to a neighbor; exactly one outcome, after following referrals.
    *
@@ -143,52 +154,52 @@ export class Graph extends EventEmitter<GraphEvents> {
    */
   openDirect(target: Target, options?: Cancellable): Promise<DirectConnection>
   /** A direct connection by its number, as an event gave it. @throws {NotConnectedError} */
-  directConnection(connection: number): Promise<DirectConnection>
+  directConnection(connection: number, options?: Cancellable): Promise<DirectConnection>
   /** Sends data on a neighbor link or direct connection; see {@link DirectConnection.send}. */
   send(connection: number, dataType: string, data: Bytes, options?: Cancellable): Promise<SendReceipt>
   /** Closes one neighbor link or direct connection. @throws {NotConnectedError} */
-  disconnect(connection: number): Promise<void>
+  disconnect(connection: number, options?: Cancellable): Promise<void>
   /** The nodes that are here, of one identity if given; this one first. A snapshot. */
-  nodes(peer?: PeerId): Promise<NodeInfo[]>
+  nodes(peer?: PeerId, options?: Cancellable): Promise<NodeInfo[]>
   /** What is known of one node. @throws {NotFoundError} */
-  nodeInfo(node: NodeId): Promise<NodeInfo>
+  nodeInfo(node: NodeId, options?: Cancellable): Promise<NodeInfo>
   /** The neighbors. A snapshot. */
-  neighbors(): Promise<ConnectionInfo[]>
+  neighbors(options?: Cancellable): Promise<ConnectionInfo[]>
   /** The direct connections. A snapshot. */
-  directConnections(): Promise<ConnectionInfo[]>
+  directConnections(options?: Cancellable): Promise<ConnectionInfo[]>
   /** Where nodes of this graph can be dialled, those of earlier times too. A snapshot. */
-  contacts(): Promise<NodeAddr[]>
+  contacts(options?: Cancellable): Promise<NodeAddr[]>
   /** Sets the text (at most 1,024 bytes) that others read beside this node. @throws {TooLargeError} */
-  setNodeAttributes(text?: string | null): Promise<void>
+  setNodeAttributes(text?: string | null, options?: Cancellable): Promise<void>
   /** Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again. */
-  forcePresence(forced: boolean): Promise<void>
+  forcePresence(forced: boolean, options?: Cancellable): Promise<void>
 
   /** Listening, connected, synchronised. */
-  status(): Promise<Status>
+  status(options?: Cancellable): Promise<Status>
   /** What cannot change. @throws {NeverSynchronizedError} before the first connect. */
-  genesis(): Promise<Genesis>
+  genesis(options?: Cancellable): Promise<Genesis>
   /** What may change. @throws {NeverSynchronizedError} before the first connect. */
-  properties(): Promise<GraphProperties>
+  properties(options?: Cancellable): Promise<GraphProperties>
   /**
    * Changes properties, for all nodes; what is left out stays. Resolves to the new ones.
    *
    * @throws {TooLargeError} {@link InvalidArgumentError}: one is out of bounds. {@link NotAuthorizedError}.
    */
-  setProperties(changes: Partial<GraphProperties>): Promise<GraphProperties>
+  setProperties(changes: Partial<GraphProperties> & Cancellable): Promise<GraphProperties>
   /** The clock this graph agrees on, now. */
-  peerTime(): Promise<Date>
+  peerTime(options?: Cancellable): Promise<Date>
   /** A moment of this machine's clock as the graph would name it. */
-  toPeerTime(local: Date): Promise<Date>
+  toPeerTime(local: Date, options?: Cancellable): Promise<Date>
   /** A moment of the graph's clock as this machine would name it. */
-  toLocalTime(peer: Date): Promise<Date>
+  toLocalTime(peer: Date, options?: Cancellable): Promise<Date>
   /** Of the database: equal on two nodes exactly if their databases are. */
-  fingerprint(): Promise<Fingerprint>
+  fingerprint(options?: Cancellable): Promise<Fingerprint>
   /**
    * Writes all records to a new file, sealed if there is a password (8 characters at least). Resolves to how many.
    *
    * @throws {AlreadyExistsError} there is such a file. {@link InvalidArgumentError}, {@link StorageError}.
    */
-  exportDatabase(path: string | URL, password?: string): Promise<number>
+  exportDatabase(path: string | URL, password?: string, options?: Cancellable): Promise<number>
   /**
    * Takes in the records of such a file, before this graph connects or listens. Each is validated.
    *
@@ -196,14 +207,14 @@ export class Graph extends EventEmitter<GraphEvents> {
    * @throws {WrongGraphError} {@link WrongPeerError}: it is another graph's, or not by `exporter` (default: this identity).
    * @throws {WrongPasswordError} {@link DamagedError}, {@link NotFoundError}.
    */
-  importDatabase(path: string | URL, password?: string, options?: { exporter?: PeerId }): Promise<ImportCount>
+  importDatabase(path: string | URL, password?: string, options?: { exporter?: PeerId } & Cancellable): Promise<ImportCount>
 
   /** Lets listeners keep the process alive: the default. */
   ref(): this
   /** Lets the process end though there are listeners. */
   unref(): this
   /** Says goodbye to the neighbors, closes the database, ends all event streams. */
-  close(): Promise<void>
+  close(options?: Cancellable): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -234,15 +245,15 @@ export class Group extends Graph {
   /** Whether this identity became a member when the group was opened, or was one. */
   readonly joinOutcome: JoinOutcome
   /** What was fixed when the group was made. @throws {NeverSynchronizedError} */
-  rules(): Promise<GroupRules>
+  rules(options?: Cancellable): Promise<GroupRules>
   /** The members, this identity first. A snapshot. */
-  members(): Promise<MemberInfo[]>
+  members(options?: Cancellable): Promise<MemberInfo[]>
   /** The members of whom a node is here. A snapshot. */
-  presentMembers(): Promise<MemberInfo[]>
+  presentMembers(options?: Cancellable): Promise<MemberInfo[]>
   /** One member. @throws {NotFoundError} */
-  member(peer: PeerId): Promise<MemberInfo>
+  member(peer: PeerId, options?: Cancellable): Promise<MemberInfo>
   /** What this identity may do; `null` if it is not, or no longer, a member. */
-  role(): Promise<Role | null>
+  role(options?: Cancellable): Promise<Role | null>
 
   /**
    * Makes a link for whoever has it.
@@ -256,28 +267,28 @@ export class Group extends Graph {
    * @throws {NotAuthorizedError} the role is above one's own, or this identity may not let in.
    * @throws {InvalidPeriodError} it would outlast one's own membership. {@link InvalidArgumentError}, {@link StorageError}.
    */
-  invite(link?: InviteLink): Promise<Invitation>
+  invite(link?: InviteLink & Cancellable): Promise<Invitation>
   /**
    * Invites one identity, by its description (or the text of it), or by its id. The invitation is of no use to anybody else.
    *
    * @throws {ChainTooLongError} {@link CircularChainError}, {@link TooLargeError}, and as for a link.
    */
-  invite(whom: IdentityDescription | string | { peer: PeerId; name?: string }, options?: Invite): Promise<Invitation>
+  invite(whom: IdentityDescription | string | { peer: PeerId; name?: string }, options?: Invite & Cancellable): Promise<Invitation>
   /**
    * Lets in whoever has this invitation and knows the password (8 characters at least); replaces an earlier one. The role
    * is `member` or `reader`, the lifetime a day, unless told otherwise.
    */
-  setPassword(password: string, options?: Invite): Promise<Invitation>
+  setPassword(password: string, options?: Invite & Cancellable): Promise<Invitation>
   /** Lets nobody in by password any more. */
-  clearPassword(): Promise<void>
+  clearPassword(options?: Cancellable): Promise<void>
   /** The links that can still be used. A snapshot. */
-  invitations(): Promise<OpenInvitation[]>
+  invitations(options?: Cancellable): Promise<OpenInvitation[]>
   /** Takes a link back. @throws {NotFoundError} {@link NotAuthorizedError}. */
-  revokeInvitation(key: PeerId | OpenInvitation): Promise<void>
+  revokeInvitation(key: PeerId | OpenInvitation, options?: Cancellable): Promise<void>
   /** Gives a membership anew, for another time: 30 days by default, `null`: as long as one's own. */
-  renew(peer: PeerId, lifetime?: number | null): Promise<void>
+  renew(peer: PeerId, lifetime?: number | null, options?: Cancellable): Promise<void>
   /** Gives a member another role, at once. @throws {NotAuthorizedError} {@link NotAMemberError}. */
-  setRole(peer: PeerId, role: Role): Promise<void>
+  setRole(peer: PeerId, role: Role, options?: Cancellable): Promise<void>
   /**
    * Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
    *
@@ -285,15 +296,15 @@ export class Group extends Graph {
    * @param options.keepRecords keep the records of theirs that are here now. Default true.
    * @param options.withBranch remove those too who are members by their word. Default false.
    */
-  remove(peer: PeerId, options?: { reason?: string; keepRecords?: boolean; withBranch?: boolean }): Promise<void>
+  remove(peer: PeerId, options?: { reason?: string; keepRecords?: boolean; withBranch?: boolean } & Cancellable): Promise<void>
   /** In a group with encrypted bodies: encrypts what follows under a new key. Removals do it by themselves. */
-  renewBodyKey(): Promise<void>
+  renewBodyKey(options?: Cancellable): Promise<void>
   /** Takes one device of an identity back. @throws {NotAuthorizedError} */
-  revokeDevice(peer: PeerId, node: NodeId): Promise<void>
+  revokeDevice(peer: PeerId, node: NodeId, options?: Cancellable): Promise<void>
   /** Leaves the group for good, and closes it. @throws {NotAuthorizedError} for the creator. */
-  leave(): Promise<void>
+  leave(options?: Cancellable): Promise<void>
   /** All grants, invitations and removals as signed records; of one member, the grants from the creator's down to theirs. */
-  credentials(peer?: PeerId): Promise<Buffer[]>
+  credentials(peer?: PeerId, options?: Cancellable): Promise<Buffer[]>
   /** This membership as text that only the password (8 characters at least) opens, for {@link Node.importMembership}. */
-  exportMembership(password: string): Promise<string>
+  exportMembership(password: string, options?: Cancellable): Promise<string>
 }

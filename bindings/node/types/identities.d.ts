@@ -1,4 +1,4 @@
-import { Bytes, GraphId, IdentityDescription, PeerId, PeerName } from './values.js'
+import { Bytes, Cancellable, GraphId, IdentityDescription, PeerId, PeerName } from './values.js'
 
 /** One identity: a key pair with names. After `delete`, everything but the names fails with `IdentityDeletedError`. */
 export class Identity {
@@ -15,7 +15,7 @@ export class Identity {
    * @throws {TooLargeError} {@link InvalidArgumentError}: the name breaks a rule. {@link KeyAccessError}, {@link StorageError},
    * {@link IdentityDeletedError}, {@link ClosedError}.
    */
-  rename(name?: string | null): Promise<void>
+  rename(name?: string | null, options?: Cancellable): Promise<void>
   /** What others may know of it, for whoever shall invite it. No secret. @throws {IdentityDeletedError} */
   describe(): IdentityDescription
   /**
@@ -23,17 +23,18 @@ export class Identity {
    *
    * @throws {InvalidArgumentError} the password is too short. {@link IdentityDeletedError}.
    */
-  export(password: string): Promise<string>
+  export(password: string, options?: Cancellable): Promise<string>
   /** Signs a message of the application: 64 bytes that `verify` checks anywhere. @throws {IdentityDeletedError} */
   sign(message: Bytes): Buffer
   /** The graphs of this key that are open or have a database here. */
-  groups(): Promise<GraphId[]>
+  groups(options?: Cancellable): Promise<GraphId[]>
   /**
    * Deletes the identity: its keys are gone from disk and memory, for good unless they were exported.
    *
    * @throws {GroupsExistError} graphs of this key are open or have a database here.
    */
-  delete(): Promise<void>
+  delete(options?: Cancellable): Promise<void>
+  toJSON(): { peerId: PeerId; name: string }
 }
 
 /** The identities of a node. */
@@ -48,14 +49,14 @@ export class Identities implements Iterable<Identity> {
    * @throws {AlreadyExistsError} there is one with this key and classifier. {@link TooLargeError},
    * {@link InvalidArgumentError}, {@link KeyAccessError}, {@link StorageError}, {@link ClosedError}.
    */
-  create(name?: string, options?: { classifier?: string; key?: Uint8Array }): Promise<Identity>
+  create(name?: string, options?: { classifier?: string; key?: Uint8Array } & Cancellable): Promise<Identity>
   /** All identities, in the order of their peer names. A snapshot. */
   list(): Identity[]
   [Symbol.iterator](): IterableIterator<Identity>
   /** The identity that groups use unless told otherwise. */
-  default(): Promise<Identity>
+  default(options?: Cancellable): Promise<Identity>
   /** Chooses the identity that later groups use unless told otherwise. Kept on the disk. @throws {NotFoundError} */
-  setDefault(identity: Identity | PeerName): Promise<void>
+  setDefault(identity: Identity | PeerName | string, options?: Cancellable): Promise<void>
   /** The identity with this name. @throws {NotFoundError} */
   get(name: PeerName | string): Identity
   /**
@@ -64,5 +65,5 @@ export class Identities implements Iterable<Identity> {
    * @throws {InvalidArgumentError} the text is not an exported identity or was altered. {@link WrongPasswordError},
    * {@link UnsupportedVersionError}, {@link AlreadyExistsError}, {@link StorageError}, {@link ClosedError}.
    */
-  importIdentity(text: string, password: string): Promise<Identity>
+  importIdentity(text: string, password: string, options?: Cancellable): Promise<Identity>
 }

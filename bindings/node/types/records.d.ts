@@ -8,7 +8,7 @@ export class Float {
 }
 
 /** A value of an attribute as it is given. Integers have 64 bits; a `bigint` beyond them is a `RangeError`. */
-export type AttributeInput = string | number | bigint | boolean | Date | Uint8Array | Float
+export type AttributeInput = string | number | bigint | boolean | Date | ArrayBufferView | ArrayBuffer | Float
 /** A value of an attribute as it is read: a `bigint` where a number would not be exact. */
 export type AttributeValue = string | number | bigint | boolean | Date | Buffer
 /** Named values of a record: at most 2 KiB encoded; names of 1 to 40 letters, digits, `_`, `-` and `.`. */
@@ -24,8 +24,9 @@ export type BodyState = 'clear' | 'key_missing' | 'unreadable'
 /**
  * A signed record as it is now.
  *
- * Fields are read when somebody looks. A record that came with an event holds the memory of all that came with it: whoever
- * keeps a body for long keeps `Buffer.from(record.body)`.
+ * Plain data: its fields are its own, so that `deepStrictEqual`, `structuredClone`, `postMessage`, spreading and
+ * `JSON.stringify` see all of them but `text`, which is read from the body. A record that came with an event holds the
+ * memory of all that came with it: whoever keeps a body for long keeps `Buffer.from(record.body)`.
  */
 export class Record {
   private constructor()
@@ -51,7 +52,7 @@ export class Record {
   readonly bodyState: BodyState
   /** True for a version of this identity's that others cannot accept yet, because this machine's clock was ahead. */
   readonly held: boolean
-  /** Named values. A new object each time. */
+  /** Named values. */
   readonly attributes: Attributes
   /** The content; empty if it could not be read. */
   readonly body: Buffer
@@ -61,6 +62,7 @@ export class Record {
   stream(): ReadableStream<Uint8Array>
   /** True if the other is the same version with the same content. */
   equals(other: unknown): boolean
+  /** With `text`, or `body` in base 64 if it is no text; 64-bit numbers as text, bytes in base 64. */
   toJSON(): object
 }
 

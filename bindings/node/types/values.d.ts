@@ -23,16 +23,33 @@ export function RecordId(value: string | Uint8Array): RecordId
 /** True if an identity signed this message with {@link Identity.sign}. */
 export function verify(peer: PeerId, message: Bytes, signature: Uint8Array): boolean
 
-/** Bytes that are given; text is encoded as UTF-8. */
-export type Bytes = Uint8Array | ArrayBuffer | string
+/** Bytes that are given; text is encoded as UTF-8, and refused if it has half of a surrogate pair. */
+export type Bytes = ArrayBufferView | ArrayBuffer | string
 
-/** A call that can be cancelled: when the signal is aborted, it ends and is rejected with the signal's reason. */
+/**
+ * A call that can be cancelled: when the signal is aborted, it is rejected with the signal's reason. That stops the waiting,
+ * and no more: what was called may still happen, or may not; calls after it are not disturbed.
+ */
 export interface Cancellable {
   signal?: AbortSignal
 }
 
-/** What a member may do. Each role may do all that those before it may. */
+/**
+ * What a member may do. Each role may do all that those before it may. As text they compare by the alphabet (`'owner' <
+ * 'reader'`): compare them with {@link compareRoles}.
+ */
 export type Role = 'reader' | 'member' | 'inviter' | 'admin' | 'owner'
+/** All roles, the least first. */
+export const ROLES: readonly Role[]
+/**
+ * Negative, 0, or positive, as the first role may do less than, the same as, or more than the second; `null`, no member,
+ * may do the least.
+ *
+ * ```ts
+ * if (compareRoles(await group.role(), 'admin') >= 0) console.log('may remove others')
+ * ```
+ */
+export function compareRoles(a: Role | null, b: Role | null): number
 /** A neighbor link carries records and data; a direct connection data only. */
 export type ConnectionKind = 'neighbor' | 'direct'
 /** Whether a database was made or found. */
@@ -44,10 +61,10 @@ export type JoinOutcome = 'joined' | 'already_member'
 /** How an invitation lets in. */
 export type InvitationKind = 'identity' | 'link' | 'password'
 
-/** How a node runs. The defaults are a node in memory on the local network. */
+/** How a node runs. What is left out is as for a node on the local network; only `dataDir` has to be said. */
 export interface NodeConfig {
-  /** Where keys and databases are kept, readable by their owner only. Default: in memory, gone with the node. */
-  dataDir?: string | URL
+  /** Where keys and databases are kept, readable by their owner only; `false`: in memory, gone with the node. */
+  dataDir: string | URL | false
   /** The private key (32 bytes) of the identity to act for; not written to the disk. Default: the directory's. */
   identity?: Uint8Array
   /** Seals the keys on the disk. Nothing opens them if it is lost. */
@@ -240,7 +257,7 @@ export interface Fingerprint {
   hash: Buffer
 }
 
-/** Bytes of a node since it was started. */
+/** Bytes of a node since it was started. As JSON, numbers. */
 export interface Metrics {
   bytesSent: bigint
   bytesReceived: bigint
@@ -249,11 +266,14 @@ export interface Metrics {
 declare abstract class Text {
   /** The text, which says it all. */
   toString(): string
-  toJSON(): string
+  toJSON(): unknown
   equals(other: unknown): boolean
 }
 
-/** The way into a plain graph. Whoever has it can join: give it only to those who may. */
+/**
+ * The way into a plain graph. Whoever has its text can join: give it only to those who may. Showing it, and JSON, which end
+ * up in logs, do not have the text.
+ */
 export class Ticket extends Text {
   /** @throws {InvalidTicketError} the text is not a ticket, or is cut off or mistyped. */
   constructor(text: string)
@@ -262,7 +282,10 @@ export class Ticket extends Text {
   readonly nodes: readonly NodeAddr[]
 }
 
-/** The way into a group, and all there is to know before one takes it. */
+/**
+ * The way into a group, and all there is to know before one takes it. Its text (`toString()`) is what whoever is invited
+ * needs; showing it, and JSON, which end up in logs, do not have the text.
+ */
 export class Invitation extends Text {
   /** @throws {InvalidInvitationError} the text is not an invitation, or is cut off, mistyped or altered. */
   constructor(text: string)

@@ -5,13 +5,16 @@
 
 use std::{fmt, net::SocketAddr};
 
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::{
     ErrorKind,
-    api::{Error, KeyProtection, Result},
+    api::{Error, Graph, KeyProtection, Result},
     crypto::SecretKey,
-    net::NetworkMode,
+    limits::{MAX_DATA, MAX_MAX_RECORD},
+    net::{NetworkMode, SendError},
+    record::DraftError,
 };
 
 fn invalid(what: impl Into<String>) -> Error {
@@ -20,6 +23,24 @@ fn invalid(what: impl Into<String>) -> Error {
 
 fn fixed(bytes: &[u8], what: &str) -> Result<[u8; 32]> {
     bytes.try_into().map_err(|_| invalid(format!("{what} has 32 bytes, not {}", bytes.len())))
+}
+
+/// Most bytes of body and attributes that a record of this graph may have; the most of any graph before this one has been
+/// synchronized. For a look at a size before anything is copied.
+pub fn record_limit(graph: &Graph) -> usize {
+    graph.inner().stamper.max_record().unwrap_or(MAX_MAX_RECORD as usize)
+}
+
+/// The body of a record. [`ErrorKind::TooLarge`] before it is copied.
+pub fn body(graph: &Graph, bytes: &[u8]) -> Result<Bytes> {
+    let (len, max) = (bytes.len(), record_limit(graph));
+    if len > max { Err(DraftError::TooLarge { len, max }.into()) } else { Ok(Bytes::copy_from_slice(bytes)) }
+}
+
+/// Data for a connection. [`ErrorKind::TooLarge`] above 16 MiB, before it is copied.
+pub fn data(bytes: &[u8]) -> Result<Bytes> {
+    let len = bytes.len();
+    if len > MAX_DATA { Err(SendError::TooLarge { len }.into()) } else { Ok(Bytes::copy_from_slice(bytes)) }
 }
 
 /// A private key, of 32 bytes.
@@ -104,6 +125,14 @@ mod tests {
         let Err(error) = result else { panic!("accepted, though: {words}") };
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn p21_data_is_measured_before_it_is_copied() {
+        assert_eq!(data(&[7; 3]).unwrap().as_ref(), [7; 3]);
+        assert_eq!(data(&vec![7; MAX_DATA]).unwrap().len(), MAX_DATA);
+        let error = data(&vec![7; MAX_DATA + 1]).expect_err("one byte more");
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
     }
 
     #[test]

@@ -184,6 +184,11 @@ impl Stamper {
         Ok(self.sign(header, &body))
     }
 
+    /// The graph's limit in bytes of body and attributes; `None` while this node may not write.
+    pub fn max_record(&self) -> Option<usize> {
+        self.lock().max_record
+    }
+
     /// The identity's key.
     pub(super) const fn key(&self) -> &SecretKey {
         &self.identity

@@ -157,8 +157,8 @@ async function nextEvent(world, step) {
 
 export const VERBS = {
   async node(world, step) {
-    const folder = 'dir' in step.keys ? join(world.folder, step.keys.dir) : undefined
-    const config = { ...p.loopback(folder), ...given(step, { passphrase: text, encrypt: ['encryptDatabase', flag], version: text }) }
+    const loopback = 'dir' in step.keys ? p.loopback(join(world.folder, step.keys.dir)) : p.loopback()
+    const config = { ...loopback, ...given(step, { passphrase: text, encrypt: ['encryptDatabase', flag], version: text }) }
     const made = world.keep('node', step.names[0], await p.Node.start(config))
     return { id: made.id, peer: made.peerId, addr: made.bound[0] }
   },
