@@ -101,9 +101,9 @@ pub mod wire;
 
 #[cfg(feature = "net")]
 pub use api::{
-    ApiVersion, Call, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity,
-    DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities, Identity,
-    ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome,
+    ApiVersion, Call, Census, ConnectOptions, Connecting, ConnectionInfo, CreateGraph, CreateGroup,
+    CreateIdentity, DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities,
+    Identity, ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome,
     KeyProtection, KeySource, ListenOutcome, Metrics, Node, NodeConfig, OnProgress, OpenGraph,
     OpenInvitation, OpenOutcome, Progress, PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt,
     Target, spawn,

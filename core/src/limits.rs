@@ -151,6 +151,10 @@ pub const ENTER_PATIENCE: Duration = Duration::from_secs(3);
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for goodbyes and flushes when a graph or node closes.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the end of a node waits for the system to have its ports back, once everything else is closed.
+pub const SOCKET_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often that is looked at: a few times, since it takes a few milliseconds.
+pub const SOCKET_POLL: Duration = Duration::from_millis(2);
 
 /// Keys in one reconciliation range that are listed rather than fingerprinted.
 pub const SYNC_LEAF: usize = 32;

@@ -291,7 +291,7 @@ async fn g39_close_keeps_the_database_and_delete_wants_it_closed() {
 
     let node = node_at(dir.path()).await;
     assert_eq!(node.stored_graphs(), [id]);
-    let graph = node.open_graph(id, OpenGraph::default()).await.unwrap();
+    let graph = node.open_graph(id, peergraph_tests::offline()).await.unwrap();
     assert_eq!(graph.get(record.id).await.unwrap(), Some(record));
     assert_eq!(graph.fingerprint().await.unwrap(), root);
     graph.close().await;

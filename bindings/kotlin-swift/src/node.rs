@@ -50,8 +50,8 @@ pub enum KeyProtection {
     },
 }
 
-impl std::fmt::Debug for KeyProtection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for KeyProtection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => "Plain",
             Self::Passphrase { .. } => "Passphrase(..)",

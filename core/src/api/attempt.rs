@@ -49,7 +49,7 @@ impl Drop for Attempt {
 /// Closes and deletes what only joins have opened, unless there is another join, or somebody has a handle.
 async fn clear(node: Arc<NodeInner>, graph: Graph) {
     // So that no other join begins with it meanwhile.
-    let _guard = node.opening.lock().await;
+    let _guard = node.enter().await;
     let inner = graph.inner();
     let wanted = inner.joins.load(Ordering::Acquire) > 0 || inner.leases.load(Ordering::Acquire) > 0;
     if wanted || graph.open_outcome() != OpenOutcome::Created || node.find(&graph.id()).is_none() {

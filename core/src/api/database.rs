@@ -8,12 +8,13 @@ use std::{
     sync::Arc,
 };
 
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
     Error, ErrorKind, Graph, Result,
     config::Hidden,
-    files::{Draft, sweep},
+    files::{Draft, absolute, sweep},
     identities::check_password,
     joining::{check_version, is_a_group},
     runtime::blocking,
@@ -105,7 +106,12 @@ impl Graph {
         let (genesis, time) = self.call(known).await?.map_err(|error: PublishError| Error::from(error))?;
         let head = ExportHead { graph, genesis, peer, time };
         let password = password.map(|password| Zeroizing::new(password.to_owned()));
-        blocking(move || export(&path, &head, reader, password)).await
+        // If nobody waits any more, there is to be no file.
+        let unwanted = CancellationToken::new();
+        let waiting = unwanted.clone().drop_guard();
+        let written = blocking(move || export(&path, &head, reader, password, &unwanted)).await;
+        waiting.disarm();
+        written
     }
 
     /// Takes in the records of a file that [`export_database`](Self::export_database) wrote, here or on another machine:
@@ -200,6 +206,7 @@ fn export(
     head: &ExportHead,
     reader: Arc<dyn Reader>,
     password: Option<Zeroizing<String>>,
+    unwanted: &CancellationToken,
 ) -> Result<u64> {
     let exists =
         || Error::new(ErrorKind::AlreadyExists, format!("{} is there already", path.display())).at_path(path);
@@ -210,7 +217,10 @@ fn export(
     let failed = |error| Error::file(ErrorKind::Storage, "write", path, error);
     sweep(path, DRAFT).map_err(failed)?;
     let mut draft = Draft::new(path, DRAFT).map_err(failed)?;
-    let count = write_all(draft.file(), head, &*reader, password, failed)?;
+    let count = write_all(draft.file(), head, &*reader, password, failed, unwanted)?;
+    if unwanted.is_cancelled() {
+        return Err(cancelled());
+    }
     draft.publish().map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(),
         _ => failed(error),
@@ -218,10 +228,8 @@ fn export(
     Ok(count)
 }
 
-/// What a path means now, whatever the current directory is later.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path)
-        .map_err(|error| Error::file(ErrorKind::InvalidArgument, "find the place of", path, error))
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "nobody waits for the export any more")
 }
 
 fn write_all(
@@ -230,19 +238,20 @@ fn write_all(
     reader: &dyn Reader,
     password: Option<Zeroizing<String>>,
     failed: impl Fn(io::Error) -> Error,
+    unwanted: &CancellationToken,
 ) -> Result<u64> {
     let mut file = BufWriter::new(file);
     file.write_all(MAGIC).map_err(&failed)?;
     let (file, count) = match password {
         None => {
             file.write_all(&[Form::Plain as u8]).map_err(&failed)?;
-            write_records(file, head, reader, &failed)?
+            write_records(file, head, reader, &failed, unwanted)?
         }
         Some(password) => {
             file.write_all(&[Form::Sealed as u8]).map_err(&failed)?;
             let cost = PasswordCost::default();
             let sealing = SealingWriter::new(file, &password, rand::random(), cost, SEAL_CONTEXT);
-            let (sealing, count) = write_records(sealing.map_err(&failed)?, head, reader, &failed)?;
+            let (sealing, count) = write_records(sealing.map_err(&failed)?, head, reader, &failed, unwanted)?;
             (sealing.finish().map_err(&failed)?, count)
         }
     };
@@ -255,13 +264,17 @@ fn write_records<W: Write>(
     head: &ExportHead,
     reader: &dyn Reader,
     failed: impl Fn(io::Error) -> Error,
+    unwanted: &CancellationToken,
 ) -> Result<(W, u64)> {
     let mut writer = ExportWriter::new(writer, head).map_err(&failed)?;
     let mut written = Ok(());
     reader.snapshot(&mut |envelope| {
         written = writer.record(&envelope);
-        written.is_ok()
+        written.is_ok() && !unwanted.is_cancelled()
     })?;
+    if unwanted.is_cancelled() {
+        return Err(cancelled());
+    }
     written.and_then(|()| writer.finish()).map_err(failed)
 }
 

@@ -2,15 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use super::runtime::runtime;
+use super::{Graph, runtime::runtime};
 use crate::events::{Cursor, Event, Subscription};
 
 /// Events of one subscription. `next` one by one; `next_batch` or `ready` and `drain` many at a time; `try_next` for
 /// polling. All are cancel safe: a dropped call loses nothing. Several callers share the events.
 ///
-/// Dropping it unsubscribes.
+/// Dropping it unsubscribes. As long as it is there, the graph stays open; see [`Graph`].
 pub struct EventStream {
     subscription: Subscription,
+    _graph: Graph,
 }
 
 impl fmt::Debug for EventStream {
@@ -20,11 +21,11 @@ impl fmt::Debug for EventStream {
 }
 
 impl EventStream {
-    pub(super) fn new(subscription: Subscription) -> Self {
+    pub(super) fn new(subscription: Subscription, graph: Graph) -> Self {
         subscription.set_refill_hook(Arc::new(|refill| {
             runtime().spawn_blocking(move || refill.run());
         }));
-        Self { subscription }
+        Self { subscription, _graph: graph }
     }
 
     /// Waits for the next event; `None` once the stream has ended: the graph was closed, or this stream was.

@@ -10,6 +10,8 @@ use std::{
 use fs4::FileExt;
 use tempfile::{NamedTempFile, PersistError};
 
+use super::{Error, ErrorKind, Result};
+
 /// A file while it is written, under a random name beside the one it is to have. Readable for this user alone; gone if
 /// dropped. It is locked, by which [`sweep`] tells what is being written from what a crash has left.
 #[derive(Debug)]
@@ -104,6 +106,12 @@ fn stem(target: &Path) -> io::Result<OsString> {
 
 fn folder(target: &Path) -> io::Result<&Path> {
     target.parent().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+/// What a path means now, whatever the current directory is later.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|error| Error::file(ErrorKind::InvalidArgument, "find the place of", path, error))
 }
 
 /// Options for files that only their owner may read.

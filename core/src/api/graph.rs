@@ -3,7 +3,10 @@
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,12 +59,29 @@ pub struct PropertiesUpdate {
     pub defer_expiration: Option<bool>,
 }
 
-/// A graph that is open in a node. Cheap to clone. Stays open until [`close`](Self::close) or the node's end.
+/// A graph that is open in a node. Cheap to clone.
+///
+/// Stays open until [`close`](Self::close), the node's end, or until an application has nothing of it any more: handles,
+/// event streams, direct connections. So who only waits for events keeps it open, and one whose last handle is dropped
+/// goes offline with its goodbyes, in the background, and can be opened again at once.
 ///
 /// Calls take effect in the order in which they are made: see [`Call`].
-#[derive(Clone)]
 pub struct Graph {
     inner: Arc<GraphInner>,
+}
+
+impl Clone for Graph {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone())
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        if self.inner.holds.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.inner.let_go();
+        }
+    }
 }
 
 pub(crate) struct GraphInner {
@@ -79,7 +99,9 @@ pub(crate) struct GraphInner {
     pub(super) opened: OpenOutcome,
     /// Where its database is, if on a disk.
     pub(super) database: Option<PathBuf>,
-    /// Handles of applications that share a group; it closes with the last.
+    /// What applications have of it; it closes with the last.
+    pub(super) holds: AtomicUsize,
+    /// Those who opened a group and have not closed it; it closes with the last.
     pub(super) leases: AtomicUsize,
     /// Joins of a group that are under way.
     pub(super) joins: AtomicUsize,
@@ -107,7 +129,8 @@ impl fmt::Debug for GraphInner {
 }
 
 impl Graph {
-    pub(super) const fn new(inner: Arc<GraphInner>) -> Self {
+    pub(super) fn new(inner: Arc<GraphInner>) -> Self {
+        inner.holds.fetch_add(1, Ordering::AcqRel);
         Self { inner }
     }
 
@@ -217,7 +240,7 @@ impl Graph {
     pub fn subscribe(&self, options: SubscribeOptions) -> Result<EventStream> {
         let feed = Arc::new(Feed(self.inner.reader()?));
         let subscription = self.inner.hub.subscribe(options, feed).map_err(|_| Error::closed())?;
-        Ok(EventStream::new(subscription))
+        Ok(EventStream::new(subscription, self.clone()))
     }
 
     /// Subscribes to what a filter lets through, from now on.

@@ -13,6 +13,7 @@ use std::{
 use super::{
     Call, Error, ErrorKind, Graph, Result,
     call::attempt,
+    graph::GraphInner,
     members::no_member,
     runtime::{runtime, spawn, task_failed},
 };
@@ -137,8 +138,30 @@ pub struct Group {
     lease: Arc<Lease>,
 }
 
-/// One application's hold on a group that several may share.
-struct Lease(AtomicBool);
+/// One application's hold on a group that several may share: given up once, at the latest when it is dropped.
+struct Lease {
+    graph: Arc<GraphInner>,
+    over: AtomicBool,
+}
+
+impl Lease {
+    fn of(graph: &Arc<GraphInner>) -> Arc<Self> {
+        graph.leases.fetch_add(1, Ordering::AcqRel);
+        Arc::new(Self { graph: graph.clone(), over: AtomicBool::new(false) })
+    }
+
+    /// True if it was the last.
+    fn end(&self) -> bool {
+        !self.over.swap(true, Ordering::AcqRel) && self.graph.leases.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // With it goes a handle of the graph: the last of those closes it.
+        self.end();
+    }
+}
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,16 +179,16 @@ impl Deref for Group {
 
 impl Group {
     pub(super) fn new(graph: Graph, outcome: JoinOutcome) -> Self {
-        graph.inner().leases.fetch_add(1, Ordering::AcqRel);
-        Self { graph, outcome, lease: Arc::new(Lease(AtomicBool::new(false))) }
+        let lease = Lease::of(graph.inner());
+        Self { graph, outcome, lease }
     }
 
     /// Gives up this handle and its clones. The group goes offline and closes when all who opened it have: several
-    /// parts of a program can share one, each with record types of its own.
+    /// parts of a program can share one, each with record types of its own. A handle that is dropped with all its clones,
+    /// and nothing left of the group elsewhere, is given up as well.
     #[doc(alias = "PeerGroupClose")]
     pub fn close(&self) -> Call<()> {
-        let given_up = self.lease.0.swap(true, Ordering::AcqRel);
-        if !given_up && self.graph.inner().leases.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.lease.end() {
             return self.graph.close();
         }
         Call::over(())

@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use super::{Error, ErrorKind, Result, identity_store::Entry, node::NodeInner, runtime::blocking};
+use super::{
+    Error, ErrorKind, Result, identity_store::Entry, making::Undo, node::NodeInner, runtime::blocking,
+};
 use crate::{
     crypto::{PasswordCost, SealSeed, SecretKey, SignatureBytes},
     group::{IdentityDescription, IdentitySecret, PeerName},
@@ -109,8 +111,11 @@ impl Identities {
     }
 
     async fn add(&self, secret: IdentitySecret) -> Result<Identity> {
-        let entry = self.node.exclusive(move |node| node.identities.add(secret)).await?;
-        Ok(self.handle(entry))
+        let added = |node: Arc<NodeInner>| async move {
+            let undo = Undo::Identity(secret.peer_name().clone());
+            Ok((blocking(move || node.identities.add(secret)).await?, undo))
+        };
+        self.node.make(added, |entry| self.handle(entry)).await
     }
 
     fn handle(&self, entry: Arc<Entry>) -> Identity {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,8 +17,10 @@ use super::{
     entering::Entering,
     graph::GraphInner,
     group::checked_name,
+    making::Undo,
+    node::NodeInner,
     opening::{Guard, Opening},
-    runtime::within,
+    runtime::{on_task, within},
 };
 use crate::{
     crypto::SecretKey,
@@ -171,9 +174,9 @@ impl Node {
             precedence,
             ..Opening::of(genesis.id(), Guard::Membership, key)
         };
-        let graph = self.open_with(Opening { genesis: Some(genesis), ..opening }).await?;
-        graph.listen().await?;
-        Ok(Group::new(graph, JoinOutcome::Joined))
+        let opening = Opening { genesis: Some(genesis), ..opening };
+        let take = |made| Group::new(Graph::new(made), JoinOutcome::Joined);
+        self.inner.make(move |node| node.create_group(opening), take).await
     }
 
     /// Comes back to a group that is here, as the identity that is a member: it listens at once and dials the nodes that
@@ -197,11 +200,15 @@ impl Node {
         let key = self.key_of(group)?;
         let OpenGraph { precedence, offline } = options;
         let opening = Opening { precedence, ..Opening::of(group, Guard::Membership, key) };
-        let graph = self.open_with(opening).await?;
-        if !offline {
-            graph.call(crate::engine::Engine::go_online).await?;
-        }
-        Ok(Group::new(graph, JoinOutcome::AlreadyMember))
+        let open = move |node: Arc<NodeInner>| async move {
+            let graph = node.open_alone(opening).await?;
+            if !offline {
+                graph.driver.call(crate::engine::Engine::go_online).await?;
+            }
+            Ok((graph, Undo::Open(group)))
+        };
+        let take = |opened| Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
+        self.inner.make(open, take).await
     }
 
     /// Joins a group by an invitation: becomes a member, connects, waits until this node is synchronised, and listens.
@@ -265,31 +272,15 @@ impl Node {
     }
 
     async fn open_to_join(&self, opening: Opening) -> Result<Attempt> {
-        let _guard = self.inner.opening.lock().await;
-        let graph = self.open_alone(opening).await?;
-        Ok(Attempt::of(self.inner.clone(), graph))
-    }
-
-    pub(super) async fn open_with(&self, opening: Opening) -> Result<Graph> {
-        let _guard = self.inner.opening.lock().await;
-        self.open_alone(opening).await
-    }
-
-    /// While nothing else is opened.
-    async fn open_alone(&self, opening: Opening) -> Result<Graph> {
-        let inner = self.inner.clone();
-        inner.check_open()?;
-        let (id, guard) = (opening.id, opening.guard);
-        if let Some(graph) = inner.find(&id) {
-            let same = graph.inner().guard == guard && graph.inner().identity == opening.identity.peer();
-            return if same { Ok(graph) } else { Err(in_use()) };
-        }
-        if opening.secret.is_none() && !inner.is_here(&id) {
-            let message = format!("no database for group {} here, and no invitation", id.short());
-            return Err(Error::new(ErrorKind::UnknownGraph, message));
-        }
-        let opened = GraphInner::open(&inner, opening).await?;
-        Ok(inner.add(opened))
+        // Who stops waiting drops the attempt, which ends it.
+        let node = self.inner.clone();
+        on_task(async move {
+            let _guard = node.enter().await;
+            let graph = Graph::new(node.open_alone(opening).await?);
+            node.settle(graph.id()).await?;
+            Ok(Attempt::of(node.clone(), graph))
+        })
+        .await
     }
 
     async fn identity_or_default(&self, identity: Option<Identity>) -> Result<Identity> {
@@ -321,7 +312,7 @@ impl Node {
             return Err(Error::new(ErrorKind::UnknownGraph, message));
         }
         let peer = match self.inner.find(&group) {
-            Some(graph) => graph.inner().identity,
+            Some(graph) => graph.identity,
             None => self.inner.stored_identity(group)?,
         };
         let found = self.identities().list().into_iter().find(|identity| identity.peer_id() == peer);
@@ -447,6 +438,38 @@ impl From<InvitationError> for Error {
             _ => ErrorKind::InvalidInvitation,
         };
         Self::caused(kind, error.to_string(), error)
+    }
+}
+
+impl NodeInner {
+    async fn create_group(self: Arc<Self>, opening: Opening) -> Result<(Arc<GraphInner>, Undo)> {
+        let graph = self.open_alone(opening).await?;
+        let listening = graph.driver.write(|engine, now| engine.listen(now)).await;
+        match listening.map_err(Error::from).and_then(|written| written.map_err(Error::from)) {
+            Ok(_) => {
+                let undo = Undo::Graph(graph.id);
+                Ok((graph, undo))
+            }
+            Err(error) => {
+                self.undo(Undo::Graph(graph.id)).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// While nothing else is opened.
+    pub(super) async fn open_alone(self: &Arc<Self>, opening: Opening) -> Result<Arc<GraphInner>> {
+        self.check_open()?;
+        let (id, guard) = (opening.id, opening.guard);
+        if let Some(graph) = self.find(&id) {
+            let same = graph.guard == guard && graph.identity == opening.identity.peer();
+            return if same { Ok(graph) } else { Err(in_use()) };
+        }
+        if opening.secret.is_none() && !self.is_here(&id) {
+            let message = format!("no database for group {} here, and no invitation", id.short());
+            return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        Ok(self.add(GraphInner::open(self, opening).await?))
     }
 }
 

@@ -4,14 +4,14 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use fs4::{FileExt, TryLockError};
 
 use super::{
     Error, ErrorKind, KeyProtection, Result,
-    files::{make_folder, private},
+    files::{make_folder, private, sync_parent},
     key_files::KeyFiles,
 };
 use crate::{crypto::SecretKey, ids::GraphId};
@@ -20,7 +20,8 @@ use crate::{crypto::SecretKey, ids::GraphId};
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    lock: File,
+    /// Gone when the node is, though handles of it may live on.
+    lock: Mutex<Option<File>>,
     files: Arc<KeyFiles>,
 }
 
@@ -39,7 +40,9 @@ impl DataDir {
         match FileExt::try_lock(&lock) {
             Ok(()) => {
                 let files = Arc::new(KeyFiles::open(path, protection)?);
-                Ok(Self { path: path.to_owned(), lock, files })
+                let dir = Self { path: path.to_owned(), lock: Mutex::new(Some(lock)), files };
+                dir.clear();
+                Ok(dir)
             }
             Err(TryLockError::WouldBlock) => {
                 let message = format!("the data directory {} is in use by another node", path.display());
@@ -67,7 +70,8 @@ impl DataDir {
 
     /// Gives up ownership before the value is dropped: for a node whose handles outlive its shutdown.
     pub(crate) fn release(&self) {
-        if let Err(error) = FileExt::unlock(&self.lock) {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(error)) = lock.as_ref().map(FileExt::unlock) {
             tracing::warn!(%error, "the data directory could not be unlocked");
         }
     }
@@ -79,19 +83,70 @@ impl DataDir {
 
     /// The graphs that have a database here.
     pub(crate) fn graphs(&self) -> Vec<GraphId> {
-        let Ok(entries) = fs::read_dir(self.path.join("graphs")) else { return Vec::new() };
-        let mut graphs: Vec<GraphId> = entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".db")?.parse().ok())
-            .collect();
+        let mut graphs = self.named(".db");
+        let marked = self.named(MARK);
+        graphs.retain(|graph| !marked.contains(graph));
         graphs.sort_unstable();
         graphs
+    }
+
+    fn named(&self, suffix: &str) -> Vec<GraphId> {
+        let Ok(entries) = fs::read_dir(self.path.join("graphs")) else { return Vec::new() };
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(suffix)?.parse().ok())
+            .collect()
+    }
+
+    /// True if a graph has a database here, and not half of one.
+    pub(crate) fn has(&self, graph: &GraphId) -> bool {
+        self.database(graph).exists() && !self.mark(graph).exists()
+    }
+
+    fn mark(&self, graph: &GraphId) -> PathBuf {
+        self.path.join("graphs").join(format!("{graph}{MARK}"))
+    }
+
+    /// Marks what is, or will be, at the place of a graph's database as nothing that counts: it is being made or
+    /// deleted. If the process ends before [`settle`](Self::settle), the next start removes it.
+    pub(crate) fn begin(&self, graph: &GraphId) -> Result<()> {
+        let mark = self.mark(graph);
+        let marked = private().write(true).create(true).truncate(false).open(&mark);
+        let marked = marked.and_then(|file| file.sync_all()).and_then(|()| sync_parent(&mark));
+        marked.map_err(|error| Error::file(ErrorKind::Storage, "write", &mark, error))
+    }
+
+    /// The database is whole from here on, or gone.
+    pub(crate) fn settle(&self, graph: &GraphId) -> Result<()> {
+        let mark = self.mark(graph);
+        match fs::remove_file(&mark).and_then(|()| sync_parent(&mark)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::file(ErrorKind::Storage, "delete", &mark, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what was being made or deleted when a process ended.
+    fn clear(&self) {
+        for graph in self.named(MARK) {
+            match self.delete(&graph) {
+                Ok(()) => tracing::info!(graph = %graph.short(), "removed what a process had left half made"),
+                Err(error) => tracing::warn!(%error, "what a process had left half made stays here"),
+            }
+        }
     }
 
     /// Removes a graph's database with everything beside it.
     pub(crate) fn delete(&self, graph: &GraphId) -> Result<()> {
         let database = self.database(graph);
+        self.begin(graph)?;
+        self.remove_files(&database)?;
+        self.settle(graph)
+    }
+
+    fn remove_files(&self, database: &Path) -> Result<()> {
         for suffix in ["", "-wal", "-shm"] {
-            let mut name = database.clone().into_os_string();
+            let mut name = database.to_owned().into_os_string();
             name.push(suffix);
             match fs::remove_file(&name) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -100,9 +155,12 @@ impl DataDir {
                 _ => {}
             }
         }
-        Ok(())
+        sync_parent(database).map_err(|error| Error::file(ErrorKind::Storage, "delete", database, error))
     }
 }
+
+/// Ends the name of the mark beside a database that is being made or deleted.
+const MARK: &str = ".undone";
 
 /// Says in the log what a data directory lets others do. Keys and databases are readable for this user alone in any
 /// case.
@@ -220,12 +278,41 @@ mod tests {
     #[test]
     fn only_the_owner_can_read() {
         use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let data = open(dir.path(), &KeyProtection::Key([3; 32])).unwrap();
+        let above = tempfile::tempdir().unwrap();
+        let dir = above.path().join("new/data");
+        let data = open(&dir, &KeyProtection::Key([3; 32])).unwrap();
         data.key("identity.key", fresh(1)).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(dir.path()), 0o700);
-        assert_eq!(mode(&dir.path().join("identity.key")), 0o600);
-        assert_eq!(mode(&dir.path().join("keyring")), 0o600);
+        let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
+        for (name, expected) in [
+            ("", 0o700),
+            ("graphs", 0o700),
+            ("identities", 0o700),
+            ("identity.key", 0o600),
+            ("keyring", 0o600),
+            ("lock", 0o600),
+        ] {
+            assert_eq!(mode(name), expected, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn c25_a_folder_that_was_there_stays_as_it_is_and_what_is_made_in_it_is_protected() {
+        use std::os::unix::fs::PermissionsExt;
+        for before in [0o755, 0o2770, 0o1777, 0o700] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(before)).unwrap();
+            fs::write(dir.path().join("notes.new"), b"somebody else's").unwrap();
+            let data = open(dir.path(), &KeyProtection::Plain).unwrap();
+            data.key("node.key", fresh(1)).unwrap();
+            let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode("") & 0o7777, before);
+            for (name, expected) in
+                [("graphs", 0o700), ("identities", 0o700), ("node.key", 0o600), ("lock", 0o600)]
+            {
+                assert_eq!(mode(name) & 0o777, expected, "{name} in a folder of mode {before:o}");
+            }
+            assert!(dir.path().join("notes.new").exists(), "what is not ours stays");
+        }
     }
 }

@@ -1,11 +1,16 @@
 //! Moving a membership to another machine.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Group, JoinOutcome, Node, Result,
+    Error, ErrorKind, Graph, Group, JoinOutcome, Node, Result,
+    graph::GraphInner,
     identities::check_password,
     joining::check_version,
+    making::Undo,
+    node::NodeInner,
     opening::{Guard, Opening},
     runtime::blocking,
 };
@@ -64,53 +69,57 @@ impl Node {
     pub async fn import_membership(&self, text: &str, password: &str) -> Result<Group> {
         let (text, password) = (text.to_owned(), Zeroizing::new(password.to_owned()));
         let membership = blocking(move || ExportedMembership::from_text(&text, &password)).await?;
-        let id = membership.group();
         check_version(&membership.genesis)?;
-        if self.inner.is_here(&id) {
+        let take = |opened| Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
+        self.inner.make(|node| node.import_membership(membership), take).await
+    }
+}
+
+impl NodeInner {
+    async fn import_membership(
+        self: Arc<Self>,
+        membership: ExportedMembership,
+    ) -> Result<(Arc<GraphInner>, Undo)> {
+        let id = membership.group();
+        if self.is_here(&id) {
             let message = format!("group {} is here already", id.short());
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         let secret = membership.identity.clone();
-        let added = self
-            .inner
-            .exclusive(move |node| {
-                let known = node.identities.list().iter().any(|entry| entry.peer_id() == secret.key().peer());
-                if known { Ok(None) } else { node.identities.add(secret).map(Some) }
-            })
-            .await?;
+        let known = self.identities.list().iter().any(|entry| entry.peer_id() == secret.key().peer());
+        let name = (!known).then(|| secret.peer_name().clone());
+        if !known {
+            let node = self.clone();
+            blocking(move || node.identities.add(secret)).await?;
+        }
+        let undo = Undo::Membership(id, name);
         match self.open_imported(id, membership).await {
-            Ok(group) => Ok(group),
+            Ok(graph) => Ok((graph, undo)),
             Err(error) => {
-                if let Some(entry) = added {
-                    let deleted = self.inner.exclusive(move |node| node.identities.delete(&entry)).await;
-                    if let Err(error) = deleted {
-                        tracing::warn!(%error, "the identity of a membership that was refused stays here");
-                    }
-                }
+                self.undo(undo).await;
                 Err(error)
             }
         }
     }
 
-    async fn open_imported(&self, id: GraphId, membership: ExportedMembership) -> Result<Group> {
+    async fn open_imported(
+        self: &Arc<Self>,
+        id: GraphId,
+        membership: ExportedMembership,
+    ) -> Result<Arc<GraphInner>> {
         let ExportedMembership { identity, genesis, secret, chain, nodes } = membership;
         let opening = Opening {
             secret: Some(secret),
             genesis: Some(genesis),
             ..Opening::of(id, Guard::Membership, identity.key().clone())
         };
-        let graph = self.open_with(opening).await?;
-        let taken =
-            graph.write(move |engine, now| -> Result<_> { Ok(engine.import_membership(now, chain, nodes)) });
-        let refused = match taken.await {
-            Ok(Ok(())) => return Ok(Group::new(graph, JoinOutcome::AlreadyMember)),
-            Ok(Err(_)) => Error::new(ErrorKind::NotAMember, "the grants in the export make nobody a member"),
-            Err(error) => error,
+        let graph = self.open_alone(opening).await?;
+        let taken = |engine: &mut crate::engine::Engine, now| -> Result<_> {
+            Ok(engine.import_membership(now, chain, nodes))
         };
-        graph.close().await;
-        if let Err(error) = self.delete_graph(id).await {
-            tracing::debug!(%error, "nothing to delete of a membership that was refused");
+        match graph.driver.write(taken).await?? {
+            Ok(()) => Ok(graph),
+            Err(_) => Err(Error::new(ErrorKind::NotAMember, "the grants in the export make nobody a member")),
         }
-        Err(refused)
     }
 }

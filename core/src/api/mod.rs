@@ -18,6 +18,9 @@ mod identity_store;
 mod joining;
 mod key_files;
 mod keys;
+#[cfg(feature = "sqlite")]
+mod leftovers;
+mod making;
 mod members;
 mod membership;
 pub mod names;
@@ -28,6 +31,7 @@ mod records;
 mod runtime;
 #[cfg(feature = "sqlite")]
 mod sealing;
+mod starting;
 
 pub use call::Call;
 pub use config::{CreateGraph, NodeConfig, OpenGraph};
@@ -43,6 +47,6 @@ pub use group::{Group, InviteLink, InviteMember, InvitePassword, JoinOutcome, Op
 pub use identities::{CreateIdentity, Identities, Identity};
 pub use joining::{CreateGroup, JoinGroup};
 pub use key_files::{KeyProtection, KeySource};
-pub use node::{ApiVersion, GraphRef, Metrics, Node};
+pub use node::{ApiVersion, Census, GraphRef, Metrics, Node};
 pub use records::RecordPages;
 pub use runtime::spawn;

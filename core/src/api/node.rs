@@ -18,13 +18,15 @@ use super::{
     graph::GraphInner,
     identity_store::IdentityStore,
     keys::DataDir,
+    making::{Made, Undo},
     opening::{Guard, Opening},
-    runtime::{blocking, spawn},
+    runtime::{blocking, on_task, spawn},
+    starting::{Claim, Parts},
 };
 use crate::{
-    crypto::{self, SecretKey},
+    crypto,
     ids::{GraphId, NodeId, PeerId},
-    net::{Clock, NetConfig, Transport},
+    net::{Clock, Transport},
     record::{Genesis, GraphSecret, NodeAddr, PropertiesError, Ticket},
 };
 
@@ -64,6 +66,8 @@ pub(crate) struct NodeInner {
     pub(super) clock: Clock,
     graphs: Mutex<BTreeMap<GraphId, Arc<GraphInner>>>,
     pub(super) opening: tokio::sync::Mutex<()>,
+    /// What callers may not have taken yet.
+    pub(super) made: Mutex<Vec<Made>>,
     closed: AtomicBool,
     /// Changes under `opening` only.
     pub(super) paused: AtomicBool,
@@ -92,21 +96,23 @@ impl Clone for Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if self.inner.handles.fetch_sub(1, Ordering::AcqRel) == 1 && !self.inner.is_closed() {
-            let inner = self.inner.clone();
-            spawn(async move { inner.shutdown().await });
+            spawn(self.inner.clone().ending());
         }
     }
 }
 
 impl Node {
-    /// Opens a node on a data directory, which is made on first use with fresh keys.
+    /// Opens a node on a data directory, which is made on first use with fresh keys. A relative path is one of the
+    /// directory that is current when this is called.
+    ///
+    /// A directory that is there stays as it is, whoever it belongs to; what is made in it is for this user alone.
     ///
     /// # Errors
     /// `DirectoryInUse` if another node owns the directory, `KeyAccess` if its keys are sealed or not readable for
     /// this user, `Storage` or `Damaged` if it cannot be used (the [`path`](Error::path) says what), `Network` if a
     /// socket could not be bound (the [`address`](Error::address) says which, if it was asked for).
-    pub async fn open(data_dir: impl Into<PathBuf>) -> Result<Self> {
-        Self::start(NodeConfig::default().at(data_dir)).await
+    pub fn open(data_dir: impl Into<PathBuf>) -> impl Future<Output = Result<Self>> + Send {
+        Self::start(NodeConfig::default().at(data_dir))
     }
 
     /// Opens a node in memory: fresh keys, nothing is kept.
@@ -117,49 +123,32 @@ impl Node {
         Self::start(NodeConfig::default()).await
     }
 
-    /// Opens a node.
+    /// Opens a node. If the future is dropped before it is done, nothing stays open: the next start at the same
+    /// directory or port waits until that is so.
     ///
     /// # Errors
     /// As [`open`](Self::open), `UnsupportedVersion` if the configuration asks for another version, and
     /// `InvalidArgument` if it wants sealed databases with plain keys.
     #[doc(alias = "PeerGraphStartup")]
-    pub async fn start(mut config: NodeConfig) -> Result<Self> {
-        if !ApiVersion::CURRENT.supports(config.version) {
-            let ApiVersion { major, minor } = config.version;
-            let message = format!("this library has interface 0.1, not {major}.{minor}");
-            return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+    pub fn start(mut config: NodeConfig) -> impl Future<Output = Result<Self>> + Send + use<> {
+        // What a relative path means is settled now: the current directory may be another one later.
+        let dir = config.data_dir.take().map(|dir| super::files::absolute(&dir)).transpose();
+        async move {
+            config.data_dir = dir?;
+            if !ApiVersion::CURRENT.supports(config.version) {
+                let ApiVersion { major, minor } = config.version;
+                let message = format!("this library has interface 0.1, not {major}.{minor}");
+                return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+            }
+            if config.data_dir.is_some() {
+                config.key_protection = std::mem::take(&mut config.key_protection).ask().await?;
+            }
+            super::starting::start(config).await
         }
-        if config.data_dir.is_some() {
-            config.key_protection = std::mem::take(&mut config.key_protection).ask().await?;
-        }
-        let (config, dir, identities, key) = blocking(move || Self::prepare(config)).await?;
-        let net = NetConfig {
-            mode: config.network.clone(),
-            bind: config.bind.clone(),
-            mdns: config.mdns,
-            secret: key.clone(),
-        };
-        let transport = spawn(Transport::start(net))
-            .await
-            .map_err(|error| Error::caused(ErrorKind::Internal, "the network task failed", error))?;
-        let transport = transport.map_err(|error| {
-            let address = error.address();
-            Error::caused(ErrorKind::Network, error.to_string(), error).at_address(address)
-        })?;
-        let inner = NodeInner {
-            config,
-            identities,
-            node: key.node(),
-            dir,
-            transport,
-            clock: Clock::new(),
-            graphs: Mutex::default(),
-            opening: tokio::sync::Mutex::default(),
-            closed: AtomicBool::new(false),
-            paused: AtomicBool::new(false),
-            handles: AtomicUsize::new(1),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(super) fn of(inner: NodeInner) -> Self {
+        Self { inner: Arc::new(inner) }
     }
 
     /// This node's id.
@@ -187,6 +176,13 @@ impl Node {
         self.inner.transport.bound()
     }
 
+    /// What this node holds: for tests, which look for what is left behind.
+    #[doc(hidden)]
+    pub fn census(&self) -> Census {
+        let (registered, connections) = self.inner.transport.census();
+        Census { open: self.inner.graphs().len(), registered, connections }
+    }
+
     /// What this node has sent and received so far, for all graphs together.
     pub fn metrics(&self) -> Metrics {
         let (bytes_sent, bytes_received) = self.inner.transport.traffic();
@@ -203,34 +199,7 @@ impl Node {
     pub async fn create_graph(&self, options: impl Into<CreateGraph>) -> Result<Graph> {
         let options = options.into();
         options.properties.check()?;
-        let _guard = self.inner.opening.lock().await;
-        self.inner.check_open()?;
-        let identity = self.inner.identities.own().secret()?;
-        let seed = options.seed.unwrap_or_else(rand::random);
-        let nonce = crypto::hash("peergraph v1 graph nonce", &[&seed])[..16].try_into().expect("16 bytes");
-        let genesis = Genesis { max_record: options.max_record, ..Genesis::new(identity.peer(), nonce) };
-        if !genesis.is_sound() {
-            return Err(PropertiesError::MaxRecord(options.max_record).into());
-        }
-        let secret = GraphSecret::from_bytes(crypto::hash("peergraph v1 graph secret", &[&seed]));
-        let id = genesis.id();
-        if self.inner.is_here(&id) {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                format!("graph {} is here already", id.short()),
-            ));
-        }
-        let opening = Opening {
-            id,
-            guard: Guard::Ticket,
-            identity,
-            secret: Some(secret),
-            genesis: Some(genesis),
-            found: Some(options.properties),
-            precedence: options.precedence,
-        };
-        let inner = GraphInner::open(&self.inner, opening).await?;
-        Ok(self.inner.add(inner))
+        self.inner.make(|node| node.create_graph(options), Graph::new).await
     }
 
     /// Comes back to a graph that is here: it listens at once and dials the nodes that are known, in the background. It
@@ -248,24 +217,7 @@ impl Node {
             GraphRef::Id(id) => (id, None),
             GraphRef::Ticket(ticket) => (ticket.graph, Some(ticket.secret)),
         };
-        let _guard = self.inner.opening.lock().await;
-        self.inner.check_open()?;
-        if let Some(graph) = self.inner.find(&id) {
-            if graph.inner().is_group() {
-                return Err(super::joining::is_a_group());
-            }
-            return come_back(graph, options.offline).await;
-        }
-        let here = self.inner.dir.as_ref().is_some_and(|dir| dir.database(&id).exists());
-        if secret.is_none() && !here {
-            let message = format!("no database for graph {} here, and no ticket", id.short());
-            return Err(Error::new(ErrorKind::UnknownGraph, message));
-        }
-        let identity = self.inner.identities.own().secret()?;
-        let opening =
-            Opening { secret, precedence: options.precedence, ..Opening::of(id, Guard::Ticket, identity) };
-        let inner = GraphInner::open(&self.inner, opening).await?;
-        come_back(self.inner.add(inner), options.offline).await
+        self.inner.make(move |node| node.open_graph(id, secret, options), Graph::new).await
     }
 
     /// Opens the graph of a ticket, connects to it, waits until it is synchronised, and listens: one call from a
@@ -287,12 +239,15 @@ impl Node {
 
     /// The graphs that are open in this node.
     pub fn open_graphs(&self) -> Vec<Graph> {
-        self.inner.graphs().values().map(|inner| Graph::new(inner.clone())).collect()
+        let open: Vec<_> = self.inner.graphs().values().cloned().collect();
+        open.into_iter().filter(|graph| !self.inner.is_unwanted(&graph.id)).map(Graph::new).collect()
     }
 
     /// The graphs that have a database here, open or not.
     pub fn stored_graphs(&self) -> Vec<GraphId> {
-        self.inner.dir.as_ref().map(DataDir::graphs).unwrap_or_default()
+        let mut graphs = self.inner.dir.as_ref().map(DataDir::graphs).unwrap_or_default();
+        graphs.retain(|graph| !self.inner.is_unwanted(graph));
+        graphs
     }
 
     /// Deletes a graph's database here. The graph lives on at the others.
@@ -301,42 +256,29 @@ impl Node {
     /// `GraphInUse` while it is open, `UnknownGraph` if it is not here, `Storage`.
     #[doc(alias = "PeerGraphDelete")]
     pub async fn delete_graph(&self, graph: GraphId) -> Result<()> {
-        let _guard = self.inner.opening.lock().await;
-        self.inner.clone().delete(graph).await
+        let node = self.inner.clone();
+        on_task(async move {
+            let _guard = node.enter().await;
+            node.clone().delete(graph).await
+        })
+        .await
     }
 
     /// Closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data
-    /// directory. For all clones; repeated calls do nothing.
+    /// directory, whatever handles are still alive. For all clones; repeated calls wait for the first.
     #[doc(alias = "PeerGraphShutdown")]
     pub async fn shutdown(&self) {
-        let inner = self.inner.clone();
         // On its own task: a caller that stops waiting does not stop it half way.
-        let _ = spawn(async move { inner.shutdown().await }).await;
-    }
-
-    fn prepare(mut config: NodeConfig) -> Result<(NodeConfig, Option<DataDir>, IdentityStore, SecretKey)> {
-        // Taken out, so that secrets do not stay in memory with the rest.
-        let (given, protection) = (config.identity.take(), std::mem::take(&mut config.key_protection));
-        if config.encrypt_database
-            && config.data_dir.is_some()
-            && matches!(protection, super::KeyProtection::Plain)
-        {
-            return Err(super::key_files::unprotected());
-        }
-        let dir = config.data_dir.as_deref().map(|path| DataDir::open(path, &protection)).transpose()?;
-        let identities = IdentityStore::load(dir.as_ref().map(|dir| dir.files().clone()), given)?;
-        let fresh = || SecretKey::from_bytes(&rand::random());
-        let node = dir.as_ref().map_or_else(|| Ok(fresh()), |dir| dir.key("node.key", fresh))?;
-        Ok((config, dir, identities, node))
+        let _ = spawn(self.inner.clone().ending()).await;
     }
 }
 
 /// Goes online with a graph that has a database, if it is to.
-async fn come_back(graph: Graph, offline: bool) -> Result<Graph> {
-    if !offline && graph.call(|engine, _| engine.is_usable()).await? {
-        graph.call(crate::engine::Engine::go_online).await?;
+async fn come_back(graph: &GraphInner, offline: bool) -> Result<()> {
+    if !offline && graph.driver.call(|engine, _| engine.is_usable()).await? {
+        graph.driver.call(crate::engine::Engine::go_online).await?;
     }
-    Ok(graph)
+    Ok(())
 }
 
 /// Counters of a node since its start.
@@ -346,6 +288,18 @@ pub struct Metrics {
     pub bytes_sent: u64,
     /// Bytes of UDP payload received.
     pub bytes_received: u64,
+}
+
+/// What a node holds.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// Graphs that are open.
+    pub open: usize,
+    /// Graphs that the network knows.
+    pub registered: usize,
+    /// Connections to nodes.
+    pub connections: usize,
 }
 
 /// Which graph to open.
@@ -370,6 +324,91 @@ impl From<Ticket> for GraphRef {
 }
 
 impl NodeInner {
+    pub(super) fn new(parts: Parts, transport: Arc<Transport>) -> Self {
+        let Parts { config, dir, identities, key } = parts;
+        Self {
+            config,
+            identities,
+            node: key.node(),
+            dir,
+            transport,
+            clock: Clock::new(),
+            graphs: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            made: Mutex::default(),
+            closed: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            handles: AtomicUsize::new(1),
+        }
+    }
+
+    /// The end of the node. Until that is done, whoever starts at its directory or ports waits.
+    fn ending(self: Arc<Self>) -> impl Future<Output = ()> + Send {
+        let claim = Claim::of(&self.config);
+        async move {
+            self.shutdown().await;
+            drop(claim);
+        }
+    }
+
+    async fn create_graph(self: Arc<Self>, options: CreateGraph) -> Result<(Arc<GraphInner>, Undo)> {
+        let identity = self.identities.own().secret()?;
+        let seed = options.seed.unwrap_or_else(rand::random);
+        let nonce = crypto::hash("peergraph v1 graph nonce", &[&seed])[..16].try_into().expect("16 bytes");
+        let genesis = Genesis { max_record: options.max_record, ..Genesis::new(identity.peer(), nonce) };
+        if !genesis.is_sound() {
+            return Err(PropertiesError::MaxRecord(options.max_record).into());
+        }
+        let secret = GraphSecret::from_bytes(crypto::hash("peergraph v1 graph secret", &[&seed]));
+        let id = genesis.id();
+        if self.is_here(&id) {
+            let message = format!("graph {} is here already", id.short());
+            return Err(Error::new(ErrorKind::AlreadyExists, message));
+        }
+        let opening = Opening {
+            id,
+            guard: Guard::Ticket,
+            identity,
+            secret: Some(secret),
+            genesis: Some(genesis),
+            found: Some(options.properties),
+            precedence: options.precedence,
+        };
+        Ok((self.add(GraphInner::open(&self, opening).await?), Undo::Graph(id)))
+    }
+
+    async fn open_graph(
+        self: Arc<Self>,
+        id: GraphId,
+        secret: Option<GraphSecret>,
+        options: OpenGraph,
+    ) -> Result<(Arc<GraphInner>, Undo)> {
+        if let Some(graph) = self.find(&id) {
+            if graph.is_group() {
+                return Err(super::joining::is_a_group());
+            }
+            come_back(&graph, options.offline).await?;
+            return Ok((graph, Undo::Open(id)));
+        }
+        let here = self.is_here(&id);
+        if secret.is_none() && !here {
+            let message = format!("no database for graph {} here, and no ticket", id.short());
+            return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        let identity = self.identities.own().secret()?;
+        let opening =
+            Opening { secret, precedence: options.precedence, ..Opening::of(id, Guard::Ticket, identity) };
+        let graph = self.add(GraphInner::open(&self, opening).await?);
+        let undo = if here { Undo::Open(id) } else { Undo::Graph(id) };
+        match come_back(&graph, options.offline).await {
+            Ok(()) => Ok((graph, undo)),
+            Err(error) => {
+                self.undo(undo).await;
+                Err(error)
+            }
+        }
+    }
+
     /// While nothing else is opened.
     pub(super) async fn delete(self: Arc<Self>, graph: GraphId) -> Result<()> {
         self.check_open()?;
@@ -377,27 +416,27 @@ impl NodeInner {
             return Err(Error::new(ErrorKind::GraphInUse, "close the graph before you delete it"));
         }
         blocking(move || match &self.dir {
-            Some(dir) if dir.database(&graph).exists() => dir.delete(&graph),
+            Some(dir) if dir.has(&graph) => dir.delete(&graph),
             _ => Err(Error::new(ErrorKind::UnknownGraph, format!("no database for graph {}", graph.short()))),
         })
         .await
     }
 
     pub(super) fn is_here(&self, id: &GraphId) -> bool {
-        self.graphs().contains_key(id) || self.dir.as_ref().is_some_and(|dir| dir.database(id).exists())
+        self.graphs().contains_key(id) || self.dir.as_ref().is_some_and(|dir| dir.has(id))
     }
 
     pub(super) fn remove(&self, id: &GraphId) {
         self.graphs().remove(id);
     }
 
-    pub(super) fn add(self: &Arc<Self>, inner: Arc<GraphInner>) -> Graph {
+    pub(super) fn add(&self, inner: Arc<GraphInner>) -> Arc<GraphInner> {
         self.graphs().insert(inner.id, inner.clone());
-        Graph::new(inner)
+        inner
     }
 
-    pub(super) fn find(&self, id: &GraphId) -> Option<Graph> {
-        self.graphs().get(id).cloned().map(Graph::new)
+    pub(super) fn find(&self, id: &GraphId) -> Option<Arc<GraphInner>> {
+        self.graphs().get(id).cloned()
     }
 
     pub(super) fn graphs(&self) -> MutexGuard<'_, BTreeMap<GraphId, Arc<GraphInner>>> {
@@ -420,7 +459,7 @@ impl NodeInner {
     ) -> Result<T> {
         let node = self.clone();
         let task = spawn(async move {
-            let _guard = node.opening.lock().await;
+            let _guard = node.enter().await;
             node.check_open()?;
             let inner = node.clone();
             blocking(move || f(&inner)).await
@@ -430,7 +469,7 @@ impl NodeInner {
 
     async fn shutdown(&self) {
         self.closed.store(true, Ordering::Release);
-        let _guard = self.opening.lock().await;
+        let _guard = self.enter().await;
         let graphs: Vec<_> = self.graphs().values().cloned().collect();
         let closing: Vec<_> =
             graphs.into_iter().map(|graph| spawn(async move { graph.close().await })).collect();

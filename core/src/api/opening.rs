@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Error, ErrorKind, OpenOutcome, Result, graph::GraphInner, node::NodeInner, runtime::blocking};
+use super::{
+    Error, ErrorKind, OpenOutcome, Result, graph::GraphInner, keys::DataDir, node::NodeInner,
+    runtime::blocking,
+};
 use crate::{
     crypto::SecretKey,
     engine::{Engine, EngineParts, OpenReader},
@@ -19,10 +22,10 @@ use crate::{
 };
 
 const META_SECRET: &str = "secret";
-const META_GENESIS: &str = "genesis";
+pub(super) const META_GENESIS: &str = "genesis";
 /// Whose graph it is: an identity must be there as long as its graphs are.
-const META_IDENTITY: &str = "identity";
-const META_POLICY: &str = "policy";
+pub(super) const META_IDENTITY: &str = "identity";
+pub(super) const META_POLICY: &str = "policy";
 
 /// What guards a graph. Kept in its database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +37,7 @@ pub(crate) enum Guard {
 }
 
 impl Guard {
-    const fn name(self) -> &'static [u8] {
+    pub(super) const fn name(self) -> &'static [u8] {
         match self {
             Self::Ticket => b"ticket",
             Self::Membership => b"membership",
@@ -72,8 +75,30 @@ struct Opened {
 }
 
 impl GraphInner {
-    /// Opens a graph as an identity.
+    /// Opens a graph as an identity. Of one that is new here nothing is left if that fails, or if the process ends before
+    /// [`NodeInner::settle`].
     pub(super) async fn open(node: &Arc<NodeInner>, opening: Opening) -> Result<Arc<Self>> {
+        let id = opening.id;
+        let on_disk = |f: fn(&DataDir, &GraphId) -> Result<()>| {
+            let node = node.clone();
+            blocking(move || node.dir.as_ref().map_or(Ok(()), |dir| f(dir, &id)))
+        };
+        if node.is_here(&id) {
+            return Self::open_as_it_is(node, opening).await;
+        }
+        // Half of one may be there that could not be removed before.
+        on_disk(DataDir::delete).await?;
+        on_disk(DataDir::begin).await?;
+        let opened = Self::open_as_it_is(node, opening).await;
+        if opened.is_err()
+            && let Err(error) = on_disk(DataDir::delete).await
+        {
+            tracing::warn!(%error, "what is left of a database that could not be made stays here");
+        }
+        opened
+    }
+
+    async fn open_as_it_is(node: &Arc<NodeInner>, opening: Opening) -> Result<Arc<Self>> {
         let Opening { id, guard, identity, secret, genesis, found, precedence } = opening;
         let owner = node.clone();
         let peer = identity.peer();
@@ -85,7 +110,6 @@ impl GraphInner {
         let seed = DriverSeed::new();
         let max_record = opened.genesis.as_ref().map_or(DEFAULT_MAX_RECORD, |g| g.max_record);
         let max_record = Arc::new(AtomicUsize::new(max_record as usize));
-        let port = node.transport.register(id, opened.secret, seed.inbox(), max_record.clone(), hub.clone());
         let parts = EngineParts {
             graph: id,
             genesis: opened.genesis,
@@ -103,10 +127,10 @@ impl GraphInner {
         };
         let now = node.clock.now();
         let addr = node.transport.addr();
+        let limit = max_record.clone();
         let engine = blocking(move || -> Result<Engine> {
             let mut engine = Engine::new(parts, now)?;
-            engine
-                .on_genesis(move |genesis| max_record.store(genesis.max_record as usize, Ordering::Relaxed));
+            engine.on_genesis(move |genesis| limit.store(genesis.max_record as usize, Ordering::Relaxed));
             engine.handle_input(now, crate::io::Input::AddressesChanged(addr));
             if let Some(properties) = found {
                 engine.found(now, &properties)?;
@@ -116,9 +140,12 @@ impl GraphInner {
         .await?;
         let stamper = engine.stamper();
         let reader = Arc::new(OpenReader::new(stored, &engine));
-        let driver = seed
-            .start(engine, port.clone(), node.clock)
-            .map_err(|error| Error::caused(ErrorKind::Internal, "no thread for the graph", error))?;
+        // From here on nothing waits or fails but the start of the thread.
+        let port = node.transport.register(id, opened.secret, seed.inbox(), max_record, hub.clone());
+        let driver = seed.start(engine, port.clone(), node.clock).map_err(|error| {
+            port.unregister();
+            Error::caused(ErrorKind::Internal, format!("no thread for the graph: {error}"), error)
+        })?;
         if node.paused.load(Ordering::Acquire) {
             // It has just started, so it is there.
             let _ = driver.tell(|engine, now| {
@@ -137,6 +164,7 @@ impl GraphInner {
             secret: opened.secret,
             opened: opened.outcome,
             database,
+            holds: AtomicUsize::new(0),
             leases: AtomicUsize::new(0),
             joins: AtomicUsize::new(0),
             closing: tokio::sync::OnceCell::new(),
@@ -169,6 +197,18 @@ impl GraphInner {
             }
         });
         *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+    }
+
+    /// No application has anything of it any more: it closes, unless one opens it meanwhile.
+    pub(super) fn let_go(self: &Arc<Self>) {
+        let Some(node) = self.node.upgrade().filter(|_| !self.closing.initialized()) else { return };
+        let graph = self.clone();
+        super::runtime::spawn(async move {
+            let _guard = node.enter().await;
+            if graph.holds.load(Ordering::Acquire) == 0 && !node.is_awaited(&graph.id) {
+                graph.close().await;
+            }
+        });
     }
 
     /// Goodbyes, database, registration, subscriptions: once, after the calls made before.

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Node, Result, node::NodeInner, runtime::spawn};
+use super::{
+    Node, Result,
+    node::NodeInner,
+    runtime::{on_task, spawn},
+};
 
 impl Node {
     /// Makes all data durable, withdraws this node's presence, says goodbye to all neighbors, and is quiet from then on:
@@ -48,16 +52,9 @@ impl Node {
     }
 }
 
-/// Runs to its end, also if the caller stops waiting.
-async fn on_task(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
-    spawn(work)
-        .await
-        .map_err(|error| super::Error::caused(super::ErrorKind::Internal, "the task failed", error))?
-}
-
 impl NodeInner {
     async fn pause(self: Arc<Self>) -> Result<()> {
-        let _guard = self.opening.lock().await;
+        let _guard = self.enter().await;
         self.check_open()?;
         if self.paused.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -82,7 +79,7 @@ impl NodeInner {
     }
 
     async fn resume(self: Arc<Self>) -> Result<()> {
-        let _guard = self.opening.lock().await;
+        let _guard = self.enter().await;
         self.check_open()?;
         if self.paused.swap(false, Ordering::AcqRel) {
             self.transport.network_changed().await;
@@ -94,7 +91,7 @@ impl NodeInner {
     }
 
     async fn network_changed(self: Arc<Self>) -> Result<()> {
-        let _guard = self.opening.lock().await;
+        let _guard = self.enter().await;
         self.check_open()?;
         self.transport.network_changed().await;
         self.tell_all(crate::engine::Engine::network_changed);

@@ -4,6 +4,8 @@ use std::{future::Future, sync::OnceLock, time::Duration};
 
 use tokio::{runtime::Runtime, task::JoinHandle};
 
+use super::{Error, ErrorKind, Result};
+
 /// The process-wide runtime, made on first use. Bindings and callers without a runtime of their own need no other.
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -25,6 +27,13 @@ where
     runtime().spawn(future)
 }
 
+/// Runs a call to its end, also if the caller stops waiting.
+pub(crate) async fn on_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    spawn(work).await.map_err(task_failed)?
+}
+
 /// Runs a blocking closure beside it and waits; a panic in it is passed on.
 pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
     match runtime().spawn_blocking(f).await {
@@ -34,8 +43,8 @@ pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + '
 }
 
 /// What a task that panicked, or was stopped with the runtime, comes to.
-pub(super) fn task_failed(error: tokio::task::JoinError) -> super::Error {
-    super::Error::caused(super::ErrorKind::Internal, "a task of the library failed", error)
+pub(super) fn task_failed(error: tokio::task::JoinError) -> Error {
+    Error::caused(ErrorKind::Internal, "a task of the library failed", error)
 }
 
 /// Waits on this library's clock. A timer belongs to the runtime in which it is made: only there is it made.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use iroh::{Endpoint, Watcher, endpoint::Connection};
+use iroh::{Endpoint, Watcher, endpoint::Connection, metrics::EndpointMetrics};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -31,7 +31,7 @@ use crate::{
     events::Hub,
     ids::{ConnectionId, GraphId, LinkId, NodeId},
     io::{Input, Output},
-    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, MAX_HANDSHAKES},
+    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, MAX_HANDSHAKES, SOCKET_POLL, SOCKET_TIMEOUT},
     link::{DialId, FailureReason},
     record::{GraphSecret, NodeAddr},
     wire::ALPN,
@@ -68,7 +68,9 @@ pub(super) struct GraphEntry {
 
 /// All connections of a node.
 pub struct Transport {
-    endpoint: Endpoint,
+    /// Gone when the transport is closed: handles that live on hold no socket.
+    endpoint: Mutex<Option<Endpoint>>,
+    metrics: EndpointMetrics,
     graphs: Mutex<HashMap<GraphId, Arc<GraphEntry>>>,
     peers: Mutex<HashMap<NodeId, Vec<Arc<Peer>>>>,
     next_link: AtomicU64,
@@ -108,7 +110,8 @@ impl Transport {
         let endpoint = bind(&config).await?;
         let transport = Arc::new(Self {
             addr: watch::Sender::new(address(&endpoint)),
-            endpoint,
+            metrics: endpoint.metrics().clone(),
+            endpoint: Mutex::new(Some(endpoint)),
             graphs: Mutex::default(),
             peers: Mutex::default(),
             next_link: AtomicU64::new(1),
@@ -132,14 +135,18 @@ impl Transport {
         self.addr.subscribe()
     }
 
-    /// The bound sockets.
+    /// The bound sockets; none once it is closed.
     pub fn bound(&self) -> Vec<SocketAddr> {
-        self.endpoint.bound_sockets()
+        self.endpoint().map(|endpoint| endpoint.bound_sockets()).unwrap_or_default()
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        lock(&self.endpoint).clone()
     }
 
     /// Bytes of UDP payload sent and received since the start.
     pub fn traffic(&self) -> (u64, u64) {
-        let socket = &self.endpoint.metrics().socket;
+        let socket = &self.metrics.socket;
         (
             socket.send_ipv4.get() + socket.send_ipv6.get() + socket.send_relay.get(),
             socket.recv_data_ipv4.get() + socket.recv_data_ipv6.get() + socket.recv_data_relay.get(),
@@ -172,7 +179,9 @@ impl Transport {
 
     /// Looks at the network anew.
     pub async fn network_changed(&self) {
-        self.endpoint.network_change().await;
+        if let Some(endpoint) = self.endpoint() {
+            endpoint.network_change().await;
+        }
     }
 
     /// Closes all connections; links must have ended before, or end now.
@@ -182,14 +191,33 @@ impl Transport {
         }
     }
 
-    /// Closes everything and waits until all tasks have ended.
+    /// Closes everything, waits until all tasks have ended, and lets go of the sockets.
     pub async fn close(&self) {
         self.stopping.cancel();
-        let _ = timeout(CLOSE_TIMEOUT, self.endpoint.close()).await;
+        let bound = self.bound();
+        if let Some(endpoint) = self.endpoint() {
+            let _ = timeout(CLOSE_TIMEOUT, endpoint.close()).await;
+        }
         self.tasks.close();
         if timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
             tracing::warn!("network tasks did not end in time");
         }
+        // The sockets are closed with the last that knows of them.
+        lock(&self.graphs).clear();
+        lock(&self.peers).clear();
+        lock(&self.endpoint).take();
+        // The network library ends some of its tasks a moment after it says that it is closed.
+        let free = async {
+            while bound.iter().any(|addr| is_taken(*addr)) {
+                tokio::time::sleep(SOCKET_POLL).await;
+            }
+        };
+        let _ = timeout(SOCKET_TIMEOUT, free).await;
+    }
+
+    /// How many graphs and connections there are.
+    pub fn census(&self) -> (usize, usize) {
+        (lock(&self.graphs).len(), lock(&self.peers).values().map(Vec::len).sum())
     }
 
     /// Runs a task until it ends or the transport is closed.
@@ -236,7 +264,8 @@ impl Transport {
             return Ok(peer.clone());
         }
         let target = dialable(addr).ok_or(FailureReason::Unreachable)?;
-        match timeout(DIAL_TIMEOUT, self.endpoint.connect(target, ALPN)).await {
+        let endpoint = self.endpoint().ok_or(FailureReason::Unreachable)?;
+        match timeout(DIAL_TIMEOUT, endpoint.connect(target, ALPN)).await {
             Ok(Ok(connection)) => Ok(self.adopt(connection)),
             Ok(Err(error)) => {
                 tracing::debug!(node = %addr.node.short(), %error, "a dial failed");
@@ -255,7 +284,8 @@ impl Transport {
     }
 
     async fn accept(self: Arc<Self>) {
-        while let Some(incoming) = self.endpoint.accept().await {
+        let Some(endpoint) = self.endpoint() else { return };
+        while let Some(incoming) = endpoint.accept().await {
             let transport = self.clone();
             self.spawn(async move {
                 match timeout(DIAL_TIMEOUT, incoming).await {
@@ -271,9 +301,10 @@ impl Transport {
 
     /// Follows the endpoint's addresses.
     async fn watch(self: Arc<Self>) {
-        let mut changes = self.endpoint.watch_addr();
+        let Some(endpoint) = self.endpoint() else { return };
+        let mut changes = endpoint.watch_addr();
         while changes.updated().await.is_ok() {
-            let now = address(&self.endpoint);
+            let now = address(&endpoint);
             self.addr.send_if_modified(|addr| {
                 let changed = *addr != now;
                 *addr = now;
@@ -347,9 +378,17 @@ impl GraphPort {
         lock(&self.entry.data).get(&connection).cloned()
     }
 
+    /// Takes the graph off the network at once.
+    pub fn unregister(&self) {
+        let mut graphs = lock(&self.transport.graphs);
+        if graphs.get(&self.entry.id).is_some_and(|known| Arc::ptr_eq(known, &self.entry)) {
+            graphs.remove(&self.entry.id);
+        }
+    }
+
     /// Takes the graph off the network: what was sent is written out first.
     pub async fn close(&self) {
-        lock(&self.transport.graphs).remove(&self.entry.id);
+        self.unregister();
         for (_, task) in lock(&self.entry.dials).drain() {
             task.abort();
         }
@@ -388,6 +427,11 @@ impl GraphPort {
         dials.retain(|_, task| !task.is_finished());
         dials.insert(dial, task);
     }
+}
+
+/// True if somebody has a socket there: we, or already the next.
+fn is_taken(addr: SocketAddr) -> bool {
+    UdpSocket::bind(addr).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -140,6 +140,15 @@ impl SqliteStore {
         if db.has_meta().map_err(sql)? { db.meta(name).map_err(sql) } else { Ok(None) }
     }
 
+    /// Whether a database that is not open holds no records at all, not even what is left of some; `None` if there never
+    /// was a database in the file.
+    ///
+    /// # Errors
+    /// As [`peek_meta`](Self::peek_meta).
+    pub fn peek_is_empty(path: &Path) -> Result<Option<bool>, StoreError> {
+        schema::is_empty(&file::open_existing(path)?).map_err(sql)
+    }
+
     /// The key of a sealed database that is not open, as its [`Sealer`] was given it; `None` if it is plain.
     ///
     /// # Errors

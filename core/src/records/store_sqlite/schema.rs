@@ -17,6 +17,15 @@ use crate::{ids::GraphId, records::StoreError};
 /// "pgrf": tells our files from those of other programs.
 const APPLICATION_ID: i64 = 0x7067_7266;
 
+/// Whether a file has no records; `None` if it has no tables.
+pub(super) fn is_empty(conn: &Connection) -> rusqlite::Result<Option<bool>> {
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM records)", [], |row| row.get(0)).map(Some)
+}
+
 /// What takes a file from each schema to the next. Schema n is the first n steps; steps are only ever appended.
 const MIGRATIONS: &[&str] = &[
     "

@@ -1,0 +1,209 @@
+//! Calls that make something: all of it, or nothing.
+//!
+//! Such a call runs to its end on a task of its own, while nothing else is opened. If its caller stops waiting, or never
+//! takes what was made, that is undone: at the latest before the next such call begins, so a second try finds nothing of
+//! the first. What a killed process leaves is told by marks in the data directory, see [`DataDir`](super::keys::DataDir).
+
+use std::sync::{
+    Arc, PoisonError,
+    atomic::{AtomicU8, Ordering},
+};
+
+use super::{
+    Error, ErrorKind, Result,
+    node::NodeInner,
+    runtime::{blocking, on_task, spawn},
+};
+use crate::{group::PeerName, ids::GraphId};
+
+/// What takes back what a call has made.
+#[derive(Clone)]
+pub(super) enum Undo {
+    /// A graph that was here is closed again.
+    Open(GraphId),
+    /// A graph that was made or came to be known here is closed, and its database deleted.
+    Graph(GraphId),
+    /// An identity is deleted.
+    Identity(PeerName),
+    /// Both.
+    Membership(GraphId, Option<PeerName>),
+}
+
+/// Something made that its caller may not have taken yet.
+pub(super) struct Made {
+    caller: Arc<Caller>,
+    undo: Undo,
+}
+
+impl Undo {
+    /// The graph that was made.
+    const fn graph(&self) -> Option<GraphId> {
+        match self {
+            Self::Graph(graph) | Self::Membership(graph, _) => Some(*graph),
+            Self::Open(_) | Self::Identity(_) => None,
+        }
+    }
+
+    fn is_of(&self, id: &GraphId) -> bool {
+        self.graph() == Some(*id) || matches!(self, Self::Open(graph) if graph == id)
+    }
+}
+
+/// Whether a caller waits for its answer.
+struct Caller(AtomicU8);
+
+impl Caller {
+    const WAITS: u8 = 0;
+    const HAS_IT: u8 = 1;
+    const IS_GONE: u8 = 2;
+
+    fn is(&self, state: u8) -> bool {
+        self.0.load(Ordering::Acquire) == state
+    }
+
+    fn becomes(&self, state: u8) -> bool {
+        self.0.compare_exchange(Self::WAITS, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// The caller's end of a call: tells if it is dropped before there was an answer.
+struct Waiting {
+    caller: Arc<Caller>,
+    node: Arc<NodeInner>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.caller.becomes(Caller::IS_GONE) {
+            let node = self.node.clone();
+            spawn(async move { drop(node.enter().await) });
+        }
+    }
+}
+
+impl NodeInner {
+    /// Begins what must not overlap with anything that opens, closes for good or changes identities. Undoes first what
+    /// nobody took.
+    pub(super) async fn enter(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let guard = self.opening.lock().await;
+        loop {
+            let next = {
+                let mut made = self.made();
+                made.retain(|made| !made.caller.is(Caller::HAS_IT));
+                let gone = made.iter().find(|made| made.caller.is(Caller::IS_GONE));
+                gone.map(|made| (made.caller.clone(), made.undo.clone()))
+            };
+            let Some((caller, undo)) = next else { return guard };
+            // It stays in the list meanwhile, so that nobody is shown what is about to go.
+            self.undo(undo).await;
+            self.made().retain(|made| !Arc::ptr_eq(&made.caller, &caller));
+        }
+    }
+
+    /// Makes something, all of it or nothing: `work` gives it with what takes it back, or leaves nothing. `take` makes of
+    /// it what the caller gets.
+    pub(super) async fn make<T, U, F>(
+        self: &Arc<Self>,
+        work: impl FnOnce(Arc<Self>) -> F + Send + 'static,
+        take: impl FnOnce(T) -> U,
+    ) -> Result<U>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(T, Undo)>> + Send + 'static,
+    {
+        let caller = Arc::new(Caller(AtomicU8::new(Caller::WAITS)));
+        let waiting = Waiting { caller: caller.clone(), node: self.clone() };
+        let node = self.clone();
+        let answer = on_task(async move {
+            let _guard = node.enter().await;
+            let cancelled = || Error::new(ErrorKind::Cancelled, "nobody waits for the answer any more");
+            if caller.is(Caller::IS_GONE) {
+                return Err(cancelled());
+            }
+            node.check_open()?;
+            let (value, undo) = work(node.clone()).await?;
+            let made = undo.graph();
+            // First, so that what nobody waits for any more is never listed.
+            node.made().push(Made { caller: caller.clone(), undo });
+            if let Some(graph) = made
+                && !caller.is(Caller::IS_GONE)
+                && let Err(error) = node.settle(graph).await
+            {
+                caller.becomes(Caller::IS_GONE);
+                return Err(error);
+            }
+            Ok(value)
+        })
+        .await;
+        let taken = answer.map(take);
+        waiting.caller.becomes(Caller::HAS_IT);
+        taken
+    }
+
+    /// What was made counts from here on, also if the process ends.
+    pub(super) async fn settle(self: &Arc<Self>, graph: GraphId) -> Result<()> {
+        let node = self.clone();
+        blocking(move || node.dir.as_ref().map_or(Ok(()), |dir| dir.settle(&graph))).await
+    }
+
+    /// True if a graph was just made for a caller that waits for it: nobody else closes it meanwhile.
+    pub(super) fn is_awaited(&self, graph: &GraphId) -> bool {
+        self.made().iter().any(|made| made.undo.is_of(graph) && made.caller.is(Caller::WAITS))
+    }
+
+    /// True if what is here of a graph is about to be undone.
+    pub(super) fn is_unwanted(&self, graph: &GraphId) -> bool {
+        self.made().iter().any(|made| made.undo.graph() == Some(*graph) && made.caller.is(Caller::IS_GONE))
+    }
+
+    pub(super) async fn undo(&self, undo: Undo) {
+        let (graph, identity) = match undo {
+            Undo::Open(graph) => return self.close_unused(graph).await,
+            Undo::Graph(graph) => (Some(graph), None),
+            Undo::Identity(name) => (None, Some(name)),
+            Undo::Membership(graph, identity) => (Some(graph), identity),
+        };
+        if let Some(graph) = graph
+            && !self.take_back(graph).await
+        {
+            return;
+        }
+        if let Some(name) = identity
+            && let Ok(entry) = self.identities.get(&name)
+            && let Err(error) = self.identities.delete(&entry)
+        {
+            tracing::warn!(%error, "an identity that nobody took stays here");
+        }
+    }
+
+    async fn close_unused(&self, graph: GraphId) {
+        let open = self.graphs().get(&graph).cloned();
+        if let Some(open) = open
+            && open.holds.load(Ordering::Acquire) == 0
+            && !self.is_awaited(&graph)
+        {
+            open.close().await;
+        }
+    }
+
+    /// Closes and deletes a graph, unless somebody else has a handle of it by now.
+    async fn take_back(&self, graph: GraphId) -> bool {
+        let open = self.graphs().get(&graph).cloned();
+        if let Some(open) = open {
+            if open.holds.load(Ordering::Acquire) > 0 || self.is_awaited(&graph) {
+                return false;
+            }
+            open.close().await;
+        }
+        if let Some(dir) = &self.dir
+            && let Err(error) = dir.delete(&graph)
+        {
+            tracing::warn!(%error, "a database that nobody took stays here");
+        }
+        true
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, Vec<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
