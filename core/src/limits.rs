@@ -39,6 +39,17 @@ pub const MIN_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 /// Windows; graphs of thousands want hours, or `presence_max`.
 pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 
+/// A node that is said to be lost is listed for this long, so that it can speak.
+pub const LOST_PATIENCE: Duration = Duration::from_secs(3);
+/// Nodes remembered as said to be lost; beyond, the oldest are forgotten.
+pub const MAX_LOST: usize = 1024;
+/// How long they are remembered.
+pub const LOST_KEPT: Duration = Duration::from_secs(10 * 60);
+/// Lost nodes in one message.
+pub const MAX_LOST_TOLD: usize = 64;
+/// A node that is said to be lost says at most this often that it is here.
+pub const REFUTE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A record stamped at most this far ahead of peer time is admitted at once.
 pub const SKEW_ADMIT: Duration = Duration::from_secs(2 * 60);
 /// One stamped at most this far ahead is held until its time comes; beyond, it is refused.

@@ -137,6 +137,13 @@ impl Engine {
         }
     }
 
+    /// A clock that was ahead may have dated the last comparison: no later than now.
+    pub(super) fn correct_freshness(&mut self, now: Now) {
+        if self.away.fresh.synced != SOLE {
+            self.away.fresh.synced = self.away.fresh.synced.min(self.peer_time(now));
+        }
+    }
+
     /// Writes down what changed, if it is time or something else is written anyway.
     pub(super) fn keep_freshness(&mut self, committing: bool) -> Result<(), StoreError> {
         let (fresh, kept) = (self.away.fresh, self.away.kept);
@@ -187,7 +194,7 @@ impl Engine {
             return Ok(());
         }
         self.next_collect = now.mono + COLLECT_INTERVAL.min(self.tombstone_life() / 4);
-        if self.is_current(now) {
+        if self.is_current(now) && !self.is_clock_off() {
             let horizon = self.horizon(now);
             if self.store.collect(horizon)? > 0 {
                 self.away.fresh.collected = self.away.fresh.collected.max(horizon);
@@ -201,7 +208,10 @@ impl Engine {
     /// forget it as well.
     pub(super) fn is_spent(&self, now: Now, record: &SignedRecord) -> Result<bool, StoreError> {
         let header = record.header();
-        let old = header.deleted && header.hlc.timestamp() < self.horizon(now) && self.is_current(now);
+        let old = header.deleted
+            && header.hlc.timestamp() < self.horizon(now)
+            && self.is_current(now)
+            && !self.is_clock_off();
         // One that cannot be read is replaced.
         Ok(old
             && self.store.get(&record.id()).is_ok_and(|here| here.is_none_or(|here| here.header().deleted)))
@@ -211,12 +221,18 @@ impl Engine {
     pub(super) fn compared(&mut self, now: Now, link: LinkId, whole: bool, session: (Freshness, Timestamp)) {
         let lacked: BTreeSet<RecordKey> =
             self.away.withheld.remove(&link).unwrap_or_default().into_iter().collect();
+        if self.is_clock_off() {
+            return; // how long anybody was away cannot be told
+        }
         if whole {
             // What they have forgotten is not here either, unless it was before.
             let collected = session.0.collected.min(self.horizon(now));
             self.away.fresh.collected = self.away.fresh.collected.max(collected);
         }
         let (theirs, began) = session;
+        if whole {
+            self.clock.compared(began);
+        }
         let was = self.freshness(now).synced;
         let (they, we) = (self.is_recent(now, theirs.synced), self.is_current(now));
         let settled = match self.links.get(&link).copied().filter(|_| Self::knows_deletes(theirs)) {

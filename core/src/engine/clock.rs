@@ -1,10 +1,10 @@
 //! A machine whose clock is wrong, or was: what it is told, and what it does not do meanwhile.
 
-use super::Engine;
+use super::{Engine, refused::Because};
 use crate::{
     limits::{CLOCK_SKEW_STEP, SKEW_ADMIT},
     record::SignedRecord,
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 impl Engine {
@@ -14,8 +14,21 @@ impl Engine {
             return;
         }
         tracing::info!(graph = %self.graph.short(), "this machine's clock was set, or it has slept");
+        self.refused.forget(Because::Time);
+        self.clock.was_set(now.mono);
         self.presence.touch(now);
         self.group.next_check = self.group.next_check.map(|_| now.mono);
+    }
+
+    /// The time of the graph, as far as it is known: this machine's clock may be wrong.
+    pub(super) fn graph_time(&self, now: Now) -> Timestamp {
+        self.peer_time(now).offset_by(self.overlay.clock_skew_ms().unwrap_or_default().saturating_neg())
+    }
+
+    /// True while this machine's clock is known to be wrong, or was just set. Nothing is done by it meanwhile that cannot be undone:
+    /// nothing expires, no tombstone is forgotten, nobody is shut out because of time.
+    pub(super) const fn is_clock_off(&self) -> bool {
+        self.overlay.clock_skew_ms().is_some() || self.clock.is_unsure()
     }
 
     /// True if a record is stamped further ahead than any node with the right clock admits at once.
@@ -30,11 +43,14 @@ impl Engine {
         Some(shown.filter(same).unwrap_or(skew))
     }
 
-    /// Says in the log what the status will say.
-    pub(super) fn warn_of_skew(&self, skew: Option<i64>) {
+    /// Says in the log what the status will say, and looks again at what was judged by another time.
+    pub(super) fn tell_skew(&mut self, now: Now, skew: Option<i64>) {
         if skew == self.status.clock_skew_ms {
             return;
         }
+        self.clock.look_again();
+        self.refused.forget(Because::Time);
+        self.presence.touch(now);
         let graph = self.graph.short();
         match skew {
             Some(clock_skew_ms) if clock_skew_ms > 0 => tracing::warn!(

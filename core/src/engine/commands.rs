@@ -209,12 +209,15 @@ impl Engine {
             if let Err(error) = self.expire_due(now) {
                 tracing::error!(%error, "records that are overdue stay");
             }
+            self.neighbor_found(now, link, node);
         }
         self.publish_connection(kind, connection, Some(node), Some(peer), ConnectionChange::Connected);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the fields of one event")]
     pub(super) fn on_disconnected(
         &mut self,
+        now: Now,
         link: LinkId,
         connection: ConnectionId,
         kind: ConnectionKind,
@@ -223,6 +226,9 @@ impl Engine {
         reason: FailureReason,
     ) {
         self.forget_link(link);
+        if kind == ConnectionKind::Neighbor && reason == FailureReason::Lost {
+            self.neighbor_lost(now, node);
+        }
         let change = ConnectionChange::Disconnected { reason };
         self.publish_connection(kind, connection, Some(node), Some(peer), change);
     }
@@ -248,6 +254,7 @@ impl Engine {
 
     pub(super) fn update_status(&mut self, now: Now) {
         self.refresh_stamper(now);
+        self.confirm_clock(now);
         let has_connections = self.overlay.has_neighbors();
         if self.status.has_connections && !has_connections {
             // Alone, nobody can tell whether this database is still current.
@@ -265,7 +272,7 @@ impl Engine {
             clock_skew_ms,
         };
         if status != self.status {
-            self.warn_of_skew(clock_skew_ms);
+            self.tell_skew(now, clock_skew_ms);
             self.status = status;
             self.hub.publish(Event::StatusChanged(status));
             self.presence.touch(now);

@@ -36,10 +36,10 @@ impl Engine {
                 Some(_) => ChangeKind::Updated,
             };
             let conflict = older
-                .filter(|old| is_conflict(old, signed))
+                .filter(|old| source != Source::Restamped && is_conflict(old, signed))
                 .map(|old| Arc::new(self.key_ring().open(old.to_record())));
             let origin = match source {
-                Source::Local => ChangeOrigin::Local,
+                Source::Local | Source::Restamped => ChangeOrigin::Local,
                 Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
                 Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
             };
@@ -72,7 +72,9 @@ impl Engine {
         let (key, bytes) = (signed.key(), signed.bytes());
         match (&staged.put, staged.source) {
             (Put::Inserted { .. } | Put::Replaced { .. }, source) => match source {
-                Source::Local | Source::Held => self.overlay.publish(now, key, bytes),
+                // Nobody could take it yet.
+                Source::Local if self.is_far_ahead(now, signed.header().hlc) => {}
+                Source::Local | Source::Restamped | Source::Held => self.overlay.publish(now, key, bytes),
                 // There are no links yet; the first comparison of databases brings the rest.
                 Source::Import => {}
                 Source::Flood { link, origin } => {

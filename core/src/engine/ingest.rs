@@ -17,6 +17,8 @@ use crate::{
 pub(super) enum Source {
     /// Written here.
     Local,
+    /// Written here while the clock was wrong, and signed anew.
+    Restamped,
     /// Pushed by a neighbor.
     Flood {
         /// On this link.
@@ -41,7 +43,7 @@ impl Source {
     const fn link(self) -> Option<LinkId> {
         match self {
             Self::Flood { link, .. } | Self::Sync { link, .. } => Some(link),
-            Self::Local | Self::Held | Self::Import => None,
+            Self::Local | Self::Restamped | Self::Held | Self::Import => None,
         }
     }
 }
@@ -112,6 +114,7 @@ impl Engine {
     /// Stores what arrived and what is due, commits, and lets the consequences follow.
     pub(super) fn flush_store(&mut self, now: Now) -> Result<(), StoreError> {
         self.admit_incoming(now)?;
+        self.mend_stamps(now)?;
         self.maintain_epochs(now)?;
         self.expire_due(now)?;
         self.collect_old(now)?;
@@ -227,10 +230,18 @@ impl Engine {
                     self.refused.note(now.mono, record.signed().key(), Because::Time);
                 }
                 Admission::Verified(record) => {
-                    let put = self.store.put(&record)?;
+                    let mut put = self.store.put(&record)?;
+                    let ahead = self.overruled(now, &put);
+                    if let Some(ahead) = &ahead {
+                        put = self.overrule(&record, ahead)?;
+                    }
                     self.stamper.observe(record.signed().header().hlc);
                     self.take_credential(&record, &put, taken);
+                    let over = record.signed().clone();
                     self.staged.push(Staged { record, put, source });
+                    if let Some(ahead) = ahead.filter(|old| old.header().author() == self.device.peer) {
+                        self.restamp(now, &ahead, Some(&over))?;
+                    }
                 }
                 Admission::Held { record, until } => {
                     tracing::warn!(
@@ -302,7 +313,7 @@ impl Engine {
 
     /// True if what is overdue stays for now.
     pub(super) fn defers_expiration(&self) -> bool {
-        self.properties.defer_expiration && !self.overlay.has_neighbors()
+        self.is_clock_off() || (self.properties.defer_expiration && !self.overlay.has_neighbors())
     }
 
     /// By which readers tell what has expired: no record has at the beginning of time.

@@ -52,7 +52,7 @@ impl Engine {
         self.next_expiry = self.store.next_expiry()?;
         // Expired records are gone before anybody can see them; their events wait for the first flush.
         self.flush_store(now)?;
-        for presence in self.stored_presence(now) {
+        for (_, presence) in self.stored_presence(now) {
             self.overlay.add_contact(now, presence.addr, Some(presence.device.peer));
         }
         if let Some(bytes) = self.store.meta(META_CONTACTS)?

@@ -117,7 +117,8 @@ impl Engine {
         let voids = members.learn_all(records.iter().copied());
         // Before what is void now is noted.
         self.refused.forget(Because::Members);
-        if voids {
+        let holds = self.drop_self_void(now, &records)?;
+        if voids && holds {
             self.withdraw_void(now)?;
         }
         self.group.changed = true;
@@ -128,6 +129,24 @@ impl Engine {
             self.incoming.extend(released.into_iter().map(Candidate::held));
         }
         Ok(true)
+    }
+
+    /// Drops credentials that were just learnt and do not hold by what they say themselves, before they make anything
+    /// else void. False if none is left.
+    fn drop_self_void(&mut self, now: Now, records: &[&SignedRecord]) -> Result<bool, StoreError> {
+        let void = |record: &&&SignedRecord| self.policy().check(record, None) != Verdict::Accept;
+        let void: Vec<&SignedRecord> = records.iter().filter(void).copied().collect();
+        for record in &void {
+            tracing::debug!(element = %record.key().element.short(), "a credential voids itself");
+            self.store.discard(&record.key())?;
+            self.meta_written = true;
+            self.refused.note(now.mono, record.key(), Because::Members);
+            if let Some(members) = &mut self.group.members {
+                members.forget(&[credential_id(record)]);
+            }
+        }
+        self.staged.retain(|staged| void.iter().all(|record| record.key() != staged.record.signed().key()));
+        Ok(void.len() < records.len())
     }
 
     /// Takes out of the database what does not hold any more.
@@ -208,7 +227,11 @@ impl Engine {
         }
         let peer_now = self.peer_time(now);
         let Some(members) = &self.group.members else { return };
-        let is_member = |peer: &PeerId| members.member(*peer, peer_now).is_some();
+        // A wrong clock says nothing about whose membership has ended.
+        let off = self.is_clock_off();
+        let is_member = |peer: &PeerId| {
+            members.member(*peer, peer_now).is_some() || (off && members.last_standing(*peer).is_some())
+        };
         self.overlay.expel(now, |node, peer| is_member(peer) && !members.is_device_revoked(*peer, *node));
         // Those of whom nothing is known yet may turn out to be members.
         self.overlay.forget_peers(|peer| members.knows(*peer) && !is_member(peer));

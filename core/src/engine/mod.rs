@@ -30,6 +30,7 @@ use crate::{
     wire::{Announce, Message},
 };
 
+mod absence;
 #[cfg(test)]
 mod adversary_tests;
 mod away;
@@ -53,6 +54,7 @@ mod progress;
 mod publish;
 mod refused;
 mod removal;
+mod restamp;
 mod roll;
 mod sessions;
 mod stamp;
@@ -147,6 +149,7 @@ pub struct Engine {
     held: HoldQueue,
     deferred: DeferQueue,
     refused: refused::Refused,
+    clock: restamp::ClockState,
     rng: StdRng,
     durability: Durability,
     tombstone_lifetime: std::time::Duration,
@@ -177,6 +180,7 @@ pub struct Engine {
     nodes: BTreeMap<NodeId, NodeInfo>,
     presence: PresenceState,
     progress: progress::Progress,
+    absence: absence::Absence,
     strikes: BTreeMap<LinkId, u32>,
     links: BTreeMap<LinkId, (NodeId, PeerId)>,
     next_expiry: Option<Timestamp>,
@@ -227,6 +231,7 @@ impl Engine {
             held: HoldQueue::default(),
             deferred: DeferQueue::default(),
             refused: refused::Refused::default(),
+            clock: restamp::ClockState::default(),
             group,
             rng,
             durability: parts.durability,
@@ -250,6 +255,7 @@ impl Engine {
             nodes: BTreeMap::new(),
             presence: PresenceState::default(),
             progress: progress::Progress::default(),
+            absence: absence::Absence::default(),
             strikes: BTreeMap::new(),
             links: BTreeMap::new(),
             next_collect: now.mono,
@@ -296,6 +302,7 @@ impl Engine {
         self.overlay.handle_timeout(now);
         self.syncs.handle_timeout(now);
         self.release_held(now);
+        self.hide_lost(now);
         self.maintain_presence(now);
         self.maintain_members(now);
         self.deferred.expire(now.mono);
@@ -317,6 +324,8 @@ impl Engine {
             self.held.next_due().map(on_clock),
             self.presence.next(),
             self.progress.due(),
+            self.absence.next(),
+            self.clock.next(),
             self.group.next_check,
             self.group.epochs.due,
             self.deferred.next_due(),
@@ -393,7 +402,7 @@ impl Engine {
                 self.on_connected(now, link, connection, kind, node, peer, addr);
             }
             OverlayEvent::Disconnected { link, connection, kind, node, peer, reason } => {
-                self.on_disconnected(link, connection, kind, node, peer, reason);
+                self.on_disconnected(now, link, connection, kind, node, peer, reason);
             }
             OverlayEvent::ConnectFinished { connect, result } => self.on_connect_finished(connect, result),
             OverlayEvent::Referred { connect, hop, next } => {
@@ -409,6 +418,7 @@ impl Engine {
                 self.on_sync_records(now, link, session, records);
             }
             OverlayEvent::BulkRoom { link } => self.on_bulk_room(now, link),
+            OverlayEvent::Lost { link, lost } => self.on_lost(now, link, lost),
             OverlayEvent::SyncDue { link, .. } => self.open_sync(now, link),
             OverlayEvent::Required(reason) => self.hub.publish(Event::ConnectionRequired(match reason {
                 crate::graph::Required::Probe => RequiredReason::Probe,
@@ -446,6 +456,22 @@ impl Engine {
     fn close_for_protocol(&mut self, now: Now, link: LinkId) {
         tracing::debug!(link = link.0, "closing a link that broke the protocol");
         self.overlay.misbehaved(now, link);
+    }
+
+    #[cfg(all(test, feature = "sim"))]
+    pub(crate) fn keys(&self) -> Vec<RecordKey> {
+        self.store.keys(&crate::wire::Filter::All, RecordKey::MIN, None, usize::MAX).unwrap_or_default()
+    }
+
+    #[cfg(all(test, feature = "sim"))]
+    pub(crate) fn fetch(&self, key: &RecordKey) -> Option<SignedRecord> {
+        self.store.fetch(key).ok().flatten()
+    }
+
+    /// Strikes given and nodes shunned.
+    #[cfg(feature = "sim")]
+    pub(crate) fn accusations(&self) -> usize {
+        self.strikes.values().map(|strikes| *strikes as usize).sum::<usize>() + self.overlay.shunned()
     }
 
     /// What is left of a node that went off: its database.

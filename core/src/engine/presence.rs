@@ -9,7 +9,7 @@ use crate::{
     events::{Event, NodeChange, NodeInfo},
     ids::{NodeId, RecordId},
     record::{Presence, RecordKey, RecordType, SignedRecord, record_id},
-    time::{Mono, Now, Timestamp},
+    time::{Hlc, Mono, Now, Timestamp},
     wire::Filter,
 };
 
@@ -28,6 +28,11 @@ pub(super) struct PresenceState {
 impl PresenceState {
     pub(super) const fn next(&self) -> Option<Mono> {
         self.next
+    }
+
+    /// Say it again then, or earlier if that is due.
+    pub(super) fn say_at(&mut self, at: Mono) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 
     /// Something about this node changed: say so at the next chance.
@@ -64,6 +69,9 @@ impl Engine {
     fn wants_presence(&self) -> Option<bool> {
         if !self.usable || !self.overlay.is_listening() || self.presence.addr.is_none() {
             return Some(false);
+        }
+        if self.is_clock_off() {
+            return None; // no other node would take it
         }
         let others = self.nodes.len() as u64;
         match self.properties.presence_max {
@@ -102,7 +110,7 @@ impl Engine {
         self.delete_reserved(now, &id)
     }
 
-    fn own_presence(&self) -> (RecordId, [u8; 16]) {
+    pub(super) fn own_presence(&self) -> (RecordId, [u8; 16]) {
         let node = self.device.node.as_bytes();
         let nonce: [u8; 16] = node[..16].try_into().expect("a node id has 32 bytes");
         (record_id(&self.graph, &self.device.peer, &nonce), nonce)
@@ -123,8 +131,8 @@ impl Engine {
         }
         self.overlay.add_contact(now, presence.addr.clone(), Some(presence.device.peer));
         self.presence.by_record.insert(id, node);
-        if !self.current_now {
-            return; // listed when this database is known to be current
+        if !self.presence_seen(now, node, signed.header().hlc) || !self.current_now {
+            return; // lost, or listed when this database is known to be current
         }
         self.list_node(presence);
     }
@@ -149,6 +157,7 @@ impl Engine {
     /// A presence record was deleted or has expired.
     pub(super) fn presence_gone(&mut self, id: &RecordId) {
         let Some(node) = self.presence.by_record.remove(id) else { return };
+        self.absence.forget(&node);
         if let Some(info) = self.nodes.remove(&node) {
             self.group.changed = true;
             self.hub.publish(Event::NodeChanged { change: NodeChange::Disconnected, node: info });
@@ -157,15 +166,16 @@ impl Engine {
 
     /// Lists everybody whose presence is in the database, now that it is known to be current.
     pub(super) fn list_present(&mut self, now: Now) {
-        for presence in self.stored_presence(now) {
-            if presence.device.node != self.device.node {
+        for (stamp, presence) in self.stored_presence(now) {
+            let node = presence.device.node;
+            if node != self.device.node && self.presence_seen(now, node, stamp) {
                 self.list_node(presence);
             }
         }
     }
 
     /// The presence records in the database that have not expired; their nodes become contacts.
-    pub(super) fn stored_presence(&mut self, now: Now) -> Vec<Presence> {
+    pub(super) fn stored_presence(&mut self, now: Now) -> Vec<(Hlc, Presence)> {
         let filter = Filter::Only(RecordType::presence());
         let Ok((envelopes, _)) = self.store.envelopes(&filter, RecordKey::MIN, None, usize::MAX) else {
             return Vec::new();
@@ -180,7 +190,7 @@ impl Engine {
             }
             if let Ok(presence) = crate::wire::decode_exact::<Presence>(&signed.body()) {
                 self.presence.by_record.insert(signed.id(), presence.device.node);
-                found.push(presence);
+                found.push((signed.header().hlc, presence));
             }
         }
         found

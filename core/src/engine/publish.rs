@@ -250,6 +250,9 @@ impl Engine {
         let record = self.stamper.mark_held(self.key_ring().open(verified.signed().to_record()));
         let put = self.store.put(&verified)?;
         self.own_write(verified.signed().header().hlc);
+        if record.held {
+            self.clock.look_again();
+        }
         debug_assert!(matches!(put, Put::Inserted { .. } | Put::Replaced { .. }), "the clock only grows");
         self.staged.push(Staged { record: verified, put, source: Source::Local });
         Ok(record)

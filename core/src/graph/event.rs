@@ -7,7 +7,7 @@ use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, NodeAddr, RecordKey},
-    wire::{Announce, JoinMessage, SyncMessage},
+    wire::{Announce, JoinMessage, Lost, SyncMessage},
 };
 
 /// What the engine is told.
@@ -87,6 +87,13 @@ pub enum OverlayEvent {
         origin: u64,
         /// Which.
         keys: Vec<RecordKey>,
+    },
+    /// A neighbor says that nodes fell silent.
+    Lost {
+        /// On which link.
+        link: LinkId,
+        /// Which nodes.
+        lost: Vec<Lost>,
     },
     /// A message of reconciliation.
     Sync {

@@ -54,6 +54,7 @@ impl Overlay {
             Message::Prune(origins) => self.on_prune(link, &origins),
             Message::Graft { origin, keys } => self.on_graft(link, origin, keys),
             Message::Ack { useful, useless } => self.on_ack(link, useful, useless),
+            Message::Lost(lost) => self.events.push_back(OverlayEvent::Lost { link, lost }),
             Message::Sync(message) => self.events.push_back(OverlayEvent::Sync { link, message }),
             Message::Records { session, records } => {
                 self.events.push_back(OverlayEvent::Records { link, session, records });
@@ -76,6 +77,12 @@ impl Overlay {
             *times += 1;
             self.drop_link(now, link, FailureReason::Protocol);
         }
+    }
+
+    /// How many nodes are shunned.
+    #[cfg(feature = "sim")]
+    pub(crate) fn shunned(&self) -> usize {
+        self.shunned.len()
     }
 
     /// Keeps records that overtook the welcome on a stream of their own.

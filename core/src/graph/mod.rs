@@ -15,7 +15,7 @@ use crate::{
     link::{DialId, FailureReason},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Mono, Now, Timestamp},
-    wire::{GoodbyeReason, JoinMessage, Mark, Message, Purpose},
+    wire::{GoodbyeReason, JoinMessage, Lost, Mark, Message, Purpose},
 };
 
 mod config;
@@ -289,6 +289,18 @@ impl Overlay {
         if self.contacts.forget_peers(&mut gone) {
             self.events.push_back(OverlayEvent::ContactsChanged);
         }
+    }
+
+    /// Tells the neighbors, but for the one it came from, of nodes that are said to be lost.
+    pub fn tell_lost(&mut self, from: Option<LinkId>, lost: &[Lost]) {
+        for link in self.neighbor_links().into_iter().filter(|link| Some(*link) != from) {
+            self.tell_one_lost(link, lost);
+        }
+    }
+
+    /// Tells one neighbor of them.
+    pub fn tell_one_lost(&mut self, link: LinkId, lost: &[Lost]) {
+        self.send(link, &Message::Lost(lost.to_vec()));
     }
 
     /// Lets others open direct connections, or no longer.

@@ -277,8 +277,6 @@ fn check(header: &Header, body: &[u8], max_record: usize) -> Result<(), DecodeEr
         Some("a first version replaces nothing")
     } else if header.deleted && !(header.attributes.is_empty() && body.is_empty()) {
         Some("a tombstone is empty")
-    } else if header.expires.is_some_and(|at| at <= header.hlc.timestamp()) {
-        Some("it expires before it was written")
     } else {
         None
     };

@@ -103,7 +103,7 @@ impl Store for MemoryStore {
         let record = record.signed();
         let old = self.tables.by_id.get(&record.id()).cloned();
         if let Some(old) = old.as_ref().filter(|old| old.state != State::Void) {
-            if old.record.key() == record.key() {
+            if old.record.key() == record.key() && old.state != State::Stub {
                 return Ok(Put::Same);
             }
             if old.record.rank() > record.rank() {
@@ -117,7 +117,10 @@ impl Store for MemoryStore {
         self.replace(record.id(), Some(Arc::new(row)))?;
         Ok(match old {
             None => Put::Inserted { lsn },
-            Some(old) if old.state == State::Void => Put::Inserted { lsn },
+            // What expired by a clock that was wrong is back.
+            Some(old) if old.state == State::Void || old.record.key() == record.key() => {
+                Put::Inserted { lsn }
+            }
             Some(old) => Put::Replaced { lsn, older: old.record.clone() },
         })
     }

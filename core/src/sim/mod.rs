@@ -19,7 +19,11 @@
 mod away_tests;
 mod checks;
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod idle_tests;
+#[cfg(test)]
+mod lost_tests;
 mod network;
 #[cfg(test)]
 mod pausing_tests;

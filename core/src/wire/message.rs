@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{JoinMessage, Malformed, SyncMessage};
 use crate::{
     ids::{NodeId, PeerId},
-    limits::{BATCH_BYTES, MAX_CHAIN, MAX_MESSAGE, REFERRALS},
+    limits::{BATCH_BYTES, MAX_CHAIN, MAX_LOST_TOLD, MAX_MESSAGE, REFERRALS},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
-    time::Timestamp,
+    time::{Hlc, Timestamp},
 };
 
 /// The first bytes on a link's stream, in both directions: proof of knowing the graph, and nothing else.
@@ -185,6 +185,15 @@ pub struct Announce {
     pub key: RecordKey,
 }
 
+/// A node that fell silent on a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lost {
+    /// Which.
+    pub node: NodeId,
+    /// When the presence was stamped that is known of it: a later one is not in doubt.
+    pub seen: Hlc,
+}
+
 /// One message of an established link.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Message {
@@ -238,6 +247,8 @@ pub enum Message {
     },
     /// Joining a group.
     Join(Box<JoinMessage>),
+    /// Nodes that fell silent on a link somewhere.
+    Lost(Vec<Lost>),
 }
 
 /// The streams of a link, most urgent first. Order holds within one, not between them.
@@ -294,6 +305,7 @@ impl Message {
             }
             Self::Join(message) => message.in_bounds(),
             Self::Sync(message) => message.in_bounds(),
+            Self::Lost(lost) => lost.len() <= MAX_LOST_TOLD,
             _ => true,
         }
     }

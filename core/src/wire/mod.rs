@@ -16,7 +16,7 @@ pub use frame::{DataAck, MAX_NOT_TAKEN, next_data, next_frame, put_data};
 pub use hello::EXPORTER_LABEL;
 pub use join::{JoinDenied, JoinMessage, join_proof};
 pub use message::{
-    Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Mark, Message, Ping, Purpose, Refuse,
+    Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Lost, Mark, Message, Ping, Purpose, Refuse,
     RefuseReason, Stream, Welcome,
 };
 pub use sync::{Digest, Filter, Freshness, Range, RangeState, SyncMessage, TypeDigest};

@@ -207,3 +207,17 @@ fn s15_bad_signatures_end_the_link_at_once_and_what_follows_them_is_not_looked_a
         assert!(village.engines[0].overlay.peer_of(again.link).is_none());
     }
 }
+
+#[test]
+fn c29_links_that_are_refused_leave_nothing_behind() {
+    let mut village = generations(0x29);
+    for number in 0..1000 {
+        let identity = SecretKey::from_bytes(&village.rng.random());
+        let caller = Caller::new(&mut village, identity);
+        let purpose = [Purpose::Neighbor, Purpose::Direct, Purpose::Probe][number % 3];
+        let _ = caller.connect(&mut village, 0, purpose, Vec::new());
+        caller.heard(&mut village.engines[0]);
+    }
+    let engine = &village.engines[0];
+    assert_eq!((engine.links.len(), engine.group.exporters.len(), engine.strikes.len()), (0, 0, 0));
+}

@@ -84,7 +84,7 @@ impl Store for SqliteStore {
             }
         };
         if old.state != State::Void {
-            if old.record.key() == record.key() {
+            if old.record.key() == record.key() && old.state != State::Stub {
                 return Ok(Put::Same);
             }
             if old.record.rank() > record.rank() {
@@ -92,6 +92,8 @@ impl Store for SqliteStore {
             }
         }
         self.remove(&old)?;
+        // What expired by a clock that was wrong is back.
+        let back = old.record.key() == record.key();
         if old.state == State::Live {
             row.born = old.born;
         }
@@ -100,6 +102,7 @@ impl Store for SqliteStore {
         self.add_key(record)?;
         Ok(match old.state {
             State::Void => Put::Inserted { lsn },
+            _ if back => Put::Inserted { lsn },
             _ => Put::Replaced { lsn, older: old.record },
         })
     }

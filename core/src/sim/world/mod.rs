@@ -22,7 +22,7 @@ use crate::{
     io::Input,
     limits::{CONNECT_TIMEOUT, DEFAULT_TOMBSTONE_LIFETIME},
     link::FailureReason,
-    record::{Genesis, GraphProperties, NodeAddr, RecordDraft},
+    record::{Genesis, GraphProperties, GroupRules, NodeAddr, RecordDraft, Role},
     records::{Durability, MemoryStore, OpenPolicy, Store},
     time::{Mono, Now, Timestamp},
     wire::{Purpose, Stream},
@@ -38,8 +38,6 @@ pub(super) struct Actor {
     pub(super) engine: Engine,
     pub(super) node: NodeId,
     pub(super) alive: bool,
-    /// This machine's clock against the world's, in milliseconds.
-    skew: i64,
     wake: Option<Mono>,
 }
 
@@ -57,6 +55,8 @@ pub struct World {
     links: LinkModel,
     /// Which side of a partition each node is on.
     side: Vec<usize>,
+    /// Each machine's clock against the world's, in milliseconds.
+    skews: Vec<i64>,
     genesis: Genesis,
     graph: GraphId,
     config: OverlayConfig,
@@ -92,11 +92,20 @@ impl World {
             wires: Wires::default(),
             links: LinkModel::default(),
             side: Vec::new(),
+            skews: Vec::new(),
             config: OverlayConfig::default(),
             tombstones: DEFAULT_TOMBSTONE_LIFETIME,
             frames: 0,
             bytes: 0,
         }
+    }
+
+    /// A group instead of a plain graph: its first node makes every other one a member.
+    #[must_use]
+    pub fn group(mut self) -> Self {
+        self.genesis.rules = Some(GroupRules::default());
+        self.graph = self.genesis.id();
+        self
     }
 
     /// With other wires.
@@ -152,7 +161,8 @@ impl World {
     pub fn add_skewed(&mut self, skew: i64) -> usize {
         let number = self.actors.len();
         let first = number == 0;
-        let actor = Actor { skew, ..self.start(number, first) };
+        self.skews.push(skew);
+        let actor = self.start(number, first);
         self.actors.push(actor);
         self.side.push(0);
         self.enter(number, first);
@@ -198,6 +208,11 @@ impl World {
         let id = record.unwrap_or_else(|error| panic!("seed {seed}: node {node} cannot publish: {error}")).id;
         self.settle(node);
         id
+    }
+
+    /// How often nodes that behave have been taken for others: strikes given and nodes shunned, everywhere.
+    pub fn accusations(&self) -> usize {
+        self.living().map(|(_, actor)| actor.engine.accusations()).sum()
     }
 
     /// Access to a node's engine; what it did is carried out afterwards.
@@ -284,7 +299,7 @@ impl World {
 
     /// Sets a machine's clock off by so many milliseconds.
     pub fn skew(&mut self, node: usize, milliseconds: i64) {
-        self.actors[node].skew = milliseconds;
+        self.skews[node] = milliseconds;
     }
 
     /// The seed, for messages.
@@ -342,9 +357,9 @@ impl World {
             parallel: false,
             seed: self.rng.random(),
         };
-        let now = Now { mono: self.now, wall: EPOCH + self.now.since(Mono(0)) };
+        let now = self.now_of(number);
         let engine = Engine::new(parts, now).expect("a memory store can be read");
-        Actor { engine, node: key.node(), alive: true, skew: 0, wake: None }
+        Actor { engine, node: key.node(), alive: true, wake: None }
     }
 
     fn enter(&mut self, number: usize, first: bool) {
@@ -365,7 +380,14 @@ impl World {
         if living.is_empty() {
             return self.settle(number);
         }
-        let through = living[self.rng.random_range(0..living.len())];
+        let mut through = living[self.rng.random_range(0..living.len())];
+        if self.genesis.rules.is_some() {
+            // There alone it is known to be a member, at first.
+            let peer = self.actors[number].engine.nodes()[0].peer;
+            self.with(0, |engine, now| engine.grant(now, peer, "member", Role::Admin, None))
+                .expect("the creator may grant");
+            through = 0;
+        }
         let target = NodeAddr::at(self.actors[through].node, [self.socket(through)]);
         let options =
             ConnectOptions { expected_peer: None, deadline: CONNECT_TIMEOUT, purpose: Purpose::Neighbor };
@@ -379,7 +401,7 @@ impl World {
     }
 
     fn now_of(&self, node: usize) -> Now {
-        let wall = (EPOCH + self.now.since(Mono(0))).offset_by(self.actors[node].skew);
+        let wall = (EPOCH + self.now.since(Mono(0))).offset_by(self.skews[node]);
         Now { mono: self.now, wall }
     }
 }

@@ -1,0 +1,103 @@
+//! Who is listed as present when nodes die, and what of refused records goes round, under virtual time.
+
+use std::time::Duration;
+
+use super::World;
+use crate::{
+    group::{Credential, Keep, Revoke, Revoked},
+    wire::{Lost, Message},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn settle(world: &mut World) {
+    let rested = world
+        .run_until(120 * SECOND, |w| w.components() == 1 && w.all_synchronized() && w.all_databases_equal());
+    assert!(rested, "seed {}: {} parts, {:?}", world.seed(), world.components(), world.fingerprints());
+}
+
+/// True if every living node of `all` lists `number`, or none does.
+fn listed(world: &World, all: usize, number: usize, wanted: bool) -> bool {
+    let node = world.actors[number].node;
+    let lists = |at: usize| world.engine(at).nodes().iter().any(|info| info.node == node);
+    (0..all).filter(|at| *at != number && world.actors[*at].alive).all(|at| lists(at) == wanted)
+}
+
+#[test]
+fn c31_a_killed_node_is_present_to_nobody_within_seconds_and_again_when_it_speaks() {
+    for seed in 0..3 {
+        let mut world = World::new(seed).nodes(20);
+        settle(&mut world);
+        world.run(20 * SECOND);
+        assert!(listed(&world, 20, 7, true));
+        world.kill(7);
+        let gone = world.run_until(12 * SECOND, |w| listed(w, 20, 7, false));
+        assert!(gone, "seed {seed}: it is still listed");
+        assert!((0..20).filter(|n| *n != 7).all(|n| listed(&world, 20, n, true)), "the others stay");
+        world.wake(7);
+        let back = world.run_until(10 * SECOND, |w| listed(w, 20, 7, true));
+        assert!(back, "seed {seed}: it is not listed again");
+    }
+}
+
+#[test]
+fn c31_who_was_cut_off_is_listed_again_soon_after() {
+    let mut world = World::new(5).nodes(10);
+    settle(&mut world);
+    world.run(20 * SECOND);
+    world.split([2, 4]);
+    assert!(world.run_until(30 * SECOND, |w| {
+        let node = w.actors[2].node;
+        !w.engine(0).nodes().iter().any(|info| info.node == node)
+    }));
+    world.heal();
+    let back = world.run_until(120 * SECOND, |w| (0..10).all(|number| listed(w, 10, number, true)));
+    assert!(back, "seed {}", world.seed());
+}
+
+#[test]
+fn c31_nobody_can_have_a_living_node_taken_off_the_list() {
+    let mut world = World::new(6).nodes(10);
+    settle(&mut world);
+    world.run(20 * SECOND);
+    let victim = world.actors[3].node;
+    let nonce: [u8; 16] = victim.as_bytes()[..16].try_into().unwrap();
+    let peer = world.engine(3).nodes()[0].peer;
+    let id = crate::record::record_id(&world.engine(0).graph_id(), &peer, &nonce);
+    for _ in 0..20 {
+        let seen = world.engine(0).current(&id).unwrap().unwrap().header().hlc;
+        let lie = Message::Lost(vec![Lost { node: victim, seen }]).encode().to_vec();
+        for liar in (0..10).filter(|number| *number != 3) {
+            world.inject(liar, 0, 0, lie.clone());
+        }
+        for _ in 0..20 {
+            world.run(SECOND / 10);
+            assert!(listed(&world, 10, 3, true));
+        }
+    }
+    assert_eq!(world.accusations(), 0);
+}
+
+#[test]
+fn c27_a_removal_that_voids_itself_sets_off_no_storm() {
+    let mut world = World::new(27).group().nodes(5);
+    settle(&mut world);
+    world.run(20 * SECOND);
+    let traffic = |world: &mut World| {
+        let before = world.bytes;
+        world.run(20 * SECOND);
+        world.bytes - before
+    };
+    let quiet = traffic(&mut world);
+    for node in [2, 3] {
+        let me = world.engine(node).nodes()[0].peer;
+        let keep = Keep::List { elements: Vec::new(), more: Vec::new() };
+        let revoke = Revoke { target: Revoked::Peer(me), reason: String::new(), keep };
+        // Signed by hand: `remove` refuses it.
+        let _ = world.with(node, |engine, now| engine.issue(now, &Credential::Revoke(revoke)));
+    }
+    world.run(10 * SECOND);
+    let after = traffic(&mut world);
+    assert!(after < quiet * 2, "{after} bytes instead of {quiet}");
+    assert!(world.all_databases_equal(), "{:?}", world.fingerprints());
+}
