@@ -39,6 +39,11 @@ pub const MIN_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 /// Windows; graphs of thousands want hours, or `presence_max`.
 pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 
+/// Beyond this many nodes, presence lives longer in proportion, so that what each node hears of all the others stays the
+/// same.
+pub const PRESENCE_NODES: usize = 32;
+/// But not longer than this, unless the graph says so.
+pub const MAX_PRESENCE_SPAN: Duration = Duration::from_secs(24 * 3600);
 /// A node that is said to be lost is listed for this long, so that it can speak.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(3);
 /// Nodes remembered as said to be lost; beyond, the oldest are forgotten.

@@ -191,7 +191,7 @@ impl Graph {
             }
             *last = now;
         };
-        while !self.status().await?.synchronized {
+        while !self.call(|engine, _| engine.is_caught_up()).await? {
             let left = STALL_TIMEOUT.saturating_sub(moved.elapsed());
             let Some(event) = within(left, events.next()).await else {
                 let message = "connected, but nothing of the database came for 30 s; what came before is kept, and \

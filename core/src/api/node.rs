@@ -202,6 +202,14 @@ impl Node {
         self.inner.make(|node| node.create_graph(options), Graph::new).await
     }
 
+    /// Behaves as if this machine's clock were off by so many milliseconds, positive if ahead, from now on. For tests:
+    /// there only with the feature `sim`, and no part of what is kept stable.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub fn set_clock_off(&self, milliseconds: i64) {
+        self.inner.clock.set_off(milliseconds);
+    }
+
     /// Comes back to a graph that is here: it listens at once and dials the nodes that are known, in the background. It
     /// waits for nobody: if nobody is there, it connects by itself when somebody is. `StatusChanged` tells. A graph that
     /// is open already is handed out again. With `offline` there is no traffic until it is told to listen or connect.

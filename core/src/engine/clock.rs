@@ -31,6 +31,24 @@ impl Engine {
         self.overlay.clock_skew_ms().is_some() || self.clock.is_unsure()
     }
 
+    /// True if a node that enters has nothing to wait for: it is synchronised, or its clock is wrong, which the status says,
+    /// and it has what can be had by that clock.
+    pub const fn is_caught_up(&self) -> bool {
+        self.status.synchronized || (self.usable && self.status.clock_skew_ms.is_some())
+    }
+
+    /// The time by which members are judged. A clock that shows less than when the latest credential was issued is
+    /// behind: by that alone nobody is taken for a stranger. Not so once the neighbors confirm the clock.
+    pub(super) fn membership_time(&self, now: Now) -> Timestamp {
+        let peer_now = self.peer_time(now);
+        match &self.group.members {
+            Some(members) if !self.overlay.is_clock_confirmed() => {
+                peer_now.max(members.latest_word(self.device.peer))
+            }
+            _ => peer_now,
+        }
+    }
+
     /// True if a record is stamped further ahead than any node with the right clock admits at once.
     pub(super) fn is_ahead(&self, now: Now, record: &SignedRecord) -> bool {
         record.header().hlc.timestamp() > self.peer_time(now) + SKEW_ADMIT

@@ -18,7 +18,7 @@ use crate::{
     ids::{LinkId, NodeId, PeerId},
     record::{Header, RecordKey, RecordType, SignedRecord},
     records::{RecordPolicy, StoreError, Verdict, admit_own},
-    time::{Mono, Now},
+    time::{Mono, Now, Timestamp},
     wire::{Filter, Message, Purpose, VERSION},
 };
 
@@ -48,6 +48,12 @@ impl GroupState {
     /// By which this node's identity signs.
     pub(super) fn own_grant(&self) -> Option<CredentialId> {
         self.own.as_ref().and_then(|standing| standing.grant)
+    }
+
+    /// When the membership of this node's identity began.
+    pub(super) fn own_since(&self) -> Timestamp {
+        let grant = self.members.as_ref().zip(self.own.as_ref()).and_then(|(all, own)| all.grant_of(own));
+        grant.map(|grant| grant.not_before).unwrap_or_default()
     }
 
     pub(super) const fn expel_later(&mut self) {
@@ -203,7 +209,7 @@ impl Engine {
 
     /// Works out what this node's identity is now, and shows it.
     pub(super) fn refresh_standing(&mut self, now: Now) {
-        let peer_now = self.peer_time(now);
+        let peer_now = self.membership_time(now);
         let Some(members) = &self.group.members else { return };
         let own = members.member(self.device.peer, peer_now);
         // Somebody whose membership ended still shows it: it may have been renewed at the others.
@@ -225,7 +231,7 @@ impl Engine {
         if !std::mem::take(&mut self.group.expel) {
             return;
         }
-        let peer_now = self.peer_time(now);
+        let peer_now = self.membership_time(now);
         let Some(members) = &self.group.members else { return };
         // A wrong clock says nothing about whose membership has ended.
         let off = self.is_clock_off();
@@ -271,7 +277,7 @@ impl Engine {
 
     /// True if an identity is a member by what is known here, or by what it shows together with that.
     fn is_welcome(&mut self, now: Now, peer: PeerId, node: NodeId, shown: &[Bytes]) -> bool {
-        let peer_now = self.peer_time(now);
+        let peer_now = self.membership_time(now);
         let Some(members) = &self.group.members else { return self.genesis.is_some() };
         if members.is_device_revoked(peer, node) {
             return false;
@@ -380,17 +386,18 @@ impl Engine {
         if self.overlay.is_listening() {
             nodes.entry(self.device.peer).or_default().insert(0, self.own_info());
         }
-        let listed = members.list(self.peer_time(now)).into_iter().map(|(peer, name, standing, issuer)| {
-            let info = MemberInfo {
-                peer,
-                name,
-                role: Some(standing.role),
-                not_after: standing.not_after,
-                issuer,
-                nodes: nodes.remove(&peer).unwrap_or_default(),
-            };
-            (peer, info)
-        });
+        let listed =
+            members.list(self.membership_time(now)).into_iter().map(|(peer, name, standing, issuer)| {
+                let info = MemberInfo {
+                    peer,
+                    name,
+                    role: Some(standing.role),
+                    not_after: standing.not_after,
+                    issuer,
+                    nodes: nodes.remove(&peer).unwrap_or_default(),
+                };
+                (peer, info)
+            });
         listed.collect()
     }
 

@@ -493,6 +493,7 @@ impl Engine {
             grant: self.group.own_grant(),
             skew_ms: self.overlay.clock_skew_ms().unwrap_or_default(),
             peer_now: self.peer_time(now),
+            not_before: self.group.own_since(),
         });
     }
 

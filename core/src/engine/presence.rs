@@ -8,6 +8,7 @@ use super::Engine;
 use crate::{
     events::{Event, NodeChange, NodeInfo},
     ids::{NodeId, RecordId},
+    limits::{MAX_PRESENCE_SPAN, PRESENCE_NODES},
     record::{Presence, RecordKey, RecordType, SignedRecord, record_id},
     time::{Hlc, Mono, Now, Timestamp},
     wire::Filter,
@@ -47,7 +48,7 @@ impl Engine {
         if self.presence.next.is_none_or(|at| at > now.mono) || self.leaving {
             return;
         }
-        let lifetime = self.properties.presence_lifetime;
+        let lifetime = self.presence_lifetime();
         // Half the lifetime, less a tenth at random, so that nodes started together do not speak together.
         self.presence.next = Some(now.mono + lifetime.mul_f64(0.5 - 0.05 * self.rng.random::<f64>()));
         let result = match self.wants_presence() {
@@ -63,6 +64,13 @@ impl Engine {
         if let Err(error) = result {
             tracing::warn!(%error, "presence could not be published");
         }
+    }
+
+    /// How long presence lives: longer where there are many, so that what each node hears does not grow with them.
+    fn presence_lifetime(&self) -> Duration {
+        let least = self.properties.presence_lifetime;
+        let many = (self.nodes.len() + 1) as f64 / PRESENCE_NODES as f64;
+        least.mul_f64(many.max(1.0)).min(least.max(MAX_PRESENCE_SPAN))
     }
 
     /// `None` while the number of publishers is fine as it is.

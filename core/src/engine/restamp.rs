@@ -35,13 +35,15 @@ pub(super) struct ClockState {
     compared: bool,
     /// Where to look for versions from ahead of time, if there may be any.
     from: Option<RecordKey>,
+    /// True if databases are to be compared again once the clock is confirmed: what was refused by it may fit now.
+    compare: bool,
     /// Until then the clock counts as wrong, unless a neighbor confirms it: it has just been set.
     unsure: Option<Mono>,
 }
 
 impl Default for ClockState {
     fn default() -> Self {
-        Self { confirmed: None, compared: false, from: Some(RecordKey::MIN), unsure: None }
+        Self { confirmed: None, compared: false, from: Some(RecordKey::MIN), compare: false, unsure: None }
     }
 }
 
@@ -49,6 +51,7 @@ impl ClockState {
     /// Versions from ahead of time may be here.
     pub(super) const fn look_again(&mut self) {
         self.from = Some(RecordKey::MIN);
+        self.compare = true;
     }
 
     /// The clock was set, to what may be right or wrong.
@@ -92,8 +95,9 @@ impl Engine {
         if confirmed {
             self.correct_freshness(now);
         }
-        if confirmed && self.next_ahead(now).is_ok_and(|keys| !keys.is_empty()) {
-            // What others wrote meanwhile must be known first.
+        let ahead = self.next_ahead(now).is_ok_and(|keys| !keys.is_empty());
+        if confirmed && (std::mem::take(&mut self.clock.compare) || ahead) {
+            // What others wrote meanwhile must be known before anything is signed anew.
             let links: Vec<LinkId> = self.links.keys().copied().collect();
             links.into_iter().for_each(|link| self.overlay.compare_again(now, link));
         }

@@ -35,6 +35,8 @@ struct State {
     skew_ms: i64,
     /// The graph's time, as last looked at.
     graph_now: Timestamp,
+    /// In a group: when the membership began. It is later now, though a clock that is behind may show less.
+    not_before: Timestamp,
 }
 
 /// What the engine knows and the stamper needs.
@@ -45,12 +47,13 @@ pub(super) struct Facts {
     pub(super) grant: Option<CredentialId>,
     pub(super) skew_ms: i64,
     pub(super) peer_now: Timestamp,
+    pub(super) not_before: Timestamp,
 }
 
 impl State {
     fn tick(&mut self, peer_now: Timestamp) -> Hlc {
         self.graph_now = peer_now.offset_by(self.skew_ms.saturating_neg());
-        self.clock.tick(peer_now, SKEW_ADMIT)
+        self.clock.tick(peer_now.max(self.not_before), SKEW_ADMIT)
     }
 }
 
@@ -93,6 +96,7 @@ impl Stamper {
             grant: None,
             skew_ms: 0,
             graph_now: Timestamp::default(),
+            not_before: Timestamp::default(),
         };
         Self { graph, identity, ring, state: Mutex::new(state) }
     }
@@ -206,7 +210,8 @@ impl Stamper {
     pub(super) fn tick_after(&self, peer_now: Timestamp, seen: Hlc) -> Hlc {
         let mut state = self.lock();
         state.tick(peer_now);
-        state.clock.tick_after(peer_now, SKEW_ADMIT, seen)
+        let floor = state.not_before;
+        state.clock.tick_after(peer_now.max(floor), SKEW_ADMIT, seen)
     }
 
     /// The record with the mark of what others cannot accept yet.
@@ -231,6 +236,7 @@ impl Stamper {
         state.max_record = facts.max_record;
         state.grant = facts.grant;
         state.skew_ms = facts.skew_ms;
+        state.not_before = facts.not_before;
         state.graph_now = facts.peer_now.offset_by(facts.skew_ms.saturating_neg());
     }
 

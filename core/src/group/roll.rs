@@ -88,6 +88,12 @@ impl Membership {
         Some(Standing::of(latest, latest.grant()?))
     }
 
+    /// When the latest credential was issued that is not by this identity: it is not earlier now, whatever a clock shows.
+    pub fn latest_word(&self, except: PeerId) -> Timestamp {
+        let others = self.entries.values().filter(|entry| entry.issuer != except);
+        others.map(|entry| entry.hlc.timestamp()).max().unwrap_or_default()
+    }
+
     /// The grant behind a standing.
     pub fn grant_of(&self, standing: &Standing) -> Option<&Grant> {
         self.entries.get(&standing.grant?)?.grant()

@@ -22,7 +22,7 @@ use crate::{
     io::Input,
     limits::{CONNECT_TIMEOUT, DEFAULT_TOMBSTONE_LIFETIME},
     link::FailureReason,
-    record::{Genesis, GraphProperties, GroupRules, NodeAddr, RecordDraft, Role},
+    record::{Genesis, GraphProperties, GroupRules, NodeAddr, RecordDraft, RecordType, Role, TypeRule, Who},
     records::{Durability, MemoryStore, OpenPolicy, Store},
     time::{Mono, Now, Timestamp},
     wire::{Purpose, Stream},
@@ -100,10 +100,13 @@ impl World {
         }
     }
 
-    /// A group instead of a plain graph: its first node makes every other one a member.
+    /// A group instead of a plain graph: its first node makes every other one a member. All members may edit notes.
     #[must_use]
     pub fn group(mut self) -> Self {
-        self.genesis.rules = Some(GroupRules::default());
+        let edit = Who::Role(Role::Member);
+        let notes = RecordType::new("sim.note").expect("a good type");
+        let rule = TypeRule { record_type: notes, publish: Role::Member, edit };
+        self.genesis.rules = Some(GroupRules { types: vec![rule], ..GroupRules::default() });
         self.graph = self.genesis.id();
         self
     }
