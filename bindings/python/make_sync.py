@@ -22,6 +22,7 @@ NAMES = {
     "AsyncIterator": "Iterator",
     "_all": "all",
     "key_of": "key_now",
+    "call": "blocking",
 }
 WORDS = [
     ("``await`` it or ``async with`` it.", "Usable with ``with``."),
@@ -92,9 +93,10 @@ class Sync(ast.NodeTransformer):
         self.generic_visit(node)
         # A node is opened at once, rather than when it is awaited.
         if isinstance(node.func, ast.Name) and node.func.id == "Node" and "NodeConfig" in ast.unparse(node.args[0]):
-            node.args = [ast.parse(f"now(_native.Node.start({ast.unparse(node.args[0])}))", mode="eval").body]
-        elif ast.unparse(node) == "Node(config)":
-            node.args = [ast.parse("now(_native.Node.start(config, key_now(config)))", mode="eval").body]
+            config = ast.unparse(node.args[0])
+            node.args = [ast.parse(f"now(_native.Node.start(alone({config})))", mode="eval").body]
+        elif ast.unparse(node) == "Node(placed(config))":
+            node.args = [ast.parse("now(_native.Node.start(alone(placed(config)), key_now(config)))", mode="eval").body]
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef | None:
@@ -105,8 +107,8 @@ class Sync(ast.NodeTransformer):
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        for name in node.names:
-            name.name = NAMES.get(name.name, name.name)
+        names = {NAMES.get(name.name, name.name): name.asname for name in node.names if name.name != "loop_here"}
+        node.names = [ast.alias(name, asname) for name, asname in names.items()]
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
@@ -189,8 +191,9 @@ def made(module: str) -> str:
     tree = Sync().visit(Deeper().visit(ast.parse(source)))
     text = ast.unparse(ast.fix_missing_locations(without_shared(module, tree)))
     if "now(" in text:
-        text = text.replace("from .. import _native\n", "from .. import _native\nfrom ._now import now\n", 1)
-        if "import now" not in text:
+        names = "alone, now" if "alone(" in text else "now"
+        text = text.replace("from .. import _native\n", f"from .. import _native\nfrom ._now import {names}\n", 1)
+        if "from ._now" not in text:
             at = text.index("from .._native")
             text = text[:at] + "from ._now import now\n" + text[at:]
     for command in (["check", "--fix", "--unsafe-fixes", "--quiet", "--exit-zero"], ["format", "--quiet"]):

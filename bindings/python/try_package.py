@@ -9,7 +9,7 @@ import peergraph
 
 
 async def make() -> None:
-    config = peergraph.NodeConfig(bind=("127.0.0.1:0",), mdns=False)
+    config = peergraph.NodeConfig(in_memory=True, bind=("127.0.0.1:0",), mdns=False)
     async with peergraph.Node.start(config) as node:
         group = await node.create_group("Book club")
         events = group.events("record_changed", record_type="chat.message")
@@ -23,7 +23,7 @@ async def make() -> None:
 
 
 async def join(invitation: str) -> None:
-    config = peergraph.NodeConfig(bind=("127.0.0.1:0",), mdns=False)
+    config = peergraph.NodeConfig(in_memory=True, bind=("127.0.0.1:0",), mdns=False)
     async with peergraph.Node.start(config) as node:
         group = await node.join_group(invitation, name="Ben")
         await group.publish("chat.message", "hello", attributes={"room": "main"})

@@ -21,6 +21,9 @@ use crate::errors::Fail;
 /// How long a blocking wait goes on before it looks whether Ctrl-C was pressed.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The name of the thread.
+const NAME: &str = "peergraph-wake";
+
 type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 
 enum Order {
@@ -48,6 +51,21 @@ pub(crate) fn post(job: impl FnOnce(Python<'_>) + Send + 'static) {
     }
 }
 
+/// Waits until what was posted before has been done. On the thread of the bridge itself it does nothing.
+#[pyfunction]
+pub(crate) fn settle(py: Python<'_>) {
+    if std::thread::current().name() == Some(NAME) {
+        return;
+    }
+    let (done, settled) = mpsc::channel();
+    post(move |_| {
+        // Whoever waited may have been interrupted.
+        let _ = done.send(());
+    });
+    // Without a bridge the sender is gone already.
+    py.detach(move || settled.recv().ok());
+}
+
 /// To be called before anything is started: refuses in a forked child, and starts the thread.
 pub(crate) fn ensure(py: Python<'_>) -> PyResult<()> {
     if FORKED.load(Ordering::Acquire) {
@@ -61,21 +79,22 @@ pub(crate) fn ensure(py: Python<'_>) -> PyResult<()> {
         let stop = PyCFunction::new_closure(py, None, None, |args, _| stop(args.py()))?;
         py.import("atexit")?.call_method1("register", (stop,))?;
         let (orders, jobs) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("peergraph-wake".into()).spawn(move || work(&jobs))?;
+        let thread = std::thread::Builder::new().name(NAME.into()).spawn(move || work(&jobs))?;
         *waker() = Some(Waker { orders, thread: Some(thread) });
         Ok::<_, PyErr>(())
     })?;
     Ok(())
 }
 
-/// A forked child has neither the thread nor the runtime; whatever is asked of it fails from now on.
+/// A forked child has neither the thread nor the runtime; whatever is asked of it fails from now on. False if nothing was
+/// started before the fork, so that nothing is missing.
 #[pyfunction]
-pub(crate) fn after_fork() {
+pub(crate) fn after_fork() -> bool {
     if WAKER.try_lock().is_ok_and(|waker| waker.is_none()) {
-        // Nothing was started before the fork, so nothing is missing.
-        return;
+        return false;
     }
     FORKED.store(true, Ordering::Release);
+    true
 }
 
 fn work(jobs: &mpsc::Receiver<Order>) {
@@ -120,7 +139,8 @@ pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>>
     Ok((!found.is_none()).then_some(found))
 }
 
-/// Runs a call of the library. Where an asyncio loop runs, gives a future of it; elsewhere waits for the result.
+/// Runs a call of the library, which has its place in the order already. Where an asyncio loop runs, gives a future of it;
+/// elsewhere waits for the result.
 pub(crate) fn call<'py, T, F>(
     py: Python<'py>,
     future: F,
@@ -217,6 +237,30 @@ where
         if limit.is_some_and(|limit| begun.elapsed() >= limit) {
             task.abort();
             return Ok(None);
+        }
+    }
+}
+
+/// A function of the application that is told something while a call is under way.
+pub(crate) struct Caller {
+    function: Py<PyAny>,
+    running: Option<Py<PyAny>>,
+}
+
+impl Caller {
+    /// On the loop that runs here; where there is none, on the thread of the bridge.
+    pub(crate) fn of(py: Python<'_>, function: Py<PyAny>) -> PyResult<Self> {
+        Ok(Self { function, running: running_loop(py)?.map(Bound::unbind) })
+    }
+
+    /// To be called by a job that was posted.
+    pub(crate) fn tell(&self, py: Python<'_>, news: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) {
+        let told = news(py).and_then(|news| match &self.running {
+            Some(running) => running.call_method1(py, "call_soon_threadsafe", (&self.function, news)),
+            None => self.function.call1(py, (news,)),
+        });
+        if let Err(error) = told {
+            error.write_unraisable(py, Some(self.function.bind(py)));
         }
     }
 }

@@ -6,11 +6,11 @@ use std::{
 };
 
 use peergraph::{ConnectOptions, ids::ConnectionId};
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
     bridge,
-    convert::{make, object, result, span},
+    convert::{content, make, object, result, span},
     graph::{Graph, target},
     ids::{NodeId, PeerId},
     values::connection_info,
@@ -56,14 +56,18 @@ impl Direct {
         connection_info(py, self.direct.info())
     }
 
-    fn send<'py>(&self, py: Python<'py>, data_type: String, data: Vec<u8>) -> PyResult<Bound<'py, PyAny>> {
-        let direct = self.direct.clone();
-        bridge::call(py, async move { direct.send(&data_type, data).await }, receipt)
+    fn send<'py>(
+        &self,
+        py: Python<'py>,
+        data_type: String,
+        data: &Bound<'py, PyBytes>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (direct, data) = (&self.direct, content(data));
+        bridge::call(py, direct.send(&data_type, data), receipt)
     }
 
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let direct = self.direct.clone();
-        bridge::call(py, async move { direct.close().await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.direct.close(), |py, ()| Ok(py.None()))
     }
 }
 
@@ -77,17 +81,20 @@ impl Graph {
         deadline: &Bound<'py, PyAny>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options =
-            ConnectOptions { expected_peer: expected_peer.map(|peer| peer.0), deadline: span(deadline)? };
-        let (graph, whom) = (self.graph.clone(), target(whom)?);
-        let running = bridge::running_loop(py)?.map(Bound::unbind);
+        let options = ConnectOptions {
+            expected_peer: expected_peer.map(|peer| peer.0),
+            deadline: span(deadline, "deadline")?,
+        };
+        let caller = progress.map(|progress| bridge::Caller::of(py, progress)).transpose()?;
+        let mut connecting = self.graph.connect_with(target(whom)?, options);
         let connecting = async move {
-            let mut connecting = graph.connect_with(whom, options);
-            if let Some(progress) = progress {
-                let told = std::sync::Arc::new((progress, running));
+            if let Some(caller) = caller {
+                let caller = std::sync::Arc::new(caller);
                 while let Some(hop) = connecting.progress().await {
-                    let told = told.clone();
-                    bridge::post(move |py| tell(py, &told, hop));
+                    let caller = caller.clone();
+                    bridge::post(move |py| {
+                        caller.tell(py, |py| make(py, "Progress", (hop.hop, NodeId(hop.next))));
+                    });
                 }
             }
             connecting.into_future().await
@@ -110,8 +117,7 @@ impl Graph {
     }
 
     fn disconnect<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.disconnect(ConnectionId(id)).await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.graph.disconnect(ConnectionId(id)), |py, ()| Ok(py.None()))
     }
 
     fn send<'py>(
@@ -119,24 +125,9 @@ impl Graph {
         py: Python<'py>,
         id: u64,
         data_type: String,
-        data: Vec<u8>,
+        data: &Bound<'py, PyBytes>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.send(ConnectionId(id), &data_type, data).await }, receipt)
-    }
-}
-
-/// Has the application's function called with a hop: on its loop, or where there is none, here.
-fn tell(py: Python<'_>, told: &(Py<PyAny>, Option<Py<PyAny>>), hop: peergraph::Progress) {
-    let (progress, running) = told;
-    let call = || -> PyResult<()> {
-        let hop = make(py, "Progress", (hop.hop, NodeId(hop.next)))?;
-        match running {
-            Some(running) => running.call_method1(py, "call_soon_threadsafe", (progress, hop)).map(drop),
-            None => progress.call1(py, (hop,)).map(drop),
-        }
-    };
-    if let Err(error) = call() {
-        error.write_unraisable(py, Some(progress.bind(py)));
+        let (graph, data) = (&self.graph, content(data));
+        bridge::call(py, graph.send(ConnectionId(id), &data_type, data), receipt)
     }
 }

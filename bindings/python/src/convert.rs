@@ -2,13 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use peergraph::{Attributes, Role, Timestamp, Value, names::Named};
 use pyo3::{
     IntoPyObjectExt,
-    exceptions::PyTypeError,
+    exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError},
     prelude::*,
+    pybacked::PyBackedBytes,
     sync::PyOnceLock,
-    types::{PyBool, PyBytes, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple},
+    types::{PyBool, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple},
 };
 
 use crate::errors::invalid;
@@ -37,23 +39,67 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     Ok(value.extract::<SystemTime>()?.into())
 }
 
-/// A `timedelta` that is not negative.
-pub(crate) fn span(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds: f64 = match value.call_method0("total_seconds") {
-        Ok(seconds) => seconds.extract()?,
-        Err(_) => return Err(PyTypeError::new_err("a duration is a datetime.timedelta")),
+/// A `timedelta` that is not negative; the name of the argument is for the error.
+pub(crate) fn span(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Duration> {
+    let Ok(delta) = value.cast::<PyDelta>() else {
+        return Err(expected(value, name, "a datetime.timedelta"));
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| invalid("a duration cannot be negative"))
+    let seconds: f64 = delta.call_method0("total_seconds")?.extract()?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| invalid(&format!("{name} cannot be negative")))
 }
 
-pub(crate) fn maybe_span(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
-    value.map(span).transpose()
+pub(crate) fn maybe_span(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Duration>> {
+    value.map(|value| span(value, name)).transpose()
+}
+
+/// The error for an argument of another type.
+pub(crate) fn expected(value: &Bound<'_, PyAny>, name: &str, wanted: &str) -> PyErr {
+    let kind = value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("{name} is {wanted}, not {kind}"))
+}
+
+/// A text. Python's strings can hold half of a surrogate pair, which has no UTF-8.
+pub(crate) fn text(value: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Err(expected(value, name, "a str"));
+    };
+    let whole = text.to_cow().map(std::borrow::Cow::into_owned);
+    whole.map_err(|_| invalid(&format!("{name} holds half of a surrogate pair")))
+}
+
+/// The attribute of an object that stands for options, such as `NodeConfig.bind`.
+pub(crate) fn field<'py, T>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    let py = value.py();
+    let found = value.getattr(name)?;
+    found.extract::<T>().map_err(|error| {
+        let error: PyErr = error.into();
+        let of = value.get_type().name().map_or_else(|_| String::new(), |name| name.to_string());
+        if error.is_instance_of::<PyUnicodeEncodeError>(py) {
+            invalid(&format!("{of}.{name} holds half of a surrogate pair"))
+        } else if error.is_instance_of::<PyOverflowError>(py) {
+            invalid(&format!("{of}.{name} is out of range"))
+        } else {
+            PyTypeError::new_err(format!("{of}.{name}: {}", error.value(py)))
+        }
+    })
+}
+
+/// Bytes that Python keeps: they are not copied before their size is known to be allowed, unless they are few.
+pub(crate) fn content(bytes: &Bound<'_, PyBytes>) -> Bytes {
+    const COPIED: usize = 4096;
+    if bytes.as_bytes().len() <= COPIED {
+        return Bytes::copy_from_slice(bytes.as_bytes());
+    }
+    Bytes::from_owner(PyBackedBytes::from(bytes.clone()))
 }
 
 pub(crate) fn attributes_from(dict: &Bound<'_, PyDict>) -> PyResult<Attributes> {
     let mut attributes = Attributes::new();
     for (name, value) in dict {
-        let name: String = name.extract()?;
+        let name = text(&name, "a name of attributes")?;
         let value = value_from(&value, &name)?;
         attributes.insert(name, value);
     }
@@ -64,8 +110,8 @@ fn value_from(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Value> {
     // `bool` is an `int` in Python, so it is asked for first.
     if let Ok(flag) = value.cast::<PyBool>() {
         Ok(Value::Boolean(flag.is_true()))
-    } else if let Ok(text) = value.cast::<PyString>() {
-        Ok(Value::String(text.to_cow()?.into_owned()))
+    } else if value.is_instance_of::<PyString>() {
+        Ok(Value::String(text(value, &format!("attribute {name:?}"))?))
     } else if value.is_instance_of::<PyInt>() {
         let number = value.extract::<i64>();
         Ok(Value::Integer(number.map_err(|_| invalid(&format!("attribute {name:?} has more than 64 bits")))?))

@@ -1,6 +1,10 @@
 //! Events, and the subscription under Python's streams: a wake hook and a drain. No event crosses inside a future.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use peergraph::{
     EventKind,
@@ -16,6 +20,8 @@ use pyo3::{
     types::{PyBytes, PyFrozenSet, PyList},
 };
 
+use tokio::sync::watch;
+
 use crate::{
     bridge,
     convert::{make, named, object},
@@ -23,7 +29,7 @@ use crate::{
     graph::Graph,
     ids::{NodeId, PeerId},
     records::RecordChanged,
-    values::{member_info, node_info, properties, record_types, status},
+    values::{member_info, node_info, progress, properties, record_types, status},
 };
 
 /// Application data arrived on a direct connection or neighbor link.
@@ -77,6 +83,16 @@ impl IncomingData {
         self.bytes.get_or_init(py, || PyBytes::new(py, &self.data.data).unbind()).bind(py)
     }
 
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().data == self.data)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.data.connection, self.data.data.len()).hash(&mut hasher);
+        hasher.finish()
+    }
+
     fn __repr__(&self) -> String {
         let CoreData { peer, data_type, data, .. } = &self.data;
         format!("<IncomingData {data_type} from {}, {} bytes>", peer.short(), data.len())
@@ -108,9 +124,7 @@ fn convert(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             make(py, "MemberChanged", (named(py, change)?, member_info(py, &member)?))
         }
         Event::ConnectionFailed(reason) => make(py, "ConnectionFailed", (named(py, reason)?,)),
-        Event::SyncProgress(now) => {
-            make(py, "SyncProgress", (now.records, now.bytes, now.records_expected, now.bytes_expected))
-        }
+        Event::SyncProgress(now) => progress(py, now),
         Event::Lagged { dropped } => make(py, "Lagged", (dropped,)),
         Event::Reset => make(py, "Reset", ()),
         Event::CaughtUp(cursor) => make(py, "CaughtUp", (PyBytes::new(py, &cursor.to_bytes()),)),
@@ -134,6 +148,8 @@ fn connection(py: Python<'_>, class: &str, event: ConnectionEvent) -> PyResult<P
 #[pyclass(frozen)]
 pub(crate) struct Subscription {
     stream: Arc<peergraph::EventStream>,
+    /// Counts how often one of several readers took events over that another may wait for.
+    turn: watch::Sender<u64>,
     _node: peergraph::Node,
 }
 
@@ -151,31 +167,49 @@ impl Subscription {
         py.detach(|| self.stream.is_finished())
     }
 
-    /// Has `wake(stream)` called on a loop whenever there is something to drain. `stream` is a weak reference: a strong one
-    /// would make a cycle that no collector can see.
-    fn arm(&self, py: Python<'_>, running: Py<PyAny>, wake: Py<PyAny>, stream: Py<PyAny>) -> PyResult<()> {
+    /// Has `wake(stream)` called, on the thread of the bridge, whenever there is something to drain. `stream` is a weak
+    /// reference: a strong one would make a cycle that no collector can see.
+    fn arm(&self, py: Python<'_>, wake: Py<PyAny>, stream: Py<PyAny>) -> PyResult<()> {
         bridge::ensure(py)?;
-        let held = Arc::new((running, wake, stream));
+        let held = Arc::new((wake, stream));
         let hook = move || {
             let held = held.clone();
             bridge::post(move |py| {
-                let (running, wake, stream) = &*held;
-                // A loop that was closed meanwhile wants to hear of nothing.
-                let _ = running.call_method1(py, "call_soon_threadsafe", (wake, stream));
+                let (wake, stream) = &*held;
+                if let Err(error) = wake.call1(py, (stream,)) {
+                    error.write_unraisable(py, Some(wake.bind(py)));
+                }
             });
         };
         py.detach(|| self.stream.set_wake_hook(Some(Arc::new(hook))));
         Ok(())
     }
 
-    /// Waits, without a loop, until there is something to drain (true), the stream has ended (false), or the limit in
-    /// seconds is over (`None`).
-    fn wait(&self, py: Python<'_>, limit: Option<f64>) -> PyResult<Option<bool>> {
+    /// Where the readers of this subscription are, for `wait`.
+    fn turn(&self) -> u64 {
+        *self.turn.borrow()
+    }
+
+    /// Ends all waits that began before.
+    fn next_turn(&self) {
+        self.turn.send_modify(|turn| *turn += 1);
+    }
+
+    /// Waits, without a loop, until there may be something to drain or the turn is another (true), the stream has ended
+    /// (false), or the limit in seconds is over (`None`).
+    fn wait(&self, py: Python<'_>, turn: u64, limit: Option<f64>) -> PyResult<Option<bool>> {
         bridge::ensure(py)?;
         let limit =
             limit.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
-        let stream = self.stream.clone();
-        bridge::wait(py, async move { stream.ready().await }, limit)
+        let (stream, mut turns) = (self.stream.clone(), self.turn.subscribe());
+        let waiting = async move {
+            tokio::select! {
+                ready = stream.ready() => ready,
+                // The sender lives as long as the subscription, so this ends with another turn only.
+                _ = turns.wait_for(|now| *now != turn) => true,
+            }
+        };
+        bridge::wait(py, waiting, limit)
     }
 
     fn cursor<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -228,17 +262,16 @@ impl Graph {
         };
         let options = SubscribeOptions { filter, start, capacity };
         let stream = py.detach(|| self.graph.subscribe(options)).map_err(Fail)?;
-        Ok(Subscription { stream: Arc::new(stream), _node: self.node.clone() })
+        Ok(Subscription { stream: Arc::new(stream), turn: watch::Sender::new(0), _node: self.node.clone() })
     }
 
     fn save_cursor<'py>(&self, py: Python<'py>, name: String, cursor: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, cursor) = (self.graph.clone(), cursor_from(cursor)?);
-        bridge::call(py, async move { graph.save_cursor(&name, cursor).await }, |py, ()| Ok(py.None()))
+        let cursor = cursor_from(cursor)?;
+        bridge::call(py, self.graph.save_cursor(&name, cursor), |py, ()| Ok(py.None()))
     }
 
     fn load_cursor<'py>(&self, py: Python<'py>, name: String) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.load_cursor(&name).await }, |py, cursor| {
+        bridge::call(py, self.graph.load_cursor(&name), |py, cursor| {
             object(py, cursor.map(|cursor| PyBytes::new(py, &cursor.to_bytes()).unbind()))
         })
     }

@@ -10,8 +10,8 @@ use crate::{
     ids::{GraphId, NodeId, PeerId},
     invitation::Ticket,
     values::{
-        connection_info, fingerprint, genesis, graph_id, node_addr, node_addr_from, node_info, properties,
-        status,
+        connection_info, fingerprint, genesis, graph_id, node_addr, node_addr_from, node_info, progress,
+        properties, status,
     },
 };
 
@@ -84,13 +84,11 @@ impl Graph {
     }
 
     fn ticket<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.ticket().await }, |py, ticket| object(py, Ticket(ticket)))
+        bridge::call(py, self.graph.ticket(), |py, ticket| object(py, Ticket(ticket)))
     }
 
     fn listen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.listen().await }, named)
+        bridge::call(py, self.graph.listen(), named)
     }
 
     fn enter<'py>(&self, py: Python<'py>, whom: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -99,18 +97,22 @@ impl Graph {
     }
 
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        bridge::call(py, self.graph.status(), status)
+    }
+
+    fn sync_progress<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let graph = self.graph.clone();
-        bridge::call(py, async move { graph.status().await }, status)
+        bridge::call(py, async move { graph.sync_progress().await }, |py, now| {
+            now.map_or_else(|| Ok(py.None()), |now| progress(py, now))
+        })
     }
 
     fn genesis<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.genesis().await }, |py, found| genesis(py, &found))
+        bridge::call(py, self.graph.genesis(), |py, found| genesis(py, &found))
     }
 
     fn properties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.properties().await }, |py, found| properties(py, &found))
+        bridge::call(py, self.graph.properties(), |py, found| properties(py, &found))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one change, whose fields Python names")]
@@ -127,86 +129,70 @@ impl Graph {
         let update = PropertiesUpdate {
             name,
             comment,
-            presence_lifetime: maybe_span(presence_lifetime)?,
+            presence_lifetime: maybe_span(presence_lifetime, "presence_lifetime")?,
             presence_max: if everybody { Some(None) } else { presence_max.flatten().map(Some) },
             defer_expiration,
         };
-        let graph = self.graph.clone();
+        let graph = &self.graph;
         let map = |py: Python<'_>, now: GraphProperties| properties(py, &now);
-        bridge::call(py, async move { graph.set_properties(update).await }, map)
+        bridge::call(py, graph.set_properties(update), map)
     }
 
     fn nodes<'py>(&self, py: Python<'py>, peer: Option<PeerId>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        let nodes = async move {
-            match peer {
-                Some(peer) => graph.nodes_of(peer.0).await,
-                None => graph.nodes().await,
-            }
+        let nodes = match peer {
+            Some(peer) => self.graph.nodes_of(peer.0),
+            None => self.graph.nodes(),
         };
         bridge::call(py, nodes, |py, nodes| list(py, &nodes, node_info))
     }
 
     fn node_info<'py>(&self, py: Python<'py>, node: NodeId) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.node_info(node.0).await }, |py, info| node_info(py, &info))
+        bridge::call(py, self.graph.node_info(node.0), |py, info| node_info(py, &info))
     }
 
     fn set_node_attributes<'py>(&self, py: Python<'py>, text: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        let set = async move { graph.set_node_attributes(text.as_deref()).await };
+        let set = self.graph.set_node_attributes(text.as_deref());
         bridge::call(py, set, |py, ()| Ok(py.None()))
     }
 
     fn force_presence<'py>(&self, py: Python<'py>, forced: bool) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.force_presence(forced).await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.graph.force_presence(forced), |py, ()| Ok(py.None()))
     }
 
     fn neighbors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.neighbors().await }, |py, all| list(py, &all, connection_info))
+        bridge::call(py, self.graph.neighbors(), |py, all| list(py, &all, connection_info))
     }
 
     fn direct_connections<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.direct_connections().await }, |py, all| {
-            list(py, &all, connection_info)
-        })
+        bridge::call(py, self.graph.direct_connections(), |py, all| list(py, &all, connection_info))
     }
 
     fn contacts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.contacts().await }, |py, all| list(py, &all, node_addr))
+        bridge::call(py, self.graph.contacts(), |py, all| list(py, &all, node_addr))
     }
 
     fn peer_time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.peer_time().await }, time)
+        bridge::call(py, self.graph.peer_time(), time)
     }
 
     fn to_peer_time<'py>(&self, py: Python<'py>, local: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, local) = (self.graph.clone(), moment(local)?);
-        bridge::call(py, async move { graph.to_peer_time(local).await }, time)
+        let local = moment(local)?;
+        bridge::call(py, self.graph.to_peer_time(local), time)
     }
 
     fn to_local_time<'py>(&self, py: Python<'py>, peer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, peer) = (self.graph.clone(), moment(peer)?);
-        bridge::call(py, async move { graph.to_local_time(peer).await }, time)
+        let peer = moment(peer)?;
+        bridge::call(py, self.graph.to_local_time(peer), time)
     }
 
     fn fingerprint<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.fingerprint().await }, fingerprint)
+        bridge::call(py, self.graph.fingerprint(), fingerprint)
     }
 
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, group) = (self.graph.clone(), self.group.clone());
-        let closing = async move {
-            match group {
-                Some(group) => group.close().await,
-                None => graph.close().await,
-            }
+        let closing = match &self.group {
+            Some(group) => group.close(),
+            None => self.graph.close(),
         };
         bridge::start(py, closing, |py, ()| Ok(py.None()))
     }

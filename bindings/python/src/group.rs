@@ -33,27 +33,27 @@ impl Graph {
 
     fn rules<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.rules().await }, |py, found| rules(py, &found))
+        bridge::call(py, group.rules(), |py, found| rules(py, &found))
     }
 
     fn members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.members().await }, |py, all| list(py, &all, member_info))
+        bridge::call(py, group.members(), |py, all| list(py, &all, member_info))
     }
 
     fn present_members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.present_members().await }, |py, all| list(py, &all, member_info))
+        bridge::call(py, group.present_members(), |py, all| list(py, &all, member_info))
     }
 
     fn member<'py>(&self, py: Python<'py>, peer: PeerId) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.member(peer.0).await }, |py, member| member_info(py, &member))
+        bridge::call(py, group.member(peer.0), |py, member| member_info(py, &member))
     }
 
     fn role<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.role().await }, maybe_role)
+        bridge::call(py, group.role(), maybe_role)
     }
 
     fn invite_identity<'py>(
@@ -63,9 +63,9 @@ impl Graph {
         as_role: &str,
         lifetime: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = InviteMember { role: role(as_role)?, lifetime: maybe_span(lifetime)? };
+        let options = InviteMember { role: role(as_role)?, lifetime: maybe_span(lifetime, "lifetime")? };
         let group = self.as_group()?;
-        bridge::call(py, async move { group.invite(&whom.0, options).await }, invited)
+        bridge::call(py, group.invite(&whom.0, options), invited)
     }
 
     fn invite_peer<'py>(
@@ -76,9 +76,9 @@ impl Graph {
         as_role: &str,
         lifetime: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = InviteMember { role: role(as_role)?, lifetime: maybe_span(lifetime)? };
+        let options = InviteMember { role: role(as_role)?, lifetime: maybe_span(lifetime, "lifetime")? };
         let group = self.as_group()?;
-        bridge::call(py, async move { group.invite_peer(peer.0, &name, options).await }, invited)
+        bridge::call(py, group.invite_peer(peer.0, &name, options), invited)
     }
 
     fn invite_link<'py>(
@@ -93,12 +93,12 @@ impl Graph {
         let options = InviteLink {
             role: role(as_role)?,
             uses,
-            valid: span(valid)?,
-            lifetime: maybe_span(lifetime)?,
+            valid: span(valid, "valid")?,
+            lifetime: maybe_span(lifetime, "lifetime")?,
             admitters: admitters.into_iter().map(|peer| peer.0).collect(),
         };
         let group = self.as_group()?;
-        bridge::call(py, async move { group.invite_link(options).await }, invited)
+        bridge::call(py, group.invite_link(options), invited)
     }
 
     fn set_password<'py>(
@@ -108,24 +108,24 @@ impl Graph {
         as_role: &str,
         lifetime: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = InvitePassword { role: role(as_role)?, lifetime: maybe_span(lifetime)? };
+        let options = InvitePassword { role: role(as_role)?, lifetime: maybe_span(lifetime, "lifetime")? };
         let (group, password) = (self.as_group()?, zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { group.set_password(&password, options).await }, invited)
+        bridge::call(py, group.set_password(&password, options), invited)
     }
 
     fn clear_password<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.clear_password().await }, nothing)
+        bridge::call(py, group.clear_password(), nothing)
     }
 
     fn invitations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.invitations().await }, |py, all| list(py, all, open_invitation))
+        bridge::call(py, group.invitations(), |py, all| list(py, all, open_invitation))
     }
 
     fn revoke_invitation<'py>(&self, py: Python<'py>, key: PeerId) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.revoke_invitation(key.0).await }, nothing)
+        bridge::call(py, group.revoke_invitation(key.0), nothing)
     }
 
     fn renew<'py>(
@@ -134,13 +134,13 @@ impl Graph {
         peer: PeerId,
         lifetime: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (group, lifetime) = (self.as_group()?, maybe_span(lifetime)?);
-        bridge::call(py, async move { group.renew(peer.0, lifetime).await }, nothing)
+        let (group, lifetime) = (self.as_group()?, maybe_span(lifetime, "lifetime")?);
+        bridge::call(py, group.renew(peer.0, lifetime), nothing)
     }
 
     fn set_role<'py>(&self, py: Python<'py>, peer: PeerId, as_role: &str) -> PyResult<Bound<'py, PyAny>> {
         let (group, as_role) = (self.as_group()?, role(as_role)?);
-        bridge::call(py, async move { group.set_role(peer.0, as_role).await }, nothing)
+        bridge::call(py, group.set_role(peer.0, as_role), nothing)
     }
 
     fn remove<'py>(
@@ -153,32 +153,32 @@ impl Graph {
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = RemoveMember { reason, keep_records, with_branch };
         let group = self.as_group()?;
-        bridge::call(py, async move { group.remove(peer.0, options).await }, nothing)
+        bridge::call(py, group.remove(peer.0, options), nothing)
     }
 
     fn revoke_device<'py>(&self, py: Python<'py>, peer: PeerId, node: NodeId) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.revoke_device(peer.0, node.0).await }, nothing)
+        bridge::call(py, group.revoke_device(peer.0, node.0), nothing)
     }
 
     fn leave<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.leave().await }, nothing)
+        bridge::call(py, group.leave(), nothing)
     }
 
     fn credentials<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.credentials().await }, signed)
+        bridge::call(py, group.credentials(), signed)
     }
 
     fn credentials_of<'py>(&self, py: Python<'py>, peer: PeerId) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.credentials_of(peer.0).await }, signed)
+        bridge::call(py, group.credentials_of(peer.0), signed)
     }
 
     fn renew_body_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
-        bridge::call(py, async move { group.renew_body_key().await }, nothing)
+        bridge::call(py, group.renew_body_key(), nothing)
     }
 
     fn export_membership<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {

@@ -35,9 +35,9 @@ impl Identities {
         py: Python<'py>,
         name: Option<String>,
         classifier: Option<String>,
-        key: Option<Vec<u8>>,
+        key: Option<&Bound<'py, PyBytes>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let key = key.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail)?;
+        let key = key.map(|key| given::secret_key(key.as_bytes())).transpose().map_err(Fail)?;
         let (identities, options) = (self.identities.clone(), CreateIdentity { name, classifier, key });
         bridge::call(py, async move { identities.create(options).await }, handle)
     }

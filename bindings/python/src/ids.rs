@@ -5,7 +5,10 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use pyo3::{prelude::*, types::PyBytes};
+use pyo3::{
+    prelude::*,
+    types::{PyBytes, PyString},
+};
 
 use crate::errors::Fail;
 
@@ -29,7 +32,12 @@ macro_rules! id {
                 if let Ok(same) = value.extract::<Self>() {
                     return Ok(same);
                 }
-                let text: String = value.extract()?;
+                let what = concat!("the value of a ", stringify!($name));
+                let Ok(text) = value.cast::<PyString>() else {
+                    let wanted = concat!("hexadecimal text or ", $len, " bytes");
+                    return Err(crate::convert::expected(value, what, wanted));
+                };
+                let text = crate::convert::text(text, what)?;
                 Ok(Self(text.parse::<peergraph::$name>().map_err(Fail::from)?))
             }
 

@@ -4,7 +4,7 @@ use peergraph::group::Way;
 use pyo3::prelude::*;
 
 use crate::{
-    convert::{maybe_time, time, tuple},
+    convert::{maybe_time, text, time, tuple},
     errors::Fail,
     ids::{GraphId, PeerId},
     values::{node_addr, role},
@@ -15,7 +15,8 @@ macro_rules! text_form {
         #[pymethods]
         impl $name {
             #[new]
-            fn new(text: &str) -> PyResult<Self> {
+            fn new(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+                let text = crate::convert::text(text, concat!("the text of a ", stringify!($name)))?;
                 let parsed = text.trim().parse().map_err(Fail::from)?;
                 Ok(Self(parsed))
             }
@@ -228,22 +229,24 @@ impl PeerName {
     /// Raises `TooLargeError` above 149 characters, `InvalidArgumentError` for control characters.
     #[staticmethod]
     #[pyo3(signature = (peer, classifier = None))]
-    fn secured(peer: PeerId, classifier: Option<&str>) -> PyResult<Self> {
-        Ok(Self(peergraph::PeerName::secured(peer.0, classifier).map_err(Fail::from)?))
+    fn secured(peer: PeerId, classifier: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let classifier = classifier.map(|value| text(value, "classifier")).transpose()?;
+        Ok(Self(peergraph::PeerName::secured(peer.0, classifier.as_deref()).map_err(Fail::from)?))
     }
 
     /// A name that anybody may bear.
     ///
     /// Raises as `secured`, and `InvalidArgumentError` for an empty classifier.
     #[staticmethod]
-    fn unsecured(classifier: &str) -> PyResult<Self> {
-        Ok(Self(peergraph::PeerName::unsecured(classifier).map_err(Fail::from)?))
+    fn unsecured(classifier: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self(peergraph::PeerName::unsecured(&text(classifier, "classifier")?).map_err(Fail::from)?))
     }
 
     /// Another name of the same authority. Makes no identity.
     #[pyo3(signature = (classifier = None))]
-    fn derive(&self, classifier: Option<&str>) -> PyResult<Self> {
-        Ok(Self(self.0.derive(classifier).map_err(Fail::from)?))
+    fn derive(&self, classifier: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let classifier = classifier.map(|value| text(value, "classifier")).transpose()?;
+        Ok(Self(self.0.derive(classifier.as_deref()).map_err(Fail::from)?))
     }
 
     /// Whose name it is; `None` for an unsecured one.

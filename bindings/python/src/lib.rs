@@ -19,7 +19,7 @@ mod values;
 mod _native {
     #[pymodule_export]
     use crate::{
-        bridge::after_fork,
+        bridge::{after_fork, settle},
         connection::{Direct, Receipt},
         events::{IncomingData, Subscription},
         graph::Graph,

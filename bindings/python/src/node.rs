@@ -1,24 +1,25 @@
 //! Nodes: starting them, and making, opening and joining graphs and groups.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use peergraph::{
-    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGroup, NodeConfig, OpenGraph,
+    CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, JoinGraph, JoinGroup, NodeConfig,
+    OnProgress, OpenGraph,
     given::{self, Protection},
     names::Named,
 };
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyBytes};
 use zeroize::Zeroizing;
 
 use crate::{
     bridge,
-    convert::{list, make, object, span},
+    convert::{expected, field, list, make, object, span},
     errors::Fail,
     graph::Graph,
     identities::{Identities, Identity},
     ids::{GraphId, NodeId, PeerId},
     invitation::{Invitation, Ticket},
-    values::{graph_id, node_addr, properties_from, record_types, rules_from},
+    values::{graph_id, node_addr, progress, properties_from, record_types, rules_from},
 };
 
 /// A node that runs.
@@ -29,36 +30,35 @@ pub(crate) struct Node {
 
 /// The configuration of `peergraph.NodeConfig`.
 fn config(value: &Bound<'_, PyAny>, asked: Option<Vec<u8>>) -> PyResult<NodeConfig> {
-    let field = |name: &str| value.getattr(name);
-    let text = |name: &str| field(name)?.extract::<String>();
-    let binds: Vec<String> = field("bind")?.extract()?;
-    let data_dir: Option<PathBuf> = field("data_dir")?.extract()?;
-    let key: Option<Vec<u8>> = field("key")?.extract()?;
+    let binds: Vec<String> = field(value, "bind")?;
+    let data_dir: Option<PathBuf> = field(value, "data_dir")?;
+    let key: Option<Bound<'_, PyBytes>> = field(value, "key")?;
     let protection = Protection {
-        passphrase: field("passphrase")?.extract()?,
-        key: key.map(Zeroizing::new),
-        has_source: !field("key_source")?.is_none(),
+        passphrase: field(value, "passphrase")?,
+        key: key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
+        has_source: !value.getattr("key_source")?.is_none(),
         asked: asked.map(Zeroizing::new),
     };
-    let relays = field("relays")?.extract()?;
-    let network = given::network(&text("network")?, relays, field("lookup")?.extract()?).map_err(Fail)?;
-    let durability = Durability::from_word(&text("durability")?).map_err(Fail)?;
-    let identity: Option<Vec<u8>> = field("identity")?.extract()?;
-    let (major, minor) = field("version")?.extract()?;
+    let (relays, lookup) = (field(value, "relays")?, field(value, "lookup")?);
+    let network = given::network(&field::<String>(value, "network")?, relays, lookup).map_err(Fail)?;
+    let durability = Durability::from_word(&field::<String>(value, "durability")?).map_err(Fail)?;
+    let identity: Option<Bound<'_, PyBytes>> = field(value, "identity")?;
+    let identity = identity.map(|key| given::secret_key(key.as_bytes())).transpose().map_err(Fail)?;
+    let (major, minor) = field(value, "version")?;
     Ok(NodeConfig {
         key_protection: protection.read(data_dir.is_some()).map_err(Fail)?,
         data_dir,
-        identity: identity.map(|bytes| given::secret_key(&bytes)).transpose().map_err(Fail)?,
-        encrypt_database: field("encrypt_database")?.extract()?,
+        identity,
+        encrypt_database: field(value, "encrypt_database")?,
         network,
         bind: given::socket_addrs(binds).map_err(Fail)?,
-        mdns: field("mdns")?.extract()?,
-        target_neighbors: field("target_neighbors")?.extract()?,
-        max_neighbors: field("max_neighbors")?.extract()?,
-        min_neighbors: field("min_neighbors")?.extract()?,
-        ping_interval: span(&field("ping_interval")?)?,
+        mdns: field(value, "mdns")?,
+        target_neighbors: field(value, "target_neighbors")?,
+        max_neighbors: field(value, "max_neighbors")?,
+        min_neighbors: field(value, "min_neighbors")?,
+        ping_interval: span(&value.getattr("ping_interval")?, "NodeConfig.ping_interval")?,
         durability,
-        tombstone_lifetime: span(&field("tombstone_lifetime")?)?,
+        tombstone_lifetime: span(&value.getattr("tombstone_lifetime")?, "NodeConfig.tombstone_lifetime")?,
         version: peergraph::ApiVersion { major, minor },
     })
 }
@@ -66,6 +66,16 @@ fn config(value: &Bound<'_, PyAny>, asked: Option<Vec<u8>>) -> PyResult<NodeConf
 fn named(name: String, given: Option<&Bound<'_, PyAny>>) -> PyResult<GraphProperties> {
     let base = given.map(properties_from).transpose()?.unwrap_or_default();
     Ok(if name.is_empty() { base } else { GraphProperties { name, ..base } })
+}
+
+/// Has a function of the application called with progress, as [`bridge::tell`] does.
+fn told(py: Python<'_>, function: Option<Py<PyAny>>) -> PyResult<Option<OnProgress>> {
+    let Some(function) = function else { return Ok(None) };
+    let caller = Arc::new(bridge::Caller::of(py, function)?);
+    Ok(Some(OnProgress::new(move |now| {
+        let caller = caller.clone();
+        bridge::post(move |py| caller.tell(py, |py| progress(py, now)));
+    })))
 }
 
 /// What a device that should sleep is given: seconds between pings; neighbors to keep, to accept, and at the least.
@@ -83,9 +93,9 @@ impl Node {
     fn start<'py>(
         py: Python<'py>,
         settings: &Bound<'py, PyAny>,
-        key: Option<Vec<u8>>,
+        key: Option<&Bound<'py, PyBytes>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let settings = config(settings, key)?;
+        let settings = config(settings, key.map(|key| key.as_bytes().to_vec()))?;
         bridge::call(py, peergraph::Node::start(settings), |py, node| object(py, Self { node }))
     }
 
@@ -124,10 +134,10 @@ impl Node {
         name: String,
         properties: Option<&Bound<'py, PyAny>>,
         max_record: u32,
-        seed: Option<Vec<u8>>,
+        seed: Option<&Bound<'py, PyBytes>>,
         precedence: Vec<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let seed = seed.map(|seed| given::seed(&seed)).transpose().map_err(Fail)?;
+        let seed = seed.map(|seed| given::seed(seed.as_bytes())).transpose().map_err(Fail)?;
         let options = CreateGraph {
             properties: named(name, properties)?,
             max_record,
@@ -147,12 +157,16 @@ impl Node {
         py: Python<'py>,
         graph: &Bound<'py, PyAny>,
         precedence: Vec<String>,
+        offline: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let graph: GraphRef = match graph.extract::<Ticket>() {
             Ok(ticket) => ticket.0.into(),
-            Err(_) => graph.extract::<GraphId>()?.0.into(),
+            Err(_) => match graph.extract::<GraphId>() {
+                Ok(id) => id.0.into(),
+                Err(_) => return Err(expected(graph, "graph", "a GraphId, a Ticket or the text of one")),
+            },
         };
-        let options = OpenGraph { precedence: record_types(&precedence)?, ..OpenGraph::default() };
+        let options = OpenGraph { precedence: record_types(&precedence)?, offline };
         let node = self.node.clone();
         bridge::call(
             py,
@@ -161,9 +175,20 @@ impl Node {
         )
     }
 
-    fn join<'py>(&self, py: Python<'py>, ticket: Ticket) -> PyResult<Bound<'py, PyAny>> {
+    fn join<'py>(
+        &self,
+        py: Python<'py>,
+        ticket: Ticket,
+        deadline: &Bound<'py, PyAny>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let join = JoinGraph {
+            ticket: ticket.0,
+            deadline: span(deadline, "deadline")?,
+            on_progress: told(py, on_progress)?,
+        };
         let node = self.node.clone();
-        bridge::call(py, async move { node.join(ticket.0).await.map(|graph| (node, graph)) }, Graph::plain)
+        bridge::call(py, async move { node.join(join).await.map(|graph| (node, graph)) }, Graph::plain)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one description of a group, whose fields Python names")]
@@ -192,15 +217,23 @@ impl Node {
         )
     }
 
-    fn open_group<'py>(&self, py: Python<'py>, group: GraphId) -> PyResult<Bound<'py, PyAny>> {
+    fn open_group<'py>(
+        &self,
+        py: Python<'py>,
+        group: GraphId,
+        precedence: Vec<String>,
+        offline: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = OpenGraph { precedence: record_types(&precedence)?, offline };
         let node = self.node.clone();
         bridge::call(
             py,
-            async move { node.open_group(group.0).await.map(|group| (node, group)) },
+            async move { node.open_group_with(group.0, options).await.map(|group| (node, group)) },
             Graph::of_group,
         )
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one join, whose options Python names")]
     fn join_group<'py>(
         &self,
         py: Python<'py>,
@@ -209,14 +242,15 @@ impl Node {
         identity: Option<PyRef<'py, Identity>>,
         password: Option<String>,
         deadline: &Bound<'py, PyAny>,
+        on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = JoinGroup {
             invitation: invitation.0,
             name,
             identity: identity.map(|identity| identity.identity.clone()),
             password: password.map(Into::into),
-            deadline: span(deadline)?,
-            on_progress: None,
+            deadline: span(deadline, "deadline")?,
+            on_progress: told(py, on_progress)?,
         };
         let node = self.node.clone();
         bridge::call(

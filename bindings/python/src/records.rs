@@ -14,7 +14,7 @@ use pyo3::{
 
 use crate::{
     bridge,
-    convert::{attributes_from, attributes_to, list, maybe_time, moment, named, time},
+    convert::{attributes_from, attributes_to, content, list, maybe_time, moment, named, time},
     errors::Fail,
     graph::Graph,
     ids::{PeerId, RecordId},
@@ -38,6 +38,10 @@ impl Record {
     pub(crate) fn make(py: Python<'_>, record: peergraph::Record) -> PyResult<Py<PyAny>> {
         Ok(Py::new(py, Self::new(Arc::new(record)))?.into_any())
     }
+}
+
+fn hash_of(record: &peergraph::Record) -> u64 {
+    u64::from_be_bytes(record.key.element.as_bytes()[..8].try_into().expect("sixteen bytes"))
 }
 
 #[pymethods]
@@ -136,7 +140,7 @@ impl Record {
     }
 
     fn __hash__(&self) -> u64 {
-        u64::from_be_bytes(self.record.key.element.as_bytes()[..8].try_into().expect("sixteen bytes"))
+        hash_of(&self.record)
     }
 
     fn __repr__(&self) -> String {
@@ -204,6 +208,14 @@ impl RecordChanged {
         PyBytes::new(py, &self.event.cursor.to_bytes())
     }
 
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().event == self.event)
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.event.record)
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<RecordChanged {} {}>",
@@ -227,15 +239,14 @@ impl Graph {
         &self,
         py: Python<'py>,
         record_type: &str,
-        body: Vec<u8>,
+        body: &Bound<'py, PyBytes>,
         attributes: Option<&Bound<'py, PyDict>>,
         expires: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let draft = RecordDraft::new(record_type, body).map_err(Fail::from)?;
+        let draft = RecordDraft::new(record_type, content(body)).map_err(Fail::from)?;
         let attributes = attributes.map_or_else(|| Ok(Attributes::new()), attributes_from)?;
         let draft = RecordDraft { attributes, expires: expires.map(moment).transpose()?, ..draft };
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.publish(draft).await }, Record::make)
+        bridge::call(py, self.graph.publish(draft), Record::make)
     }
 
     #[pyo3(signature = (id, body, attributes, expires, expected_version))]
@@ -243,31 +254,26 @@ impl Graph {
         &self,
         py: Python<'py>,
         id: RecordId,
-        body: Option<Vec<u8>>,
+        body: Option<&Bound<'py, PyBytes>>,
         attributes: Option<&Bound<'py, PyDict>>,
         expires: Option<&Bound<'py, PyAny>>,
         expected_version: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let update = RecordUpdate {
             attributes: attributes.map(attributes_from).transpose()?,
-            body: body.map(Into::into),
+            body: body.map(content),
             expires: expires.map(moment).transpose()?,
             expected_version,
         };
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.update(id.0, update).await }, Record::make)
+        bridge::call(py, self.graph.update(id.0, update), Record::make)
     }
 
     fn delete<'py>(&self, py: Python<'py>, id: RecordId) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.delete(id.0).await }, |py, outcome| {
-            crate::convert::object(py, outcome.version)
-        })
+        bridge::call(py, self.graph.delete(id.0), |py, outcome| crate::convert::object(py, outcome.version))
     }
 
     fn get<'py>(&self, py: Python<'py>, id: RecordId) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.get(id.0).await }, |py, found| {
+        bridge::call(py, self.graph.get(id.0), |py, found| {
             found.map_or_else(|| Ok(py.None()), |record| Record::make(py, record))
         })
     }
@@ -297,7 +303,6 @@ impl Graph {
             through: through.map(Lsn),
             limit,
         };
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.list(query).await }, page)
+        bridge::call(py, self.graph.list(query), page)
     }
 }

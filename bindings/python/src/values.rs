@@ -2,7 +2,7 @@
 
 use peergraph::{
     ConnectionInfo, Genesis, GraphProperties, GroupRules, NodeAddr, OpenInvitation, RecordType, Role,
-    TypeRule, Who,
+    SyncProgress, TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
     given,
     records::Fingerprint,
@@ -10,7 +10,7 @@ use peergraph::{
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
-    convert::{self, make, maybe_time, named, object, span, time, tuple},
+    convert::{self, field, make, maybe_time, named, object, span, time, tuple},
     errors::Fail,
     ids::{GraphId, NodeId, PeerId},
 };
@@ -32,6 +32,11 @@ pub(crate) fn status(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
     make(py, "Status", (listening, has_connections, synchronized, clock_skew_ms))
 }
 
+pub(crate) fn progress(py: Python<'_>, now: SyncProgress) -> PyResult<Py<PyAny>> {
+    let SyncProgress { records, bytes, records_expected, bytes_expected } = now;
+    make(py, "SyncProgress", (records, bytes, records_expected, bytes_expected))
+}
+
 pub(crate) fn node_addr(py: Python<'_>, addr: &NodeAddr) -> PyResult<Py<PyAny>> {
     let NodeAddr { node, addrs, relay } = addr;
     let addrs = tuple(py, addrs, |py, addr| object(py, addr.to_string()))?;
@@ -39,9 +44,9 @@ pub(crate) fn node_addr(py: Python<'_>, addr: &NodeAddr) -> PyResult<Py<PyAny>> 
 }
 
 pub(crate) fn node_addr_from(value: &Bound<'_, PyAny>) -> PyResult<NodeAddr> {
-    let node: NodeId = value.getattr("node")?.extract()?;
-    let texts: Vec<String> = value.getattr("addrs")?.extract()?;
-    let relay: Option<String> = value.getattr("relay")?.extract()?;
+    let node: NodeId = field(value, "node")?;
+    let texts: Vec<String> = field(value, "addrs")?;
+    let relay: Option<String> = field(value, "relay")?;
     Ok(NodeAddr { relay, ..NodeAddr::at(node.0, given::socket_addrs(texts).map_err(Fail)?) })
 }
 
@@ -71,11 +76,11 @@ pub(crate) fn properties(py: Python<'_>, properties: &GraphProperties) -> PyResu
 
 pub(crate) fn properties_from(value: &Bound<'_, PyAny>) -> PyResult<GraphProperties> {
     Ok(GraphProperties {
-        name: value.getattr("name")?.extract()?,
-        comment: value.getattr("comment")?.extract()?,
-        presence_lifetime: span(&value.getattr("presence_lifetime")?)?,
-        presence_max: value.getattr("presence_max")?.extract()?,
-        defer_expiration: value.getattr("defer_expiration")?.extract()?,
+        name: field(value, "name")?,
+        comment: field(value, "comment")?,
+        presence_lifetime: span(&value.getattr("presence_lifetime")?, "GraphProperties.presence_lifetime")?,
+        presence_max: field(value, "presence_max")?,
+        defer_expiration: field(value, "defer_expiration")?,
     })
 }
 
@@ -103,10 +108,17 @@ pub(crate) fn rules(py: Python<'_>, rules: &GroupRules) -> PyResult<Py<PyAny>> {
 }
 
 pub(crate) fn rules_from(value: &Bound<'_, PyAny>) -> PyResult<GroupRules> {
-    let text = |value: &Bound<'_, PyAny>, name: &str| value.getattr(name)?.extract::<String>();
+    let text = field::<String>;
     let mut types = Vec::new();
-    for rule in value.getattr("types")?.try_iter()? {
+    let given = value.getattr("types")?;
+    let Ok(rules) = given.try_iter() else {
+        return Err(convert::expected(&given, "GroupRules.types", "several TypeRules"));
+    };
+    for rule in rules {
         let rule = rule?;
+        if !rule.hasattr("edit")? {
+            return Err(convert::expected(&rule, "each of GroupRules.types", "a TypeRule"));
+        }
         let edit = text(&rule, "edit")?;
         types.push(TypeRule {
             record_type: RecordType::new(&text(&rule, "record_type")?).map_err(Fail::from)?,
@@ -116,11 +128,11 @@ pub(crate) fn rules_from(value: &Bound<'_, PyAny>) -> PyResult<GroupRules> {
     }
     Ok(GroupRules {
         creator_name: text(value, "creator_name")?,
-        min_version: value.getattr("min_version")?.extract()?,
-        max_chain: value.getattr("max_chain")?.extract()?,
+        min_version: field(value, "min_version")?,
+        max_chain: field(value, "max_chain")?,
         properties: convert::role(&text(value, "properties")?)?,
-        records_end_with_membership: value.getattr("records_end_with_membership")?.extract()?,
-        encrypted_bodies: value.getattr("encrypted_bodies")?.extract()?,
+        records_end_with_membership: field(value, "records_end_with_membership")?,
+        encrypted_bodies: field(value, "encrypted_bodies")?,
         types,
     })
 }

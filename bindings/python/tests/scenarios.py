@@ -283,6 +283,9 @@ def event_facts(event: peergraph.Event) -> Facts:
             return told(kind="member_changed", change=change, peer=member.peer, name=member.name, role=member.role)
         case peergraph.ConnectionFailed(reason):
             return told(kind="connection_failed", reason=reason)
+        case peergraph.SyncProgress(records, bytes_, records_expected, bytes_expected):
+            expected = told(records_expected=records_expected, bytes_expected=bytes_expected)
+            return told(kind="sync_progress", records=records, bytes=bytes_) | expected
         case peergraph.Lagged(dropped):
             return told(kind="lagged", dropped=dropped)
         case peergraph.Reset():

@@ -81,3 +81,14 @@ def test_notes_without_asyncio_are_kept(tmp_path: Path, text: str) -> None:
         assert len(out.splitlines()) == number + 1
     listed = start("notes.py", cwd=tmp_path).communicate(timeout=60)[0]
     assert [kept.split("  ", 1)[1] for kept in listed.splitlines()] == [f"{text} {number}" for number in range(3)]
+
+
+def test_c34_a_chat_is_found_again_after_a_restart(tmp_path: Path) -> None:
+    for turn in range(2):
+        chat = start("chat.py", "Ann", cwd=tmp_path)
+        try:
+            out, error = chat.communicate(f"line {turn}\n", timeout=60)
+        finally:
+            chat.kill()
+        assert (chat.returncode, error) == (0, "")
+        assert ("peergraph-invitation:" in out) == (turn == 0), "a group is made once"

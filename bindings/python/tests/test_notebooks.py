@@ -55,6 +55,8 @@ def test_the_first_group(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<svg" in shown(cells, "image/svg+xml")
     assert "2 records" in html
     assert "attribute.chapter" in html
+    assert "<progress" in html, "the bar of the join"
+    assert "'And tea'" in shown(cells, "text/plain"), "what was missed during the restart"
     assert "closed" in html
 
 
@@ -64,8 +66,10 @@ def test_live_exploration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(shown(cells, "image/png")) > 20_000, "two pictures"
     assert "<td>24" in shown(cells, "text/html")
     plain = shown(cells, "text/plain")
-    for name in ("Ann", "Ben", "Cas", "Dan"):
+    for name in ("Ann", "Ben", "Cas", "Dan", "Eve"):
         assert name in plain
+    assert "<progress" in shown(cells, "text/html")
+    assert "72" in plain.splitlines(), "Eve has all of it"
     assert "Removed - " in shown(cells, "stream")
     assert cells[-1].outputs[-1]["data"]["text/plain"] == "'closed'"
 
@@ -95,6 +99,16 @@ async def test_a_view_is_bounded_and_ends_with_its_graph(node: peergraph.Node, o
     assert view.state["status"] == "closed"
     with pytest.raises(peergraph.ClosedError):
         live(group)
+
+
+def test_c7_progress_shows_itself_as_a_bar() -> None:
+    some = peergraph.SyncProgress(1200, 3_400_000, 5000, 14_000_000)
+    assert '<progress value="1200" max="5000"' in some._repr_html_()
+    assert "1,200 of 5,000 records, 3.4 MB of 14.0 MB" in some._repr_html_()
+    assert told(some) == ("catching up", "1,200 of 5,000 records, 3.4 MB of 14.0 MB")
+    unknown = peergraph.SyncProgress(3, 100, 0, 0)._repr_html_()
+    assert "<progress " in unknown
+    assert "value=" not in unknown
 
 
 async def test_a_view_that_was_closed_is_collected(node: peergraph.Node) -> None:

@@ -19,6 +19,7 @@ Example::
 """
 
 from . import _bridge as _bridge
+from ._calls import Call
 from ._connection import DirectConnection, SendReceipt
 from ._errors import (
     ERRORS,
@@ -151,6 +152,7 @@ __all__ = [
     "AlreadyExistsError",
     "AlreadyNeighborError",
     "BodyState",
+    "Call",
     "CancelledError",
     "CaughtUp",
     "ChainTooLongError",

@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable
 from typing import Any
 
-from . import _native
+from . import _calls, _native
 from ._types import NodeConfig
 
 
@@ -43,5 +43,9 @@ def key_now(config: NodeConfig) -> bytes | None:
     raise TypeError("the key_source of a blocking node is a plain function: there is no loop to await it on")
 
 
+def _after_fork() -> None:
+    _calls.forked = _native.after_fork()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_native.after_fork)
+    os.register_at_fork(after_in_child=_after_fork)

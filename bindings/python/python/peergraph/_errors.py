@@ -15,7 +15,8 @@ class Error(Exception):
     `code` is a number that never changes; `kind` is its name. ``str(error)`` is a message for people.
 
     Where a system call failed, `errno` is the system's number, `path` or `address` says what could not be used, and
-    ``__cause__`` is an `OSError`; else they are None.
+    ``__cause__`` is the `OSError` of that number, such as `PermissionError`; else they are None. Those that are an
+    `OSError` themselves, such as `StorageError` and `NetworkError`, have its `strerror` and `filename` too.
 
     Example::
 
@@ -32,6 +33,10 @@ class Error(Exception):
     errno: int | None = None
     path: str | None = None
     address: str | None = None
+
+    def __str__(self) -> str:
+        # An `OSError` with a number and a file would say these only; the message has them.
+        return str(self.args[0]) if self.args else ""
 
 
 class InvalidArgumentError(Error, ValueError):
@@ -463,6 +468,11 @@ def _make(
     error.errno = errno
     error.path = path
     error.address = address
+    if isinstance(error, OSError):
+        error.filename = path
     if errno is not None:
-        error.__cause__ = OSError(errno, os.strerror(errno), path)
+        words = os.strerror(errno)
+        if isinstance(error, OSError):
+            error.strerror = words
+        error.__cause__ = OSError(errno, words, path)
     return error

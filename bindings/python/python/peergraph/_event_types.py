@@ -93,7 +93,8 @@ class ConnectionFailed:
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
     """How far the database is on its way here, while this node catches up with others: when that begins, at most a few
-    times a second, and in the end, with as many records as were expected."""
+    times a second, and in the end, with as many records as were expected.
+    """
 
     records: int
     """Records received so far."""
@@ -103,6 +104,11 @@ class SyncProgress:
     """Records to be received in all, as far as is known; 0: not known yet."""
     bytes_expected: int
     """An estimate, exact in the end; 0: not known yet."""
+
+    def _repr_html_(self) -> str:
+        from ._html import progress_html
+
+        return progress_html(self)
 
 
 @dataclass(frozen=True, slots=True)

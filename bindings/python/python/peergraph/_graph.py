@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import _native
-from ._connection import DirectConnection, SendReceipt
+from ._calls import call, checked, content, handle, listening, named_values, one, several, texts
+from ._connection import MAX_DATA, DirectConnection, SendReceipt
+from ._event_types import SyncProgress
 from ._events import EventStream
 from ._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
 from ._records import Query, Records
@@ -27,7 +29,7 @@ from ._types import (
 from ._words import EventKind, ListenOutcome, OpenOutcome
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Buffer, Self
 
 Value: TypeAlias = str | int | float | bool | bytes | datetime
 """A value of an attribute, or an item of a list."""
@@ -37,6 +39,8 @@ Target: TypeAlias = NodeAddr | Ticket | NodeId | PeerId | list[NodeAddr]
 """Whom to reach."""
 
 MINUTE = timedelta(minutes=1)
+# The most that any graph can allow.
+MAX_BODY = 60 * 1024 * 1024
 
 
 class Graph:
@@ -48,6 +52,7 @@ class Graph:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Graph) -> None:
+        handle(native, _native.Graph, "graphs and groups are made, opened and joined by a `Node`")
         self._native = native
 
     @property
@@ -62,10 +67,11 @@ class Graph:
 
     # Records
 
+    @call
     async def publish(
         self,
         record_type: str,
-        body: bytes | str = b"",
+        body: Buffer | str = b"",
         *,
         attributes: Attributes | None = None,
         expires: datetime | None = None,
@@ -74,12 +80,14 @@ class Graph:
 
         Args:
             record_type: 1 to 64 letters, digits, ``.``, ``_`` and ``-``, such as "chat.message".
-            body: the content; text is encoded as UTF-8. With the attributes at most `Genesis.max_record` bytes.
+            body: the content: bytes, a contiguous buffer such as a bytearray or an array of numpy, or text, which is
+                encoded as UTF-8. With the attributes at most `Genesis.max_record` bytes. Taken as it is now.
             attributes: named values by which it can be found.
             expires: when it ceases to exist, in peer time, with a time zone.
 
         Raises:
             InvalidArgumentError, ReservedError, TooLargeError, InvalidExpirationError: the record breaks a rule.
+            TypeError: the body is something else.
             NeverSynchronizedError: connect first.
             NotAuthorizedError, StorageError, ClosedError.
 
@@ -87,13 +95,15 @@ class Graph:
 
             note = await graph.publish("note", "buy milk", attributes={"list": "shopping", "urgent": True})
         """
-        return await self._native.publish(record_type, _bytes(body), _dict(attributes), expires)
+        data, values = content("body", body, MAX_BODY), named_values("attributes", attributes)
+        return await self._native.publish(record_type, data, values, expires)
 
+    @call
     async def update(
         self,
         record: Record | RecordId,
         *,
-        body: bytes | str | None = None,
+        body: Buffer | str | None = None,
         attributes: Attributes | None = None,
         expires: datetime | None = None,
         expected_version: int | None = None,
@@ -105,9 +115,10 @@ class Graph:
             VersionMismatchError: it has another version than `expected_version`.
             And as `publish`.
         """
-        content = None if body is None else _bytes(body)
-        return await self._native.update(_id(record), content, _dict(attributes), expires, expected_version)
+        data, values = None if body is None else content("body", body, MAX_BODY), named_values("attributes", attributes)
+        return await self._native.update(_id(record), data, values, expires, expected_version)
 
+    @call
     async def delete(self, record: Record | RecordId) -> int:
         """Deletes a record everywhere; it cannot come back under its id. Returns the version of what is left.
 
@@ -116,6 +127,7 @@ class Graph:
         """
         return await self._native.delete(_id(record))
 
+    @call
     async def get(self, record: RecordId | str) -> Record | None:
         """The current version of a record; None if there is none, or it is deleted or expired.
 
@@ -124,6 +136,7 @@ class Graph:
         """
         return await self._native.get(RecordId(record))
 
+    @checked
     def records(
         self,
         record_type: str | None = None,
@@ -145,10 +158,13 @@ class Graph:
         Raises, when awaited:
             InvalidArgumentError, StorageError, ClosedError.
         """
+        one("record_type", record_type, str)
+        one("creator", creator, PeerId)
         return Records(self._native, Query(record_type, creator, include_deleted, include_reserved, page_size))
 
     # Events
 
+    @checked
     def events(
         self,
         *kinds: EventKind | str,
@@ -175,16 +191,17 @@ class Graph:
             ClosedError.
         """
         subscription = self._native.subscribe(
-            [str(kind) for kind in kinds],
-            _names(record_type),
-            [author] if isinstance(author, PeerId) else list(author),
-            _names(data_type),
+            texts("a kind of events", kinds),
+            texts("record_type", record_type),
+            several("author", author, PeerId),
+            texts("data_type", data_type),
             snapshot,
             after,
             capacity,
         )
         return EventStream(subscription)
 
+    @call
     async def save_cursor(self, name: str, cursor: bytes) -> None:
         """Keeps a cursor under a name of 1 to 64 bytes, in this database, to go on from after a restart.
 
@@ -193,16 +210,19 @@ class Graph:
         """
         await self._native.save_cursor(name, cursor)
 
+    @call
     async def load_cursor(self, name: str) -> bytes | None:
         """A cursor kept under a name. Raises InvalidArgumentError, StorageError, ClosedError."""
         return await self._native.load_cursor(name)
 
     # Others
 
+    @call
     async def ticket(self) -> Ticket:
         """A ticket with this node, if it listens, and some neighbors. Whoever has it can join. Raises ClosedError."""
         return await self._native.ticket()
 
+    @call
     async def listen(self) -> ListenOutcome:
         """Lets others connect to this node.
 
@@ -212,6 +232,7 @@ class Graph:
         """
         return await self._native.listen()
 
+    @call
     async def connect(
         self,
         target: Target,
@@ -233,17 +254,20 @@ class Graph:
             TimedOutError, CancelledError, ClosedError.
             NotFoundError: the target has no known node.
         """
-        return await self._native.connect(target, expected_peer, deadline, progress)
+        with listening("progress", progress) as told:
+            return await self._native.connect(target, expected_peer, deadline, told)
 
+    @call
     async def enter(self, target: Target) -> None:
-        """Connects, waits until this node is synchronised (a minute at most), and listens. A node with a database from
-        before needs nobody to be there.
+        """Connects, waits until this node is synchronised, and listens. A node with a database from before needs nobody to
+        be there, and waits for an answer for three seconds at most.
 
         Raises:
             As `connect`, and TimedOutError if the database did not come.
         """
         await self._native.enter(target)
 
+    @call
     async def open_direct(self, target: Target) -> DirectConnection:
         """Opens a direct connection to a node or peer of the graph.
 
@@ -253,60 +277,82 @@ class Graph:
         """
         return DirectConnection(await self._native.open_direct(target))
 
+    @call
     async def direct_connection(self, connection: int) -> DirectConnection:
         """A direct connection by its number, as an event gave it. Raises NotConnectedError, ClosedError."""
         return DirectConnection(await self._native.direct_connection(connection))
 
-    async def send(self, connection: int, data_type: str, data: bytes) -> SendReceipt:
+    @call
+    async def send(self, connection: int, data_type: str, data: Buffer) -> SendReceipt:
         """Sends data on a neighbor link or direct connection; see `DirectConnection.send`."""
-        return SendReceipt(await self._native.send(connection, data_type, data))
+        found = content("data", data, MAX_DATA, words=False)
+        return SendReceipt(await self._native.send(connection, data_type, found))
 
+    @call
     async def disconnect(self, connection: int) -> None:
         """Closes one neighbor link or direct connection. Raises NotConnectedError, ClosedError."""
         await self._native.disconnect(connection)
 
+    @call
     async def nodes(self, peer: PeerId | None = None) -> list[NodeInfo]:
         """The nodes that are here, of one identity if given; this one first. A snapshot. Raises ClosedError."""
         return await self._native.nodes(peer)
 
+    @call
     async def node_info(self, node: NodeId) -> NodeInfo:
         """What is known of one node. Raises NotFoundError, ClosedError."""
         return await self._native.node_info(node)
 
+    @call
     async def neighbors(self) -> list[ConnectionInfo]:
         """The neighbors. A snapshot. Raises ClosedError."""
         return await self._native.neighbors()
 
+    @call
     async def direct_connections(self) -> list[ConnectionInfo]:
         """The direct connections. A snapshot. Raises ClosedError."""
         return await self._native.direct_connections()
 
+    @call
     async def contacts(self) -> list[NodeAddr]:
         """Where nodes of this graph can be dialled, those of earlier times too. A snapshot. Raises ClosedError."""
         return await self._native.contacts()
 
+    @call
     async def set_node_attributes(self, text: str | None) -> None:
         """Sets the text (at most 1,024 bytes) that others read beside this node. Raises TooLargeError, ClosedError."""
         await self._native.set_node_attributes(text)
 
+    @call
     async def force_presence(self, forced: bool) -> None:
         """Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again."""
         await self._native.force_presence(forced)
 
     # The graph itself
 
+    @call
     async def status(self) -> Status:
         """Listening, connected, synchronised. Raises ClosedError."""
         return await self._native.status()
 
+    @call
+    async def sync_progress(self) -> SyncProgress | None:
+        """How far the database is on its way here; None while nothing is known to be missing. Also an event. Raises
+        ClosedError.
+        """
+        return await self._native.sync_progress()
+
+    @call
     async def genesis(self) -> Genesis:
         """What cannot change. Raises NeverSynchronizedError before the first connect, ClosedError."""
         return await self._native.genesis()
 
+    @call
     async def properties(self) -> GraphProperties:
         """What may change. Raises NeverSynchronizedError before the first connect, ClosedError."""
         return await self._native.properties()
 
+    @call
     async def set_properties(
         self,
         *,
@@ -335,22 +381,27 @@ class Graph:
             name, comment, presence_lifetime, presence_max, presence_of_all, defer_expiration
         )
 
+    @call
     async def peer_time(self) -> datetime:
         """The clock this graph agrees on, now (UTC). Raises ClosedError."""
         return await self._native.peer_time()
 
+    @call
     async def to_peer_time(self, local: datetime) -> datetime:
         """A moment of this machine's clock as the graph would name it. Raises ClosedError."""
         return await self._native.to_peer_time(local)
 
+    @call
     async def to_local_time(self, peer: datetime) -> datetime:
         """A moment of the graph's clock as this machine would name it. Raises ClosedError."""
         return await self._native.to_local_time(peer)
 
+    @call
     async def fingerprint(self) -> Fingerprint:
         """Of the database: equal on two nodes exactly if their databases are. Raises ClosedError."""
         return await self._native.fingerprint()
 
+    @call
     async def export_database(self, path: str | Path, password: str | None = None) -> int:
         """Writes all records to a new file, sealed if there is a password (8 characters at least). Returns how many.
 
@@ -360,6 +411,7 @@ class Graph:
         """
         return await self._native.export_database(path, password)
 
+    @call
     async def import_database(
         self, path: str | Path, password: str | None = None, *, exporter: PeerId | None = None
     ) -> ImportCount:
@@ -373,6 +425,7 @@ class Graph:
         """
         return await self._native.import_database(path, password, exporter)
 
+    @call
     async def close(self) -> None:
         """Says goodbye to the neighbors, closes the database, ends all event streams."""
         await self._native.close()
@@ -414,17 +467,9 @@ class Graph:
         return plot(await self.topology(), axes)
 
 
-def _bytes(body: bytes | str) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)
-
-
-def _dict(attributes: Attributes | None) -> dict[str, Any] | None:
-    return None if attributes is None else dict(attributes)
-
-
 def _id(record: Record | RecordId) -> RecordId:
-    return record.id if isinstance(record, Record) else record
-
-
-def _names(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+    if isinstance(record, Record):
+        return record.id
+    if isinstance(record, RecordId):
+        return record
+    raise TypeError(f"record is a Record or a RecordId, not {type(record).__name__}")

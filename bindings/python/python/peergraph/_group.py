@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from ._calls import call, several
 from ._graph import Graph
 from ._native import IdentityDescription, Invitation, NodeId, PeerId
 from ._types import GroupRules, MemberInfo, OpenInvitation
@@ -27,26 +28,32 @@ class Group(Graph):
         """Whether this identity became a member when the group was opened, or was one."""
         return self._native.join_outcome
 
+    @call
     async def rules(self) -> GroupRules:
         """What was fixed when the group was made. Raises NeverSynchronizedError, ClosedError."""
         return await self._native.rules()
 
+    @call
     async def members(self) -> list[MemberInfo]:
         """The members, this identity first. A snapshot. Raises ClosedError."""
         return await self._native.members()
 
+    @call
     async def present_members(self) -> list[MemberInfo]:
         """The members of whom a node is here, this identity first. A snapshot. Raises ClosedError."""
         return await self._native.present_members()
 
+    @call
     async def member(self, peer: PeerId) -> MemberInfo:
         """One member. Raises NotFoundError, ClosedError."""
         return await self._native.member(peer)
 
+    @call
     async def role(self) -> Role | None:
         """What this identity may do; None if it is not, or no longer, a member. Raises ClosedError."""
         return await self._native.role()
 
+    @call
     async def invite(
         self,
         whom: IdentityDescription | PeerId | str | None = None,
@@ -83,12 +90,13 @@ class Group(Graph):
         """
         wanted = str(role)
         if whom is None:
-            return await self._native.invite_link(wanted, uses, valid, lifetime, list(admitters))
+            return await self._native.invite_link(wanted, uses, valid, lifetime, several("admitters", admitters, PeerId))
         if isinstance(whom, PeerId):
             return await self._native.invite_peer(whom, name, wanted, lifetime)
         description = IdentityDescription(whom) if isinstance(whom, str) else whom
         return await self._native.invite_identity(description, wanted, lifetime)
 
+    @call
     async def set_password(
         self, password: str, *, role: Role | str = Role.MEMBER, lifetime: timedelta | None = None
     ) -> Invitation:
@@ -105,26 +113,32 @@ class Group(Graph):
         """
         return await self._native.set_password(password, str(role), lifetime)
 
+    @call
     async def clear_password(self) -> None:
         """Lets nobody in by password any more. Raises NotAuthorizedError, StorageError, ClosedError."""
         await self._native.clear_password()
 
+    @call
     async def invitations(self) -> list[OpenInvitation]:
         """The links that can still be used. A snapshot. Raises ClosedError."""
         return await self._native.invitations()
 
+    @call
     async def revoke_invitation(self, key: PeerId | OpenInvitation) -> None:
         """Takes a link back. Raises NotFoundError, NotAuthorizedError, ClosedError."""
         await self._native.revoke_invitation(key.key if isinstance(key, OpenInvitation) else key)
 
+    @call
     async def renew(self, peer: PeerId, lifetime: timedelta | None = MONTH) -> None:
         """Gives a membership anew, for another time. Raises as `invite`, and NotFoundError."""
         await self._native.renew(peer, lifetime)
 
+    @call
     async def set_role(self, peer: PeerId, role: Role | str) -> None:
         """Gives a member another role, at once. Raises NotAuthorizedError, NotAMemberError, StorageError, ClosedError."""
         await self._native.set_role(peer, str(role))
 
+    @call
     async def remove(self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False) -> None:
         """Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
 
@@ -139,22 +153,27 @@ class Group(Graph):
         """
         await self._native.remove(peer, reason, keep_records, with_branch)
 
+    @call
     async def revoke_device(self, peer: PeerId, node: NodeId) -> None:
         """Takes one device of an identity back. Raises NotAuthorizedError, StorageError, ClosedError."""
         await self._native.revoke_device(peer, node)
 
+    @call
     async def leave(self) -> None:
         """Leaves the group for good, and closes it. Raises NotAuthorizedError for the creator, StorageError."""
         await self._native.leave()
 
+    @call
     async def credentials(self) -> list[bytes]:
         """All grants, invitations and removals as signed records. Raises StorageError, ClosedError."""
         return await self._native.credentials()
 
+    @call
     async def credentials_of(self, peer: PeerId) -> list[bytes]:
         """The grants of one member, from the creator's down, as signed records. Raises NotFoundError, ClosedError."""
         return await self._native.credentials_of(peer)
 
+    @call
     async def renew_body_key(self) -> None:
         """In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get.
         For when a key may have got out; removals do it by themselves.
@@ -166,6 +185,7 @@ class Group(Graph):
         """
         await self._native.renew_body_key()
 
+    @call
     async def export_membership(self, password: str) -> str:
         """This membership as text that only the password (8 characters at least) opens, for `Node.import_membership`.
 

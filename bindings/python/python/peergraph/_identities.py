@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import _native
+from ._calls import call, checked, handle
 from ._native import GraphId, IdentityDescription, PeerId, PeerName
 
 
@@ -14,6 +15,7 @@ class Identity:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Identity) -> None:
+        handle(native, _native.Identity, "identities are made and found by `Node.identities`")
         self._native = native
 
     @property
@@ -31,6 +33,7 @@ class Identity:
         """The friendly name; the peer name unless another was set."""
         return self._native.name
 
+    @call
     async def rename(self, name: str | None) -> None:
         """Sets the friendly name, at most 255 characters; None resets it to the peer name.
 
@@ -49,6 +52,7 @@ class Identity:
         """
         return self._native.describe()
 
+    @call
     async def export(self, password: str) -> str:
         """The whole identity with its private key as text that only the password (8 characters at least) opens.
 
@@ -66,6 +70,7 @@ class Identity:
         """
         return self._native.sign(message)
 
+    @call
     async def groups(self) -> list[GraphId]:
         """The graphs of this key that are open or have a database here.
 
@@ -74,6 +79,7 @@ class Identity:
         """
         return await self._native.groups()
 
+    @call
     async def delete(self) -> None:
         """Deletes the identity: its keys are gone from disk and memory, for good unless they were exported.
 
@@ -93,8 +99,10 @@ class Identities:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Identities) -> None:
+        handle(native, _native.Identities, "the identities of a node are its `identities`")
         self._native = native
 
+    @call
     async def create(self, name: str | None = None, *, classifier: str | None = None, key: bytes | None = None) -> Identity:
         """Makes an identity. On return it is on the disk, if the node has one.
 
@@ -117,6 +125,7 @@ class Identities:
     def __iter__(self) -> Iterator[Identity]:
         return iter(self.list())
 
+    @call
     async def default(self) -> Identity:
         """The identity that groups use unless told otherwise.
 
@@ -125,6 +134,7 @@ class Identities:
         """
         return Identity(await self._native.default())
 
+    @call
     async def set_default(self, identity: Identity | PeerName) -> None:
         """Chooses the identity that later groups use unless told otherwise. Kept on the disk.
 
@@ -134,6 +144,7 @@ class Identities:
         """
         await self._native.set_default(identity.peer_name if isinstance(identity, Identity) else identity)
 
+    @checked
     def get(self, name: PeerName | str) -> Identity:
         """The identity with this name.
 
@@ -142,6 +153,7 @@ class Identities:
         """
         return Identity(self._native.get(PeerName(name) if isinstance(name, str) else name))
 
+    @call
     async def import_identity(self, text: str, password: str) -> Identity:
         """Takes in an identity that `Identity.export` wrote, here or on another machine.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -10,11 +10,13 @@ from typing import Any
 
 from . import _native
 from ._bridge import key_of
+from ._calls import call, handle, listening, loop_here, one, texts
+from ._event_types import SyncProgress
 from ._graph import Graph
 from ._group import Group
 from ._identities import Identities, Identity
 from ._native import GraphId, Invitation, NodeId, PeerId, Ticket
-from ._types import GraphProperties, GroupRules, Metrics, NodeAddr, NodeConfig
+from ._types import GraphProperties, GroupRules, Metrics, NodeAddr, NodeConfig, folder, placed
 
 MINUTE = timedelta(minutes=1)
 MEBIBYTE = 1024 * 1024
@@ -33,6 +35,7 @@ class Opening:
         return self._open().__await__()
 
     async def _open(self) -> Node:
+        loop_here()
         return Node(await _native.Node.start(self._config, await key_of(self._config)))
 
     async def __aenter__(self) -> Node:
@@ -62,6 +65,7 @@ class Node:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Node) -> None:
+        handle(native, _native.Node, "a node is opened: `Node.open(folder)`, `Node.start(config)` or `Node.in_memory()`")
         self._native = native
 
     @classmethod
@@ -69,25 +73,27 @@ class Node:
         """Opens a node on a data directory, which is made if it is not there. ``await`` it or ``async with`` it.
 
         Raises:
+            TypeError: the directory is None or no path. In memory only: `in_memory`.
             DirectoryInUseError: another node has it.
             KeyAccessError, DamagedError, StorageError, NetworkError.
         """
-        return Opening(NodeConfig(data_dir=data_dir))
+        return Opening(NodeConfig(data_dir=folder("data_dir", data_dir)))
 
     @classmethod
     def in_memory(cls) -> Opening:
         """Opens a node that writes nothing to the disk. Raises NetworkError."""
-        return Opening(NodeConfig())
+        return Opening(NodeConfig(in_memory=True))
 
     @classmethod
     def start(cls, config: NodeConfig) -> Opening:
         """Opens a node as configured.
 
         Raises:
-            InvalidArgumentError: the configuration contradicts itself.
+            InvalidArgumentError: the configuration contradicts itself, or says neither `data_dir` nor `in_memory`.
+            TypeError: it is no `NodeConfig`.
             UnsupportedVersionError, and as `open`.
         """
-        return Opening(config)
+        return Opening(placed(config))
 
     @property
     def id(self) -> NodeId:
@@ -119,6 +125,7 @@ class Node:
         """Bytes sent and received since the start."""
         return self._native.metrics()
 
+    @call
     async def create_graph(
         self,
         name: str = "",
@@ -142,26 +149,56 @@ class Node:
             AlreadyExistsError: the graph of this seed is here.
             StorageError, ClosedError.
         """
-        return Graph(await self._native.create_graph(name, properties, max_record, seed, list(precedence)))
+        one("properties", properties, GraphProperties)
+        return Graph(await self._native.create_graph(name, properties, max_record, seed, texts("precedence", precedence)))
 
-    async def open_graph(self, graph: GraphId | Ticket | str, *, precedence: Iterable[str] = ()) -> Graph:
-        """Opens a graph that is here, or one whose ticket is given. No traffic yet.
+    @call
+    async def open_graph(
+        self, graph: GraphId | Ticket | str, *, precedence: Iterable[str] = (), offline: bool = False
+    ) -> Graph:
+        """Comes back to a graph that is here. It is online at once: it listens, and dials the nodes that are known in the
+        background. It waits for nobody; ``status_changed`` tells when somebody is there.
+
+        Args:
+            graph: its id, or a ticket. The ticket of a graph that was never here opens it without traffic; see `join`.
+            precedence: record types to synchronise first, in order.
+            offline: True for no traffic until it is told to listen or connect.
 
         Raises:
             UnknownGraphError: no database here, and no ticket.
             NotAuthorizedError: it is a group; use `open_group`.
             InvalidTicketError, InvalidIdError, DamagedError, StorageError, ClosedError.
         """
-        return Graph(await self._native.open_graph(_graph_or_ticket(graph), list(precedence)))
+        return Graph(await self._native.open_graph(_graph_or_ticket(graph), texts("precedence", precedence), offline))
 
-    async def join(self, ticket: Ticket | str) -> Graph:
-        """Opens a graph by its ticket, connects, waits until it is synchronised (a minute at most), and listens.
+    @call
+    async def join(
+        self,
+        ticket: Ticket | str,
+        *,
+        deadline: timedelta = MINUTE,
+        on_progress: Callable[[SyncProgress], object] | None = None,
+    ) -> Graph:
+        """Opens a graph by its ticket, connects, waits until it is synchronised, and listens. What came of its database is
+        kept when this fails or is cancelled, and the next join goes on from there.
+
+        Args:
+            ticket: the ticket, or its text.
+            deadline: give up if nobody was reached after this. Once somebody is, the database may take as long as it does,
+                while there is progress.
+            on_progress: called a few times a second with how far the database is on its way here, and in the end with the
+                final figures: on this loop, or without asyncio on a thread of the library.
 
         Raises:
-            InvalidTicketError, UnreachableError, RefusedError, TimedOutError, WrongGraphError, NotFoundError, ClosedError.
+            TimedOutError: nobody was reached in time, or nothing of the database came for 30 seconds.
+            InvalidTicketError, UnreachableError, RefusedError, WrongGraphError, NotFoundError, ClosedError.
         """
-        return Graph(await self._native.join(Ticket(ticket) if isinstance(ticket, str) else ticket))
+        one("ticket", ticket, Ticket, str)
+        parsed = Ticket(ticket) if isinstance(ticket, str) else ticket
+        with listening("on_progress", on_progress) as told:
+            return Graph(await self._native.join(parsed, deadline, told))
 
+    @call
     async def create_group(
         self,
         name: str = "",
@@ -186,11 +223,24 @@ class Node:
             InvalidArgumentError, TooLargeError: a property or rule is out of bounds.
             IdentityDeletedError, StorageError, ClosedError.
         """
+        one("identity", identity, Identity)
         native = identity._native if identity is not None else None
-        return Group(await self._native.create_group(name, properties, rules, max_record, list(precedence), native))
+        one("properties", properties, GraphProperties)
+        one("rules", rules, GroupRules)
+        return Group(
+            await self._native.create_group(name, properties, rules, max_record, texts("precedence", precedence), native)
+        )
 
-    async def open_group(self, group: GraphId | str) -> Group:
-        """Opens a group that is here. No traffic yet; see `Graph.enter`. One that is open is handed out again.
+    @call
+    async def open_group(self, group: GraphId | str, *, precedence: Iterable[str] = (), offline: bool = False) -> Group:
+        """Comes back to a group that is here: the call after a restart. The group is online at once: it listens, and dials
+        the members that are known in the background. It waits for nobody; ``status_changed`` tells when somebody is there.
+        One that is open is handed out again.
+
+        Args:
+            group: its id, such as one of `stored_groups`.
+            precedence: record types to synchronise first, in order.
+            offline: True for no traffic until it is told to listen or connect.
 
         Raises:
             UnknownGraphError: no database here.
@@ -198,8 +248,9 @@ class Node:
             NotFoundError: the identity is not here.
             InvalidIdError, DamagedError, StorageError, ClosedError.
         """
-        return Group(await self._native.open_group(GraphId(group)))
+        return Group(await self._native.open_group(GraphId(group), texts("precedence", precedence), offline))
 
+    @call
     async def join_group(
         self,
         invitation: Invitation | str,
@@ -208,28 +259,37 @@ class Node:
         identity: Identity | None = None,
         password: str | None = None,
         deadline: timedelta = MINUTE,
+        on_progress: Callable[[SyncProgress], object] | None = None,
     ) -> Group:
-        """Joins a group by an invitation: becomes a member, connects, waits until it is synchronised, and listens.
+        """Joins a group by an invitation: becomes a member, connects, waits until it is synchronised, and listens. What
+        came of its database is kept when this fails or is cancelled, and the next join goes on from there.
 
         Args:
             invitation: the invitation, or its text.
             name: the friendly name to go by there, at most 255 bytes. Default: the identity's.
             identity: as whom. Default: the one the invitation is for, or the node's default.
             password: where the invitation asks for one.
-            deadline: give up after this.
+            deadline: give up if this identity was not let in after this. Once it is, the database may take as long as it
+                does, while there is progress.
+            on_progress: called with how far the database is on its way here; see `join`.
 
         Raises:
             InvalidInvitationError: the text is no invitation.
             InvitationNotForYouError, InvitationExpiredError, InvitationNotYetValidError, InvitationUsedUpError,
             InvitationRevokedError, WrongPasswordError, ThrottledError, RemovedError, NotAuthorizedError: not let in.
-            UnreachableError, TimedOutError, RefusedError, ClosedError: nobody could be reached.
+            TimedOutError: nobody was reached in time, or nothing of the database came for 30 seconds.
+            UnreachableError, RefusedError, ClosedError: nobody could be reached.
         """
         parsed = Invitation(invitation) if isinstance(invitation, str) else invitation
+        one("identity", identity, Identity)
         native = identity._native if identity is not None else None
-        return Group(await self._native.join_group(parsed, name, native, password, deadline))
+        with listening("on_progress", on_progress) as told:
+            return Group(await self._native.join_group(parsed, name, native, password, deadline, told))
 
+    @call
     async def import_membership(self, text: str, password: str) -> Group:
-        """Takes in a membership that `Group.export_membership` wrote on another machine, and opens its group.
+        """Takes in a membership that `Group.export_membership` wrote on another machine, and opens its group,
+        offline: a database can be imported first.
 
         Raises:
             InvalidArgumentError: the text is no exported membership or was altered.
@@ -252,6 +312,7 @@ class Node:
         """The groups that have a database here, open or not. Raises DamagedError or StorageError."""
         return self._native.stored_groups()
 
+    @call
     async def delete_graph(self, graph: GraphId | str) -> None:
         """Deletes a graph's database.
 
@@ -262,6 +323,7 @@ class Node:
         """
         await self._native.delete_graph(GraphId(graph))
 
+    @call
     async def pause(self) -> None:
         """Makes all data durable, withdraws presence, says goodbye to the neighbors, and is quiet until `resume`: no
         timers, no dials, nobody let in. For an application that goes to the background. Afterwards the system may stop
@@ -269,6 +331,7 @@ class Node:
         """
         await self._native.pause()
 
+    @call
     async def resume(self) -> None:
         """Ends a pause: former neighbors are dialled at once. With one in reach a graph is synchronised within a second;
         ``status_changed`` tells. Raises ClosedError.
@@ -280,12 +343,14 @@ class Node:
         """True between `pause` and `resume`."""
         return self._native.is_paused
 
+    @call
     async def network_changed(self) -> None:
         """Tells the node that the system has another network than before: links are tested, and nodes that did not
         answer dialled again. Changes are noticed without it too, only later. Raises ClosedError.
         """
         await self._native.network_changed()
 
+    @call
     async def shutdown(self) -> None:
         """Closes all graphs and the network; event streams end. Repeated calls wait for the first."""
         await self._native.shutdown()

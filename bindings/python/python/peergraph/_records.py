@@ -90,7 +90,7 @@ class Records:
                 return
 
     async def count(self) -> int:
-        """How many there are."""
+        """How many there are. Takes longer the more there are; pages do not."""
         query = self._query
         page = await self._native.list_page(
             query.record_type, query.creator, query.include_deleted, query.include_reserved, None, None, 1

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from . import _native
+from ._errors import InvalidArgumentError
 from ._native import NodeId, PeerId
 from ._words import ConnectionKind, Role
 
+# Fields that no text shows.
+SECRET = frozenset({"identity", "passphrase", "key", "key_source"})
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeConfig:
-    """How a node runs. The defaults are a node in memory on the local network.
+    """How a node runs: in a data directory, or in memory if that is asked for. The default network is the local one.
 
     Example::
 
@@ -23,7 +28,9 @@ class NodeConfig:
     """
 
     data_dir: str | Path | None = None
-    """Where keys and databases are kept, readable by their owner only. None: in memory, gone with the node."""
+    """Where keys and databases are kept, readable by their owner only."""
+    in_memory: bool = False
+    """True instead of a data directory: nothing is written to the disk, and all is gone with the node."""
     identity: bytes | None = None
     """The private key (32 bytes) of the identity to act for; not written to the disk. None: the directory's."""
     passphrase: str | None = None
@@ -63,8 +70,10 @@ class NodeConfig:
 
     @classmethod
     def loopback(cls, data_dir: str | Path | None = None) -> NodeConfig:
-        """A node that binds a free port of the loopback interface and looks for nobody: for tests."""
-        return cls(data_dir=data_dir, bind=("127.0.0.1:0",), mdns=False)
+        """A node that binds a free port of the loopback interface and looks for nobody: for tests. In memory, unless
+        there is a data directory.
+        """
+        return cls(data_dir=data_dir, in_memory=data_dir is None, bind=("127.0.0.1:0",), mdns=False)
 
     def low_power(self) -> NodeConfig:
         """The same for a device that should sleep: a ping each 15 s, and two neighbors, four at most. A dead neighbor is
@@ -79,6 +88,14 @@ class NodeConfig:
             min_neighbors=least,
         )
 
+    def __repr__(self) -> str:
+        # Keys and passphrases end up in logs and notebooks otherwise.
+        shown = ((each.name, getattr(self, each.name), each.default) for each in fields(self))
+        words = (
+            f"{name}={'<hidden>' if name in SECRET else repr(value)}" for name, value, default in shown if value != default
+        )
+        return f"NodeConfig({', '.join(words)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -89,9 +106,12 @@ class Status:
     has_connections: bool
     """There is at least one neighbor."""
     synchronized: bool
-    """The database has been equal to a neighbor's, once at least, since it was made."""
+    """The database is as current as a neighbor's: it has been equal to one since this node last had none. False after
+    reopening until then, and while this machine's clock is so far behind that others' records are refused. True for who
+    made the graph, until it has had a neighbor and lost the last one."""
     clock_skew_ms: int | None = None
-    """How far this machine's clock is ahead of the graph's time (negative: behind), in milliseconds; `None` within 20 minutes."""
+    """How far this machine's clock is ahead of the graph's time, in milliseconds; negative: behind. None: within bounds (20
+    minutes), or not known. While it is ahead, what this node writes is kept and held: see `Record.held`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,3 +290,27 @@ class Progress:
     """How many so far, counted from 1."""
     next: NodeId
     """The node tried next."""
+
+
+def folder(name: str, given: object) -> str | Path:
+    """A data directory: a path that says something."""
+    if isinstance(given, os.PathLike):
+        given = os.fspath(given)
+    if not isinstance(given, str):
+        raise TypeError(f"{name} is a path, not {type(given).__name__}; for a node in memory: `Node.in_memory()`")
+    if not given:
+        raise InvalidArgumentError(f"{name} is empty")
+    return given
+
+
+def placed(config: object) -> NodeConfig:
+    """A configuration that says where its node keeps what it has."""
+    if not isinstance(config, NodeConfig):
+        raise TypeError(f"config is a NodeConfig, not {type(config).__name__}; for a folder: `Node.open(folder)`")
+    if config.data_dir is not None:
+        folder("NodeConfig.data_dir", config.data_dir)
+        if config.in_memory:
+            raise InvalidArgumentError("NodeConfig has a data_dir and in_memory=True: one of these")
+    elif not config.in_memory:
+        raise InvalidArgumentError("NodeConfig has no data_dir; for a node in memory: in_memory=True")
+    return config

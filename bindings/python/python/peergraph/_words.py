@@ -11,13 +11,38 @@ class _Text(str, Enum):
 
 
 class Role(_Text):
-    """What a member may do. Each role may do all that those before it may."""
+    """What a member may do. Each role may do all that those before it may: ``Role.READER < Role.OWNER``, and
+    ``max(roles)`` is the one that may most. A role equals its text; ordering one beside a text is a TypeError.
+    """
 
     READER = "reader"
     MEMBER = "member"
     INVITER = "inviter"
     ADMIN = "admin"
     OWNER = "owner"
+
+    @property
+    def _rank(self) -> int:
+        return list(Role).index(self)
+
+    def __lt__(self, other: object) -> bool:
+        return self._rank < _role(other)._rank
+
+    def __le__(self, other: object) -> bool:
+        return self._rank <= _role(other)._rank
+
+    def __gt__(self, other: object) -> bool:
+        return self._rank > _role(other)._rank
+
+    def __ge__(self, other: object) -> bool:
+        return self._rank >= _role(other)._rank
+
+
+def _role(other: object) -> Role:
+    if isinstance(other, Role):
+        return other
+    # NotImplemented would have `str` compare the two as text.
+    raise TypeError(f"a role is compared with a role, not with {type(other).__name__}: Role({other!r})")
 
 
 class EventKind(_Text):
@@ -34,6 +59,7 @@ class EventKind(_Text):
     SYNCHRONIZED = "synchronized"
     MEMBER_CHANGED = "member_changed"
     CONNECTION_FAILED = "connection_failed"
+    SYNC_PROGRESS = "sync_progress"
 
 
 class ChangeKind(_Text):

@@ -33,7 +33,9 @@ from ._event_types import (
     PropertyChanged,
     StatusChanged,
     Synchronized,
+    SyncProgress,
 )
+from ._html import progress_words, status_words
 from ._native import IncomingData, PeerId, RecordChanged
 from ._words import EventKind
 
@@ -125,7 +127,7 @@ class Live(anywidget.AnyWidget):
         self._put(
             {
                 "title": title or graph.id.short,
-                "status": words(status.listening, status.has_connections, status.synchronized),
+                "status": status_words(status),
                 "nodes": [{"id": node, "name": name[:LONGEST], "own": node == own} for node, name in known.items()],
                 "links": [
                     {"to": str(link.node), "ms": round(link.rtt.total_seconds() * 1000, 1) if link.rtt else None}
@@ -165,10 +167,24 @@ def live(graph: Graph, limit: int = 100) -> Live:
     return view
 
 
-def words(listening: bool, connected: bool, synchronized: bool) -> str:
-    """A status in words."""
-    pairs = (("listening", listening), ("connected", connected), ("synchronised", synchronized))
-    return ", ".join(word for word, holds in pairs if holds) or "offline"
+class Bar:
+    """A bar in a notebook that shows how far a join is: one for each join.
+
+    Example::
+
+        group = await node.join_group(text, name="Ben", on_progress=Bar())
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def __call__(self, now: SyncProgress) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(now, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(now)
 
 
 def told(event: Event, names: Mapping[PeerId, str] | None = None) -> tuple[str, str]:
@@ -195,13 +211,15 @@ def told(event: Event, names: Mapping[PeerId, str] | None = None) -> tuple[str, 
             kind = "direct" if isinstance(event, DirectConnectionChanged) else "neighbor"
             return f"{kind} {change}", of(who)
         case StatusChanged(status=status):
-            return "status", words(status.listening, status.has_connections, status.synchronized)
+            return "status", status_words(status)
         case PropertyChanged(changed=changed):
             return "properties", ", ".join(sorted(changed))
         case Synchronized(record_type=kind):
             return "synchronised", kind or "everything"
         case ConnectionFailed(reason=reason):
             return "not entered", str(reason)
+        case SyncProgress():
+            return "catching up", progress_words(event)
         case Lagged(dropped=dropped):
             return "lagged", f"{dropped} events are gone"
         case CaughtUp():

@@ -5,10 +5,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from .. import _native
+from .._calls import blocking, content, handle
+from .._connection import MAX_DATA
 from .._types import ConnectionInfo
 from ._now import now
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class SendReceipt:
@@ -17,8 +23,10 @@ class SendReceipt:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Receipt) -> None:
+        handle(native, _native.Receipt, "a receipt comes from `DirectConnection.send`")
         self._native = native
 
+    @blocking
     def delivered(self) -> bool:
         """Waits until the receiving node has handed the data to a subscriber (True), or found that nobody there
         subscribes to it (False). Can be asked once.
@@ -43,6 +51,7 @@ class DirectConnection:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Direct) -> None:
+        handle(native, _native.Direct, "a direct connection is opened by `Graph.open_direct`")
         self._native = native
 
     @property
@@ -55,17 +64,20 @@ class DirectConnection:
         """The other end, as it was when the connection was made."""
         return self._native.info
 
-    def send(self, data_type: str, data: bytes) -> SendReceipt:
-        """Sends data of a type, at most 16 MiB. Returns when it is accepted for sending, in order; a slow reader makes
-        this wait.
+    @blocking
+    def send(self, data_type: str, data: Buffer) -> SendReceipt:
+        """Sends data of a type: bytes, or a contiguous buffer, of at most 16 MiB. Returns when it is accepted for sending,
+        after what was sent before; a slow reader makes this wait.
 
         Raises:
             TooLargeError: more than 16 MiB.
             InvalidArgumentError: the type is no name.
+            TypeError: the data is something else.
             NotConnectedError: the connection is closed.
         """
-        return SendReceipt(now(self._native.send(data_type, data)))
+        return SendReceipt(now(self._native.send(data_type, content("data", data, MAX_DATA, words=False))))
 
+    @blocking
     def close(self) -> None:
         """Closes the connection for both ends.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .._buffered import BATCH, Buffered
+from .._calls import no_loop_here
 
 if TYPE_CHECKING:
     from .._event_types import Event
@@ -18,7 +18,8 @@ class EventStream(Buffered):
     """Events of one subscription: an iterator that is also a context manager.
 
     It ends when the graph is closed, or when it is closed itself. Waiting can be interrupted by Ctrl-C, and lets other
-    threads of Python run. Threads must not share a stream; make one for each.
+    threads of Python run. Threads may share a stream: each event goes to exactly one of them. Where each is to have all,
+    make a stream for each.
 
     Example::
 
@@ -49,15 +50,25 @@ class EventStream(Buffered):
             TimeoutError: there was none in time.
             RuntimeError: an asyncio loop runs in this thread.
         """
-        if self._buffer or self._wait(timeout):
-            return self._buffer.popleft()
-        return None
+        found = self.batch(1, timeout)
+        return found[0] if found else None
 
     def batch(self, limit: int = BATCH, timeout: timedelta | None = None) -> list[Event]:
         """Waits for events and takes up to `limit` of them; empty once the stream has ended. Raises as `next`."""
-        if not self._buffer and not self._wait(timeout):
-            return []
-        return self._handed(limit)
+        no_loop_here()
+        until = None if timeout is None else time.monotonic() + _seconds(timeout)
+        while not (found := self._handed(limit)):
+            # Where the readers are, first; then a look; then the wait, which another's look ends.
+            turn = self._subscription.turn()
+            if self._take():
+                continue
+            if self._subscription.is_finished():
+                return []
+            # A wake-up may find nothing; that does not begin the time anew.
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if self._subscription.wait(turn, left) is None:
+                raise TimeoutError("no event in time")
+        return found
 
     def __enter__(self) -> EventStream:
         return self
@@ -65,15 +76,11 @@ class EventStream(Buffered):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _wait(self, timeout: timedelta | None) -> bool:
-        if asyncio._get_running_loop() is not None:
-            raise RuntimeError("an asyncio loop runs in this thread: use peergraph itself and its `async for`")
-        until = None if timeout is None else time.monotonic() + timeout.total_seconds()
-        while not self._take():
-            if self._subscription.is_finished():
-                return False
-            # A wake-up may find nothing; that does not begin the time anew.
-            left = None if until is None else max(0.0, until - time.monotonic())
-            if self._subscription.wait(left) is None:
-                raise TimeoutError("no event in time")
-        return True
+    def _tell(self, reader: object = None) -> None:
+        self._subscription.next_turn()
+
+
+def _seconds(timeout: object) -> float:
+    if not isinstance(timeout, timedelta):
+        raise TypeError(f"timeout is a datetime.timedelta, not {type(timeout).__name__}")
+    return timeout.total_seconds()

@@ -10,7 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import _native
-from .._graph import MINUTE, Attributes, Target, _bytes, _dict, _id, _names
+from .._calls import blocking, checked, content, handle, listening, named_values, one, several, texts
+from .._connection import MAX_DATA
+from .._event_types import SyncProgress
+from .._graph import MAX_BODY, MINUTE, Attributes, Target, _id
 from .._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
 from .._records import Query
 from .._types import (
@@ -31,7 +34,7 @@ from ._now import now
 from ._records import Records
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Buffer, Self
 
 
 class Graph:
@@ -43,6 +46,7 @@ class Graph:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Graph) -> None:
+        handle(native, _native.Graph, "graphs and groups are made, opened and joined by a `Node`")
         self._native = native
 
     @property
@@ -55,10 +59,11 @@ class Graph:
         """Whether its database was found or made when it was opened."""
         return self._native.open_outcome
 
+    @blocking
     def publish(
         self,
         record_type: str,
-        body: bytes | str = b"",
+        body: Buffer | str = b"",
         *,
         attributes: Attributes | None = None,
         expires: datetime | None = None,
@@ -67,12 +72,14 @@ class Graph:
 
         Args:
             record_type: 1 to 64 letters, digits, ``.``, ``_`` and ``-``, such as "chat.message".
-            body: the content; text is encoded as UTF-8. With the attributes at most `Genesis.max_record` bytes.
+            body: the content: bytes, a contiguous buffer such as a bytearray or an array of numpy, or text, which is
+                encoded as UTF-8. With the attributes at most `Genesis.max_record` bytes. Taken as it is now.
             attributes: named values by which it can be found.
             expires: when it ceases to exist, in peer time, with a time zone.
 
         Raises:
             InvalidArgumentError, ReservedError, TooLargeError, InvalidExpirationError: the record breaks a rule.
+            TypeError: the body is something else.
             NeverSynchronizedError: connect first.
             NotAuthorizedError, StorageError, ClosedError.
 
@@ -80,13 +87,15 @@ class Graph:
 
             note = graph.publish("note", "buy milk", attributes={"list": "shopping", "urgent": True})
         """
-        return now(self._native.publish(record_type, _bytes(body), _dict(attributes), expires))
+        data, values = (content("body", body, MAX_BODY), named_values("attributes", attributes))
+        return now(self._native.publish(record_type, data, values, expires))
 
+    @blocking
     def update(
         self,
         record: Record | RecordId,
         *,
-        body: bytes | str | None = None,
+        body: Buffer | str | None = None,
         attributes: Attributes | None = None,
         expires: datetime | None = None,
         expected_version: int | None = None,
@@ -98,9 +107,10 @@ class Graph:
             VersionMismatchError: it has another version than `expected_version`.
             And as `publish`.
         """
-        content = None if body is None else _bytes(body)
-        return now(self._native.update(_id(record), content, _dict(attributes), expires, expected_version))
+        data, values = (None if body is None else content("body", body, MAX_BODY), named_values("attributes", attributes))
+        return now(self._native.update(_id(record), data, values, expires, expected_version))
 
+    @blocking
     def delete(self, record: Record | RecordId) -> int:
         """Deletes a record everywhere; it cannot come back under its id. Returns the version of what is left.
 
@@ -109,6 +119,7 @@ class Graph:
         """
         return now(self._native.delete(_id(record)))
 
+    @blocking
     def get(self, record: RecordId | str) -> Record | None:
         """The current version of a record; None if there is none, or it is deleted or expired.
 
@@ -117,6 +128,7 @@ class Graph:
         """
         return now(self._native.get(RecordId(record)))
 
+    @checked
     def records(
         self,
         record_type: str | None = None,
@@ -138,8 +150,11 @@ class Graph:
         Raises, when awaited:
             InvalidArgumentError, StorageError, ClosedError.
         """
+        one("record_type", record_type, str)
+        one("creator", creator, PeerId)
         return Records(self._native, Query(record_type, creator, include_deleted, include_reserved, page_size))
 
+    @checked
     def events(
         self,
         *kinds: EventKind | str,
@@ -166,16 +181,17 @@ class Graph:
             ClosedError.
         """
         subscription = self._native.subscribe(
-            [str(kind) for kind in kinds],
-            _names(record_type),
-            [author] if isinstance(author, PeerId) else list(author),
-            _names(data_type),
+            texts("a kind of events", kinds),
+            texts("record_type", record_type),
+            several("author", author, PeerId),
+            texts("data_type", data_type),
             snapshot,
             after,
             capacity,
         )
         return EventStream(subscription)
 
+    @blocking
     def save_cursor(self, name: str, cursor: bytes) -> None:
         """Keeps a cursor under a name of 1 to 64 bytes, in this database, to go on from after a restart.
 
@@ -184,14 +200,17 @@ class Graph:
         """
         now(self._native.save_cursor(name, cursor))
 
+    @blocking
     def load_cursor(self, name: str) -> bytes | None:
         """A cursor kept under a name. Raises InvalidArgumentError, StorageError, ClosedError."""
         return now(self._native.load_cursor(name))
 
+    @blocking
     def ticket(self) -> Ticket:
         """A ticket with this node, if it listens, and some neighbors. Whoever has it can join. Raises ClosedError."""
         return now(self._native.ticket())
 
+    @blocking
     def listen(self) -> ListenOutcome:
         """Lets others connect to this node.
 
@@ -201,6 +220,7 @@ class Graph:
         """
         return now(self._native.listen())
 
+    @blocking
     def connect(
         self,
         target: Target,
@@ -222,17 +242,20 @@ class Graph:
             TimedOutError, CancelledError, ClosedError.
             NotFoundError: the target has no known node.
         """
-        return now(self._native.connect(target, expected_peer, deadline, progress))
+        with listening("progress", progress) as told:
+            return now(self._native.connect(target, expected_peer, deadline, told))
 
+    @blocking
     def enter(self, target: Target) -> None:
-        """Connects, waits until this node is synchronised (a minute at most), and listens. A node with a database from
-        before needs nobody to be there.
+        """Connects, waits until this node is synchronised, and listens. A node with a database from before needs nobody to
+        be there, and waits for an answer for three seconds at most.
 
         Raises:
             As `connect`, and TimedOutError if the database did not come.
         """
         now(self._native.enter(target))
 
+    @blocking
     def open_direct(self, target: Target) -> DirectConnection:
         """Opens a direct connection to a node or peer of the graph.
 
@@ -242,58 +265,80 @@ class Graph:
         """
         return DirectConnection(now(self._native.open_direct(target)))
 
+    @blocking
     def direct_connection(self, connection: int) -> DirectConnection:
         """A direct connection by its number, as an event gave it. Raises NotConnectedError, ClosedError."""
         return DirectConnection(now(self._native.direct_connection(connection)))
 
-    def send(self, connection: int, data_type: str, data: bytes) -> SendReceipt:
+    @blocking
+    def send(self, connection: int, data_type: str, data: Buffer) -> SendReceipt:
         """Sends data on a neighbor link or direct connection; see `DirectConnection.send`."""
-        return SendReceipt(now(self._native.send(connection, data_type, data)))
+        found = content("data", data, MAX_DATA, words=False)
+        return SendReceipt(now(self._native.send(connection, data_type, found)))
 
+    @blocking
     def disconnect(self, connection: int) -> None:
         """Closes one neighbor link or direct connection. Raises NotConnectedError, ClosedError."""
         now(self._native.disconnect(connection))
 
+    @blocking
     def nodes(self, peer: PeerId | None = None) -> list[NodeInfo]:
         """The nodes that are here, of one identity if given; this one first. A snapshot. Raises ClosedError."""
         return now(self._native.nodes(peer))
 
+    @blocking
     def node_info(self, node: NodeId) -> NodeInfo:
         """What is known of one node. Raises NotFoundError, ClosedError."""
         return now(self._native.node_info(node))
 
+    @blocking
     def neighbors(self) -> list[ConnectionInfo]:
         """The neighbors. A snapshot. Raises ClosedError."""
         return now(self._native.neighbors())
 
+    @blocking
     def direct_connections(self) -> list[ConnectionInfo]:
         """The direct connections. A snapshot. Raises ClosedError."""
         return now(self._native.direct_connections())
 
+    @blocking
     def contacts(self) -> list[NodeAddr]:
         """Where nodes of this graph can be dialled, those of earlier times too. A snapshot. Raises ClosedError."""
         return now(self._native.contacts())
 
+    @blocking
     def set_node_attributes(self, text: str | None) -> None:
         """Sets the text (at most 1,024 bytes) that others read beside this node. Raises TooLargeError, ClosedError."""
         now(self._native.set_node_attributes(text))
 
+    @blocking
     def force_presence(self, forced: bool) -> None:
         """Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again."""
         now(self._native.force_presence(forced))
 
+    @blocking
     def status(self) -> Status:
         """Listening, connected, synchronised. Raises ClosedError."""
         return now(self._native.status())
 
+    @blocking
+    def sync_progress(self) -> SyncProgress | None:
+        """How far the database is on its way here; None while nothing is known to be missing. Also an event. Raises
+        ClosedError.
+        """
+        return now(self._native.sync_progress())
+
+    @blocking
     def genesis(self) -> Genesis:
         """What cannot change. Raises NeverSynchronizedError before the first connect, ClosedError."""
         return now(self._native.genesis())
 
+    @blocking
     def properties(self) -> GraphProperties:
         """What may change. Raises NeverSynchronizedError before the first connect, ClosedError."""
         return now(self._native.properties())
 
+    @blocking
     def set_properties(
         self,
         *,
@@ -322,22 +367,27 @@ class Graph:
             self._native.set_properties(name, comment, presence_lifetime, presence_max, presence_of_all, defer_expiration)
         )
 
+    @blocking
     def peer_time(self) -> datetime:
         """The clock this graph agrees on, now (UTC). Raises ClosedError."""
         return now(self._native.peer_time())
 
+    @blocking
     def to_peer_time(self, local: datetime) -> datetime:
         """A moment of this machine's clock as the graph would name it. Raises ClosedError."""
         return now(self._native.to_peer_time(local))
 
+    @blocking
     def to_local_time(self, peer: datetime) -> datetime:
         """A moment of the graph's clock as this machine would name it. Raises ClosedError."""
         return now(self._native.to_local_time(peer))
 
+    @blocking
     def fingerprint(self) -> Fingerprint:
         """Of the database: equal on two nodes exactly if their databases are. Raises ClosedError."""
         return now(self._native.fingerprint())
 
+    @blocking
     def export_database(self, path: str | Path, password: str | None = None) -> int:
         """Writes all records to a new file, sealed if there is a password (8 characters at least). Returns how many.
 
@@ -347,6 +397,7 @@ class Graph:
         """
         return now(self._native.export_database(path, password))
 
+    @blocking
     def import_database(
         self, path: str | Path, password: str | None = None, *, exporter: PeerId | None = None
     ) -> ImportCount:
@@ -360,6 +411,7 @@ class Graph:
         """
         return now(self._native.import_database(path, password, exporter))
 
+    @blocking
     def close(self) -> None:
         """Says goodbye to the neighbors, closes the database, ends all event streams."""
         now(self._native.close())

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from .._calls import blocking, several
 from .._group import MONTH, WEEK
 from .._native import IdentityDescription, Invitation, NodeId, PeerId
 from .._types import GroupRules, MemberInfo, OpenInvitation
@@ -27,26 +28,32 @@ class Group(Graph):
         """Whether this identity became a member when the group was opened, or was one."""
         return self._native.join_outcome
 
+    @blocking
     def rules(self) -> GroupRules:
         """What was fixed when the group was made. Raises NeverSynchronizedError, ClosedError."""
         return now(self._native.rules())
 
+    @blocking
     def members(self) -> list[MemberInfo]:
         """The members, this identity first. A snapshot. Raises ClosedError."""
         return now(self._native.members())
 
+    @blocking
     def present_members(self) -> list[MemberInfo]:
         """The members of whom a node is here, this identity first. A snapshot. Raises ClosedError."""
         return now(self._native.present_members())
 
+    @blocking
     def member(self, peer: PeerId) -> MemberInfo:
         """One member. Raises NotFoundError, ClosedError."""
         return now(self._native.member(peer))
 
+    @blocking
     def role(self) -> Role | None:
         """What this identity may do; None if it is not, or no longer, a member. Raises ClosedError."""
         return now(self._native.role())
 
+    @blocking
     def invite(
         self,
         whom: IdentityDescription | PeerId | str | None = None,
@@ -83,12 +90,13 @@ class Group(Graph):
         """
         wanted = str(role)
         if whom is None:
-            return now(self._native.invite_link(wanted, uses, valid, lifetime, list(admitters)))
+            return now(self._native.invite_link(wanted, uses, valid, lifetime, several("admitters", admitters, PeerId)))
         if isinstance(whom, PeerId):
             return now(self._native.invite_peer(whom, name, wanted, lifetime))
         description = IdentityDescription(whom) if isinstance(whom, str) else whom
         return now(self._native.invite_identity(description, wanted, lifetime))
 
+    @blocking
     def set_password(
         self, password: str, *, role: Role | str = Role.MEMBER, lifetime: timedelta | None = None
     ) -> Invitation:
@@ -105,26 +113,32 @@ class Group(Graph):
         """
         return now(self._native.set_password(password, str(role), lifetime))
 
+    @blocking
     def clear_password(self) -> None:
         """Lets nobody in by password any more. Raises NotAuthorizedError, StorageError, ClosedError."""
         now(self._native.clear_password())
 
+    @blocking
     def invitations(self) -> list[OpenInvitation]:
         """The links that can still be used. A snapshot. Raises ClosedError."""
         return now(self._native.invitations())
 
+    @blocking
     def revoke_invitation(self, key: PeerId | OpenInvitation) -> None:
         """Takes a link back. Raises NotFoundError, NotAuthorizedError, ClosedError."""
         now(self._native.revoke_invitation(key.key if isinstance(key, OpenInvitation) else key))
 
+    @blocking
     def renew(self, peer: PeerId, lifetime: timedelta | None = MONTH) -> None:
         """Gives a membership anew, for another time. Raises as `invite`, and NotFoundError."""
         now(self._native.renew(peer, lifetime))
 
+    @blocking
     def set_role(self, peer: PeerId, role: Role | str) -> None:
         """Gives a member another role, at once. Raises NotAuthorizedError, NotAMemberError, StorageError, ClosedError."""
         now(self._native.set_role(peer, str(role)))
 
+    @blocking
     def remove(self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False) -> None:
         """Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
 
@@ -139,22 +153,27 @@ class Group(Graph):
         """
         now(self._native.remove(peer, reason, keep_records, with_branch))
 
+    @blocking
     def revoke_device(self, peer: PeerId, node: NodeId) -> None:
         """Takes one device of an identity back. Raises NotAuthorizedError, StorageError, ClosedError."""
         now(self._native.revoke_device(peer, node))
 
+    @blocking
     def leave(self) -> None:
         """Leaves the group for good, and closes it. Raises NotAuthorizedError for the creator, StorageError."""
         now(self._native.leave())
 
+    @blocking
     def credentials(self) -> list[bytes]:
         """All grants, invitations and removals as signed records. Raises StorageError, ClosedError."""
         return now(self._native.credentials())
 
+    @blocking
     def credentials_of(self, peer: PeerId) -> list[bytes]:
         """The grants of one member, from the creator's down, as signed records. Raises NotFoundError, ClosedError."""
         return now(self._native.credentials_of(peer))
 
+    @blocking
     def renew_body_key(self) -> None:
         """In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get.
         For when a key may have got out; removals do it by themselves.
@@ -166,6 +185,7 @@ class Group(Graph):
         """
         now(self._native.renew_body_key())
 
+    @blocking
     def export_membership(self, password: str) -> str:
         """This membership as text that only the password (8 characters at least) opens, for `Node.import_membership`.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import _native
+from .._calls import blocking, checked, handle
 from .._native import GraphId, IdentityDescription, PeerId, PeerName
 from ._now import now
 
@@ -16,6 +17,7 @@ class Identity:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Identity) -> None:
+        handle(native, _native.Identity, "identities are made and found by `Node.identities`")
         self._native = native
 
     @property
@@ -33,6 +35,7 @@ class Identity:
         """The friendly name; the peer name unless another was set."""
         return self._native.name
 
+    @blocking
     def rename(self, name: str | None) -> None:
         """Sets the friendly name, at most 255 characters; None resets it to the peer name.
 
@@ -51,6 +54,7 @@ class Identity:
         """
         return self._native.describe()
 
+    @blocking
     def export(self, password: str) -> str:
         """The whole identity with its private key as text that only the password (8 characters at least) opens.
 
@@ -68,6 +72,7 @@ class Identity:
         """
         return self._native.sign(message)
 
+    @blocking
     def groups(self) -> list[GraphId]:
         """The graphs of this key that are open or have a database here.
 
@@ -76,6 +81,7 @@ class Identity:
         """
         return now(self._native.groups())
 
+    @blocking
     def delete(self) -> None:
         """Deletes the identity: its keys are gone from disk and memory, for good unless they were exported.
 
@@ -95,8 +101,10 @@ class Identities:
     __slots__ = ("_native",)
 
     def __init__(self, native: _native.Identities) -> None:
+        handle(native, _native.Identities, "the identities of a node are its `identities`")
         self._native = native
 
+    @blocking
     def create(self, name: str | None = None, *, classifier: str | None = None, key: bytes | None = None) -> Identity:
         """Makes an identity. On return it is on the disk, if the node has one.
 
@@ -119,6 +127,7 @@ class Identities:
     def __iter__(self) -> Iterator[Identity]:
         return iter(self.list())
 
+    @blocking
     def default(self) -> Identity:
         """The identity that groups use unless told otherwise.
 
@@ -127,6 +136,7 @@ class Identities:
         """
         return Identity(now(self._native.default()))
 
+    @blocking
     def set_default(self, identity: Identity | PeerName) -> None:
         """Chooses the identity that later groups use unless told otherwise. Kept on the disk.
 
@@ -136,6 +146,7 @@ class Identities:
         """
         now(self._native.set_default(identity.peer_name if isinstance(identity, Identity) else identity))
 
+    @checked
     def get(self, name: PeerName | str) -> Identity:
         """The identity with this name.
 
@@ -144,6 +155,7 @@ class Identities:
         """
         return Identity(self._native.get(PeerName(name) if isinstance(name, str) else name))
 
+    @blocking
     def import_identity(self, text: str, password: str) -> Identity:
         """Takes in an identity that `Identity.export` wrote, here or on another machine.
 

@@ -1,4 +1,4 @@
-"""The native half answers at once where no loop runs."""
+"""The native half answers at once where no loop runs; where one runs, nothing is begun."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar, cast
 
+from .._calls import no_loop_here
+
 T = TypeVar("T")
+
+
+def alone(config: T) -> T:
+    """A configuration, where it can be used. Raises RuntimeError where an asyncio loop runs in this thread."""
+    no_loop_here()
+    return config
 
 
 def now(given: Awaitable[T]) -> T:
@@ -16,5 +24,5 @@ def now(given: Awaitable[T]) -> T:
     """
     if isinstance(given, asyncio.Future):
         given.cancel()
-        raise RuntimeError("an asyncio loop runs in this thread: use peergraph itself and await its calls")
+        no_loop_here()
     return cast("T", given)

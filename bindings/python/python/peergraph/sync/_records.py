@@ -63,7 +63,7 @@ class Records:
                 return
 
     def count(self) -> int:
-        """How many there are."""
+        """How many there are. Takes longer the more there are; pages do not."""
         query = self._query
         page = now(
             self._native.list_page(
