@@ -216,6 +216,11 @@ pub const MAX_IDLE_READERS: usize = 4;
 pub const EVENT_RING: usize = 1024;
 /// Record changes waiting in memory for one subscriber; beyond, they are read from the database when it is ready.
 pub const RECORD_RING: usize = 1024;
+/// Bytes of bodies of such record changes; as above. One of any size fits.
+pub const RECORD_RING_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of bodies and data in one batch of events, or read from the database for one subscriber in one step. One event
+/// at least: a batch of the largest records of a default graph fits the heap of a phone.
+pub const EVENT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of incoming data waiting for one subscriber; beyond, the sender is held back.
 pub const DATA_RING_BYTES: usize = 1024 * 1024;
 /// Messages of incoming data waiting for one subscriber; beyond, the sender is held back.

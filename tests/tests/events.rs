@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use peergraph::{
     ListQuery, OpenGraph, RecordDraft, RecordUpdate,
     events::{ChangeKind, ChangeOrigin, Event, EventFilter, EventKind, NodeChange, Start, SubscribeOptions},
+    limits::EVENT_BATCH_BYTES,
 };
-use peergraph_tests::{converge, eventually, expect, founder, joiner, node, node_at, note};
+use peergraph_tests::{PATIENCE, converge, eventually, expect, founder, joiner, node, node_at, note};
 
 fn records() -> EventFilter {
     EventFilter::kinds([EventKind::RecordChanged])
@@ -355,4 +356,36 @@ async fn e24_the_seed_scenario_registers_five_kinds_waits_drains_and_unregisters
     assert!(joined.status().await.unwrap().has_connections);
     first.shutdown().await;
     second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn k9_a_batch_of_events_is_bounded_in_bytes() {
+    const RECORDS: usize = 24;
+    const SIZE: usize = 1000 * 1000;
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    let graph = node.create_graph("large").await.unwrap();
+    let wanted = || SubscribeOptions::new(EventFilter::kinds([EventKind::RecordChanged]));
+    let live = graph.subscribe(wanted()).unwrap();
+    for n in 0..RECORDS {
+        graph.publish(RecordDraft::new("test.large", vec![n as u8; SIZE]).unwrap()).await.unwrap();
+    }
+    // From memory, and from the database.
+    let stored = graph.subscribe(SubscribeOptions { start: Start::Snapshot, ..wanted() }).unwrap();
+    for events in [live, stored] {
+        let mut found = Vec::new();
+        while found.len() < RECORDS {
+            let batch = tokio::time::timeout(PATIENCE, events.next_batch(512)).await.unwrap();
+            let bodies = batch.iter().filter_map(|event| match event {
+                Event::RecordChanged(change) => Some(change.record.body.clone()),
+                _ => None,
+            });
+            let bodies: Vec<_> = bodies.collect();
+            let bytes: usize = bodies.iter().map(bytes::Bytes::len).sum();
+            assert!(!batch.is_empty() && bytes <= EVENT_BATCH_BYTES, "{bytes} bytes in one batch");
+            found.extend(bodies.iter().map(|body| usize::from(body[0])));
+        }
+        assert!(found.iter().copied().eq(0..RECORDS), "{found:?}");
+    }
+    node.shutdown().await;
 }

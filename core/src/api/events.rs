@@ -43,12 +43,14 @@ impl EventStream {
         self.subscription.ready().await
     }
 
-    /// Takes up to `max` waiting events, without waiting.
+    /// Takes up to `max` waiting events, without waiting. It takes fewer if their bodies and data have more than 4 MiB
+    /// together, but one at least: the rest comes with the next call.
     pub fn drain(&self, max: usize) -> Vec<Event> {
         self.subscription.drain(max)
     }
 
-    /// Waits for events and takes up to `max` of them; empty once the stream has ended.
+    /// Waits for events and takes up to `max` of them, within 4 MiB as [`drain`](Self::drain); empty once the stream has
+    /// ended.
     pub async fn next_batch(&self, max: usize) -> Vec<Event> {
         self.subscription.next_batch(max).await
     }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{ChangeOrigin, Cursor, Event, IncomingData, RecordChanged};
 use crate::{
     ids::{ConnectionId, Lsn, NodeId},
-    limits::{DATA_RING, DATA_RING_BYTES, EVENT_RING},
+    limits::{DATA_RING, DATA_RING_BYTES, EVENT_RING, RECORD_RING_BYTES},
     record::{ChangeKind, Record, RecordType},
 };
 
@@ -51,6 +51,7 @@ pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     capacity: usize,
     records: usize,
+    record_bytes: usize,
     data: usize,
     data_bytes: usize,
     others: usize,
@@ -59,7 +60,16 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) const fn new(capacity: usize) -> Self {
-        Self { waiting: VecDeque::new(), capacity, records: 0, data: 0, data_bytes: 0, others: 0, dropped: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            capacity,
+            records: 0,
+            record_bytes: 0,
+            data: 0,
+            data_bytes: 0,
+            others: 0,
+            dropped: 0,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -68,16 +78,17 @@ impl Queue {
 
     /// Record changes that still fit.
     pub(super) const fn record_room(&self) -> usize {
-        self.capacity.saturating_sub(self.records)
+        if self.record_bytes < RECORD_RING_BYTES { self.capacity.saturating_sub(self.records) } else { 0 }
     }
 
     /// True if so few record changes wait that it is worth reading more.
     pub(super) const fn wants_refill(&self) -> bool {
-        self.records <= self.capacity / 2
+        self.records <= self.capacity / 2 && self.record_bytes <= RECORD_RING_BYTES / 2
     }
 
     pub(super) fn push_change(&mut self, change: NewChange) {
         self.records += 1;
+        self.record_bytes += bytes_of(&change);
         self.waiting.push_back(Waiting::Change(change));
     }
 
@@ -120,14 +131,25 @@ impl Queue {
         self.waiting.push_back(Waiting::Other(event));
     }
 
+    /// Bytes of body or data of the next event.
+    pub(super) fn next_bytes(&self) -> usize {
+        match self.waiting.front() {
+            Some(Waiting::Change(change)) if self.dropped == 0 => bytes_of(change),
+            Some(Waiting::Data(data)) if self.dropped == 0 => data.data.len(),
+            _ => 0,
+        }
+    }
+
     /// Takes the next event; the place in the feed up to which everything is taken follows along.
     pub(super) fn pop(&mut self, incarnation: u64, taken: &mut (Lsn, u64)) -> Option<Event> {
         if self.dropped > 0 {
             return Some(Event::Lagged { dropped: std::mem::take(&mut self.dropped) });
         }
         Some(match self.waiting.pop_front()? {
-            Waiting::Change(NewChange { lsn, change, record, origin, conflict }) => {
+            Waiting::Change(taken_out) => {
                 self.records -= 1;
+                self.record_bytes -= bytes_of(&taken_out);
+                let NewChange { lsn, change, record, origin, conflict } = taken_out;
                 *taken = (lsn, check_of(&record));
                 let cursor = Cursor { incarnation, lsn, check: taken.1 };
                 Event::RecordChanged(RecordChanged { change, record, origin, conflict, cursor })
@@ -160,6 +182,11 @@ impl Queue {
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.capacity);
     }
+}
+
+/// Bytes of a change's bodies.
+fn bytes_of(change: &NewChange) -> usize {
+    change.record.body.len() + change.conflict.as_ref().map_or(0, |loser| loser.body.len())
 }
 
 /// Eight bytes of the version's element: tells whether the same version is still at its place.

@@ -17,7 +17,7 @@ use super::{
     queue::Queue,
     wake::{HookCell, Wakers},
 };
-use crate::{ids::Lsn, record::ChangeKind};
+use crate::{ids::Lsn, limits::EVENT_BATCH_BYTES, record::ChangeKind};
 
 /// Called when a subscription wants to read from the database; runs [`Refill::run`] where waiting for a disk is fine.
 pub type RefillHook = Arc<dyn Fn(Refill) + Send + Sync>;
@@ -248,10 +248,13 @@ impl Shared {
             let state = &mut *guard;
             let before = state.queue.data_waiting();
             let incarnation = state.incarnation;
-            let mut events = Vec::new();
-            while events.len() < max
-                && let Some(event) = state.queue.pop(incarnation, &mut state.taken)
-            {
+            let (mut events, mut bytes) = (Vec::new(), 0);
+            while events.len() < max {
+                bytes += state.queue.next_bytes();
+                if bytes > EVENT_BATCH_BYTES && !events.is_empty() {
+                    break;
+                }
+                let Some(event) = state.queue.pop(incarnation, &mut state.taken) else { break };
                 events.push(event);
             }
             (events, before > state.queue.data_waiting())
@@ -296,7 +299,7 @@ impl Shared {
             let batch = self.source.changes(from, &self.filter.types(), &self.filter.author_list(), max);
             match batch {
                 Ok(batch) => {
-                    if self.take_batch(batch, max) {
+                    if self.take_batch(batch) {
                         return;
                     }
                 }
@@ -313,8 +316,8 @@ impl Shared {
     }
 
     /// Queues a batch from the feed; true if there is nothing more to read for now.
-    fn take_batch(&self, batch: ChangeBatch, max: usize) -> bool {
-        let end = batch.entries.len() < max;
+    fn take_batch(&self, batch: ChangeBatch) -> bool {
+        let end = batch.entries.last().is_none_or(|last| batch.through > last.lsn);
         let mut done = false;
         self.push(|state| {
             for entry in batch.entries {

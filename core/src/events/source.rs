@@ -21,9 +21,9 @@ pub struct FeedEntry {
 /// A stretch of the feed.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ChangeBatch {
-    /// Matching entries in order. Fewer than asked for: the end was reached.
+    /// Matching entries in order.
     pub entries: Vec<FeedEntry>,
-    /// Everything up to here has been looked at.
+    /// Everything up to here has been looked at. Beyond the last entry, or without any: there were no more.
     pub through: Lsn,
 }
 
@@ -52,7 +52,8 @@ impl FeedError {
 
 /// The feed of one database.
 pub trait ChangeSource: Send + Sync {
-    /// At most `max` changes after a place, of these types and authors (empty: all).
+    /// At most `max` changes after a place, of these types and authors (empty: all). It may be fewer, to keep their bytes
+    /// within bounds; without any, there are none.
     ///
     /// # Errors
     /// [`FeedError`] if the database failed.

@@ -38,7 +38,8 @@ impl Subscription {
         self.drain(1).pop()
     }
 
-    /// Takes up to `max` waiting events.
+    /// Takes up to `max` waiting events, of [`EVENT_BATCH_BYTES`](crate::limits::EVENT_BATCH_BYTES) at most unless one
+    /// alone has more.
     pub fn drain(&self, max: usize) -> Vec<Event> {
         self.shared.drain(max)
     }
@@ -60,7 +61,7 @@ impl Subscription {
         }
     }
 
-    /// Waits for events and takes up to `max`, at least one; empty once the stream has ended.
+    /// Waits for events and takes some as [`drain`](Self::drain) does, at least one; empty once the stream has ended.
     pub async fn next_batch(&self, max: usize) -> Vec<Event> {
         loop {
             let batch = self.drain(max.max(1));

@@ -76,7 +76,7 @@ pub struct Change {
 pub struct Changes {
     /// Matching entries in order.
     pub entries: Vec<Change>,
-    /// Everything up to here has been looked at, matching or not.
+    /// Everything up to here has been looked at, matching or not. Beyond the last entry: there are no more.
     pub through: Lsn,
 }
 
@@ -291,8 +291,9 @@ pub trait Reader: Send + Sync + fmt::Debug {
     /// is left out of the later ones, never repeated.
     fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError>;
 
-    /// At most `max` changes after a place, of these types and authors (empty: all but reserved types). Fewer mean
-    /// that the end was reached; `through` is then the end of the feed.
+    /// At most `max` changes after a place, of these types and authors (empty: all but reserved types); fewer if their
+    /// bodies have more than [`EVENT_BATCH_BYTES`](crate::limits::EVENT_BATCH_BYTES) together, but one at least. If the
+    /// end was reached, `through` is the end of the feed.
     fn changes(
         &self,
         after: Lsn,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::Row;
 use crate::{
     ids::{Lsn, PeerId, RecordId},
-    limits::MAX_PAGE,
+    limits::{EVENT_BATCH_BYTES, MAX_PAGE},
     record::{Record, RecordType},
     records::{
         Changes, ListQuery, Page, Reader, StoreError,
@@ -100,11 +100,18 @@ impl Reader for Shared {
                 of_type && (authors.is_empty() || authors.contains(&header.author()))
             };
             let later = committed.by_lsn.range(Lsn(after.0.saturating_add(1))..).map(|(_, row)| row);
-            let entries = later.filter(wanted).take(max);
+            let (mut bytes, mut cut) = (0, false);
+            let within = |row: &&Arc<Row>| {
+                let first = bytes == 0;
+                bytes += row.record.body().len();
+                cut = bytes > EVENT_BATCH_BYTES && !first;
+                !cut
+            };
+            let entries = later.filter(wanted).take(max).take_while(within);
             let entries: Vec<_> =
                 entries.map(|row| change(after, row.lsn, row.born, row.state, &row.record)).collect();
             let through = match entries.last() {
-                Some(last) if entries.len() == max => last.lsn,
+                Some(last) if cut || entries.len() == max => last.lsn,
                 _ if max == 0 => after,
                 _ => committed.last.max(after),
             };

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ids::{Lsn, PeerId, RecordId},
-    limits::{MAX_IDLE_READERS, MAX_PAGE},
+    limits::{EVENT_BATCH_BYTES, MAX_IDLE_READERS, MAX_PAGE},
     record::{Record, RecordType},
     records::{
         Change, Changes, ListQuery, Page, Reader, StoreError,
@@ -130,8 +130,18 @@ impl Reader for SqliteReader {
                 Some(last) if places.len() == max => *last,
                 _ => last_lsn(conn)?.max(after),
             };
-            let entries = places.into_iter().map(|lsn| self.change(conn, after, lsn));
-            Ok(Changes { entries: entries.collect::<Result<_, _>>()?, through })
+            let (mut entries, mut bytes) = (Vec::new(), 0);
+            for lsn in places {
+                let change = self.change(conn, after, lsn)?;
+                bytes += change.record.body.len();
+                if bytes > EVENT_BATCH_BYTES
+                    && let Some(last) = entries.last().map(|last: &Change| last.lsn)
+                {
+                    return Ok(Changes { entries, through: last });
+                }
+                entries.push(change);
+            }
+            Ok(Changes { entries, through })
         })
     }
 
