@@ -172,6 +172,10 @@ pub const SOCKET_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often that is looked at: a few times, since it takes a few milliseconds.
 pub const SOCKET_POLL: Duration = Duration::from_millis(2);
 
+/// How long the sockets stay open for the last words of connections when a node closes, beside four round trips: all
+/// goodbyes were heard before. Longer it would take only for connections that nobody answers, as after a dial.
+pub const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Keys in one reconciliation range that are listed rather than fingerprinted.
 pub const SYNC_LEAF: usize = 32;
 /// Parts into which a larger range is cut.

@@ -6,7 +6,7 @@ use peergraph::{
     ConnectOptions, ErrorKind, Graph, Node, NodeAddr, NodeConfig, NodeId, OpenGraph, SecretKey,
     events::{ConnectionChange, Event, EventFilter, EventKind, FailureReason, NodeChange},
 };
-use peergraph_tests::{converge, eventually, expect, founder, joiner, node, note};
+use peergraph_tests::{PATIENCE, converge, eventually, expect, founder, joiner, node, note};
 
 fn neighbors() -> EventFilter {
     EventFilter::kinds([EventKind::NeighborConnection])
@@ -274,4 +274,23 @@ async fn g24_a_record_reaches_every_node_over_several_hops() {
     for node in nodes {
         node.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_shutdown_waits_for_no_dial_that_nobody_answers() {
+    let (first, graph) = founder("c26").await;
+    let (second, joined) = joiner(&graph).await;
+    // A former neighbor that vanished: its port is there, and nobody answers.
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let gone = SecretKey::from_bytes(&[9; 32]).node();
+    graph.connect(NodeAddr::at(gone, [silent.local_addr().unwrap()])).detach();
+    let mut packet = [0; 2048];
+    tokio::time::timeout(PATIENCE, silent.recv_from(&mut packet)).await.expect("a dial").unwrap();
+    let begun = Instant::now();
+    first.shutdown().await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    // The neighbor that is there has heard the goodbye.
+    eventually("no neighbors", || async { joined.neighbors().await.unwrap().is_empty() }).await;
+    second.shutdown().await;
 }

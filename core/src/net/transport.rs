@@ -31,7 +31,9 @@ use crate::{
     events::Hub,
     ids::{ConnectionId, GraphId, LinkId, NodeId},
     io::{Input, Output},
-    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, MAX_HANDSHAKES, SOCKET_POLL, SOCKET_TIMEOUT},
+    limits::{
+        CLOSE_TIMEOUT, DIAL_TIMEOUT, LAST_WORDS, MAX_HANDSHAKES, SOCKET_POLL, SOCKET_TIMEOUT,
+    },
     link::{DialId, FailureReason},
     record::{GraphSecret, NodeAddr},
     wire::ALPN,
@@ -193,10 +195,11 @@ impl Transport {
 
     /// Closes everything, waits until all tasks have ended, and lets go of the sockets.
     pub async fn close(&self) {
+        let patience = self.patience();
         self.stopping.cancel();
         let bound = self.bound();
         if let Some(endpoint) = self.endpoint() {
-            let _ = timeout(CLOSE_TIMEOUT, endpoint.close()).await;
+            let _ = timeout(patience, endpoint.close()).await;
         }
         self.tasks.close();
         if timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
@@ -218,6 +221,18 @@ impl Transport {
     /// How many graphs and connections there are.
     pub fn census(&self) -> (usize, usize) {
         (lock(&self.graphs).len(), lock(&self.peers).values().map(Vec::len).sum())
+    }
+
+    /// How long connected nodes may take to hear that their connections are closed. A dial that nobody answers is a
+    /// connection too, for QUIC, which would wait three seconds for an answer to its end.
+    fn patience(&self) -> Duration {
+        let peers = lock(&self.peers);
+        let connections = peers.values().flatten().map(|peer| &peer.connection);
+        let slowest = connections.flat_map(|connection| {
+            let paths = connection.paths();
+            paths.iter().map(|path| path.rtt()).max()
+        });
+        (LAST_WORDS + 4 * slowest.max().unwrap_or_default()).min(CLOSE_TIMEOUT)
     }
 
     /// Runs a task until it ends or the transport is closed.
