@@ -122,7 +122,7 @@ async fn i11_protected_keys_want_their_passphrase_and_the_error_says_so() {
     for wrong in [KeyProtection::Plain, phrase("open"), KeyProtection::Key([1; 32])] {
         let error = start(dir.path(), wrong).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::KeyAccess);
-        assert!(error.message().contains("NodeConfig::keys"), "it says what to do: {error}");
+        assert!(error.message().contains("open the node with"), "it says what to do: {error}");
     }
     let node = start(dir.path(), phrase("open sesame")).await.unwrap();
     assert_eq!((node.id(), node.peer_id()), (id, peer));

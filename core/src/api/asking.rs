@@ -33,7 +33,7 @@ pub(super) async fn ask(
 ) -> Result<(bool, NodeAddr)> {
     let mut untried: VecDeque<NodeAddr> = nodes.into();
     let mut tried: BTreeSet<NodeId> = BTreeSet::new();
-    let mut worst = Error::new(ErrorKind::NotFound, "the invitation names no node to connect to");
+    let mut worst = Error::new(ErrorKind::NotFound, "the invitation does not name any node to connect to");
     while !untried.is_empty() && tried.len() < MAX_REFERRALS {
         let targets = Target::Any(untried.iter().cloned().collect());
         let info = match reach_for(graph, targets, Purpose::Join).await {
@@ -41,8 +41,8 @@ pub(super) async fn ask(
             // Of those left nobody is to be reached; who was said more.
             Err(_) if !tried.is_empty() => break,
             Err(error) if error.kind() == ErrorKind::Unreachable => {
-                let message = "nobody answered at any address of the invitation: somebody who may let others in \
-                               must be online";
+                let message =
+                    "no node of the invitation answered; a member who may admit others must be online";
                 return Err(Error::new(ErrorKind::Unreachable, message));
             }
             Err(error) => return Err(error),
@@ -51,7 +51,7 @@ pub(super) async fn ask(
         untried.retain(|addr| addr.node != info.node);
         let asked = graph.inner().driver.join(info.connection, by.clone(), name.to_owned());
         let Some(answer) = within(JOIN_TIMEOUT, asked).await else {
-            worst = Error::new(ErrorKind::TimedOut, "no answer to the wish to join");
+            worst = Error::new(ErrorKind::TimedOut, "the node did not answer the join request");
             continue;
         };
         match answer? {
@@ -78,7 +78,7 @@ pub(super) async fn ask(
                 worst = Error::new(ErrorKind::Unreachable, "the connection ended while joining");
             }
             Err(JoinFailure::BadGrant) => {
-                worst = Error::new(ErrorKind::NotAuthorized, "what was granted is no membership");
+                worst = Error::new(ErrorKind::NotAuthorized, "the node granted an invalid membership");
             }
         }
     }
@@ -93,20 +93,21 @@ fn short(seconds: u32) -> Option<Duration> {
 fn denied(reason: JoinDenied) -> Error {
     let (kind, message) = match reason {
         JoinDenied::NotAdmitter => {
-            (ErrorKind::NotAuthorized, "nobody who was reached may let others in".into())
+            (ErrorKind::NotAuthorized, "none of the nodes that answered may admit new members".into())
         }
         JoinDenied::Unknown => (ErrorKind::NotAuthorized, "the invitation is not known in the group".into()),
         JoinDenied::Expired => {
-            (ErrorKind::InvitationExpired, "the invitation has expired: ask for another".into())
+            (ErrorKind::InvitationExpired, "the invitation has expired; ask for a new one".into())
         }
-        JoinDenied::UsedUp => {
-            (ErrorKind::InvitationUsedUp, "the invitation was used up by others: ask for another".into())
-        }
+        JoinDenied::UsedUp => (
+            ErrorKind::InvitationUsedUp,
+            "the invitation has reached its maximum number of uses; ask for a new one".into(),
+        ),
         JoinDenied::Revoked => (ErrorKind::InvitationRevoked, "the invitation was taken back".into()),
         JoinDenied::WrongProof => (ErrorKind::WrongPassword, "the password is wrong".into()),
-        JoinDenied::NoPassword => (ErrorKind::NotAuthorized, "no password lets into this group".into()),
+        JoinDenied::NoPassword => (ErrorKind::NotAuthorized, "this group has no join password".into()),
         JoinDenied::Throttled(seconds) => {
-            (ErrorKind::Throttled, format!("too many tries; wait {seconds} s before the next"))
+            (ErrorKind::Throttled, format!("too many attempts; wait {seconds} s before the next one"))
         }
         JoinDenied::Removed => (ErrorKind::Removed, "this identity was removed from the group".into()),
     };

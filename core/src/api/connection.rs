@@ -320,7 +320,10 @@ impl Graph {
         let (node, peer) = match target {
             Target::Addr(addr) => return Ok(vec![addr]),
             Target::Any(nodes) if nodes.is_empty() => {
-                return Err(Error::new(ErrorKind::NotFound, "the ticket names no node to connect to"));
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    "the ticket does not name any node to connect to",
+                ));
             }
             Target::Any(nodes) => return Ok(nodes),
             Target::Node(node) => (Some(node), None),
@@ -331,7 +334,7 @@ impl Graph {
             (false, _) => Ok(found),
             // Lookup may know a node that the graph does not.
             (true, Some(node)) => Ok(vec![NodeAddr::new(node)]),
-            (true, None) => Err(Error::new(ErrorKind::NotFound, "no node of this peer is known")),
+            (true, None) => Err(Error::new(ErrorKind::NotFound, "no node of this identity is known")),
         }
     }
 }
@@ -398,7 +401,7 @@ fn send(link: &DataLink, data_type: &str, data: Bytes) -> Call<Result<SendReceip
 }
 
 pub(super) fn not_connected(id: ConnectionId) -> Error {
-    Error::new(ErrorKind::NotConnected, format!("no connection {id}"))
+    Error::new(ErrorKind::NotConnected, format!("there is no connection {id}"))
 }
 
 impl From<SendError> for Error {

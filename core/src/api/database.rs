@@ -191,11 +191,11 @@ impl Graph {
 
 fn check_head(head: &ExportHead, graph: crate::ids::GraphId, exporter: PeerId) -> Result<()> {
     if head.graph != graph {
-        let message = format!("the file is of graph {}, not {}", head.graph.short(), graph.short());
+        let message = format!("the file belongs to graph {}, not {}", head.graph.short(), graph.short());
         return Err(Error::new(ErrorKind::WrongGraph, message));
     }
     if head.peer != exporter {
-        let message = format!("the file is by {}, not {}", head.peer.short(), exporter.short());
+        let message = format!("the file was exported by {}, not {}", head.peer.short(), exporter.short());
         return Err(Error::new(ErrorKind::WrongPeer, message));
     }
     Ok(())
@@ -209,7 +209,7 @@ fn export(
     unwanted: &CancellationToken,
 ) -> Result<u64> {
     let exists =
-        || Error::new(ErrorKind::AlreadyExists, format!("{} is there already", path.display())).at_path(path);
+        || Error::new(ErrorKind::AlreadyExists, format!("{} already exists", path.display())).at_path(path);
     // A link that leads nowhere is there too.
     if path.symlink_metadata().is_ok() {
         return Err(exists());
@@ -229,7 +229,7 @@ fn export(
 }
 
 fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "nobody waits for the export any more")
+    Error::new(ErrorKind::Cancelled, "the export was cancelled")
 }
 
 fn write_all(
@@ -304,7 +304,7 @@ impl Source {
             return Err(Error::new(ErrorKind::Damaged, message));
         }
         if magic != MAGIC || form[0] > Form::Sealed as u8 {
-            let message = format!("{shown} was exported by a later version");
+            let message = format!("{shown} was exported by a newer version of the library");
             return Err(Error::new(ErrorKind::UnsupportedVersion, message));
         }
         let file = BufReader::new(file);
@@ -315,11 +315,11 @@ impl Source {
                 Box::new(opening.map_err(ExportError::from)?)
             }
             (true, None) => {
-                let message = format!("{shown} is sealed: give its password");
+                let message = format!("{shown} is sealed with a password; give that password");
                 return Err(Error::new(ErrorKind::InvalidArgument, message));
             }
             (false, Some(_)) => {
-                let message = format!("{shown} is not sealed: import it without a password");
+                let message = format!("{shown} is not sealed; import it without a password");
                 return Err(Error::new(ErrorKind::InvalidArgument, message));
             }
         };

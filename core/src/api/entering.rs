@@ -145,7 +145,7 @@ impl Graph {
             Err(error) if !belongs && error.kind() == ErrorKind::AlreadyNeighbor => {
                 return Err(Error::caused(
                     ErrorKind::NotAuthorized,
-                    "this identity is no member any more",
+                    "this identity is no longer a member",
                     error,
                 ));
             }
@@ -175,7 +175,7 @@ impl Graph {
             Some(connected) => connected.map(drop),
             None => {
                 spawn(connecting);
-                Err(Error::new(ErrorKind::TimedOut, "nobody has answered yet"))
+                Err(Error::new(ErrorKind::TimedOut, "no node has answered yet"))
             }
         }
     }

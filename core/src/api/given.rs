@@ -62,7 +62,7 @@ pub fn sealing_key(bytes: &[u8]) -> Result<KeyProtection> {
 pub fn socket_addrs<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Vec<SocketAddr>> {
     let parse = |text: T| {
         let text = text.as_ref();
-        text.parse().map_err(|_| invalid(format!("{text:?} is no socket address such as 127.0.0.1:4711")))
+        text.parse().map_err(|_| invalid(format!("{text:?} is not a socket address such as 127.0.0.1:4711")))
     };
     texts.into_iter().map(parse).collect()
 }
@@ -73,7 +73,9 @@ pub fn network(name: &str, relays: Vec<String>, lookup: Option<String>) -> Resul
         "local" => Ok(NetworkMode::Local),
         "internet" => Ok(NetworkMode::Internet),
         "custom" => Ok(NetworkMode::Custom { relays, lookup }),
-        other => Err(invalid(format!("no network is called {other:?}: local, internet or custom"))),
+        other => {
+            Err(invalid(format!("{other:?} is not a network mode; the modes are local, internet and custom")))
+        }
     }
 }
 
@@ -148,12 +150,12 @@ mod tests {
     fn addresses_and_networks_are_read_or_named() {
         let two = ["127.0.0.1:4711", "[::1]:0"];
         assert_eq!(socket_addrs(two).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>(), two);
-        refused(socket_addrs(["127.0.0.1"]), "\"127.0.0.1\" is no socket address");
+        refused(socket_addrs(["127.0.0.1"]), "\"127.0.0.1\" is not a socket address");
         assert!(matches!(network("local", vec![], None), Ok(NetworkMode::Local)));
         assert!(matches!(network("internet", vec![], None), Ok(NetworkMode::Internet)));
         let custom = network("custom", vec!["https://relay.example".into()], None);
         assert!(matches!(custom, Ok(NetworkMode::Custom { relays, lookup: None }) if relays.len() == 1));
-        refused(network("lan", vec![], None), "\"lan\": local, internet or custom");
+        refused(network("lan", vec![], None), "\"lan\" is not a network mode");
     }
 
     #[test]

@@ -298,7 +298,9 @@ impl Graph {
     pub fn node_info(&self, node: NodeId) -> Call<Result<NodeInfo>> {
         self.ask(move |engine, _| {
             let found = engine.nodes().into_iter().find(|info| info.node == node);
-            found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("node {} is not here", node.short())))
+            found.ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("node {} is not present", node.short()))
+            })
         })
     }
 
@@ -310,7 +312,7 @@ impl Graph {
     pub fn set_node_attributes(&self, attributes: Option<&str>) -> Call<Result<()>> {
         let text = attributes.unwrap_or_default().to_owned();
         if text.len() > crate::limits::MAX_NODE_ATTRIBUTES {
-            let message = format!("node attributes have {} bytes, more than 1024", text.len());
+            let message = format!("the node attributes have {} bytes; the maximum is 1024", text.len());
             return Call::over(Err(Error::new(ErrorKind::TooLarge, message)));
         }
         self.call(move |engine, now| engine.set_attributes(now, text))
@@ -458,7 +460,7 @@ impl From<Gone> for Error {
 
 fn cursor_name(name: &str) -> Result<String> {
     if name.is_empty() || name.len() > crate::limits::MAX_RECORD_TYPE {
-        return Err(Error::new(ErrorKind::InvalidArgument, "a cursor's name has 1 to 64 bytes"));
+        return Err(Error::new(ErrorKind::InvalidArgument, "the name of a cursor must have 1 to 64 bytes"));
     }
     Ok(name.to_owned())
 }

@@ -272,11 +272,14 @@ impl Group {
     pub fn invite_link(&self, options: InviteLink) -> Call<Result<Invitation>> {
         let InviteLink { role, uses, valid, lifetime, admitters } = options;
         if role > Role::Inviter {
-            let error = Error::new(ErrorKind::NotAuthorized, "a link makes nobody an admin or owner");
+            let error = Error::new(
+                ErrorKind::NotAuthorized,
+                "an invitation link cannot grant the role admin or owner",
+            );
             return Call::over(Err(error));
         }
         if uses == 0 || admitters.len() > MAX_ADMITTERS {
-            let message = "a link is for one use at least, and names at most 16 admitters";
+            let message = "an invitation link needs at least one use and at most 16 admitters";
             return Call::over(Err(Error::new(ErrorKind::InvalidArgument, message)));
         }
         let key: [u8; 32] = rand::random();
@@ -303,7 +306,8 @@ impl Group {
             return Call::over(Err(Error::new(ErrorKind::InvalidArgument, message)));
         }
         if role > Role::Member {
-            let error = Error::new(ErrorKind::NotAuthorized, "a password makes nobody more than a member");
+            let error =
+                Error::new(ErrorKind::NotAuthorized, "a join password cannot grant a role above member");
             return Call::over(Err(error));
         }
         let password = zeroize::Zeroizing::new(password.to_owned());
@@ -387,7 +391,7 @@ impl Group {
     pub fn remove(&self, peer: PeerId, options: RemoveMember) -> Call<Result<()>> {
         let RemoveMember { reason, keep_records, with_branch } = options;
         if reason.len() > MAX_NAME {
-            return Call::over(Err(Error::new(ErrorKind::TooLarge, "a reason has at most 255 bytes")));
+            return Call::over(Err(Error::new(ErrorKind::TooLarge, "the reason is longer than 255 bytes")));
         }
         let removal = Removal { keep_records, with_branch };
         self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal))
@@ -440,7 +444,7 @@ impl Group {
         let inner = self.graph.inner();
         let node = inner.node.upgrade().ok_or_else(Error::closed)?;
         let known = node.identities.list().into_iter().find(|entry| entry.peer_id() == inner.identity);
-        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity is not here any more");
+        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity no longer exists on this node");
         Ok(Signer { identity: known.ok_or_else(gone)?.secret()?, secret: inner.secret })
     }
 }
@@ -498,12 +502,12 @@ pub(super) fn checked_name(name: &str) -> Result<String> {
     if name.len() > MAX_NAME {
         return Err(Error::new(
             ErrorKind::TooLarge,
-            format!("a name of {} bytes; 255 are allowed", name.len()),
+            format!("the name has {} bytes; the maximum is 255", name.len()),
         ));
     }
     Ok(name.to_owned())
 }
 
 fn not_a_key() -> Error {
-    Error::new(ErrorKind::InvalidArgument, "this id is no identity's: it is not a public key")
+    Error::new(ErrorKind::InvalidArgument, "this id is not a public key, so no identity can have it")
 }

@@ -230,8 +230,10 @@ impl Identity {
                 if graphs.is_empty() {
                     return node.identities.delete(&entry);
                 }
-                let message =
-                    format!("the identity has {} graphs or groups here: delete those first", graphs.len());
+                let message = format!(
+                    "the identity has {} graphs or groups on this node; delete those first",
+                    graphs.len()
+                );
                 Err(Error::new(ErrorKind::GroupsExist, message))
             })
             .await

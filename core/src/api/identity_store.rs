@@ -134,7 +134,9 @@ impl IdentityStore {
 
     pub(crate) fn get(&self, name: &PeerName) -> Result<Arc<Entry>> {
         let found = self.known().entries.get(name).cloned();
-        found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no identity {name} here")))
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no identity {name} on this node"))
+        })
     }
 
     /// The chosen one, or else the node's own, which is made anew if it was deleted.
@@ -167,7 +169,7 @@ impl IdentityStore {
     pub(crate) fn add(&self, secret: IdentitySecret) -> Result<Arc<Entry>> {
         let name = secret.peer_name();
         if self.known().entries.contains_key(name) {
-            let message = format!("the identity {name} is here already");
+            let message = format!("the identity {name} already exists on this node");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         let file = self.files.is_some().then(|| file_of(name));

@@ -298,7 +298,7 @@ impl Node {
         let candidates = asked.map_or_else(|| self.identities().list(), |identity| vec![identity]);
         candidates.into_iter().find(|identity| identity.peer_id() == *subject).ok_or_else(|| {
             let message = format!(
-                "the invitation is for identity {}, which is not here; ask for one for yourself",
+                "the invitation is for identity {}, which is not on this node; ask for one for your own identity",
                 subject.short()
             );
             Error::new(ErrorKind::InvitationNotForYou, message)
@@ -308,7 +308,7 @@ impl Node {
     /// The key of the identity as which a group is here.
     fn key_of(&self, group: GraphId) -> Result<SecretKey> {
         if !self.inner.is_here(&group) {
-            let message = format!("no database for group {} here", group.short());
+            let message = format!("there is no database of group {} on this node", group.short());
             return Err(Error::new(ErrorKind::UnknownGraph, message));
         }
         let peer = match self.inner.find(&group) {
@@ -316,7 +316,8 @@ impl Node {
             None => self.inner.stored_identity(group)?,
         };
         let found = self.identities().list().into_iter().find(|identity| identity.peer_id() == peer);
-        let missing = || Error::new(ErrorKind::NotFound, format!("identity {} is not here", peer.short()));
+        let missing =
+            || Error::new(ErrorKind::NotFound, format!("identity {} is not on this node", peer.short()));
         found.ok_or_else(missing)?.secret()
     }
 }
@@ -347,7 +348,7 @@ impl WayIn {
             Way::Link { key, access, .. } => (access, JoinBy::Key(SecretKey::from_bytes(key))),
             Way::Password { access } => {
                 let missing = || {
-                    let message = "this invitation wants a password, which is told another way";
+                    let message = "this invitation needs a password, which its issuer shares separately";
                     Error::new(ErrorKind::InvalidArgument, message)
                 };
                 (access, JoinBy::Password(password.ok_or_else(missing)?))
@@ -378,7 +379,7 @@ async fn enter_by(
             let left = how.until.saturating_duration_since(Instant::now());
             let asked = within(left, ask(graph, nodes.clone(), &by, &name, how.until)).await;
             let (again, admitter) = asked.unwrap_or_else(|| {
-                Err(Error::new(ErrorKind::TimedOut, "nobody let this identity in in time"))
+                Err(Error::new(ErrorKind::TimedOut, "no member admitted this identity before the deadline"))
             })?;
             nodes.insert(0, admitter);
             again
@@ -393,7 +394,7 @@ pub(super) fn check_version(genesis: &Genesis) -> Result<()> {
     match genesis.rules.as_ref().map(|rules| rules.min_version) {
         Some(version) if version > crate::wire::VERSION => {
             let message = format!(
-                "the group wants version {version} of the protocol; this is {}",
+                "the group requires version {version} of the protocol; this library has {}",
                 crate::wire::VERSION
             );
             Err(Error::new(ErrorKind::UnsupportedVersion, message))
@@ -407,7 +408,10 @@ fn check_time(invitation: &Invitation) -> Result<()> {
     // This machine's clock may be wrong as well, so a little is let pass.
     let now = Timestamp::from(std::time::SystemTime::now());
     if invitation.not_after.is_some_and(|end| end + SKEW_HOLD < now) {
-        return Err(Error::new(ErrorKind::InvitationExpired, "the invitation has expired: ask for another"));
+        return Err(Error::new(
+            ErrorKind::InvitationExpired,
+            "the invitation has expired; ask for a new one",
+        ));
     }
     if invitation.not_before > now + SKEW_HOLD {
         let message = "the invitation is not valid yet, or this machine's clock is wrong";
@@ -423,11 +427,14 @@ fn member_name(identity: &Identity) -> String {
 }
 
 pub(super) fn is_a_group() -> Error {
-    Error::new(ErrorKind::NotAuthorized, "this is a group: open it as one")
+    Error::new(ErrorKind::NotAuthorized, "this graph is a group; open it as a group")
 }
 
 fn in_use() -> Error {
-    Error::new(ErrorKind::GraphInUse, "this graph is open as something else, or as another identity's")
+    Error::new(
+        ErrorKind::GraphInUse,
+        "the graph is already open as another identity, or as another kind of graph",
+    )
 }
 
 impl From<InvitationError> for Error {
@@ -466,7 +473,10 @@ impl NodeInner {
             return if same { Ok(graph) } else { Err(in_use()) };
         }
         if opening.secret.is_none() && !self.is_here(&id) {
-            let message = format!("no database for group {} here, and no invitation", id.short());
+            let message = format!(
+                "there is no database of group {} on this node, and no invitation was given",
+                id.short()
+            );
             return Err(Error::new(ErrorKind::UnknownGraph, message));
         }
         Ok(self.add(GraphInner::open(self, opening).await?))

@@ -285,14 +285,14 @@ impl KeyFiles {
             }
             (Form::KeyringOfKey, KeyProtection::Key(key)) => open(key, &context(KEYRING), bytes),
             (Form::KeyringOfPassphrase, _) => {
-                return denied("are sealed with a passphrase: give it with NodeConfig::keys");
+                return denied("are sealed with a passphrase; open the node with that passphrase");
             }
-            (Form::KeyringOfKey, _) => return denied("are sealed with a key: give it with NodeConfig::keys"),
+            (Form::KeyringOfKey, _) => return denied("are sealed with a key; open the node with that key"),
             (Form::Plain | Form::Sealed, _) => return Err(self.damaged(KEYRING)),
         };
         let Ok(master) = opened else {
             return denied(
-                "are sealed with another passphrase or key: give that one with NodeConfig::keys, or restore the keyring",
+                "are sealed with another passphrase or key; open the node with that one, or restore the keyring",
             );
         };
         let master: [u8; 32] = master.as_slice().try_into().map_err(|_| self.damaged(KEYRING))?;
@@ -327,7 +327,7 @@ impl KeyFiles {
 
     fn keyring_missing(&self) -> Error {
         let keyring = self.root.join(KEYRING);
-        let message = format!("the keys are sealed, but {} is missing: restore it", keyring.display());
+        let message = format!("the keys are sealed, but {} is missing; restore it", keyring.display());
         Error::new(ErrorKind::Damaged, message).at_path(&keyring)
     }
 
@@ -405,7 +405,7 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
 
 /// A database is to be sealed and nothing could seal its key.
 pub(super) fn unprotected() -> Error {
-    let message = "encrypt_database needs protected keys: give a passphrase or key with NodeConfig::keys";
+    let message = "encrypted databases need protected keys; open the node with a passphrase or a key";
     Error::new(ErrorKind::InvalidArgument, message)
 }
 
@@ -413,7 +413,7 @@ fn failed(path: &Path, error: io::Error) -> Error {
     if error.kind() == io::ErrorKind::PermissionDenied {
         let shown = path.display();
         let message =
-            format!("this user may not read or write {shown} ({error}): correct its owner or permissions");
+            format!("this user may not read or write {shown} ({error}); correct its owner or permissions");
         return Error::caused(ErrorKind::KeyAccess, message, error).at_path(path);
     }
     Error::file(ErrorKind::Storage, "read or write the key file", path, error)

@@ -232,7 +232,7 @@ mod tests {
         for wrong in [KeyProtection::Plain, phrase(""), phrase("open"), KeyProtection::Key([1; 32])] {
             let error = read(&wrong).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::KeyAccess, "{wrong:?}");
-            assert!(error.message().contains("NodeConfig::keys"), "{error}");
+            assert!(error.message().contains("open the node with"), "{error}");
         }
         // A plain file put beside the sealed ones, as from a backup, is sealed too.
         fs::write(file("identity.key"), [7; 32]).unwrap();

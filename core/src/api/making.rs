@@ -116,7 +116,7 @@ impl NodeInner {
         let node = self.clone();
         let answer = on_task(async move {
             let _guard = node.enter().await;
-            let cancelled = || Error::new(ErrorKind::Cancelled, "nobody waits for the answer any more");
+            let cancelled = || Error::new(ErrorKind::Cancelled, "the call was cancelled");
             if caller.is(Caller::IS_GONE) {
                 return Err(cancelled());
             }

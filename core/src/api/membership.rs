@@ -49,7 +49,7 @@ impl Group {
         let inner = self.graph().inner();
         let node = inner.node.upgrade().ok_or_else(Error::closed)?;
         let known = node.identities.list().into_iter().find(|entry| entry.peer_id() == inner.identity);
-        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity is not here any more");
+        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity no longer exists on this node");
         known.ok_or_else(gone)?.whole()
     }
 }
@@ -82,7 +82,7 @@ impl NodeInner {
     ) -> Result<(Arc<GraphInner>, Undo)> {
         let id = membership.group();
         if self.is_here(&id) {
-            let message = format!("group {} is here already", id.short());
+            let message = format!("group {} already exists on this node", id.short());
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         let secret = membership.identity.clone();
@@ -119,7 +119,10 @@ impl NodeInner {
         };
         match graph.driver.write(taken).await?? {
             Ok(()) => Ok(graph),
-            Err(_) => Err(Error::new(ErrorKind::NotAMember, "the grants in the export make nobody a member")),
+            Err(_) => Err(Error::new(
+                ErrorKind::NotAMember,
+                "the exported grants do not make this identity a member",
+            )),
         }
     }
 }

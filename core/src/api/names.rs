@@ -29,7 +29,7 @@ pub trait Named: Copy + 'static {
             let all = Self::VARIANTS.iter().map(|variant| variant.word()).collect::<Vec<_>>().join(", ");
             Error::new(
                 ErrorKind::InvalidArgument,
-                format!("no {} is called {word:?}; there are {all}", Self::TYPE),
+                format!("{word:?} is not a {}; possible are {all}", Self::TYPE),
             )
         })
     }

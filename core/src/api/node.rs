@@ -370,7 +370,7 @@ impl NodeInner {
         let secret = GraphSecret::from_bytes(crypto::hash("peergraph v1 graph secret", &[&seed]));
         let id = genesis.id();
         if self.is_here(&id) {
-            let message = format!("graph {} is here already", id.short());
+            let message = format!("graph {} already exists on this node", id.short());
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         let opening = Opening {
@@ -400,7 +400,8 @@ impl NodeInner {
         }
         let here = self.is_here(&id);
         if secret.is_none() && !here {
-            let message = format!("no database for graph {} here, and no ticket", id.short());
+            let message =
+                format!("there is no database of graph {} on this node, and no ticket was given", id.short());
             return Err(Error::new(ErrorKind::UnknownGraph, message));
         }
         let identity = self.identities.own().secret()?;
@@ -421,11 +422,14 @@ impl NodeInner {
     pub(super) async fn delete(self: Arc<Self>, graph: GraphId) -> Result<()> {
         self.check_open()?;
         if self.graphs().contains_key(&graph) {
-            return Err(Error::new(ErrorKind::GraphInUse, "close the graph before you delete it"));
+            return Err(Error::new(ErrorKind::GraphInUse, "the graph is open; close it before deleting it"));
         }
         blocking(move || match &self.dir {
             Some(dir) if dir.has(&graph) => dir.delete(&graph),
-            _ => Err(Error::new(ErrorKind::UnknownGraph, format!("no database for graph {}", graph.short()))),
+            _ => Err(Error::new(
+                ErrorKind::UnknownGraph,
+                format!("there is no database of graph {} on this node", graph.short()),
+            )),
         })
         .await
     }

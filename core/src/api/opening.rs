@@ -144,7 +144,11 @@ impl GraphInner {
         let port = node.transport.register(id, opened.secret, seed.inbox(), max_record, hub.clone());
         let driver = seed.start(engine, port.clone(), node.clock).map_err(|error| {
             port.unregister();
-            Error::caused(ErrorKind::Internal, format!("no thread for the graph: {error}"), error)
+            Error::caused(
+                ErrorKind::Internal,
+                format!("the system could not start a thread for the graph: {error}"),
+                error,
+            )
         })?;
         if node.paused.load(Ordering::Acquire) {
             // It has just started, so it is there.
@@ -272,7 +276,8 @@ fn open_store(
         Some(kept) if kept != peer.as_bytes() => {
             let kept: [u8; 32] = kept.try_into().map_err(|_| damaged("identity"))?;
             let (id, kept) = (id.short(), PeerId::from_bytes(kept));
-            let message = format!("graph {id} is here as identity {kept}; open it as that one, not {peer}");
+            let message =
+                format!("graph {id} belongs to identity {kept} on this node and cannot be opened as {peer}");
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         Some(_) => {}
@@ -282,7 +287,7 @@ fn open_store(
         Some(policy) if policy != guard.name() => {
             let (kind, message) = match (policy.as_slice(), guard) {
                 (b"membership", Guard::Ticket) => {
-                    (ErrorKind::NotAuthorized, "this is a group: open it as one")
+                    (ErrorKind::NotAuthorized, "this graph is a group; open it as a group")
                 }
                 (b"ticket", Guard::Membership) => (ErrorKind::NotAMember, "this graph is not a group"),
                 _ => (ErrorKind::Damaged, "the database was made under another security policy"),
@@ -379,7 +384,7 @@ fn backend(node: &NodeInner, id: GraphId) -> Result<(Box<dyn Store>, OpenOutcome
     if node.dir.is_some() {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
-            "this build has no disk store (feature \"sqlite\")",
+            "this build of the library cannot store data on a disk",
         ));
     }
     Ok((Box::new(MemoryStore::new(id, rand::random())), OpenOutcome::Created))

@@ -19,7 +19,7 @@ pub const SEAL_OVERHEAD: usize = 16;
 
 /// Sealed data could not be opened: another key or password, or it was altered. Which one, nobody can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key or password is wrong, or the data was altered")]
+#[error("the key or password is wrong, or the data was changed")]
 pub struct OpenError;
 
 /// Seals data under a key. The context is not kept: the same one must be given to open it, so that sealed data cannot

@@ -30,13 +30,13 @@ const CHECKSUM: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The password is another one.
-    #[error("the password is not the one it was sealed with")]
+    #[error("the password does not match the one it was sealed with")]
     WrongPassword,
     /// It was cut off, or altered.
-    #[error("it was cut off or altered after it was sealed")]
+    #[error("it is incomplete or was changed after it was sealed")]
     Altered,
     /// It was made by a later version.
-    #[error("it was sealed by version {0}, which this version does not know")]
+    #[error("it was sealed in format {0}, which this version of the library does not support")]
     Version(u8),
 }
 

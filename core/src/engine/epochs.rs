@@ -84,7 +84,7 @@ impl Engine {
             match open_epoch_key(&self.graph, self.stamper.key(), id, sealed) {
                 Some(key) => ring.add(key),
                 None => {
-                    tracing::warn!("somebody gave this member a key that is none");
+                    tracing::warn!("a member sealed an invalid body key to this identity");
                     state.worthless.insert(*credential);
                 }
             }

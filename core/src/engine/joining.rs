@@ -181,7 +181,7 @@ impl Engine {
         let peer = came.peer;
         let grant = self.draft_grant(now, &own, came);
         let record = self.issue(now, &Credential::Grant(grant)).map_err(|error| {
-            tracing::warn!(%error, "somebody could not be let in");
+            tracing::warn!(%error, "a join request could not be granted");
             not_admitter()
         })?;
         self.hasten_epochs();

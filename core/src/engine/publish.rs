@@ -27,13 +27,13 @@ pub enum PublishError {
     #[error("this node has never synchronised with the graph; connect first")]
     NeverSynchronized,
     /// No such record, or it is expired.
-    #[error("no record {0}")]
+    #[error("there is no record {0}")]
     NotFound(RecordId),
     /// The record was deleted. It cannot come back under its id.
     #[error("record {0} was deleted")]
     Deleted(RecordId),
     /// The record has another version than the caller expected.
-    #[error("record has version {found}, not {expected}")]
+    #[error("the record has version {found}, not the expected {expected}")]
     VersionMismatch {
         /// What the caller expected.
         expected: u64,
@@ -41,7 +41,7 @@ pub enum PublishError {
         found: u64,
     },
     /// An expiration can move later, not earlier.
-    #[error("an expiration cannot be brought forward")]
+    #[error("the expiration of a record cannot be moved to an earlier time")]
     ShorterLife,
     /// A credential that would not hold.
     #[error("not allowed: {0}")]
@@ -53,7 +53,7 @@ pub enum PublishError {
     #[error(transparent)]
     NoKey(#[from] NoKey),
     /// The body that is to stay is no encrypted body.
-    #[error("the body of record {0} cannot be read by anybody; give a new one")]
+    #[error("the body of record {0} cannot be decrypted; update it with a new body")]
     Unreadable(RecordId),
     /// The graph's policy does not allow it.
     #[error("not allowed: {0}")]

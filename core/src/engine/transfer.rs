@@ -32,10 +32,10 @@ pub struct ImportCount {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ImportFault {
     /// The graph has been online.
-    #[error("a database is imported before the graph connects or listens")]
+    #[error("a database can only be imported before the graph has connected or listened")]
     Online,
     /// It is another graph's.
-    #[error("the exported database is another graph's")]
+    #[error("the exported database belongs to another graph")]
     WrongGraph,
     /// The database here failed.
     #[error(transparent)]

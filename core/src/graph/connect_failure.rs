@@ -9,40 +9,40 @@ pub enum ConnectFailure {
     #[error("a node cannot connect to itself")]
     ToSelf,
     /// The target is a neighbor, on this connection.
-    #[error("already a neighbor, on connection {0}")]
+    #[error("this node is already a neighbor, on connection {0}")]
     AlreadyNeighbor(ConnectionId),
     /// The other end cannot prove to know the graph.
-    #[error("the other end does not know this graph")]
+    #[error("the other node does not know this graph")]
     WrongGraph,
     /// The other end is not the expected identity.
-    #[error("another identity answered than the expected one")]
+    #[error("the node that answered has another identity than expected")]
     WrongPeer,
     /// All who were asked refused.
-    #[error("refused, after {hops} referrals")]
+    #[error("every node that was asked refused the connection; {hops} referrals were followed")]
     Refused {
         /// How many referrals were followed.
         hops: u32,
     },
     /// The other end does not accept this identity, or could not show that it is a member itself.
-    #[error("not accepted as a member")]
+    #[error("the other node did not accept this identity as a member")]
     NotAuthorized,
     /// The two ends speak no common version, or the group demands a later one.
-    #[error("the other end wants another version of the protocol")]
+    #[error("the other node speaks another version of the protocol")]
     UnsupportedVersion,
     /// The other end takes no direct connections.
-    #[error("the other end does not accept direct connections")]
+    #[error("the other node does not accept direct connections")]
     DirectNotAccepted,
     /// Nobody answered.
-    #[error("nobody answered at any address")]
+    #[error("no node answered at any of the addresses")]
     Unreachable,
     /// The deadline passed.
-    #[error("the deadline passed")]
+    #[error("the connection was not made before the deadline")]
     TimedOut,
     /// The application asked, or the graph was closed.
-    #[error("cancelled")]
+    #[error("the connect was cancelled")]
     Cancelled,
     /// The other end has the graph, but does not listen.
-    #[error("the other end does not listen")]
+    #[error("the other node does not listen")]
     NotListening,
     /// This node is paused.
     #[error("this node is paused; resume it first")]

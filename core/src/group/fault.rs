@@ -40,14 +40,16 @@ impl CredentialFault {
             Self::NotAMember => "not a member of the group",
             Self::OutsideMembership => "it was written outside its author's membership",
             Self::Role => "its author's role does not allow it",
-            Self::RoleTooHigh => "nobody can give a role above their own",
+            Self::RoleTooHigh => "a member cannot grant a role above their own",
             Self::OutlivesIssuer => "a membership cannot outlast its issuer's",
             Self::Period => "it ends before it begins",
             Self::ChainTooLong => "the chain of grants is too long",
-            Self::Circular => "the chain of grants goes in a circle",
-            Self::NotSenior => "only an ancestor, or a higher role from admin on, can remove a member",
+            Self::Circular => "the grants would form a circle",
+            Self::NotSenior => {
+                "only a senior member can remove a member: one by whose grant they are a member, or an admin or owner with a higher role"
+            }
             Self::Removed => "its author was removed from the group",
-            Self::NotEncrypted => "its body is not encrypted as the group demands",
+            Self::NotEncrypted => "its body is not encrypted, as the group requires",
             Self::UsedUp => "the invitation it came by was used up",
         }
     }

@@ -26,22 +26,22 @@ pub struct IdentityDescription {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityTextError {
     /// It does not begin with `peergraph-identity:`.
-    #[error("an identity's description begins with \"peergraph-identity:\"")]
+    #[error("an identity description begins with \"peergraph-identity:\"")]
     Prefix,
     /// It has characters that base32 does not have, or some in upper and some in lower case.
-    #[error("the description has a character that cannot be in one")]
+    #[error("the description contains an invalid character")]
     Encoding,
     /// The check sum is wrong: cut off or mistyped.
-    #[error("the description is incomplete or mistyped")]
+    #[error("the description is incomplete or was changed")]
     Checksum,
     /// It was made by a later version.
-    #[error("the description has version {0}, which this version does not know")]
+    #[error("the description has version {0}, which this version of the library does not support")]
     Version(u8),
     /// It has the right check sum but not the right form.
-    #[error("the description does not have the form of one")]
+    #[error("this is not a valid identity description")]
     Malformed,
     /// There are several descriptions in it.
-    #[error("there is more than one description in the text: give one")]
+    #[error("the text contains more than one description; give exactly one")]
     Several,
     /// The identity did not sign this.
     #[error("the description was not signed by its identity")]

@@ -110,25 +110,27 @@ pub enum InvitationError {
     )]
     Ticket,
     /// It is the description of an identity.
-    #[error("this describes an identity: give it to somebody who may invite, and get an invitation for it")]
+    #[error(
+        "this is an identity description; give it to a member who may invite, and use the invitation that they return"
+    )]
     Description,
     /// It has characters that base32 does not have.
-    #[error("the invitation has a character that cannot be in one: copy the whole of it again")]
+    #[error("the invitation contains an invalid character; copy all of it again")]
     Encoding,
     /// The check sum is wrong: cut off or mistyped.
-    #[error("the invitation is incomplete or mistyped: copy the whole of it again")]
+    #[error("the invitation is incomplete or was changed; copy all of it again")]
     Checksum,
     /// It was made by a later version.
-    #[error("the invitation has version {0}, which this version does not know")]
+    #[error("the invitation has version {0}, which this version of the library does not support")]
     Version(u8),
     /// It has the right check sum but not the right form.
-    #[error("the invitation does not have the form of one")]
+    #[error("this is not a valid invitation")]
     Malformed,
     /// There are several invitations in it.
-    #[error("there is more than one invitation in the text: give one")]
+    #[error("the text contains more than one invitation; give exactly one")]
     Several,
     /// It is not as its issuer signed it.
-    #[error("the invitation was altered after its issuer signed it")]
+    #[error("the invitation was changed after its issuer signed it")]
     Altered,
     /// It is for one identity, and this is another.
     #[error("the invitation is for another identity")]

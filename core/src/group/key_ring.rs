@@ -30,7 +30,7 @@ pub const BODY_OVERHEAD: usize = CONTENT_AT + SEAL_OVERHEAD;
 
 /// The key that is needed has not come yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key for the bodies of this group is not here yet")]
+#[error("the key for this group's encrypted records has not arrived yet")]
 pub struct NoKey;
 
 /// The keys of the epochs that this node can read.

@@ -28,10 +28,10 @@ pub struct PeerName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The classifier is too long.
-    #[error("the classifier has {0} characters, more than {MAX_CLASSIFIER}")]
+    #[error("the classifier has {0} characters; the maximum is {MAX_CLASSIFIER}")]
     ClassifierTooLong(usize),
     /// The friendly name is too long.
-    #[error("the friendly name has {0} characters, more than {MAX_FRIENDLY_NAME}")]
+    #[error("the friendly name has {0} characters; the maximum is {MAX_FRIENDLY_NAME}")]
     FriendlyNameTooLong(usize),
     /// It contains NUL, a line break or another control character.
     #[error("a name cannot contain control characters")]

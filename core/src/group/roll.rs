@@ -27,7 +27,7 @@ pub enum InviteFault {
     #[error("the invitation was used up")]
     UsedUp,
     /// Others are named to let people in by it.
-    #[error("others may let people in by this invitation, not this node")]
+    #[error("this node may not admit anyone by this invitation")]
     NotAdmitter,
 }
 

@@ -28,13 +28,13 @@ pub enum SecretTextError {
     #[error("the text does not begin with \"{0}\"")]
     Prefix(&'static str),
     /// It is not what was exported.
-    #[error("the text is not what was exported: it was cut off or altered")]
+    #[error("the exported text is incomplete or was changed")]
     Altered,
     /// It was made by a later version.
-    #[error("what was exported has version {0}, which this version does not know")]
+    #[error("the exported text has version {0}, which this version of the library does not support")]
     Version(u8),
     /// The password is another one.
-    #[error("the password is not the one it was exported with")]
+    #[error("the password does not match the one used for the export")]
     WrongPassword,
 }
 

@@ -51,7 +51,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// More than 16 MiB.
-    #[error("{len} bytes of data are more than {MAX_DATA}")]
+    #[error("a message of {len} bytes is too long; the maximum is {MAX_DATA}")]
     TooLarge {
         /// How many there were.
         len: usize,

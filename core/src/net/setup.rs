@@ -35,7 +35,7 @@ pub(super) async fn dial(
     let mut answer = [0; HELLO_LEN];
     match timeout(HELLO_TIMEOUT, receive.read_exact(&mut answer)).await {
         Ok(Ok(())) => {}
-        // A stream that ends without an answer: the other end does not know this graph.
+        // A stream that ends without an answer: the other node does not know this graph.
         Ok(Err(ReadExactError::FinishedEarly(_))) => return Err(FailureReason::NotAuthenticated),
         Ok(Err(ReadExactError::ReadError(_))) if peer.connection.close_reason().is_none() => {
             return Err(FailureReason::NotAuthenticated);

@@ -31,9 +31,7 @@ use crate::{
     events::Hub,
     ids::{ConnectionId, GraphId, LinkId, NodeId},
     io::{Input, Output},
-    limits::{
-        CLOSE_TIMEOUT, DIAL_TIMEOUT, LAST_WORDS, MAX_HANDSHAKES, SOCKET_POLL, SOCKET_TIMEOUT,
-    },
+    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, LAST_WORDS, MAX_HANDSHAKES, SOCKET_POLL, SOCKET_TIMEOUT},
     link::{DialId, FailureReason},
     record::{GraphSecret, NodeAddr},
     wire::ALPN,

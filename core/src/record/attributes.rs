@@ -95,7 +95,7 @@ pub enum AttributeError {
         name: String,
     },
     /// All together are too large.
-    #[error("attributes take {len} bytes, more than {MAX_ATTRIBUTES}")]
+    #[error("the attributes have {len} bytes; the maximum is {MAX_ATTRIBUTES}")]
     TooLarge {
         /// Their encoded size in bytes.
         len: usize,

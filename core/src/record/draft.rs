@@ -31,7 +31,7 @@ pub enum DraftError {
     #[error(transparent)]
     Attributes(#[from] AttributeError),
     /// Body and attributes together exceed the graph's limit.
-    #[error("the record takes {len} bytes, more than the {max} that this graph allows")]
+    #[error("the record has {len} bytes; this graph allows at most {max}")]
     TooLarge {
         /// Body plus encoded attributes, in bytes.
         len: usize,

@@ -34,13 +34,13 @@ pub struct GraphProperties {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PropertiesError {
     /// The name is too long.
-    #[error("the name has {len} bytes, more than {MAX_NAME}")]
+    #[error("the name has {len} bytes; the maximum is {MAX_NAME}")]
     Name {
         /// Its length in bytes.
         len: usize,
     },
     /// The comment is too long.
-    #[error("the comment has {len} bytes, more than {MAX_COMMENT}")]
+    #[error("the comment has {len} bytes; the maximum is {MAX_COMMENT}")]
     Comment {
         /// Its length in bytes.
         len: usize,
@@ -49,7 +49,7 @@ pub enum PropertiesError {
     #[error("a presence lifetime of {0:?} is shorter than 5 minutes")]
     PresenceLifetime(Duration),
     /// The record limit lies outside 1 KiB to 60 MiB.
-    #[error("a record limit of {0} bytes is not in 1 KiB to 60 MiB")]
+    #[error("the record limit must be between 1 KiB and 60 MiB, not {0} bytes")]
     MaxRecord(u32),
 }
 

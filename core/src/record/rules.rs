@@ -50,7 +50,7 @@ impl std::fmt::Display for Role {
 
 /// The text names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no role is called {0:?}; there are reader, member, inviter, admin and owner")]
+#[error("{0:?} is not a role; the roles are reader, member, inviter, admin and owner")]
 pub struct UnknownRole(pub String);
 
 impl std::str::FromStr for Role {

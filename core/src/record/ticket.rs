@@ -33,22 +33,22 @@ pub enum TicketError {
     #[error("a ticket begins with \"peergraph:\"")]
     Prefix,
     /// It is an invitation to a group.
-    #[error("this is an invitation to a group, not a ticket of a graph: join it as a group")]
+    #[error("this is an invitation to a group, not a ticket of a graph; join the group with it")]
     Invitation,
     /// It has characters that base32 does not have.
-    #[error("the ticket has a character that cannot be in one")]
+    #[error("the ticket contains an invalid character")]
     Encoding,
     /// The check sum is wrong: cut off or mistyped.
-    #[error("the ticket is incomplete or mistyped")]
+    #[error("the ticket is incomplete or was changed")]
     Checksum,
     /// It was made by a later version.
-    #[error("the ticket has version {0}, which this version does not know")]
+    #[error("the ticket has version {0}, which this version of the library does not support")]
     Version(u8),
     /// It has the right check sum but not the right form.
-    #[error("the ticket does not have the form of one")]
+    #[error("this is not a valid ticket")]
     Malformed,
     /// There are several tickets in it.
-    #[error("there is more than one ticket in the text: give one")]
+    #[error("the text contains more than one ticket; give exactly one")]
     Several,
 }
 

@@ -39,19 +39,19 @@ const PARALLEL: usize = 256;
 #[non_exhaustive]
 pub enum RejectReason {
     /// The signature is not its author's, or not for this graph. The sender did not check it: a strike.
-    #[error("the signature is not good")]
+    #[error("the signature is invalid")]
     BadSignature,
     /// Its time was over.
     #[error("it has expired")]
     Expired,
     /// It was written too far ahead of peer time.
-    #[error("it was written {ahead:?} ahead of time")]
+    #[error("it is dated {ahead:?} in the future")]
     FarFuture {
         /// How far.
         ahead: Duration,
     },
     /// Body and attributes exceed the graph's limit.
-    #[error("it takes {len} bytes, more than {max}")]
+    #[error("it has {len} bytes; the maximum is {max}")]
     TooLarge {
         /// What they take, in bytes.
         len: usize,
@@ -59,7 +59,7 @@ pub enum RejectReason {
         max: usize,
     },
     /// The version is higher than the record's age allows.
-    #[error("version {0} is absurd")]
+    #[error("version {0} is impossibly high")]
     Version(u64),
     /// The type belongs to the library, which does not know it.
     #[error("the type is reserved")]

@@ -53,7 +53,7 @@ impl ExportHead {
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// It ends too early, goes on too long, was damaged, or is something else.
-    #[error("the exported database is cut off or damaged")]
+    #[error("the exported database is incomplete or damaged")]
     Damaged,
     /// The reader failed.
     #[error(transparent)]

@@ -122,7 +122,9 @@ pub enum StoreError {
     #[error("the database is damaged: {0}")]
     Damaged(String),
     /// It was written by a later version.
-    #[error("the database has schema {found}, newer than {known}")]
+    #[error(
+        "the database was written by a newer version of the library (schema {found}; this one knows {known})"
+    )]
     Schema {
         /// What the file says.
         found: u32,
