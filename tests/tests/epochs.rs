@@ -153,3 +153,48 @@ async fn a_key_that_may_have_got_out_is_renewed_by_admins() {
     let (_other, plain) = group("plain").await;
     assert_eq!(plain.renew_body_key().await.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c45_a_removed_member_hears_that_it_was_removed_whatever_it_calls() {
+    let first = node().await;
+    let club = hidden(&first).await;
+    let (second, bens) = member(&club, Role::Admin, "Ben").await;
+    let (third, cyds) = member(&club, Role::Member, "Cyd").await;
+    let (ben, cyd) = (second.peer_id(), third.peer_id());
+    let id = bens.publish(note("mine")).await.unwrap().id;
+    converge(&[&club, &bens, &cyds]).await;
+    let events = bens.events(EventFilter::kinds([EventKind::MemberChanged])).unwrap();
+    club.remove(ben, RemoveMember::default()).await.unwrap();
+    expect(&events, "the removal", |event| match event {
+        Event::MemberChanged { member, .. } if member.peer == ben && member.role.is_none() => Some(()),
+        _ => None,
+    })
+    .await;
+    let mut told = Vec::new();
+    let mut hear = |call: &'static str, error: Option<peergraph::Error>| {
+        told.push((call, error.map(|error| error.kind())));
+    };
+    hear("publish", bens.publish(note("more")).await.err());
+    hear("update", bens.update(id, RecordUpdate::body("other")).await.err());
+    hear("delete", bens.delete(id).await.err());
+    hear("set_properties", bens.set_properties(Default::default()).await.err());
+    hear("invite_link", bens.invite_link(InviteLink::default()).await.err());
+    hear("invite_peer", bens.invite_peer(first.peer_id(), "", Default::default()).await.err());
+    hear("set_password", bens.set_password("long enough", Default::default()).await.err());
+    hear("clear_password", bens.clear_password().await.err());
+    hear("renew", bens.renew(cyd, None).await.err());
+    hear("set_role", bens.set_role(cyd, Role::Reader).await.err());
+    hear("remove", bens.remove(cyd, RemoveMember::default()).await.err());
+    hear("renew_body_key", bens.renew_body_key().await.err());
+    hear("revoke_invitation", bens.revoke_invitation(ben).await.err());
+    hear("revoke_device", bens.revoke_device(ben, second.id()).await.err());
+    for (call, kind) in told {
+        assert_eq!(kind, Some(ErrorKind::Removed), "{call}");
+    }
+    // What it has can still be read.
+    assert_eq!(bens.get(id).await.unwrap().unwrap().body_text(), Some("mine"));
+    bens.properties().await.unwrap();
+    for node in [first, second, third] {
+        node.shutdown().await;
+    }
+}

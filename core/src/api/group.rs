@@ -349,6 +349,7 @@ impl Group {
     /// `NotFound`, `NotAuthorized` if it is another's and this identity no admin, `Closed`.
     pub fn revoke_invitation(&self, key: PeerId) -> Call<Result<()>> {
         self.graph.write(move |engine, now| -> Result<()> {
+            engine.check_standing()?;
             if !open_invitations(engine, now).iter().any(|open| open.key == key) {
                 let message = "there is no such invitation, or it is used up";
                 return Err(Error::new(ErrorKind::NotFound, message));
@@ -365,6 +366,7 @@ impl Group {
     #[doc(alias = "PeerGroupIssueCredentials")]
     pub fn renew(&self, peer: PeerId, lifetime: Option<Duration>) -> Call<Result<()>> {
         self.graph.write(move |engine, now| -> Result<()> {
+            engine.check_standing()?;
             let (name, role) = engine.last_membership(now, peer).ok_or_else(|| no_member(peer))?;
             engine.grant(now, peer, &name, role, lifetime)?;
             Ok(())

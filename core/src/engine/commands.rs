@@ -106,6 +106,7 @@ impl Engine {
     /// # Errors
     /// [`PublishError`]; check the bounds with [`GraphProperties::check`] first.
     pub fn put_properties(&mut self, now: Now, properties: &GraphProperties) -> Result<(), PublishError> {
+        self.check_standing()?;
         self.check_usable()?;
         let id = self.properties_id.ok_or(PublishError::NeverSynchronized)?;
         let body = postcard::to_stdvec(properties).expect("properties always encode");

@@ -174,6 +174,7 @@ impl Engine {
     /// # Errors
     /// As [`issue`](Engine::issue); [`CredentialFault::Malformed`] in a group that does not encrypt bodies.
     pub fn begin_epoch(&mut self, now: Now) -> Result<(), PublishError> {
+        self.check_standing()?;
         let peer_now = self.peer_time(now);
         let ring = self.key_ring().clone();
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;

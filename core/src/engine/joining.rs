@@ -222,6 +222,7 @@ impl Engine {
         role: Role,
         lifetime: Option<Duration>,
     ) -> Result<Vec<SignedRecord>, PublishError> {
+        self.check_standing()?;
         let own = self.group.own.clone().ok_or(crate::group::CredentialFault::NotAMember)?;
         let came = Came { peer, name: name.into(), role, lifetime, invite: None, renew: lifetime.is_some() };
         let grant = self.draft_grant(now, &own, came);

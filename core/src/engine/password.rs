@@ -140,6 +140,7 @@ impl Engine {
         role: Role,
         lifetime: Option<Duration>,
     ) -> Result<(), PublishError> {
+        self.check_standing()?;
         let lifetime = lifetime.unwrap_or(PASSWORD_MEMBERSHIP);
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;

@@ -172,12 +172,14 @@ impl Engine {
     }
 
     pub(super) fn check_usable(&self) -> Result<(), PublishError> {
-        self.check_standing()?;
         if self.usable { Ok(()) } else { Err(PublishError::NeverSynchronized) }
     }
 
     /// Whatever else is wrong: one that was removed hears of that.
-    pub(super) fn check_standing(&self) -> Result<(), PublishError> {
+    ///
+    /// # Errors
+    /// [`CredentialFault::Removed`].
+    pub fn check_standing(&self) -> Result<(), PublishError> {
         let me = self.device.peer;
         let removed = self.group.members.as_ref().is_some_and(|members| members.was_removed(me));
         if removed && self.group.own.is_none() { Err(CredentialFault::Removed.into()) } else { Ok(()) }
@@ -191,6 +193,7 @@ impl Engine {
     }
 
     fn editable(&self, now: Now, id: &RecordId, expected: Option<u64>) -> Result<SignedRecord, PublishError> {
+        self.check_standing()?;
         self.check_usable()?;
         let peer_now = self.peer_time(now);
         let old = self

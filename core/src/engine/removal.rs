@@ -42,6 +42,7 @@ impl Engine {
         reason: &str,
         removal: Removal,
     ) -> Result<(), PublishError> {
+        self.check_standing()?;
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         let branch = if removal.with_branch { members.branch_of(peer) } else { Vec::new() };
         self.remove_one(now, peer, reason, removal)?;
@@ -127,6 +128,7 @@ impl Engine {
     /// # Errors
     /// As [`issue`](Engine::issue); the creator cannot leave.
     pub fn resign(&mut self, now: Now) -> Result<(), PublishError> {
+        self.check_standing()?;
         let me = self.device.peer;
         if self.genesis.as_ref().is_some_and(|genesis| genesis.creator == me) {
             return Err(CredentialFault::NotSenior.into());
@@ -150,6 +152,7 @@ impl Engine {
     /// # Errors
     /// [`PublishError::Credential`] if it is not known, and as [`issue`](Engine::issue).
     pub fn revoke_invite(&mut self, now: Now, key: PeerId) -> Result<(), PublishError> {
+        self.check_standing()?;
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         let mut result = Err(CredentialFault::Malformed.into());
         for id in members.invite_ids(key) {
@@ -172,6 +175,7 @@ impl Engine {
     /// # Errors
     /// As [`issue`](Engine::issue); [`CredentialFault::NotAMember`] if it is none.
     pub fn set_role(&mut self, now: Now, peer: PeerId, role: Role) -> Result<(), PublishError> {
+        self.check_standing()?;
         let peer_now = self.peer_time(now);
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         let theirs = members.member(peer, peer_now).ok_or(CredentialFault::NotAMember)?;
@@ -200,6 +204,7 @@ impl Engine {
         (valid, lifetime): (Duration, Option<Duration>),
         admitters: Vec<PeerId>,
     ) -> Result<Invite, PublishError> {
+        self.check_standing()?;
         let own = self.group.own.as_ref().ok_or(CredentialFault::NotAMember)?;
         let end = self.peer_time(now) + valid;
         let not_after = own.not_after.map_or(end, |limit| limit.min(end));
