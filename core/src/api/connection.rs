@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Call, Error, ErrorKind, Graph, Result, call::attempt, graph::GraphInner, runtime::spawn};
 use crate::{
+    engine::Engine,
     graph::{ConnectFailure, NeighborInfo},
     ids::{ConnectionId, NodeId, PeerId},
     limits::CONNECT_TIMEOUT,
@@ -152,11 +153,10 @@ impl Connecting {
         let (progress_sender, progress) = mpsc::unbounded_channel();
         let (outcome_sender, outcome) = oneshot::channel();
         let (cancel, cancelled) = oneshot::channel();
-        let graph = Graph::new(inner.clone());
+        let reached = reach(inner, target, options, Purpose::Neighbor, progress_sender, cancelled);
         spawn(async move {
-            let result = reach(&graph, target, options, Purpose::Neighbor, progress_sender, cancelled).await;
             // Nobody waits for a detached connect.
-            let _ = outcome_sender.send(result);
+            let _ = outcome_sender.send(reached.await);
         });
         Self { progress, outcome, cancel: Some(cancel) }
     }
@@ -280,19 +280,27 @@ impl Graph {
     /// # Errors
     /// `DirectNotAccepted`, `NotFound` if the target has no known node, and as [`connect`](Self::connect).
     #[doc(alias = "PeerGraphOpenDirectConnection")]
-    pub async fn open_direct(&self, target: impl Into<Target>) -> Result<DirectConnection> {
-        let info = reach_for(self, target.into(), Purpose::Direct).await?;
-        self.direct_connection(info.connection).await
+    pub fn open_direct(&self, target: impl Into<Target>) -> Call<Result<DirectConnection>> {
+        let (graph, reached) = (self.clone(), reach_for(self, target.into(), Purpose::Direct));
+        Call::placed(async move { graph.direct_connection(reached.await?.connection).await })
     }
 
     /// A direct connection by its number, as an event gave it.
     ///
     /// # Errors
     /// `NotConnected`, `Closed`.
-    pub async fn direct_connection(&self, id: ConnectionId) -> Result<DirectConnection> {
-        let info = self.connection_info(id).await?;
-        let data = self.inner().port.data_link(id).ok_or_else(|| not_connected(id))?;
-        Ok(DirectConnection { info, data, graph: self.clone() })
+    pub fn direct_connection(&self, id: ConnectionId) -> Call<Result<DirectConnection>> {
+        let graph = self.clone();
+        let info = self.ask(move |engine, _| {
+            let neighbors = engine.neighbors().into_iter().map(ConnectionInfo::neighbor);
+            let mut all = neighbors.chain(engine.directs().into_iter().map(ConnectionInfo::direct));
+            all.find(|info| info.connection == id).ok_or_else(|| not_connected(id))
+        });
+        Call::placed(async move {
+            let info = info.await?;
+            let data = graph.inner().port.data_link(id).ok_or_else(|| not_connected(id))?;
+            Ok(DirectConnection { info, data, graph })
+        })
     }
 
     /// Sends data of a type on a neighbor link or direct connection; see [`DirectConnection::send`].
@@ -309,75 +317,77 @@ impl Graph {
         let link = attempt!(self.inner().port.data_link(id).ok_or_else(|| not_connected(id)));
         send(&link, data_type, data.into())
     }
+}
 
-    async fn connection_info(&self, id: ConnectionId) -> Result<ConnectionInfo> {
-        let all = self.neighbors().await?.into_iter().chain(self.direct_connections().await?);
-        all.into_iter().find(|info| info.connection == id).ok_or_else(|| not_connected(id))
-    }
-
-    /// The addresses behind a target, this node's own ones included so that the engine can refuse them.
-    async fn resolve(&self, target: Target) -> Result<Vec<NodeAddr>> {
-        let (node, peer) = match target {
-            Target::Addr(addr) => return Ok(vec![addr]),
-            Target::Any(nodes) if nodes.is_empty() => {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    "the ticket does not name any node to connect to",
-                ));
-            }
-            Target::Any(nodes) => return Ok(nodes),
-            Target::Node(node) => (Some(node), None),
-            Target::Peer(peer) => (None, Some(peer)),
-        };
-        let found = self.inner().driver.call(move |engine, _| engine.addresses_of(node, peer)).await?;
-        match (found.is_empty(), node) {
-            (false, _) => Ok(found),
-            // Lookup may know a node that the graph does not.
-            (true, Some(node)) => Ok(vec![NodeAddr::new(node)]),
-            (true, None) => Err(Error::new(ErrorKind::NotFound, "no node of this identity is known")),
+/// The addresses behind a target, this node's own ones included so that the engine can refuse them.
+fn resolve(target: Target, engine: &Engine) -> Result<Vec<NodeAddr>> {
+    let (node, peer) = match target {
+        Target::Addr(addr) => return Ok(vec![addr]),
+        Target::Any(nodes) if nodes.is_empty() => {
+            return Err(Error::new(ErrorKind::NotFound, "the ticket does not name any node to connect to"));
         }
+        Target::Any(nodes) => return Ok(nodes),
+        Target::Node(node) => (Some(node), None),
+        Target::Peer(peer) => (None, Some(peer)),
+    };
+    let found = engine.addresses_of(node, peer);
+    match (found.is_empty(), node) {
+        (false, _) => Ok(found),
+        // Lookup may know a node that the graph does not.
+        (true, Some(node)) => Ok(vec![NodeAddr::new(node)]),
+        (true, None) => Err(Error::new(ErrorKind::NotFound, "no node of this identity is known")),
     }
 }
 
 /// Reaches somebody for a purpose, without conditions.
-pub(super) async fn reach_for(graph: &Graph, target: Target, purpose: Purpose) -> Result<ConnectionInfo> {
+pub(super) fn reach_for(
+    graph: &Graph,
+    target: Target,
+    purpose: Purpose,
+) -> impl Future<Output = Result<ConnectionInfo>> + Send + use<> {
     let (progress, _) = mpsc::unbounded_channel();
-    let (_keep, never) = oneshot::channel();
-    reach(graph, target, ConnectOptions::default(), purpose, progress, never).await
+    let (keep, never) = oneshot::channel();
+    let reached = reach(graph.inner(), target, ConnectOptions::default(), purpose, progress, never);
+    async move {
+        let _keep = keep;
+        reached.await
+    }
 }
 
-async fn reach(
-    graph: &Graph,
+fn reach(
+    graph: &Arc<GraphInner>,
     target: Target,
     options: ConnectOptions,
     purpose: Purpose,
     progress: mpsc::UnboundedSender<Progress>,
     mut cancelled: oneshot::Receiver<()>,
-) -> Result<ConnectionInfo> {
-    let targets = graph.resolve(target).await?;
+) -> impl Future<Output = Result<ConnectionInfo>> + Send + use<> {
     let kind = match purpose {
         Purpose::Direct => ConnectionKind::Direct,
         Purpose::Neighbor | Purpose::Probe | Purpose::Join => ConnectionKind::Neighbor,
     };
     let ConnectOptions { expected_peer, deadline } = options;
-    let driver = &graph.inner().driver;
+    let driver = graph.driver.clone();
     let options = crate::graph::ConnectOptions { expected_peer, deadline, purpose };
-    let mut watch = driver.connect(targets, options).await?;
-    loop {
-        tokio::select! {
-            biased;
-            Some((hop, next)) = watch.progress.recv() => {
-                // The caller may not care for progress.
-                let _ = progress.send(Progress { hop, next });
-            }
-            outcome = &mut watch.outcome => {
-                return told(kind, outcome);
-            }
-            _ = &mut cancelled => {
-                let id = watch.id;
-                driver.tell(move |engine, now| engine.cancel_connect(now, id))?;
-                // What was decided before the cancel arrived still counts.
-                return told(kind, watch.outcome.await);
+    let begun = driver.connect(move |engine| resolve(target, engine), options);
+    async move {
+        let mut watch = begun.await??;
+        loop {
+            tokio::select! {
+                biased;
+                Some((hop, next)) = watch.progress.recv() => {
+                    // The caller may not care for progress.
+                    let _ = progress.send(Progress { hop, next });
+                }
+                outcome = &mut watch.outcome => {
+                    return told(kind, outcome);
+                }
+                _ = &mut cancelled => {
+                    let id = watch.id;
+                    driver.tell(move |engine, now| engine.cancel_connect(now, id))?;
+                    // What was decided before the cancel arrived still counts.
+                    return told(kind, watch.outcome.await);
+                }
             }
         }
     }

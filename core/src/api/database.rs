@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Graph, Result,
+    Call, Error, ErrorKind, Graph, Result,
+    call::attempt,
     config::Hidden,
     files::{Draft, absolute, sweep},
     identities::check_password,
@@ -93,25 +94,28 @@ impl Graph {
     /// `AlreadyExists` if there is such a file, `InvalidArgument` for a short password, `NeverSynchronized` before the
     /// first connect, `Damaged` or `Storage` if the database cannot be read or the file not written, `Closed`.
     #[doc(alias("PeerGraphExportDatabase", "PeerGroupExportDatabase"))]
-    pub async fn export_database(&self, path: impl AsRef<Path>, password: Option<&str>) -> Result<u64> {
-        let path = absolute(path.as_ref())?;
-        password.map_or(Ok(()), check_password)?;
+    pub fn export_database(&self, path: impl AsRef<Path>, password: Option<&str>) -> Call<Result<u64>> {
+        let path = attempt!(absolute(path.as_ref()));
+        attempt!(password.map_or(Ok(()), check_password));
         let inner = self.inner();
-        let (reader, graph, peer) = (inner.reader()?, inner.id, inner.identity);
-        let known = |engine: &mut crate::engine::Engine, now| {
+        let (reader, graph, peer) = (attempt!(inner.reader()), inner.id, inner.identity);
+        // What was written before is in the file.
+        let known = inner.driver.call_stored(|engine, now| -> Result<_, PublishError> {
             engine.properties()?;
             let genesis = engine.genesis().cloned().ok_or(PublishError::NeverSynchronized)?;
             Ok((genesis, engine.peer_time(now)))
-        };
-        let (genesis, time) = self.call(known).await?.map_err(|error: PublishError| Error::from(error))?;
-        let head = ExportHead { graph, genesis, peer, time };
+        });
         let password = password.map(|password| Zeroizing::new(password.to_owned()));
-        // If nobody waits any more, there is to be no file.
-        let unwanted = CancellationToken::new();
-        let waiting = unwanted.clone().drop_guard();
-        let written = blocking(move || export(&path, &head, reader, password, &unwanted)).await;
-        waiting.disarm();
-        written
+        Call::placed(async move {
+            let (genesis, time) = known.await??;
+            let head = ExportHead { graph, genesis, peer, time };
+            // If nobody waits any more, there is to be no file.
+            let unwanted = CancellationToken::new();
+            let waiting = unwanted.clone().drop_guard();
+            let written = blocking(move || export(&path, &head, reader, password, &unwanted)).await;
+            waiting.disarm();
+            written
+        })
     }
 
     /// Takes in the records of a file that [`export_database`](Self::export_database) wrote, here or on another machine:

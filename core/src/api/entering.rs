@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    ConnectOptions, Error, ErrorKind, EventStream, Graph, Result, Target,
+    Call, ConnectOptions, Error, ErrorKind, EventStream, Graph, Result, Target,
     runtime::{spawn, within},
 };
 use crate::{
@@ -101,8 +101,8 @@ impl Graph {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn sync_progress(&self) -> Result<Option<SyncProgress>> {
-        self.call(|engine, _| engine.sync_progress()).await
+    pub fn sync_progress(&self) -> Call<Result<Option<SyncProgress>>> {
+        self.call(|engine, _| engine.sync_progress())
     }
 
     /// Connects, waits until this node is synchronised, and listens. The first time; later

@@ -13,7 +13,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -22,7 +22,7 @@ use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use super::{
     GraphPort, Inbound, Inbox,
-    lane::{Lane, LaneClosed, Next, Place},
+    lane::{Lane, LaneClosed, Next, Place, Wake},
 };
 use crate::{
     engine::{Engine, JoinBy, JoinFailure, Notice},
@@ -152,34 +152,13 @@ impl<T> Future for Prepared<T> {
     }
 }
 
-/// What comes of a connect that has its place.
-#[derive(Debug)]
-#[must_use]
-pub struct Connect {
-    started: Answer<ConnectId>,
-    rest: Option<(
-        tokio_mpsc::UnboundedReceiver<(u32, NodeId)>,
-        oneshot::Receiver<Result<NeighborInfo, ConnectFailure>>,
-    )>,
-}
-
-impl Future for Connect {
-    type Output = Result<ConnectWatch, Gone>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let id = ready!(Pin::new(&mut self.started).poll(cx))?;
-        let (progress, outcome) = self.rest.take().ok_or(Gone)?;
-        Poll::Ready(Ok(ConnectWatch { id, progress, outcome }))
-    }
-}
-
 /// A handle to the graph thread. Cheap to clone; the thread ends when told to, or when all handles are gone.
 ///
 /// Calls are carried out in the order in which these functions are called, whether or not their answers are awaited.
 #[derive(Clone)]
 pub struct Driver {
-    jobs: Sender<Job>,
     lane: Arc<Lane<Order>>,
+    wake: Wake,
 }
 
 impl fmt::Debug for Driver {
@@ -247,6 +226,7 @@ impl fmt::Debug for GraphThread {
 #[derive(Debug)]
 pub struct DriverSeed {
     driver: Driver,
+    sender: Sender<Job>,
     jobs: Receiver<Job>,
 }
 
@@ -255,12 +235,15 @@ impl DriverSeed {
     #[expect(clippy::new_without_default, reason = "it must be started, so it is not a value with a default")]
     pub fn new() -> Self {
         let (sender, jobs) = channel();
-        Self { driver: Driver { jobs: sender, lane: Arc::new(Lane::new()) }, jobs }
+        let calls = sender.clone();
+        // A thread that has ended takes no more.
+        let wake: Wake = Arc::new(move || drop(calls.send(Job::Calls)));
+        Self { driver: Driver { lane: Arc::new(Lane::new()), wake }, sender, jobs }
     }
 
     /// Where the transport puts things.
     pub fn inbox(&self) -> Arc<dyn Inbox> {
-        Arc::new(DriverInbox { jobs: self.driver.jobs.clone() })
+        Arc::new(DriverInbox { jobs: self.sender.clone() })
     }
 
     /// Starts the thread.
@@ -268,7 +251,7 @@ impl DriverSeed {
     /// # Errors
     /// The system's, if it gives no thread.
     pub fn start(self, engine: Engine, port: GraphPort, clock: Clock) -> std::io::Result<Driver> {
-        let Self { driver, jobs } = self;
+        let Self { driver, sender: _, jobs } = self;
         let thread = GraphThread {
             engine,
             clock,
@@ -342,8 +325,6 @@ impl Driver {
         B: From<Gone>,
     {
         let (sender, receiver) = oneshot::channel();
-        let jobs = self.jobs.clone();
-        let wake = Arc::new(move || drop(jobs.send(Job::Calls)));
         let begin = || {
             let work = begin().map_err(NotPlaced::Refused)?;
             Ok(move || {
@@ -353,24 +334,31 @@ impl Driver {
                 }))
             })
         };
-        match self.lane.reserve(wake, begin) {
+        match self.lane.reserve(self.wake.clone(), begin) {
             Ok(place) => Ok(Prepared { place, answer: Answer(Some(receiver)) }),
             Err(NotPlaced::Refused(error)) => Err(error),
             Err(NotPlaced::Closed) => Err(Gone.into()),
         }
     }
 
-    /// Begins a connect. `targets` says to whom; without any, it is over.
-    pub fn connect(&self, targets: Vec<NodeAddr>, options: ConnectOptions) -> Connect {
-        let (progress, progress_receiver) = tokio_mpsc::unbounded_channel();
-        let (outcome, outcome_receiver) = oneshot::channel();
-        let started = self.post(move |thread, started| {
+    /// Begins a connect, to the nodes that `targets` finds.
+    pub fn connect<E: Send + 'static>(
+        &self,
+        targets: impl FnOnce(&Engine) -> Result<Vec<NodeAddr>, E> + Send + 'static,
+        options: ConnectOptions,
+    ) -> Answer<Result<ConnectWatch, E>> {
+        self.post(move |thread, started| {
             let now = thread.clock.now();
-            let id = thread.engine.connect(now, targets, options);
-            thread.waiters.insert(id, Waiter { progress, outcome });
-            let _ = started.send(id);
-        });
-        Connect { started, rest: Some((progress_receiver, outcome_receiver)) }
+            let begun = targets(&thread.engine).map(|targets| {
+                let (progress, progress_receiver) = tokio_mpsc::unbounded_channel();
+                let (outcome, outcome_receiver) = oneshot::channel();
+                let id = thread.engine.connect(now, targets, options);
+                thread.waiters.insert(id, Waiter { progress, outcome });
+                ConnectWatch { id, progress: progress_receiver, outcome: outcome_receiver }
+            });
+            // It goes on if nobody waits for it.
+            let _ = started.send(begun);
+        })
     }
 
     /// Asks for membership on a connection made for that; resolves to the outcome.
@@ -431,8 +419,7 @@ impl Driver {
 
     fn place(&self, order: Order) -> Result<(), Gone> {
         self.lane.push(order)?;
-        // A thread that ended meanwhile has closed the lane.
-        let _ = self.jobs.send(Job::Calls);
+        (self.wake)();
         Ok(())
     }
 }

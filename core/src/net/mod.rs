@@ -14,6 +14,6 @@ mod setup;
 mod transport;
 
 pub use data::{DataLink, Delivery, Receipt, SendError};
-pub use driver::{Answer, Clock, Connect, ConnectWatch, Driver, DriverSeed, Gone, GraphThread, Prepared};
+pub use driver::{Answer, Clock, ConnectWatch, Driver, DriverSeed, Gone, GraphThread, Prepared};
 pub use endpoint::{NetConfig, NetError, NetworkMode};
 pub use transport::{GraphPort, Inbound, Inbox, Transport};
