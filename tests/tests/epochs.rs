@@ -158,7 +158,7 @@ async fn a_key_that_may_have_got_out_is_renewed_by_admins() {
 async fn c45_a_removed_member_hears_that_it_was_removed_whatever_it_calls() {
     let first = node().await;
     let club = hidden(&first).await;
-    let (second, bens) = member(&club, Role::Admin, "Ben").await;
+    let (second, bens) = member(&club, Role::Inviter, "Ben").await;
     let (third, cyds) = member(&club, Role::Member, "Cyd").await;
     let (ben, cyd) = (second.peer_id(), third.peer_id());
     let id = bens.publish(note("mine")).await.unwrap().id;
