@@ -105,13 +105,15 @@ pub(crate) fn words(lines: &mut Vec<String>) {
                 of = None;
             }
             let (Some(of), Some(rest)) = (&of, line.strip_prefix("    pub ")) else { continue };
-            let waits = rest.starts_with("async fn ");
+            let is_async = rest.starts_with("async fn ");
             let Some((_, rest)) = rest.split_once("fn ") else { continue };
             let end = rest.find(['(', '<']).expect("a function has arguments");
             let open = rest[end..].find('(').map(|open| &rest[end + open + 1..]).unwrap_or_default();
             let signature =
                 [open].into_iter().chain(all[at + 1..].iter().take(8).copied()).collect::<String>();
-            let kind = if waits { "async" } else { "plain" };
+            // A call that has its place when it is made is awaited all the same.
+            let gives = signature.split_once('{').map_or(&*signature, |(head, _)| head);
+            let kind = if is_async || gives.contains("-> Call<") { "async" } else { "plain" };
             let words = [rest[..end].to_owned(), kind.to_owned()].into_iter().chain(arguments(&signature));
             methods.entry(of.clone()).or_default().insert(words.collect::<Vec<_>>().join(" "));
         }
