@@ -84,6 +84,9 @@ mod api;
 pub mod crypto;
 pub mod engine;
 pub mod events;
+#[cfg(any(feature = "net", feature = "sqlite"))]
+#[doc(hidden)]
+pub mod fault;
 pub mod graph;
 pub mod group;
 pub mod ids;

@@ -1,7 +1,9 @@
 //! Helpers for the tests that need real nodes: opening them on loopback, waiting for conditions with a deadline.
 
+pub mod calls;
 pub mod identities;
 pub mod insider;
+pub mod killed;
 pub mod leaks;
 pub mod lookup;
 pub mod tap;

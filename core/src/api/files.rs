@@ -11,6 +11,7 @@ use fs4::FileExt;
 use tempfile::{NamedTempFile, PersistError};
 
 use super::{Error, ErrorKind, Result};
+use crate::fault;
 
 /// A file while it is written, under a random name beside the one it is to have. Readable for this user alone; gone if
 /// dropped. It is locked, by which [`sweep`] tells what is being written from what a crash has left.
@@ -28,6 +29,7 @@ impl Draft {
         let file = tempfile::Builder::new().prefix(&stem(target)?).suffix(&suffix).tempfile_in(dir)?;
         // Without locks on this file system a crash leaves the draft.
         let _ = FileExt::try_lock(file.as_file());
+        fault::point();
         Ok(Self { file, target: target.to_owned() })
     }
 
@@ -38,7 +40,9 @@ impl Draft {
     /// Gives it its name, in place of what has that name now; on return it is on the disk.
     pub(super) fn replace(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
+        fault::point();
         self.file.persist(&self.target).map_err(|error| error.error)?;
+        fault::point();
         sync_parent(&self.target)
     }
 
@@ -48,6 +52,7 @@ impl Draft {
     /// `AlreadyExists` if there is anything at that name, a dangling link for one.
     pub(super) fn publish(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
+        fault::point();
         match self.file.persist_noclobber(&self.target) {
             Ok(_) => {}
             Err(PersistError { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -55,6 +60,7 @@ impl Draft {
             }
             Err(PersistError { file, .. }) => claim(file, &self.target)?,
         }
+        fault::point();
         sync_parent(&self.target)
     }
 }

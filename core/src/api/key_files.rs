@@ -199,6 +199,7 @@ impl KeyFiles {
     /// Removes a file, if it is there; on return it is gone from the disk.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         let path = self.root.join(name);
+        crate::fault::point();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error)),
             _ => sync_parent(&path).map_err(|error| failed(&path, error)),

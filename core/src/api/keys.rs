@@ -14,7 +14,7 @@ use super::{
     files::{make_folder, private, sync_parent},
     key_files::KeyFiles,
 };
-use crate::{crypto::SecretKey, ids::GraphId};
+use crate::{crypto::SecretKey, fault, ids::GraphId};
 
 /// A data directory that this node owns until dropped.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ impl DataDir {
     pub(crate) fn open(path: &Path, protection: &KeyProtection) -> Result<Self> {
         let failed = |what: &str, error: io::Error| Error::file(ErrorKind::Storage, what, path, error);
         make_folder(&path.join("graphs")).map_err(|e| failed("make the data directory", e))?;
+        fault::point();
         tell_if_open(path);
         let lock = private().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
         let lock = lock.map_err(|e| failed("open the lock of", e))?;
@@ -112,12 +113,14 @@ impl DataDir {
         let mark = self.mark(graph);
         let marked = private().write(true).create(true).truncate(false).open(&mark);
         let marked = marked.and_then(|file| file.sync_all()).and_then(|()| sync_parent(&mark));
+        fault::point();
         marked.map_err(|error| Error::file(ErrorKind::Storage, "write", &mark, error))
     }
 
     /// The database is whole from here on, or gone.
     pub(crate) fn settle(&self, graph: &GraphId) -> Result<()> {
         let mark = self.mark(graph);
+        fault::point();
         match fs::remove_file(&mark).and_then(|()| sync_parent(&mark)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::file(ErrorKind::Storage, "delete", &mark, error))
@@ -148,6 +151,7 @@ impl DataDir {
         for suffix in ["", "-wal", "-shm"] {
             let mut name = database.to_owned().into_os_string();
             name.push(suffix);
+            fault::point();
             match fs::remove_file(&name) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::file(ErrorKind::Storage, "delete", name.as_ref(), error));

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     crypto::LtHash,
+    fault,
     ids::{GraphId, Lsn, RecordId},
     record::{RecordKey, SignedRecord},
     records::{
@@ -75,7 +76,10 @@ impl Db {
     }
 
     pub(super) fn commit(&self) -> rusqlite::Result<()> {
-        self.run("COMMIT")
+        fault::point();
+        let committed = self.run("COMMIT");
+        fault::point();
+        committed
     }
 
     pub(super) fn rollback(&self) -> rusqlite::Result<()> {

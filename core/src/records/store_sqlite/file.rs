@@ -15,7 +15,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Ok(_) => {}
+        Ok(_) => crate::fault::point(),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io(error)),
     }
@@ -48,6 +48,7 @@ pub(super) fn configure_writer(path: &Path, conn: &Connection) -> Result<(), Sto
     }
     #[cfg(not(unix))]
     let _ = path;
+    crate::fault::point();
     let mode: String = conn.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)).map_err(sql)?;
     if mode != "wal" {
         return Err(io("the file system does not support what the database needs (WAL)"));

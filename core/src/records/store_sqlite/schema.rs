@@ -108,7 +108,9 @@ pub(super) fn prepare(
     }
     if version < known {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-        migrate(&tx, version).and_then(|()| tx.commit()).map_err(sql)?;
+        migrate(&tx, version).map_err(sql)?;
+        crate::fault::point();
+        tx.commit().map_err(sql)?;
     }
     Ok(Opened::Existing)
 }
@@ -121,6 +123,7 @@ fn create(conn: &mut Connection, graph: &GraphId, incarnation: u64) -> rusqlite:
         params![graph.as_bytes(), incarnation.cast_signed(), super::columns::ordered(0)],
     )?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    crate::fault::point();
     tx.commit()
 }
 

@@ -39,7 +39,10 @@ pub(super) fn check(conn: &Connection, sealer: Option<&Sealer>) -> Result<bool, 
 pub(super) fn seal(conn: &mut Connection, sealer: &Sealer) -> Result<(), StoreError> {
     conn.pragma_update(None, "secure_delete", true).map_err(sql)?;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-    seal_values(&tx, sealer).and_then(|()| tx.commit()).map_err(sql)?;
+    seal_values(&tx, sealer).map_err(sql)?;
+    crate::fault::point();
+    tx.commit().map_err(sql)?;
+    crate::fault::point();
     // From now on what is deleted is sealed anyway.
     conn.pragma_update(None, "secure_delete", false).map_err(sql)
 }
@@ -81,5 +84,6 @@ pub(super) fn scrub(conn: &Connection) -> Result<(), StoreError> {
     if busy().map_err(sql)? {
         return Err(io("another process reads the database that is to be sealed"));
     }
+    crate::fault::point();
     conn.execute("UPDATE state SET scrub = 0", []).map(drop).map_err(sql)
 }
