@@ -29,6 +29,10 @@ for language in "$@"; do
         if [ "$(cat kotlin/target/.native 2>/dev/null)" != "$stamp" ]; then
             mkdir -p "$natives"
             bindgen kotlin "$generated"
+            # Errors tell more than their message: the class above them is written by hand.
+            source=$generated/io/github/peergraph/peergraph.kt
+            sed -i 's/^\(sealed class PeergraphException(message: String): \)kotlin\.Exception(message)/\1PeergraphFailure(message)/' "$source"
+            grep -q "^sealed class PeergraphException.*PeergraphFailure(message)" "$source"
             if [ "$(uname -s)" = Darwin ]; then cp "$out/$library" "$natives/$library"
             else strip --strip-debug -o "$natives/$library" "$out/$library"; fi
             echo "$stamp" >kotlin/target/.native

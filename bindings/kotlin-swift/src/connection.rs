@@ -1,6 +1,7 @@
 //! Reaching other nodes and sending them data.
 
 use std::{
+    fmt,
     future::IntoFuture,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -10,14 +11,16 @@ use peergraph::{ConnectOptions, ConnectionId, NodeId, PeerId, Target};
 use crate::{
     cancel::{NativeCancel, until},
     errors::{Result, invalid},
-    graph::NativeGraph,
+    graph::{Home, NativeGraph},
     ids::Span,
     texts::ticket,
+    turn::Turn,
     values::{ConnectionInfo, NodeAddr},
 };
 
 /// Whom to reach.
-#[derive(Debug, Clone, uniffi::Enum)]
+#[derive(Clone, uniffi::Enum)]
+#[uniffi::export(Debug)]
 pub enum NativeTarget {
     /// Any of several addresses, tried in turn.
     Any {
@@ -39,6 +42,18 @@ pub enum NativeTarget {
         /// It.
         peer: PeerId,
     },
+}
+
+/// Without the text of a ticket, which is a secret.
+impl fmt::Debug for NativeTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any { addrs } => f.debug_tuple("Any").field(addrs).finish(),
+            Self::Ticket { text: _ } => f.write_str("Ticket(..)"),
+            Self::Node { node } => f.debug_tuple("Node").field(node).finish(),
+            Self::Peer { peer } => f.debug_tuple("Peer").field(peer).finish(),
+        }
+    }
 }
 
 impl NativeTarget {
@@ -65,8 +80,9 @@ pub trait HopListener: Send + Sync {
 #[derive(Debug, uniffi::Object)]
 pub struct NativeDirect {
     direct: peergraph::DirectConnection,
-    /// As in [`NativeGraph`].
-    _node: peergraph::Node,
+    home: Home,
+    /// The place of the next call.
+    turn: Turn,
 }
 
 /// What became of sent data; can be asked once.
@@ -91,6 +107,12 @@ impl NativeReceipt {
 
 #[uniffi::export]
 impl NativeDirect {
+    /// The same connection for one call, which has its place among the calls of the node now.
+    pub fn placed(&self) -> Arc<Self> {
+        let (direct, home) = (self.direct.clone(), self.home.clone());
+        Arc::new(Self { direct, turn: home.turns.take(), home })
+    }
+
     /// The other end, as it was when the connection was made.
     pub fn info(&self) -> ConnectionInfo {
         self.direct.info().into()
@@ -103,12 +125,12 @@ impl NativeDirect {
         data: Vec<u8>,
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeReceipt>> {
-        Ok(receipt(until(cancel, self.direct.send(&data_type, data)).await?))
+        Ok(receipt(until(cancel, self.turn.make(|| self.direct.send(&data_type, data))).await?))
     }
 
     /// Closes the connection for both ends.
     pub async fn shut(&self) -> Result<()> {
-        Ok(self.direct.close().await?)
+        Ok(self.turn.make(|| self.direct.close()).await?)
     }
 }
 
@@ -143,18 +165,18 @@ impl NativeGraph {
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeDirect>> {
         let direct = until(cancel, self.graph.open_direct(target.into_core()?)).await?;
-        Ok(Arc::new(NativeDirect { direct, _node: self.node.clone() }))
+        Ok(Arc::new(NativeDirect { direct, home: self.home.clone(), turn: Turn::default() }))
     }
 
     /// A direct connection by its number, as an event gave it.
     pub async fn direct_connection(&self, connection: u64) -> Result<Arc<NativeDirect>> {
-        let direct = self.graph.direct_connection(ConnectionId(connection)).await?;
-        Ok(Arc::new(NativeDirect { direct, _node: self.node.clone() }))
+        let direct = self.turn.make(|| self.graph.direct_connection(ConnectionId(connection))).await?;
+        Ok(Arc::new(NativeDirect { direct, home: self.home.clone(), turn: Turn::default() }))
     }
 
     /// Closes one neighbor link or direct connection.
     pub async fn disconnect(&self, connection: u64) -> Result<()> {
-        Ok(self.graph.disconnect(ConnectionId(connection)).await?)
+        Ok(self.turn.make(|| self.graph.disconnect(ConnectionId(connection))).await?)
     }
 
     /// Sends data of a type on a neighbor link or direct connection.
@@ -165,6 +187,9 @@ impl NativeGraph {
         data: Vec<u8>,
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeReceipt>> {
-        Ok(receipt(until(cancel, self.graph.send(ConnectionId(connection), &data_type, data)).await?))
+        Ok(receipt(
+            until(cancel, self.turn.make(|| self.graph.send(ConnectionId(connection), &data_type, data)))
+                .await?,
+        ))
     }
 }

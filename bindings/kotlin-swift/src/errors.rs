@@ -11,7 +11,7 @@ macro_rules! errors {
 
         impl From<peergraph::Error> for PeergraphError {
             fn from(error: peergraph::Error) -> Self {
-                let message = error.message().to_owned();
+                let message = text(&error);
                 match error.kind() {
                     $(peergraph::ErrorKind::$name => Self::$name(message),)*
                 }
@@ -143,6 +143,18 @@ errors! {
     KeyAccess,
     /// A fault of the library itself.
     Internal,
+}
+
+/// The message and, if a system call failed, `\0number\0path\0address` behind it: flat errors have nothing but a text.
+fn text(error: &peergraph::Error) -> String {
+    let number = error.os_error().map(|number| number.to_string());
+    let path = error.path().map(|path| path.display().to_string());
+    let address = error.address().map(|address| address.to_string());
+    let parts = [number, path, address];
+    if parts.iter().all(Option::is_none) {
+        return error.message().to_owned();
+    }
+    parts.into_iter().fold(error.message().to_owned(), |text, part| text + "\0" + &part.unwrap_or_default())
 }
 
 /// The result of every call.

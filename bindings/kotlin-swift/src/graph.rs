@@ -11,8 +11,10 @@ use crate::{
     errors::{PeergraphError, Result},
     ids::Span,
     texts::Ticket,
+    turn::{Turn, Turns},
     values::{
         ConnectionInfo, Fingerprint, Genesis, GraphProperties, ImportCount, NodeAddr, NodeInfo, Status,
+        SyncProgress,
     },
 };
 
@@ -21,17 +23,26 @@ use crate::{
 pub struct NativeGraph {
     pub(crate) graph: peergraph::Graph,
     pub(crate) group: Option<peergraph::Group>,
-    /// Nobody knows when these languages let go of a node that is only used by its graphs.
+    pub(crate) home: Home,
+    /// The place of the next call.
+    pub(crate) turn: Turn,
+}
+
+/// The node of a graph: nobody knows when these languages let go of one that is only used by its graphs.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
     pub(crate) node: peergraph::Node,
+    pub(crate) turns: Turns,
 }
 
 impl NativeGraph {
-    pub(crate) fn plain(node: &peergraph::Node, graph: peergraph::Graph) -> Arc<Self> {
-        Arc::new(Self { graph, group: None, node: node.clone() })
+    pub(crate) fn plain(home: &Home, graph: peergraph::Graph) -> Arc<Self> {
+        Arc::new(Self { graph, group: None, home: home.clone(), turn: Turn::default() })
     }
 
-    pub(crate) fn of_group(node: &peergraph::Node, group: peergraph::Group) -> Arc<Self> {
-        Arc::new(Self { graph: group.graph().clone(), group: Some(group), node: node.clone() })
+    pub(crate) fn of_group(home: &Home, group: peergraph::Group) -> Arc<Self> {
+        let graph = group.graph().clone();
+        Arc::new(Self { graph, group: Some(group), home: home.clone(), turn: Turn::default() })
     }
 
     pub(crate) fn as_group(&self) -> Result<&peergraph::Group> {
@@ -58,6 +69,12 @@ pub struct NativePropertiesUpdate {
 
 #[uniffi::export]
 impl NativeGraph {
+    /// The same graph for one call, which has its place among the calls of the node now.
+    pub fn placed(&self) -> Arc<Self> {
+        let (graph, group, home) = (self.graph.clone(), self.group.clone(), self.home.clone());
+        Arc::new(Self { graph, group, turn: home.turns.take(), home })
+    }
+
     /// The graph's id.
     pub fn id(&self) -> GraphId {
         self.graph.id()
@@ -70,12 +87,12 @@ impl NativeGraph {
 
     /// A ticket with this node, if it listens, and some of its neighbors.
     pub async fn ticket(&self) -> Result<Ticket> {
-        Ok(self.graph.ticket().await?.into())
+        Ok(self.turn.make(|| self.graph.ticket()).await?.into())
     }
 
     /// Lets others connect to this node.
     pub async fn listen(&self) -> Result<ListenOutcome> {
-        Ok(self.graph.listen().await?.into())
+        Ok(self.turn.make(|| self.graph.listen()).await?.into())
     }
 
     /// Connects, waits until this node is synchronised, and listens.
@@ -85,17 +102,22 @@ impl NativeGraph {
 
     /// Listening, connected, synchronised.
     pub async fn status(&self) -> Result<Status> {
-        Ok(self.graph.status().await?.into())
+        Ok(self.turn.make(|| self.graph.status()).await?.into())
+    }
+
+    /// How far the database is on its way here; none while nothing is known to be missing.
+    pub async fn sync_progress(&self) -> Result<Option<SyncProgress>> {
+        Ok(self.turn.make(|| self.graph.sync_progress()).await?.map(Into::into))
     }
 
     /// What cannot change.
     pub async fn genesis(&self) -> Result<Genesis> {
-        Ok(self.graph.genesis().await?.into())
+        Ok(self.turn.make(|| self.graph.genesis()).await?.into())
     }
 
     /// What may change.
     pub async fn properties(&self) -> Result<GraphProperties> {
-        Ok(self.graph.properties().await?.into())
+        Ok(self.turn.make(|| self.graph.properties()).await?.into())
     }
 
     /// Changes properties, for all nodes; gives the new ones.
@@ -115,75 +137,76 @@ impl NativeGraph {
             presence_max: if everybody { Some(None) } else { presence_max.map(Some) },
             defer_expiration,
         };
-        Ok(self.graph.set_properties(update).await?.into())
+        Ok(self.turn.make(|| self.graph.set_properties(update)).await?.into())
     }
 
     /// The nodes that are here.
     pub async fn nodes(&self) -> Result<Vec<NodeInfo>> {
-        Ok(self.graph.nodes().await?.into_iter().map(Into::into).collect())
+        Ok(self.turn.make(|| self.graph.nodes()).await?.into_iter().map(Into::into).collect())
     }
 
     /// The nodes of one identity that are here.
     pub async fn nodes_of(&self, peer: PeerId) -> Result<Vec<NodeInfo>> {
-        Ok(self.graph.nodes_of(peer).await?.into_iter().map(Into::into).collect())
+        Ok(self.turn.make(|| self.graph.nodes_of(peer)).await?.into_iter().map(Into::into).collect())
     }
 
     /// What is known of one node.
     pub async fn node_info(&self, node: NodeId) -> Result<NodeInfo> {
-        Ok(self.graph.node_info(node).await?.into())
+        Ok(self.turn.make(|| self.graph.node_info(node)).await?.into())
     }
 
     /// Sets the text that others read beside this node.
     pub async fn set_node_attributes(&self, text: Option<String>) -> Result<()> {
-        Ok(self.graph.set_node_attributes(text.as_deref()).await?)
+        Ok(self.turn.make(|| self.graph.set_node_attributes(text.as_deref())).await?)
     }
 
     /// Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again.
     pub async fn force_presence(&self, forced: bool) -> Result<()> {
-        Ok(self.graph.force_presence(forced).await?)
+        Ok(self.turn.make(|| self.graph.force_presence(forced)).await?)
     }
 
     /// The neighbors.
     pub async fn neighbors(&self) -> Result<Vec<ConnectionInfo>> {
-        Ok(self.graph.neighbors().await?.iter().map(Into::into).collect())
+        Ok(self.turn.make(|| self.graph.neighbors()).await?.iter().map(Into::into).collect())
     }
 
     /// The direct connections.
     pub async fn direct_connections(&self) -> Result<Vec<ConnectionInfo>> {
-        Ok(self.graph.direct_connections().await?.iter().map(Into::into).collect())
+        Ok(self.turn.make(|| self.graph.direct_connections()).await?.iter().map(Into::into).collect())
     }
 
     /// Where nodes of this graph can be dialled, as far as known here.
     pub async fn contacts(&self) -> Result<Vec<NodeAddr>> {
-        Ok(self.graph.contacts().await?.into_iter().map(Into::into).collect())
+        Ok(self.turn.make(|| self.graph.contacts()).await?.into_iter().map(Into::into).collect())
     }
 
     /// The clock this graph agrees on, now.
     pub async fn peer_time(&self) -> Result<Timestamp> {
-        Ok(self.graph.peer_time().await?)
+        Ok(self.turn.make(|| self.graph.peer_time()).await?)
     }
 
     /// A moment of this machine's clock as the graph would name it.
     pub async fn to_peer_time(&self, local: Timestamp) -> Result<Timestamp> {
-        Ok(self.graph.to_peer_time(local).await?)
+        Ok(self.turn.make(|| self.graph.to_peer_time(local)).await?)
     }
 
     /// A moment of the graph's clock as this machine would name it.
     pub async fn to_local_time(&self, peer: Timestamp) -> Result<Timestamp> {
-        Ok(self.graph.to_local_time(peer).await?)
+        Ok(self.turn.make(|| self.graph.to_local_time(peer)).await?)
     }
 
     /// How many records the database has, and the fingerprint of their set.
     pub async fn fingerprint(&self) -> Result<Fingerprint> {
-        let peergraph::records::Fingerprint { count, hash } = self.graph.fingerprint().await?;
+        let peergraph::records::Fingerprint { count, hash } =
+            self.turn.make(|| self.graph.fingerprint()).await?;
         Ok(Fingerprint { count, hash: hash.to_vec() })
     }
 
     /// Closes the graph; of a group, gives up this handle.
     pub async fn shut(&self) {
         match &self.group {
-            Some(group) => group.close().await,
-            None => self.graph.close().await,
+            Some(group) => self.turn.make(|| group.close()).await,
+            None => self.turn.make(|| self.graph.close()).await,
         }
     }
 

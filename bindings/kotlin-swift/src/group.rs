@@ -33,38 +33,51 @@ impl NativeGraph {
 
     /// Another handle to the same group, for use as a graph.
     pub fn as_graph(&self) -> Arc<Self> {
-        Self::plain(&self.node, self.graph.clone())
+        Self::plain(&self.home, self.graph.clone())
     }
 
     /// What was fixed when the group was made.
     pub async fn rules(&self) -> Result<GroupRules> {
-        Ok(self.as_group()?.rules().await?.into())
+        Ok(self.turn.make_for(self.as_group()?, |group| group.rules()).await?.into())
     }
 
     /// What this identity may do; none if it is no member.
     pub async fn role(&self) -> Result<Option<Role>> {
-        Ok(self.as_group()?.role().await?.map(Into::into))
+        Ok(self.turn.make_for(self.as_group()?, |group| group.role()).await?.map(Into::into))
     }
 
     /// All members.
     pub async fn members(&self) -> Result<Vec<MemberInfo>> {
-        Ok(self.as_group()?.members().await?.into_iter().map(Into::into).collect())
+        Ok(self
+            .turn
+            .make_for(self.as_group()?, |group| group.members())
+            .await?
+            .into_iter()
+            .map(Into::into)
+            .collect())
     }
 
     /// The members that are here.
     pub async fn present_members(&self) -> Result<Vec<MemberInfo>> {
-        Ok(self.as_group()?.present_members().await?.into_iter().map(Into::into).collect())
+        Ok(self
+            .turn
+            .make_for(self.as_group()?, |group| group.present_members())
+            .await?
+            .into_iter()
+            .map(Into::into)
+            .collect())
     }
 
     /// One member.
     pub async fn member(&self, peer: PeerId) -> Result<MemberInfo> {
-        Ok(self.as_group()?.member(peer).await?.into())
+        Ok(self.turn.make_for(self.as_group()?, |group| group.member(peer)).await?.into())
     }
 
     /// Invites one identity, known by its public description.
     pub async fn invite(&self, whom: String, role: Role, lifetime: Option<Span>) -> Result<Invitation> {
         let options = InviteMember { role: role.into(), lifetime: span(lifetime) };
-        Ok(self.as_group()?.invite(&description(&whom)?, options).await?.into())
+        let whom = description(&whom)?;
+        Ok(self.turn.make_for(self.as_group()?, |group| group.invite(&whom, options)).await?.into())
     }
 
     /// Invites one identity, known by its id.
@@ -76,7 +89,11 @@ impl NativeGraph {
         lifetime: Option<Span>,
     ) -> Result<Invitation> {
         let options = InviteMember { role: role.into(), lifetime: span(lifetime) };
-        Ok(self.as_group()?.invite_peer(peer, &name, options).await?.into())
+        Ok(self
+            .turn
+            .make_for(self.as_group()?, |group| group.invite_peer(peer, &name, options))
+            .await?
+            .into())
     }
 
     /// Makes a link for whoever has it.
@@ -90,7 +107,7 @@ impl NativeGraph {
     ) -> Result<Invitation> {
         let lifetime = span(lifetime);
         let options = InviteLink { role: role.into(), uses, valid: valid.0, lifetime, admitters };
-        Ok(self.as_group()?.invite_link(options).await?.into())
+        Ok(self.turn.make_for(self.as_group()?, |group| group.invite_link(options)).await?.into())
     }
 
     /// Lets in whoever has the invitation and knows the password.
@@ -102,32 +119,38 @@ impl NativeGraph {
     ) -> Result<Invitation> {
         let password = Zeroizing::new(password);
         let options = InvitePassword { role: role.into(), lifetime: span(lifetime) };
-        Ok(self.as_group()?.set_password(&password, options).await?.into())
+        Ok(self.turn.make_for(self.as_group()?, |group| group.set_password(&password, options)).await?.into())
     }
 
     /// Lets nobody in by password any more.
     pub async fn clear_password(&self) -> Result<()> {
-        Ok(self.as_group()?.clear_password().await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.clear_password()).await?)
     }
 
     /// The links that can still be used.
     pub async fn invitations(&self) -> Result<Vec<OpenInvitation>> {
-        Ok(self.as_group()?.invitations().await?.into_iter().map(Into::into).collect())
+        Ok(self
+            .turn
+            .make_for(self.as_group()?, |group| group.invitations())
+            .await?
+            .into_iter()
+            .map(Into::into)
+            .collect())
     }
 
     /// Takes a link back.
     pub async fn revoke_invitation(&self, key: PeerId) -> Result<()> {
-        Ok(self.as_group()?.revoke_invitation(key).await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.revoke_invitation(key)).await?)
     }
 
     /// Gives a membership anew.
     pub async fn renew(&self, peer: PeerId, lifetime: Option<Span>) -> Result<()> {
-        Ok(self.as_group()?.renew(peer, span(lifetime)).await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.renew(peer, span(lifetime))).await?)
     }
 
     /// Gives a member another role, at once.
     pub async fn set_role(&self, peer: PeerId, role: Role) -> Result<()> {
-        Ok(self.as_group()?.set_role(peer, role.into()).await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.set_role(peer, role.into())).await?)
     }
 
     /// Removes a member.
@@ -138,37 +161,42 @@ impl NativeGraph {
         keep_records: bool,
         with_branch: bool,
     ) -> Result<()> {
-        Ok(self.as_group()?.remove(peer, RemoveMember { reason, keep_records, with_branch }).await?)
+        Ok(self
+            .turn
+            .make_for(self.as_group()?, |group| {
+                group.remove(peer, RemoveMember { reason, keep_records, with_branch })
+            })
+            .await?)
     }
 
     /// Encrypts what follows under a new key.
     pub async fn renew_body_key(&self) -> Result<()> {
-        Ok(self.as_group()?.renew_body_key().await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.renew_body_key()).await?)
     }
 
     /// Takes one device of an identity back.
     pub async fn revoke_device(&self, peer: PeerId, node: NodeId) -> Result<()> {
-        Ok(self.as_group()?.revoke_device(peer, node).await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.revoke_device(peer, node)).await?)
     }
 
     /// Leaves the group for good, and closes it.
     pub async fn leave(&self) -> Result<()> {
-        Ok(self.as_group()?.leave().await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.leave()).await?)
     }
 
     /// All grants, invitations and removals as signed records.
     pub async fn credentials(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(bytes(self.as_group()?.credentials().await?))
+        Ok(bytes(self.turn.make_for(self.as_group()?, |group| group.credentials()).await?))
     }
 
     /// What makes somebody a member, as signed records.
     pub async fn credentials_of(&self, peer: PeerId) -> Result<Vec<Vec<u8>>> {
-        Ok(bytes(self.as_group()?.credentials_of(peer).await?))
+        Ok(bytes(self.turn.make_for(self.as_group()?, |group| group.credentials_of(peer)).await?))
     }
 
     /// This membership as text that only the password opens.
     pub async fn export_membership(&self, password: String) -> Result<String> {
         let password = Zeroizing::new(password);
-        Ok(self.as_group()?.export_membership(&password).await?)
+        Ok(self.turn.make_for(self.as_group()?, |group| group.export_membership(&password)).await?)
     }
 }

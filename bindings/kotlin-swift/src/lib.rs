@@ -12,10 +12,12 @@ mod identities;
 mod ids;
 mod node;
 mod pack;
+mod progress;
 mod record;
 mod records;
 mod stream;
 mod texts;
+mod turn;
 mod values;
 
 uniffi::setup_scaffolding!("peergraph");

@@ -2,18 +2,23 @@
 
 use std::{fmt, sync::Arc};
 
-use peergraph::{CreateGraph, CreateGroup, GraphId, GraphRef, JoinGroup, NodeId, OpenGraph, PeerId, given};
+use peergraph::{
+    CreateGraph, CreateGroup, GraphId, GraphRef, JoinGraph, JoinGroup, NodeId, OpenGraph, PeerId, given,
+    limits,
+};
 use zeroize::Zeroizing;
 
 use crate::{
     cancel::{NativeCancel, until},
     enums::Durability,
     errors::Result,
-    graph::NativeGraph,
+    graph::{Home, NativeGraph},
     identities::NativeIdentity,
     ids::Span,
+    progress::{ProgressListener, told},
     stream::types,
     texts::{invitation, ticket},
+    turn::{Turn, Turns},
     values::{GraphProperties, GroupRules, Metrics, NodeAddr},
 };
 
@@ -35,6 +40,7 @@ pub enum NetworkMode {
 
 /// How the keys in a data directory are protected.
 #[derive(Clone, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::export(Debug)]
 pub enum KeyProtection {
     /// Not beyond being readable by their owner only.
     Plain,
@@ -62,6 +68,7 @@ impl fmt::Debug for KeyProtection {
 
 /// How a node runs: all fields, for `NodeConfig` of each language, which has the defaults.
 #[derive(Clone, uniffi::Record)]
+#[uniffi::export(Debug)]
 pub struct NativeConfig {
     /// See `NodeConfig`.
     pub data_dir: Option<String>,
@@ -163,6 +170,27 @@ impl NativeConfig {
     }
 }
 
+/// What the core refuses for its size alone, so that it need not be copied first.
+#[derive(Debug, Clone, Copy, uniffi::Record)]
+pub struct NativeLimits {
+    /// Most bytes of a record in any graph.
+    pub max_record: u32,
+    /// Most bytes of the attributes of a record.
+    pub max_attributes: u32,
+    /// Most bytes of a message on a connection.
+    pub max_data: u32,
+}
+
+/// The core's own limits.
+#[uniffi::export]
+pub const fn native_limits() -> NativeLimits {
+    NativeLimits {
+        max_record: limits::MAX_MAX_RECORD,
+        max_attributes: limits::MAX_ATTRIBUTES as u32,
+        max_data: limits::MAX_DATA as u32,
+    }
+}
+
 /// The core's own defaults, as `low_power` has them or not.
 #[uniffi::export]
 pub fn native_default_config(low_power: bool) -> NativeConfig {
@@ -172,6 +200,7 @@ pub fn native_default_config(low_power: bool) -> NativeConfig {
 
 /// How a group is joined.
 #[derive(Clone, uniffi::Record)]
+#[uniffi::export(Debug)]
 pub struct NativeJoin {
     /// The invitation's text.
     pub invitation: String,
@@ -185,20 +214,42 @@ pub struct NativeJoin {
     pub deadline: Span,
 }
 
+impl fmt::Debug for NativeJoin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeJoin").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// A node that runs.
 #[derive(Debug, uniffi::Object)]
 pub struct NativeNode {
     pub(crate) node: peergraph::Node,
+    home: Home,
+    /// The place of the next call.
+    turn: Turn,
+}
+
+impl NativeNode {
+    fn of(home: Home) -> Arc<Self> {
+        Arc::new(Self { node: home.node.clone(), home, turn: Turn::default() })
+    }
 }
 
 /// Starts a node.
 #[uniffi::export]
 pub async fn native_start(config: NativeConfig) -> Result<Arc<NativeNode>> {
-    Ok(Arc::new(NativeNode { node: peergraph::Node::start(config.into_core()?).await? }))
+    let node = peergraph::Node::start(config.into_core()?).await?;
+    Ok(NativeNode::of(Home { node, turns: Turns::default() }))
 }
 
 #[uniffi::export]
 impl NativeNode {
+    /// The same node for one call, which has its place among its calls now.
+    pub fn placed(&self) -> Arc<Self> {
+        let (node, home) = (self.node.clone(), self.home.clone());
+        Arc::new(Self { node, turn: home.turns.take(), home })
+    }
+
     /// This node's id.
     pub fn id(&self) -> NodeId {
         self.node.id()
@@ -236,24 +287,45 @@ impl NativeNode {
         let seed = seed.map(|seed| given::seed(&seed)).transpose()?;
         let precedence = types(&precedence)?;
         let options = CreateGraph { properties: properties.into(), max_record, seed, precedence };
-        Ok(NativeGraph::plain(&self.node, self.node.create_graph(options).await?))
+        Ok(NativeGraph::plain(&self.home, self.turn.make(|| self.node.create_graph(options)).await?))
     }
 
     /// Opens a graph that is here.
-    pub async fn open_graph(&self, id: GraphId, precedence: Vec<String>) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)?, ..OpenGraph::default() };
-        Ok(NativeGraph::plain(&self.node, self.node.open_graph(GraphRef::Id(id), options).await?))
+    pub async fn open_graph(
+        &self,
+        id: GraphId,
+        precedence: Vec<String>,
+        offline: bool,
+    ) -> Result<Arc<NativeGraph>> {
+        let options = OpenGraph { precedence: types(&precedence)?, offline };
+        Ok(NativeGraph::plain(
+            &self.home,
+            self.turn.make(|| self.node.open_graph(GraphRef::Id(id), options)).await?,
+        ))
     }
 
     /// Opens a graph that a ticket leads to.
-    pub async fn open_ticket(&self, text: String, precedence: Vec<String>) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)?, ..OpenGraph::default() };
-        Ok(NativeGraph::plain(&self.node, self.node.open_graph(ticket(&text)?, options).await?))
+    pub async fn open_ticket(
+        &self,
+        text: String,
+        precedence: Vec<String>,
+        offline: bool,
+    ) -> Result<Arc<NativeGraph>> {
+        let options = OpenGraph { precedence: types(&precedence)?, offline };
+        let ticket = ticket(&text)?;
+        Ok(NativeGraph::plain(&self.home, self.turn.make(|| self.node.open_graph(ticket, options)).await?))
     }
 
     /// Opens the graph of a ticket, connects, waits until it is synchronised, and listens.
-    pub async fn join(&self, text: String, cancel: Option<Arc<NativeCancel>>) -> Result<Arc<NativeGraph>> {
-        Ok(NativeGraph::plain(&self.node, until(cancel, self.node.join(ticket(&text)?)).await?))
+    pub async fn join(
+        &self,
+        text: String,
+        deadline: Span,
+        progress: Option<Arc<dyn ProgressListener>>,
+        cancel: Option<Arc<NativeCancel>>,
+    ) -> Result<Arc<NativeGraph>> {
+        let join = JoinGraph { ticket: ticket(&text)?, deadline: deadline.0, on_progress: told(progress) };
+        Ok(NativeGraph::plain(&self.home, until(cancel, self.node.join(join)).await?))
     }
 
     /// Makes a group.
@@ -272,18 +344,28 @@ impl NativeNode {
             precedence: types(&precedence)?,
             identity: identity.map(|identity| identity.identity.clone()),
         };
-        Ok(NativeGraph::of_group(&self.node, self.node.create_group(options).await?))
+        Ok(NativeGraph::of_group(&self.home, self.turn.make(|| self.node.create_group(options)).await?))
     }
 
     /// Opens a group that is here.
-    pub async fn open_group(&self, id: GraphId) -> Result<Arc<NativeGraph>> {
-        Ok(NativeGraph::of_group(&self.node, self.node.open_group(id).await?))
+    pub async fn open_group(
+        &self,
+        id: GraphId,
+        precedence: Vec<String>,
+        offline: bool,
+    ) -> Result<Arc<NativeGraph>> {
+        let options = OpenGraph { precedence: types(&precedence)?, offline };
+        Ok(NativeGraph::of_group(
+            &self.home,
+            self.turn.make(|| self.node.open_group_with(id, options)).await?,
+        ))
     }
 
     /// Joins a group by an invitation.
     pub async fn join_group(
         &self,
         join: NativeJoin,
+        progress: Option<Arc<dyn ProgressListener>>,
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeGraph>> {
         let NativeJoin { invitation: text, name, identity, password, deadline } = join;
@@ -293,20 +375,23 @@ impl NativeNode {
             identity: identity.map(|identity| identity.identity.clone()),
             password: password.map(Into::into),
             deadline: deadline.0,
-            on_progress: None,
+            on_progress: told(progress),
         };
-        Ok(NativeGraph::of_group(&self.node, until(cancel, self.node.join_group(options)).await?))
+        Ok(NativeGraph::of_group(&self.home, until(cancel, self.node.join_group(options)).await?))
     }
 
     /// Takes in an exported membership, and opens its group.
     pub async fn import_membership(&self, text: String, password: String) -> Result<Arc<NativeGraph>> {
         let password = Zeroizing::new(password);
-        Ok(NativeGraph::of_group(&self.node, self.node.import_membership(&text, &password).await?))
+        Ok(NativeGraph::of_group(
+            &self.home,
+            self.turn.make(|| self.node.import_membership(&text, &password)).await?,
+        ))
     }
 
     /// The graphs that are open in this node.
     pub fn open_graphs(&self) -> Vec<Arc<NativeGraph>> {
-        self.node.open_graphs().into_iter().map(|graph| NativeGraph::plain(&self.node, graph)).collect()
+        self.node.open_graphs().into_iter().map(|graph| NativeGraph::plain(&self.home, graph)).collect()
     }
 
     /// The graphs that have a database here, open or not.
@@ -321,17 +406,17 @@ impl NativeNode {
 
     /// Deletes a graph's database here.
     pub async fn delete_graph(&self, id: GraphId) -> Result<()> {
-        Ok(self.node.delete_graph(id).await?)
+        Ok(self.turn.make(|| self.node.delete_graph(id)).await?)
     }
 
     /// Makes all data durable, says goodbye, and is quiet from then on.
     pub async fn pause(&self) -> Result<()> {
-        Ok(self.node.pause().await?)
+        Ok(self.turn.make(|| self.node.pause()).await?)
     }
 
     /// Ends a pause.
     pub async fn resume(&self) -> Result<()> {
-        Ok(self.node.resume().await?)
+        Ok(self.turn.make(|| self.node.resume()).await?)
     }
 
     /// True between `pause` and `resume`.
@@ -341,11 +426,11 @@ impl NativeNode {
 
     /// Tells the node that the system has another network than before.
     pub async fn network_changed(&self) -> Result<()> {
-        Ok(self.node.network_changed().await?)
+        Ok(self.turn.make(|| self.node.network_changed()).await?)
     }
 
     /// Closes all graphs, makes everything durable, and lets go of the socket and the data directory.
     pub async fn shutdown(&self) {
-        self.node.shutdown().await;
+        self.turn.make(|| self.node.shutdown()).await;
     }
 }

@@ -9,15 +9,19 @@ use crate::{UniFfiTag, enums, events::Event, record::Value};
 /// The place of `RecordChanged` in [`Event`], counted from 1.
 const RECORD_CHANGED: i32 = 3;
 
-pub(crate) fn packed(events: Vec<core::Event>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 + events.len() * 256);
-    length(events.len(), &mut bytes);
-    for event in events {
-        match event {
-            core::Event::RecordChanged(changed) => record_changed(changed, &mut bytes),
-            other => generated(Event::from(other), &mut bytes),
+/// Takes events until there are so many bytes, which the last one may exceed.
+pub(crate) fn packed(events: impl IntoIterator<Item = core::Event>, most: usize) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    let (mut events, mut count) = (events.into_iter(), 0_u32);
+    while bytes.len() < most {
+        match events.next() {
+            None => break,
+            Some(core::Event::RecordChanged(changed)) => record_changed(changed, &mut bytes),
+            Some(other) => generated(Event::from(other), &mut bytes),
         }
+        count += 1;
     }
+    bytes[..4].copy_from_slice(&count.to_be_bytes());
     bytes
 }
 
@@ -106,8 +110,29 @@ mod tests {
         let mut generated = Vec::new();
         let by_generator: Vec<Event> = told.iter().cloned().map(Event::from).collect();
         <Vec<Event> as Lower<UniFfiTag>>::write(by_generator, &mut generated);
-        assert_eq!(packed(told), generated);
-        assert_eq!(packed(Vec::new()), [0; 4]);
+        assert_eq!(packed(told, usize::MAX), generated);
+        assert_eq!(packed(Vec::new(), usize::MAX), [0; 4]);
+        node.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn k9_a_batch_is_bounded_in_bytes() {
+        let node = Node::start(NodeConfig::loopback()).await.unwrap();
+        let graph = node.create_graph("large").await.unwrap();
+        let events = graph.subscribe(SubscribeOptions::default()).unwrap();
+        for _ in 0..10 {
+            graph.publish(RecordDraft::new("t", vec![0; 100_000]).unwrap()).await.unwrap();
+        }
+        let mut batches = Vec::new();
+        loop {
+            let bytes = packed(std::iter::from_fn(|| events.try_next()), 250_000);
+            assert!(bytes.len() < 400_000);
+            match u32::from_be_bytes(bytes[..4].try_into().unwrap()) {
+                0 => break,
+                count => batches.push(count),
+            }
+        }
+        assert_eq!(batches, [3, 3, 3, 1]);
         node.shutdown().await;
     }
 }

@@ -25,7 +25,7 @@ impl NativeGraph {
     ) -> Result<Record> {
         let draft = core(RecordDraft::new(&record_type, body))?;
         let draft = RecordDraft { attributes: self::attributes(attributes), expires, ..draft };
-        Ok((&self.graph.publish(draft).await?).into())
+        Ok((&self.turn.make(|| self.graph.publish(draft)).await?).into())
     }
 
     /// Publishes a new version of a record.
@@ -42,7 +42,7 @@ impl NativeGraph {
     ) -> Result<Record> {
         let attributes = attributes.map(self::attributes);
         let update = RecordUpdate { attributes, body: body.map(Into::into), expires, expected_version };
-        Ok((&self.graph.update(id, update).await?).into())
+        Ok((&self.turn.make(|| self.graph.update(id, update)).await?).into())
     }
 
     /// Deletes a record everywhere; gives the version of the tombstone.
@@ -50,7 +50,7 @@ impl NativeGraph {
     /// # Errors
     /// As the core's `delete`.
     pub async fn delete(&self, id: RecordId) -> Result<u64> {
-        Ok(self.graph.delete(id).await?.version)
+        Ok(self.turn.make(|| self.graph.delete(id)).await?.version)
     }
 
     /// The current version of a record, if there is one.
@@ -58,7 +58,7 @@ impl NativeGraph {
     /// # Errors
     /// `Storage`, `Closed`.
     pub async fn get(&self, id: RecordId) -> Result<Option<Record>> {
-        Ok(self.graph.get(id).await?.as_ref().map(Record::from))
+        Ok(self.turn.make(|| self.graph.get(id)).await?.as_ref().map(Record::from))
     }
 
     /// One page of records.
@@ -66,6 +66,7 @@ impl NativeGraph {
     /// # Errors
     /// `InvalidArgument` for a type that is no name, `Storage`, `Closed`.
     pub async fn list(&self, query: ListQuery) -> Result<RecordPage> {
-        Ok(self.graph.list(query.into_core()?).await?.into())
+        let query = query.into_core()?;
+        Ok(self.turn.make(|| self.graph.list(query)).await?.into())
     }
 }

@@ -1,6 +1,6 @@
 //! The subscription under the streams of both languages: a wake listener and a drain. No event crosses inside a future.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use peergraph::{
     PeerId, RecordType,
@@ -11,9 +11,12 @@ use crate::{
     enums::EventKind,
     errors::{Result, core},
     events::{Event, cursor},
-    graph::NativeGraph,
+    graph::{Home, NativeGraph},
     pack::packed,
 };
+
+/// Bytes after which a batch of events takes no more. One event more than that fits.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Is told that a stream has something to drain, or has ended. Runs on the library's threads: it must only post.
 #[uniffi::export(foreign)]
@@ -58,14 +61,14 @@ pub struct EventFilter {
 pub struct NativeStream {
     stream: peergraph::EventStream,
     /// As in [`NativeGraph`].
-    _node: peergraph::Node,
+    _home: Home,
 }
 
 #[uniffi::export]
 impl NativeStream {
-    /// Takes up to so many waiting events: the bytes of a list of [`Event`].
+    /// Takes up to so many waiting events, and none after the bytes of a batch are full: the bytes of a list of [`Event`].
     pub fn drain(&self, max: u32) -> Vec<u8> {
-        packed(self.stream.drain(max as usize))
+        packed(iter::from_fn(|| self.stream.try_next()).take(max as usize), BATCH_BYTES)
     }
 
     /// Takes one waiting event.
@@ -124,7 +127,7 @@ impl NativeGraph {
         };
         let capacity = capacity.map(|capacity| capacity as usize);
         let stream = self.graph.subscribe(SubscribeOptions { filter: wanted, start, capacity })?;
-        Ok(Arc::new(NativeStream { stream, _node: self.node.clone() }))
+        Ok(Arc::new(NativeStream { stream, _home: self.home.clone() }))
     }
 }
 
@@ -135,7 +138,8 @@ impl NativeGraph {
     /// # Errors
     /// `InvalidArgument` for an empty name or one over 64 bytes, `Storage`, `Closed`.
     pub async fn save_cursor(&self, name: String, cursor: Vec<u8>) -> Result<()> {
-        Ok(self.graph.save_cursor(&name, crate::events::cursor(cursor)?).await?)
+        let cursor = crate::events::cursor(cursor)?;
+        Ok(self.turn.make(|| self.graph.save_cursor(&name, cursor)).await?)
     }
 
     /// A cursor kept under a name.
@@ -143,7 +147,7 @@ impl NativeGraph {
     /// # Errors
     /// `InvalidArgument`, `Storage`, `Closed`.
     pub async fn load_cursor(&self, name: String) -> Result<Option<Vec<u8>>> {
-        let found = self.graph.load_cursor(&name).await?;
+        let found = self.turn.make(|| self.graph.load_cursor(&name)).await?;
         Ok(found.map(|cursor| cursor.to_bytes().to_vec()))
     }
 }

@@ -1,5 +1,7 @@
 //! What people hand to each other as text: tickets, invitations, descriptions of identities, names. The text is what counts.
 
+use std::fmt;
+
 use peergraph::{GraphId, PeerId, Timestamp, group::Way};
 
 use crate::{
@@ -9,7 +11,8 @@ use crate::{
 };
 
 /// The way into a plain graph. Whoever has it can join: give it only to those who may.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Debug)]
 pub struct Ticket {
     /// What is handed over.
     pub text: String,
@@ -17,6 +20,14 @@ pub struct Ticket {
     pub graph: GraphId,
     /// Nodes to connect to, tried in turn.
     pub nodes: Vec<NodeAddr>,
+}
+
+/// Without the text, which is a secret: logs are no place for it.
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text: _, graph, nodes } = self;
+        f.debug_struct("Ticket").field("graph", graph).field("nodes", &nodes.len()).finish_non_exhaustive()
+    }
 }
 
 impl From<peergraph::Ticket> for Ticket {
@@ -28,7 +39,8 @@ impl From<peergraph::Ticket> for Ticket {
 }
 
 /// The way into a group, and all there is to know before one takes it.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Debug)]
 pub struct Invitation {
     /// What is handed over.
     pub text: String,
@@ -54,6 +66,20 @@ pub struct Invitation {
     pub uses: Option<u32>,
     /// Nodes by which the group is reached, tried in turn; none if only the one who is invited can tell.
     pub nodes: Vec<NodeAddr>,
+}
+
+/// Without the text, which lets in: logs are no place for it.
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation")
+            .field("group", &self.group)
+            .field("group_name", &self.group_name)
+            .field("issuer", &self.issuer)
+            .field("role", &self.role)
+            .field("kind", &self.kind)
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<peergraph::Invitation> for Invitation {

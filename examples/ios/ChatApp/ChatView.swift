@@ -7,11 +7,12 @@ struct ChatView: View {
     var body: some View {
         NavigationStack {
             VStack {
+                if let progress = screen.state.progress { ProgressView(value: progress) }
                 if let error = screen.state.error { Text(error).foregroundStyle(.red) }
                 if screen.state.title == nil { Welcome(model: screen.model) } else { Room(screen: screen) }
             }
             .padding()
-            .overlay { if screen.state.isBusy { ProgressView() } }
+            .overlay { if screen.state.isBusy, screen.state.progress == nil { ProgressView() } }
         }
     }
 }

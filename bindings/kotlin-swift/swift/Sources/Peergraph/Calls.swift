@@ -1,7 +1,7 @@
 import PeergraphCore
 
 /// A call of the library, with its errors as what they are.
-func call<T>(_ body: () async throws -> T) async throws(PeergraphError) -> T {
+func call<T: Sendable>(_ body: @Sendable () async throws -> T) async throws(PeergraphError) -> T {
     do {
         return try await body()
     } catch let error as PeergraphError {

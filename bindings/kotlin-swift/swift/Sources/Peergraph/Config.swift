@@ -83,23 +83,55 @@ public struct NodeConfig: Sendable {
         return config
     }
 
-    func native() async throws -> NativeConfig {
-        var protection = keyProtection
-        if let keySource {
-            guard case .plain = protection else {
-                throw PeergraphError.InvalidArgument(
-                    message: "keys are sealed with a passphrase, a key or what its source gives: one of these")
-            }
-            // In memory nothing is sealed.
-            if dataDir != nil { protection = .key(key: try await keySource()) }
+    private func protection() async throws(PeergraphError) -> KeyProtection {
+        guard let keySource else { return keyProtection }
+        guard case .plain = keyProtection else {
+            throw .InvalidArgument(
+                message: "keys are sealed with a passphrase, a key or what its source gives: one of these")
         }
+        // In memory nothing is sealed.
+        if dataDir == nil { return keyProtection }
+        do {
+            return .key(key: try await keySource())
+        } catch is CancellationError {
+            throw .Cancelled(message: "the source of the key was cancelled")
+        } catch let error as PeergraphError {
+            throw error
+        } catch {
+            throw .KeyAccess(message: "the source of the key failed: \(error)")
+        }
+    }
+
+    func native() async throws(PeergraphError) -> NativeConfig {
+        let dataDir = try dataDir.map { (dir) throws(PeergraphError) in try checked("dataDir", file: dir) }
+        if let identity { _ = try checked("identity", identity) }
+        let protection = try await protection()
+        if case .key(let key) = protection { _ = try checked("keyProtection", key) }
         return NativeConfig(
-            dataDir: dataDir?.path, identity: identity, keyProtection: protection,
+            dataDir: dataDir, identity: identity, keyProtection: protection,
             encryptDatabase: encryptDatabase, network: network, bind: bind, mdns: mdns,
             targetNeighbors: targetNeighbors, maxNeighbors: maxNeighbors, minNeighbors: minNeighbors,
             pingInterval: pingInterval, durability: durability, tombstoneLifetime: tombstoneLifetime,
             versionMajor: version.major, versionMinor: version.minor)
     }
+}
+
+/// Without what is secret: a private key, a passphrase and a sealing key are named, not shown.
+extension NodeConfig: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    private var shown: KeyValuePairs<String, Any> {
+        let hidden = (identity == nil ? nil : "(hidden)", keySource == nil ? nil : "(function)") as (String?, String?)
+        return [
+            "dataDir": dataDir as Any, "identity": hidden.0 as Any, "keyProtection": keyProtection, "keySource": hidden.1 as Any,
+            "encryptDatabase": encryptDatabase, "network": network, "bind": bind, "mdns": mdns,
+            "targetNeighbors": targetNeighbors, "maxNeighbors": maxNeighbors, "minNeighbors": minNeighbors,
+            "pingInterval": pingInterval, "durability": durability, "tombstoneLifetime": tombstoneLifetime,
+            "version": version,
+        ]
+    }
+
+    public var description: String { "NodeConfig(\(shown.map { "\($0): \($1)" }.joined(separator: ", ")))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: shown, displayStyle: .struct) }
 }
 
 extension GraphProperties {

@@ -45,6 +45,18 @@ final class Hops: HopListener {
     }
 }
 
+final class Told: ProgressListener {
+    private let told: @Sendable (SyncProgress) -> Void
+
+    init(_ told: @escaping @Sendable (SyncProgress) -> Void) {
+        self.told = told
+    }
+
+    func progress(progress: SyncProgress) {
+        told(progress)
+    }
+}
+
 /// A connection to one node for application data only; stays open until closed by either end.
 public final class DirectConnection: Sendable {
     private let native: NativeDirect
@@ -62,15 +74,21 @@ public final class DirectConnection: Sendable {
     /// Sends data of a type. Returns when it is accepted for sending, in order; a slow reader makes this wait. Throws
     /// `TooLarge` above 16 MiB, `InvalidArgument` for a type that is no name, `NotConnected` once closed.
     @discardableResult
-    public func send(_ dataType: String, _ data: Data) async throws(PeergraphError) -> SendReceipt {
-        SendReceipt(native: try await cancellable { [native] in
-            try await native.send(dataType: dataType, data: data, cancel: $0)
+    public func send(
+        _ dataType: String, _ data: Data,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> SendReceipt {
+        let data = try checked(message: data)
+        let placed = native.placed()
+        return SendReceipt(native: try await cancellable { [placed] in
+            try await placed.send(dataType: dataType, data: data, cancel: $0)
         })
     }
 
     /// Closes the connection for both ends. Throws `NotConnected`, `Closed`.
-    public func close() async throws(PeergraphError) {
-        try await call { try await native.shut() }
+    public func close(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.shut() }
     }
 }
 

@@ -64,6 +64,29 @@ extension PeergraphError {
     /// The stable number of the kind; it never changes.
     public var code: UInt32 { parts.1 }
 
-    /// What went wrong, for people.
-    public var message: String { parts.2 }
+    /// The message, and behind it what the system said, as the native library writes it.
+    private var told: [Substring] { parts.2.split(separator: "\0", omittingEmptySubsequences: false) }
+
+    private func told(_ at: Int) -> String? {
+        let told = told
+        return told.indices.contains(at) && !told[at].isEmpty ? String(told[at]) : nil
+    }
+
+    /// What went wrong, for people. Of a failed system call it has the system's reason too.
+    public var message: String { told(0) ?? "" }
+
+    /// The operating system's number of the error, such as 13 (`EACCES`) or 28 (`ENOSPC`) on Linux; nil if no system call
+    /// failed.
+    public var osError: Int32? { told(1).flatMap { Int32($0) } }
+
+    /// The file or directory that could not be used, if the error is about one.
+    public var path: String? { told(2) }
+
+    /// The socket address that could not be bound, if the error is about one.
+    public var address: String? { told(3) }
+}
+
+extension PeergraphError: CustomStringConvertible, CustomDebugStringConvertible {
+    public var description: String { "\(kind): \(message)" }
+    public var debugDescription: String { description }
 }

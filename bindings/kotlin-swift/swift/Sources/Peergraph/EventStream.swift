@@ -35,6 +35,15 @@ private final class Signal: WakeListener, Sendable {
         for one in waiting { one.resume() }
     }
 
+    /// Wakes those that wait already, for what one reader that was woken left; later ones look first.
+    func wakeOthers() {
+        let waiting = state.with { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for one in waiting { one.resume() }
+    }
+
     func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -53,8 +62,9 @@ private final class Signal: WakeListener, Sendable {
 
 /// Events of one subscription, from the moment it was made. `for await event in stream` waits for each.
 ///
-/// A task that is cancelled ends its loop at once and loses nothing: a later loop gets what waits. Loops share the events.
-/// Dropping the stream, or `close()`, unsubscribes. Up to 128 events more than the capacity are in memory.
+/// A task that is cancelled ends its loop at once and loses nothing: a later loop gets what waits. Several loops, in any
+/// tasks, share the events: each event goes to exactly one of them. Dropping the stream, or `close()`, unsubscribes. Up to 128
+/// events, or about 1 MiB of them, are in memory in addition to the capacity.
 public final class EventStream: AsyncSequence, Sendable {
     public typealias Element = Event
 
@@ -125,10 +135,14 @@ public final class EventStream: AsyncSequence, Sendable {
     /// Waits for the next event; nil once the stream has ended, or the task is cancelled.
     public func next() async -> Event? {
         while !Task.isCancelled {
-            if let event = tryNext() { return event }
+            if let event = tryNext() {
+                signal.wakeOthers()
+                return event
+            }
             if native.isFinished() { return nil }
             await signal.wait()
         }
+        signal.wakeOthers()
         return nil
     }
 

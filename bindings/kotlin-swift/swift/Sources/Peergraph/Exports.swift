@@ -46,5 +46,6 @@
 @_exported import struct PeergraphCore.RecordId
 @_exported import struct PeergraphCore.RecordPage
 @_exported import struct PeergraphCore.Status
+@_exported import struct PeergraphCore.SyncProgress
 @_exported import struct PeergraphCore.Ticket
 @_exported import struct PeergraphCore.TypeRule

@@ -1,7 +1,16 @@
 import Foundation
 import PeergraphCore
 
-/// A graph that is open in a node. Stays open until `close()` or the node's end.
+/// A graph that is open in a node. Stays open until `close()`, the node's end, or until the application has nothing of it any
+/// more: no handle, stream or direct connection. So keep it, as in a property, for as long as it should be online.
+///
+/// **Order**: calls take effect in the order in which they begin, whether or not their results are awaited; `close()` and
+/// `Node.shutdown()` come after them. A call begins on its caller's actor (that is what `isolation` is for), so tasks that were made one
+/// after another on one actor are in order; `async let` and tasks outside of actors are in none.
+///
+/// **Cancelling** a task gives up its connects, joins, sends, exports and imports: they throw `Cancelled`. All other calls are waited for to
+/// their end. Where waiting stops, no more than that does: what was called may still happen, or may not. It does not disturb
+/// the calls after it.
 // Unchecked for the sake of `Group` only: there is nothing in it that changes.
 public class Graph: @unchecked Sendable {
     let native: NativeGraph
@@ -17,14 +26,16 @@ public class Graph: @unchecked Sendable {
     public var openOutcome: OpenOutcome { native.openOutcome() }
 
     /// A ticket with this node, if it listens, and some of its neighbors. Whoever has it can join.
-    public func ticket() async throws(PeergraphError) -> Ticket {
-        try await call { try await native.ticket() }
+    public func ticket(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Ticket {
+        let placed = native.placed()
+        return try await call { try await placed.ticket() }
     }
 
     /// Lets others connect to this node.
     @discardableResult
-    public func listen() async throws(PeergraphError) -> ListenOutcome {
-        try await call { try await native.listen() }
+    public func listen(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> ListenOutcome {
+        let placed = native.placed()
+        return try await call { try await placed.listen() }
     }
 
     /// Connects to a neighbor: exactly one outcome, after following referrals. Cancelling the task cancels the connect.
@@ -41,34 +52,46 @@ public class Graph: @unchecked Sendable {
         }
     }
 
-    /// Connects, waits until this node is synchronised, and listens.
+    /// Connects, waits until this node is synchronised, and listens. Not needed after `Node.openGroup` or `Node.openGraph`,
+    /// which are online by themselves.
     public func enter(_ target: Target) async throws(PeergraphError) {
         try await cancellable { [native] in try await native.enter(target: target.native, cancel: $0) }
     }
 
     /// Listening, connected, synchronised.
-    public func status() async throws(PeergraphError) -> Status {
-        try await call { try await native.status() }
+    public func status(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Status {
+        let placed = native.placed()
+        return try await call { try await placed.status() }
+    }
+
+    /// How far the database is on its way here; nil while nothing is known to be missing. As an event: `syncProgress`.
+    public func syncProgress(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> SyncProgress? {
+        let placed = native.placed()
+        return try await call { try await placed.syncProgress() }
     }
 
     /// What cannot change: creator and record limit.
-    public func genesis() async throws(PeergraphError) -> Genesis {
-        try await call { try await native.genesis() }
+    public func genesis(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Genesis {
+        let placed = native.placed()
+        return try await call { try await placed.genesis() }
     }
 
     /// What may change.
-    public func properties() async throws(PeergraphError) -> GraphProperties {
-        try await call { try await native.properties() }
+    public func properties(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> GraphProperties {
+        let placed = native.placed()
+        return try await call { try await placed.properties() }
     }
 
     /// Changes properties, for all nodes; gives the new ones. What is nil stays. `everybody`: all publish their presence.
     @discardableResult
     public func setProperties(
         name: String? = nil, comment: String? = nil, presenceLifetime: Duration? = nil, presenceMax: UInt32? = nil,
-        everybody: Bool = false, deferExpiration: Bool? = nil
+        everybody: Bool = false, deferExpiration: Bool? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> GraphProperties {
-        try await call {
-            try await native.setProperties(
+        let placed = native.placed()
+        return try await call {
+            try await placed.setProperties(
                 update: NativePropertiesUpdate(
                     name: name, comment: comment, presenceLifetime: presenceLifetime, presenceMax: presenceMax,
                     everybody: everybody, deferExpiration: deferExpiration))
@@ -76,38 +99,54 @@ public class Graph: @unchecked Sendable {
     }
 
     /// The nodes that are here: this one first, then those whose presence is known. A snapshot.
-    public func nodes() async throws(PeergraphError) -> [NodeInfo] {
-        try await call { try await native.nodes() }
+    public func nodes(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [NodeInfo] {
+        let placed = native.placed()
+        return try await call { try await placed.nodes() }
     }
 
     /// The nodes of one identity that are here.
-    public func nodes(of peer: PeerId) async throws(PeergraphError) -> [NodeInfo] {
-        try await call { try await native.nodesOf(peer: peer) }
+    public func nodes(
+        of peer: PeerId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> [NodeInfo] {
+        let placed = native.placed()
+        return try await call { try await placed.nodesOf(peer: peer) }
     }
 
     /// What is known of one node. Throws `NotFound`.
-    public func nodeInfo(_ node: NodeId) async throws(PeergraphError) -> NodeInfo {
-        try await call { try await native.nodeInfo(node: node) }
+    public func nodeInfo(
+        _ node: NodeId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> NodeInfo {
+        let placed = native.placed()
+        return try await call { try await placed.nodeInfo(node: node) }
     }
 
     /// Sets the text that others read beside this node, at most 1,024 bytes; nil clears it.
-    public func setNodeAttributes(_ text: String?) async throws(PeergraphError) {
-        try await call { try await native.setNodeAttributes(text: text) }
+    public func setNodeAttributes(
+        _ text: String?,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.setNodeAttributes(text: text) }
     }
 
     /// Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again.
-    public func forcePresence(_ forced: Bool) async throws(PeergraphError) {
-        try await call { try await native.forcePresence(forced: forced) }
+    public func forcePresence(_ forced: Bool, isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.forcePresence(forced: forced) }
     }
 
     /// The neighbors. A snapshot.
-    public func neighbors() async throws(PeergraphError) -> [ConnectionInfo] {
-        try await call { try await native.neighbors() }
+    public func neighbors(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [ConnectionInfo] {
+        let placed = native.placed()
+        return try await call { try await placed.neighbors() }
     }
 
     /// The direct connections. A snapshot.
-    public func directConnections() async throws(PeergraphError) -> [ConnectionInfo] {
-        try await call { try await native.directConnections() }
+    public func directConnections(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [ConnectionInfo] {
+        let placed = native.placed()
+        return try await call { try await placed.directConnections() }
     }
 
     /// Opens a direct connection. The other end must have subscribed to `EventKind.directConnection`.
@@ -118,54 +157,77 @@ public class Graph: @unchecked Sendable {
     }
 
     /// A direct connection by its number, as an event gave it.
-    public func directConnection(_ connection: UInt64) async throws(PeergraphError) -> DirectConnection {
-        DirectConnection(try await call { try await native.directConnection(connection: connection) })
+    public func directConnection(
+        _ connection: UInt64,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> DirectConnection {
+        let placed = native.placed()
+        return DirectConnection(try await call { try await placed.directConnection(connection: connection) })
     }
 
     /// Closes one neighbor link or direct connection. Throws `NotConnected`.
-    public func disconnect(_ connection: UInt64) async throws(PeergraphError) {
-        try await call { try await native.disconnect(connection: connection) }
+    public func disconnect(
+        _ connection: UInt64,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.disconnect(connection: connection) }
     }
 
     /// Sends data of a type on a neighbor link or direct connection; see `DirectConnection.send`.
     @discardableResult
     public func send(
-        _ connection: UInt64, _ dataType: String, _ data: Data
+        _ connection: UInt64, _ dataType: String, _ data: Data,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> SendReceipt {
-        SendReceipt(native: try await cancellable { [native] in
-            try await native.send(connection: connection, dataType: dataType, data: data, cancel: $0)
+        let data = try checked(message: data)
+        let placed = native.placed()
+        return SendReceipt(native: try await cancellable { [placed] in
+            try await placed.send(connection: connection, dataType: dataType, data: data, cancel: $0)
         })
     }
 
     /// Where nodes of this graph can be dialled, as far as known here, those of earlier times too. A snapshot.
-    public func contacts() async throws(PeergraphError) -> [NodeAddr] {
-        try await call { try await native.contacts() }
+    public func contacts(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [NodeAddr] {
+        let placed = native.placed()
+        return try await call { try await placed.contacts() }
     }
 
     /// The clock this graph agrees on, now.
-    public func peerTime() async throws(PeergraphError) -> Date {
-        try await call { try await native.peerTime() }
+    public func peerTime(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Date {
+        let placed = native.placed()
+        return try await call { try await placed.peerTime() }
     }
 
     /// A moment of this machine's clock as the graph would name it.
-    public func toPeerTime(_ local: Date) async throws(PeergraphError) -> Date {
-        try await call { try await native.toPeerTime(local: local) }
+    public func toPeerTime(
+        _ local: Date,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Date {
+        let placed = native.placed()
+        return try await call { try await placed.toPeerTime(local: try checked(clock: "local", local)) }
     }
 
     /// A moment of the graph's clock as this machine would name it.
-    public func toLocalTime(_ peer: Date) async throws(PeergraphError) -> Date {
-        try await call { try await native.toLocalTime(peer: peer) }
+    public func toLocalTime(
+        _ peer: Date,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Date {
+        let placed = native.placed()
+        return try await call { try await placed.toLocalTime(peer: try checked(clock: "peer", peer)) }
     }
 
     /// How many records the database has, and the fingerprint of their set.
-    public func fingerprint() async throws(PeergraphError) -> Fingerprint {
-        try await call { try await native.fingerprint() }
+    public func fingerprint(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Fingerprint {
+        let placed = native.placed()
+        return try await call { try await placed.fingerprint() }
     }
 
     /// Says goodbye to the neighbors, makes everything durable, closes the database, ends all event streams. Of a group,
     /// gives up this handle; the group closes when all who opened it have.
-    public func close() async {
-        await native.shut()
+    public func close(isolation: isolated (any Actor)? = #isolation) async {
+        let placed = native.placed()
+        await placed.shut()
     }
 }
 
@@ -174,47 +236,67 @@ extension Graph {
     /// Publishes a record: signs it, makes it durable, sends it to the neighbors. Returns when it is durable here.
     @discardableResult
     public func publish(
-        _ recordType: String, _ body: Data, attributes: [String: Value] = [:], expires: Date? = nil
+        _ recordType: String, _ body: Data, attributes: [String: Value] = [:], expires: Date? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Record {
-        try await call {
-            try await native.publish(recordType: recordType, body: body, attributes: attributes, expires: expires)
+        let (body, attributes, expires) = (try checked(body: body), try checked(attributes), try checked(clock: "expires", expires))
+        let placed = native.placed()
+        return try await call {
+            try await placed.publish(recordType: recordType, body: body, attributes: attributes, expires: expires)
         }
     }
 
     /// Publishes a record with a text.
     @discardableResult
     public func publish(
-        _ recordType: String, _ body: String, attributes: [String: Value] = [:], expires: Date? = nil
+        _ recordType: String, _ body: String, attributes: [String: Value] = [:], expires: Date? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Record {
-        try await publish(recordType, Data(body.utf8), attributes: attributes, expires: expires)
+        try await publish(recordType, try checked(body: body), attributes: attributes, expires: expires)
     }
 
     /// Publishes a new version of a record; what is nil stays. With `expectedVersion`, only if nobody was faster here.
     @discardableResult
     public func update(
         _ id: RecordId, body: Data? = nil, attributes: [String: Value]? = nil, expires: Date? = nil,
-        expectedVersion: UInt64? = nil
+        expectedVersion: UInt64? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Record {
-        try await call {
-            try await native.update(
+        let (body, expires) = (try body.map(checked(body:)), try checked(clock: "expires", expires))
+        let attributes = try attributes.map(checked)
+        let placed = native.placed()
+        return try await call {
+            try await placed.update(
                 id: id, body: body, attributes: attributes, expires: expires, expectedVersion: expectedVersion)
         }
     }
 
     /// Deletes a record everywhere; gives the version of what is left. It cannot come back under its id.
     @discardableResult
-    public func delete(_ id: RecordId) async throws(PeergraphError) -> UInt64 {
-        try await call { try await native.delete(id: id) }
+    public func delete(
+        _ id: RecordId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> UInt64 {
+        let placed = native.placed()
+        return try await call { try await placed.delete(id: id) }
     }
 
     /// The current version of a record; nil if there is none, or it is deleted or expired.
-    public func get(_ id: RecordId) async throws(PeergraphError) -> Record? {
-        try await call { try await native.get(id: id) }
+    public func get(
+        _ id: RecordId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Record? {
+        let placed = native.placed()
+        return try await call { try await placed.get(id: id) }
     }
 
     /// One page of records.
-    public func list(_ query: ListQuery = ListQuery()) async throws(PeergraphError) -> RecordPage {
-        try await call { try await native.list(query: query) }
+    public func list(
+        _ query: ListQuery = ListQuery(),
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> RecordPage {
+        let placed = native.placed()
+        return try await call { try await placed.list(query: query) }
     }
 
     /// All records of a query, page by page, as they were at the first page.
@@ -227,24 +309,35 @@ extension Graph {
     public func events(
         _ filter: EventFilter = EventFilter(), start: Start = .now, capacity: UInt32? = nil
     ) throws(PeergraphError) -> EventStream {
-        EventStream(try at { try native.subscribe(filter: filter, start: start, capacity: capacity) })
+        if case .after(let cursor) = start { _ = try checked("cursor", cursor) }
+        return EventStream(try at { try native.subscribe(filter: filter, start: start, capacity: capacity) })
     }
 
     /// Keeps a cursor under a name, in this database, to go on from after a restart.
-    public func saveCursor(_ name: String, _ cursor: Data) async throws(PeergraphError) {
-        try await call { try await native.saveCursor(name: name, cursor: cursor) }
+    public func saveCursor(
+        _ name: String, _ cursor: Data,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let cursor = try checked("cursor", cursor)
+        let placed = native.placed()
+        return try await call { try await placed.saveCursor(name: name, cursor: cursor) }
     }
 
     /// A cursor kept under a name.
-    public func loadCursor(_ name: String) async throws(PeergraphError) -> Data? {
-        try await call { try await native.loadCursor(name: name) }
+    public func loadCursor(
+        _ name: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Data? {
+        let placed = native.placed()
+        return try await call { try await placed.loadCursor(name: name) }
     }
 
     /// Writes all records to a new file, sealed if there is a password; gives how many there are.
     @discardableResult
     public func exportDatabase(_ file: URL, password: String? = nil) async throws(PeergraphError) -> UInt64 {
-        try await cancellable { [native] in
-            try await native.exportDatabase(path: file.path, password: password, cancel: $0)
+        let path = try checked("file", file: file)
+        return try await cancellable { [native] in
+            try await native.exportDatabase(path: path, password: password, cancel: $0)
         }
     }
 
@@ -254,8 +347,9 @@ extension Graph {
     public func importDatabase(
         _ file: URL, password: String? = nil, exporter: PeerId? = nil
     ) async throws(PeergraphError) -> ImportCount {
-        try await cancellable { [native] in
-            try await native.importDatabase(path: file.path, password: password, exporter: exporter, cancel: $0)
+        let path = try checked("file", file: file)
+        return try await cancellable { [native] in
+            try await native.importDatabase(path: path, password: password, exporter: exporter, cancel: $0)
         }
     }
 }

@@ -12,53 +12,67 @@ public final class Group: Graph, @unchecked Sendable {
     public var joinOutcome: JoinOutcome { (try? native.joinOutcome()) ?? .alreadyMember }
 
     /// What was fixed when the group was made: who may write what.
-    public func rules() async throws(PeergraphError) -> GroupRules {
-        try await call { try await native.rules() }
+    public func rules(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> GroupRules {
+        let placed = native.placed()
+        return try await call { try await placed.rules() }
     }
 
     /// What this identity may do; nil if it is not, or no longer, a member.
-    public func role() async throws(PeergraphError) -> Role? {
-        try await call { try await native.role() }
+    public func role(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Role? {
+        let placed = native.placed()
+        return try await call { try await placed.role() }
     }
 
     /// All members. A snapshot.
-    public func members() async throws(PeergraphError) -> [MemberInfo] {
-        try await call { try await native.members() }
+    public func members(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [MemberInfo] {
+        let placed = native.placed()
+        return try await call { try await placed.members() }
     }
 
     /// The members that are here. A snapshot.
-    public func presentMembers() async throws(PeergraphError) -> [MemberInfo] {
-        try await call { try await native.presentMembers() }
+    public func presentMembers(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [MemberInfo] {
+        let placed = native.placed()
+        return try await call { try await placed.presentMembers() }
     }
 
     /// One member. Throws `NotFound`.
-    public func member(_ peer: PeerId) async throws(PeergraphError) -> MemberInfo {
-        try await call { try await native.member(peer: peer) }
+    public func member(
+        _ peer: PeerId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> MemberInfo {
+        let placed = native.placed()
+        return try await call { try await placed.member(peer: peer) }
     }
 
     /// Invites one identity, known by its public description. The invitation is of no use to anybody else. `lifetime`: how
     /// long the membership lasts; nil: as long as the inviter's own.
     public func invite(
-        _ whom: IdentityDescription, role: Role = .member, lifetime: Duration? = .days(30)
+        _ whom: IdentityDescription, role: Role = .member, lifetime: Duration? = .days(30),
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Invitation {
-        try await call { try await native.invite(whom: whom.text, role: role, lifetime: lifetime) }
+        let placed = native.placed()
+        return try await call { try await placed.invite(whom: whom.text, role: role, lifetime: lifetime) }
     }
 
     /// Invites one identity, known by its id.
     public func invite(
-        _ peer: PeerId, name: String, role: Role = .member, lifetime: Duration? = .days(30)
+        _ peer: PeerId, name: String, role: Role = .member, lifetime: Duration? = .days(30),
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Invitation {
-        try await call { try await native.invitePeer(peer: peer, name: name, role: role, lifetime: lifetime) }
+        let placed = native.placed()
+        return try await call { try await placed.invitePeer(peer: peer, name: name, role: role, lifetime: lifetime) }
     }
 
     /// Makes a link (or a code to be scanned) for whoever has it. `uses`: how many may come. `valid`: how long the link can be
     /// used. `admitters`: who may let people in by it; empty: every inviter, admin and owner.
     public func inviteLink(
         role: Role = .member, uses: UInt32 = 1, valid: Duration = .days(7), lifetime: Duration? = .days(30),
-        admitters: [PeerId] = []
+        admitters: [PeerId] = [],
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Invitation {
-        try await call {
-            try await native.inviteLink(
+        let placed = native.placed()
+        return try await call {
+            try await placed.inviteLink(
                 role: role, uses: uses, valid: valid, lifetime: lifetime, admitters: admitters)
         }
     }
@@ -66,73 +80,106 @@ public final class Group: Graph, @unchecked Sendable {
     /// Lets in whoever has this text and knows a password, which is told another way; replaces an earlier password.
     /// `lifetime`: of a membership unless somebody renews it; nil: a day.
     public func setPassword(
-        _ password: String, role: Role = .member, lifetime: Duration? = nil
+        _ password: String, role: Role = .member, lifetime: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Invitation {
-        try await call { try await native.setPassword(password: password, role: role, lifetime: lifetime) }
+        let placed = native.placed()
+        return try await call { try await placed.setPassword(password: password, role: role, lifetime: lifetime) }
     }
 
     /// Lets nobody in by password any more.
-    public func clearPassword() async throws(PeergraphError) {
-        try await call { try await native.clearPassword() }
+    public func clearPassword(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.clearPassword() }
     }
 
     /// The links that can still be used. A snapshot.
-    public func invitations() async throws(PeergraphError) -> [OpenInvitation] {
-        try await call { try await native.invitations() }
+    public func invitations(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [OpenInvitation] {
+        let placed = native.placed()
+        return try await call { try await placed.invitations() }
     }
 
     /// Takes a link back: nobody else comes by it.
-    public func revokeInvitation(_ key: PeerId) async throws(PeergraphError) {
-        try await call { try await native.revokeInvitation(key: key) }
+    public func revokeInvitation(
+        _ key: PeerId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.revokeInvitation(key: key) }
     }
 
     /// Gives a membership anew, with the same role and name, for this long from now on; nil: as long as one's own.
-    public func renew(_ peer: PeerId, lifetime: Duration? = .days(30)) async throws(PeergraphError) {
-        try await call { try await native.renew(peer: peer, lifetime: lifetime) }
+    public func renew(
+        _ peer: PeerId, lifetime: Duration? = .days(30),
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.renew(peer: peer, lifetime: lifetime) }
     }
 
     /// Gives a member another role, at once. What it wrote stays.
-    public func setRole(_ peer: PeerId, _ role: Role) async throws(PeergraphError) {
-        try await call { try await native.setRole(peer: peer, role: role) }
+    public func setRole(
+        _ peer: PeerId, _ role: Role,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.setRole(peer: peer, role: role) }
     }
 
     /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. `withBranch`:
     /// those too who are members by its word.
     public func remove(
-        _ peer: PeerId, reason: String = "", keepRecords: Bool = true, withBranch: Bool = false
+        _ peer: PeerId, reason: String = "", keepRecords: Bool = true, withBranch: Bool = false,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) {
-        try await call {
-            try await native.remove(peer: peer, reason: reason, keepRecords: keepRecords, withBranch: withBranch)
+        let placed = native.placed()
+        return try await call {
+            try await placed.remove(peer: peer, reason: reason, keepRecords: keepRecords, withBranch: withBranch)
         }
     }
 
     /// In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get.
-    public func renewBodyKey() async throws(PeergraphError) {
-        try await call { try await native.renewBodyKey() }
+    public func renewBodyKey(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.renewBodyKey() }
     }
 
     /// Takes one device of an identity back: its node is not let in any more.
-    public func revokeDevice(_ peer: PeerId, _ node: NodeId) async throws(PeergraphError) {
-        try await call { try await native.revokeDevice(peer: peer, node: node) }
+    public func revokeDevice(
+        _ peer: PeerId, _ node: NodeId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.revokeDevice(peer: peer, node: node) }
     }
 
     /// Leaves the group for good, and closes it. What was written stays.
-    public func leave() async throws(PeergraphError) {
-        try await call { try await native.leave() }
+    public func leave(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.leave() }
     }
 
     /// All grants, invitations and removals as signed records.
-    public func credentials() async throws(PeergraphError) -> [Data] {
-        try await call { try await native.credentials() }
+    public func credentials(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [Data] {
+        let placed = native.placed()
+        return try await call { try await placed.credentials() }
     }
 
     /// What makes somebody a member, as signed records; empty for the creator.
-    public func credentials(of peer: PeerId) async throws(PeergraphError) -> [Data] {
-        try await call { try await native.credentialsOf(peer: peer) }
+    public func credentials(
+        of peer: PeerId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> [Data] {
+        let placed = native.placed()
+        return try await call { try await placed.credentialsOf(peer: peer) }
     }
 
     /// This membership as text that only the password opens, for `Node.importMembership` on another machine.
-    public func exportMembership(password: String) async throws(PeergraphError) -> String {
-        try await call { try await native.exportMembership(password: password) }
+    public func exportMembership(
+        password: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> String {
+        let placed = native.placed()
+        return try await call { try await placed.exportMembership(password: password) }
     }
 }

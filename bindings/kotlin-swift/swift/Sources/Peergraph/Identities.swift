@@ -9,7 +9,10 @@ public struct Identities: Sendable {
     public func create(
         name: String? = nil, classifier: String? = nil, key: Data? = nil
     ) async throws(PeergraphError) -> Identity {
-        Identity(try await call { try await native.createIdentity(name: name, classifier: classifier, key: key) })
+        let key = try key.map { (key) throws(PeergraphError) in try checked("key", key) }
+        return Identity(try await call {
+            try await native.createIdentity(name: name, classifier: classifier, key: key)
+        })
     }
 
     /// All identities, in the order of their peer names. A snapshot.
@@ -70,7 +73,8 @@ public final class Identity: Sendable {
 
     /// Signs a message of the application; `PeerId.verify` checks it anywhere.
     public func sign(_ message: Data) throws(PeergraphError) -> Data {
-        try at { try native.sign(message: message) }
+        let message = try checked("message", message)
+        return try at { try native.sign(message: message) }
     }
 
     /// The graphs of this key that are open or have a database here. A snapshot.

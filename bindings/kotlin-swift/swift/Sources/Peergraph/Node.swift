@@ -26,12 +26,7 @@ public final class Node: Sendable {
 
     /// Opens a node. What a `keySource` throws becomes `KeyAccess`.
     public static func start(_ config: NodeConfig) async throws(PeergraphError) -> Node {
-        let native: NativeConfig
-        do {
-            native = try await config.native()
-        } catch {
-            throw .KeyAccess(message: "the source of the key failed: \(error)")
-        }
+        let native = try await config.native()
         return Node(try await call { try await nativeStart(config: native) })
     }
 
@@ -54,89 +49,137 @@ public final class Node: Sendable {
     public var identities: Identities { Identities(native: native) }
 
     /// Makes a graph with a name: its id, its secret, its database, its properties. No traffic yet.
-    public func createGraph(_ name: String) async throws(PeergraphError) -> Graph {
+    public func createGraph(
+        _ name: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Graph {
         try await createGraph(GraphProperties(name: name))
     }
 
     /// Makes a graph. `maxRecord`: most bytes of body plus attributes of a record, for ever. `seed` (32 bytes) makes id and
     /// secret follow from it and the identity; keep it as secret as a ticket. `precedence`: types to synchronise first.
     public func createGraph(
-        _ properties: GraphProperties, maxRecord: UInt32 = Node.maxRecord, seed: Data? = nil, precedence: [String] = []
+        _ properties: GraphProperties, maxRecord: UInt32 = Node.maxRecord, seed: Data? = nil, precedence: [String] = [],
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Graph {
-        Graph(try await call {
-            try await native.createGraph(
+        let seed = try seed.map { (seed) throws(PeergraphError) in try checked("seed", seed) }
+        let placed = native.placed()
+        return Graph(try await call {
+            try await placed.createGraph(
                 properties: properties, maxRecord: maxRecord, seed: seed, precedence: precedence)
         })
     }
 
-    /// Opens a graph that is here. No traffic yet; see `Graph.connect`.
-    public func openGraph(_ id: GraphId, precedence: [String] = []) async throws(PeergraphError) -> Graph {
-        Graph(try await call { try await native.openGraph(id: id, precedence: precedence) })
+    /// Opens a graph that is here, which is how one comes back to it after a restart. It is online at once: it listens and
+    /// dials the nodes it knows in the background, and waits for nobody. `offline`: no traffic until `Graph.connect` or
+    /// `Graph.listen`.
+    public func openGraph(
+        _ id: GraphId, precedence: [String] = [], offline: Bool = false,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Graph {
+        let placed = native.placed()
+        return Graph(try await call { try await placed.openGraph(id: id, precedence: precedence, offline: offline) })
     }
 
-    /// Opens a graph that a ticket leads to. No traffic yet; see `Graph.connect`.
-    public func openGraph(_ ticket: Ticket, precedence: [String] = []) async throws(PeergraphError) -> Graph {
-        Graph(try await call { try await native.openTicket(text: ticket.text, precedence: precedence) })
+    /// Opens a graph that a ticket leads to. If it was here before, as by its id; else no traffic yet: see `join`.
+    public func openGraph(
+        _ ticket: Ticket, precedence: [String] = [], offline: Bool = false,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Graph {
+        let placed = native.placed()
+        return Graph(try await call {
+            try await placed.openTicket(text: ticket.text, precedence: precedence, offline: offline)
+        })
     }
 
-    /// Opens the graph of a ticket's text, connects to it, waits until it is synchronised, and listens.
-    public func join(_ ticket: String) async throws(PeergraphError) -> Graph {
-        Graph(try await cancellable { [native] in try await native.join(text: ticket, cancel: $0) })
+    /// Joins the graph of a ticket's text: connects, waits until its database is here, and listens. `deadline`: for reaching
+    /// somebody; then there is no limit on the whole, only on 30 s without progress (`TimedOut`; what came is kept, and the
+    /// next try goes on from there). `onProgress` is told a few times a second and once in the end, on a thread of the
+    /// library; it must not block. Cancelling gives the join up.
+    public func join(
+        _ ticket: String, deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
+    ) async throws(PeergraphError) -> Graph {
+        Graph(try await cancellable { [native] in
+            try await native.join(
+                text: ticket, deadline: deadline, progress: onProgress.map { Told($0) }, cancel: $0)
+        })
     }
 
     /// The same by a ticket that was read already.
-    public func join(_ ticket: Ticket) async throws(PeergraphError) -> Graph {
-        try await join(ticket.text)
+    public func join(
+        _ ticket: Ticket, deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
+    ) async throws(PeergraphError) -> Graph {
+        try await join(ticket.text, deadline: deadline, onProgress: onProgress)
     }
 
     /// Makes a group with a name. The identity is its creator: owner without end. It is reachable when this returns.
-    public func createGroup(_ name: String) async throws(PeergraphError) -> Group {
+    public func createGroup(
+        _ name: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Group {
         try await createGroup(GraphProperties(name: name))
     }
 
     /// Makes a group. `identity`: who makes it; default: the node's default identity.
     public func createGroup(
         _ properties: GraphProperties, rules: GroupRules = GroupRules(), maxRecord: UInt32 = Node.maxRecord,
-        precedence: [String] = [], identity: Identity? = nil
+        precedence: [String] = [], identity: Identity? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Group {
-        Group(try await call {
-            try await native.createGroup(
+        let placed = native.placed()
+        return Group(try await call {
+            try await placed.createGroup(
                 properties: properties, rules: rules, maxRecord: maxRecord, precedence: precedence,
                 identity: identity?.native)
         })
     }
 
-    /// Opens a group that is here, as the identity that is a member. No traffic yet; see `Graph.enter`.
-    public func openGroup(_ id: GraphId) async throws(PeergraphError) -> Group {
-        Group(try await call { try await native.openGroup(id: id) })
+    /// Opens a group that is here, as the identity that is a member: how one comes back to it after a restart. It is online at
+    /// once: it listens and dials the nodes it knows in the background, and waits for nobody. `offline`: no traffic until
+    /// `Graph.connect` or `Graph.listen`.
+    public func openGroup(
+        _ id: GraphId, precedence: [String] = [], offline: Bool = false,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Group {
+        let placed = native.placed()
+        return Group(try await call { try await placed.openGroup(id: id, precedence: precedence, offline: offline) })
     }
 
-    /// Joins a group by an invitation's text: becomes a member, connects, waits until this node is synchronised, and
-    /// listens. `name`: the friendly name to go by there; default: the identity's.
+    /// Joins a group by an invitation's text: becomes a member, connects, waits until the database is here, and listens.
+    /// `name`: the friendly name to go by there; default: the identity's. `deadline`: for being let in; then there is no limit
+    /// on the whole, only on 30 s without progress (`TimedOut`; what came is kept, and the next try goes on from there).
+    /// `onProgress` is told a few times a second and once in the end, on a thread of the library; it must not block.
+    /// Cancelling gives the join up.
     public func joinGroup(
         _ invitation: String, name: String = "", identity: Identity? = nil, password: String? = nil,
-        deadline: Duration = .seconds(60)
+        deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
     ) async throws(PeergraphError) -> Group {
         Group(try await cancellable { [native] in
             try await native.joinGroup(
                 join: NativeJoin(
                     invitation: invitation, name: name, identity: identity?.native, password: password,
                     deadline: deadline),
-                cancel: $0)
+                progress: onProgress.map { Told($0) }, cancel: $0)
         })
     }
 
     /// The same by an invitation that was read already.
     public func joinGroup(
         _ invitation: Invitation, name: String = "", identity: Identity? = nil, password: String? = nil,
-        deadline: Duration = .seconds(60)
+        deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
     ) async throws(PeergraphError) -> Group {
-        try await joinGroup(invitation.text, name: name, identity: identity, password: password, deadline: deadline)
+        try await joinGroup(
+            invitation.text, name: name, identity: identity, password: password, deadline: deadline, onProgress: onProgress)
     }
 
-    /// Takes in a membership that `Group.exportMembership` wrote, and opens its group. No traffic yet.
-    public func importMembership(_ text: String, password: String) async throws(PeergraphError) -> Group {
-        Group(try await call { try await native.importMembership(text: text, password: password) })
+    /// Takes in a membership that `Group.exportMembership` wrote, and opens its group. No traffic yet,
+    /// so that a database can be imported first; see `Graph.listen` and `Graph.enter`.
+    public func importMembership(
+        _ text: String, password: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Group {
+        let placed = native.placed()
+        return Group(try await call { try await placed.importMembership(text: text, password: password) })
     }
 
     /// The graphs that are open in this node.
@@ -151,32 +194,37 @@ public final class Node: Sendable {
     }
 
     /// Deletes a graph's database here. The graph lives on at the others.
-    public func deleteGraph(_ id: GraphId) async throws(PeergraphError) {
-        try await call { try await native.deleteGraph(id: id) }
+    public func deleteGraph(_ id: GraphId, isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.deleteGraph(id: id) }
     }
 
     /// For an application that is sent to the background: makes all data durable, says goodbye to all neighbors, and is
     /// quiet from then on. When this returns, the system may stop or end the process at any moment. Reading and writing work
     /// as always; connects fail with `Paused`.
-    public func pause() async throws(PeergraphError) {
-        try await call { try await native.pause() }
+    public func pause(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.pause() }
     }
 
     /// Ends a pause: the graphs listen again if they did, and the nodes that were neighbors are dialled at once.
-    public func resume() async throws(PeergraphError) {
-        try await call { try await native.resume() }
+    public func resume(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.resume() }
     }
 
     /// True between `pause` and `resume`.
     public var isPaused: Bool { native.isPaused() }
 
     /// Tells the node that the system has another network than before, where the system says so.
-    public func networkChanged() async throws(PeergraphError) {
-        try await call { try await native.networkChanged() }
+    public func networkChanged(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.networkChanged() }
     }
 
     /// Closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data directory.
-    public func shutdown() async {
-        await native.shutdown()
+    public func shutdown(isolation: isolated (any Actor)? = #isolation) async {
+        let placed = native.placed()
+        await placed.shutdown()
     }
 }

@@ -56,6 +56,21 @@ extension PeerName {
     public var isSecured: Bool { peer != nil }
 }
 
+/// By rank: the owner is the highest.
+extension Role: Comparable {
+    private var rank: Int {
+        switch self {
+        case .reader: 0
+        case .member: 1
+        case .inviter: 2
+        case .admin: 3
+        case .owner: 4
+        }
+    }
+
+    public static func < (one: Role, other: Role) -> Bool { one.rank < other.rank }
+}
+
 extension Role {
     /// True if a holder of this role may hand out another.
     public func mayGrant(_ other: Role) -> Bool {

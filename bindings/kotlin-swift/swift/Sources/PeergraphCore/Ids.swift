@@ -5,6 +5,7 @@ extension Date {
         self.init(timeIntervalSince1970: Double(milliseconds) / 1000)
     }
 
+    /// Callers refuse what is not finite or too far; what slips through is the nearest there is.
     var milliseconds: Int64 {
         Int64(clamping: (timeIntervalSince1970 * 1000).rounded())
     }
@@ -13,7 +14,7 @@ extension Date {
 extension Int64 {
     /// The nearest whole number there is.
     fileprivate init(clamping number: Double) {
-        self = number >= 9.2e18 ? .max : number <= -9.2e18 ? .min : Int64(number)
+        self = number.isNaN ? 0 : number >= 9.2e18 ? .max : number <= -9.2e18 ? .min : Int64(number)
     }
 }
 
@@ -194,6 +195,7 @@ public struct RecordId: Hashable, Sendable, Comparable, CustomStringConvertible 
 extension PeerId {
     /// True if this identity signed the message with `Identity.sign`.
     public func verify(_ message: Data, signature: Data) -> Bool {
-        (try? nativeVerify(peer: self, message: message, signature: signature)) ?? false
+        guard message.count < Int32.max - 16, signature.count == 64 else { return false }
+        return (try? nativeVerify(peer: self, message: message, signature: signature)) ?? false
     }
 }

@@ -74,7 +74,7 @@ import Testing
         let (full, second, other) = (try await Node.start(small), try await node(), try await node())
         let graph = try await full.createGraph("e11")
         try await graph.listen()
-        _ = try await second.join(try await graph.ticket())
+        let kept = try await second.join(try await graph.ticket())
         let far = try await other.openGraph(try await graph.ticket())
         let events = try far.events(EventFilter(.neighborConnection))
         let hops = Hops()
@@ -84,6 +84,7 @@ import Testing
         #expect(try await link(events).0 == .referred(hop: 1, next: second.id))
         let up = try await link(events)
         #expect((up.0, up.1, up.2) == (.connected, info.connection, second.id))
+        await kept.close()
         for node in [other, second, full] { await node.shutdown() }
     }
 

@@ -93,6 +93,8 @@ struct Interface {
             let halves = part.components(separatedBy: " = ")
             let names = halves[0].prefix { $0 != ":" }.split(separator: " ")
             let name = names[0] == "_" ? names.last! : names[0]
+            // Where a call begins: of all that have a place in the order of calls, and given by the compiler.
+            if name == "isolation" { continue }
             signature.arguments.append((String(name), halves.count > 1 ? halves[1] : nil))
         }
         return signature

@@ -178,6 +178,8 @@ private func event(_ event: Event) -> Facts {
             "role": orNone(member.role.map(snake)),
         ]
     case .connectionFailed(let reason): return ["kind": "connection_failed", "reason": snake(reason)]
+    case .syncProgress(let now):
+        return ["kind": "sync_progress", "records": "\(now.records)", "expected": "\(now.recordsExpected)"]
     case .lagged(let dropped): return ["kind": "lagged", "dropped": "\(dropped)"]
     case .reset: return ["kind": "reset"]
     case .caughtUp(let cursor): return ["kind": "caught_up", "cursor": hex(cursor)]

@@ -37,6 +37,14 @@ private class Screen(private val terminal: Terminal) {
         prompt()
     }
 
+    /** A bar in the place of the prompt, for people only. */
+    @Synchronized
+    fun progress(done: Float?) {
+        if (!prompts) return
+        val filled = ((done ?: 0f) * 40).toInt()
+        terminal.rawPrint("\r\u001b[K" + if (done == null) PROMPT else "[${"#".repeat(filled)}${" ".repeat(40 - filled)}] ${(done * 100).toInt()} %")
+    }
+
     @Synchronized
     fun prompt() {
         if (prompts) terminal.rawPrint(PROMPT)
@@ -54,6 +62,7 @@ private suspend fun show(model: ChatModel, screen: Screen) {
         for (name in now.present - before.present.toSet()) screen.line(dim("($name is here)"))
         for (name in before.present - now.present.toSet()) screen.line(dim("($name is gone)"))
         if (now.error != null && now.error != before.error) screen.line(red(now.error))
+        if (now.progress != before.progress) screen.progress(now.progress)
         before = now
     }
 }

@@ -8,11 +8,16 @@ import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertNotNull
 import kotlin.test.assertNull
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.cancelChildren
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.io.TempDir
@@ -66,6 +71,58 @@ class ChatModelTest {
         assertNull(again.state.value.error)
         again.close()
         ann.close()
+    }
+
+    @Test
+    fun `k6_what is cancelled leaves no group that the next start would be stuck with`(@TempDir dir: Path) = real {
+        val config = NodeConfig.loopback().copy(dataDir = dir.resolve("a"))
+        val first = ChatModel(this, config)
+        first.reopen()
+        repeat(20) { turn ->
+            val creating = launch(Dispatchers.Default) { first.create("half", "Ann") }
+            delay(turn.milliseconds)
+            creating.cancelAndJoin()
+            if (first.state.value.title != null) return@repeat
+        }
+        first.close()
+        val again = ChatModel(this, config)
+        again.reopen()
+        assertNull(again.state.value.error)
+        if (again.state.value.title == null) again.create("whole", "Ann")
+        assertNull(again.state.value.error)
+        again.send("it works")
+        again.shows { it.said() == listOf("Ann: it works") }
+        again.close()
+    }
+
+    @Test
+    fun `k8_coming back alone waits for nobody, and pausing waits for no join`(@TempDir dir: Path) = real {
+        val (ann, ben) = listOf("ann", "ben").map { ChatModel(this, NodeConfig.loopback().copy(dataDir = dir.resolve(it))) }
+        ann.create("Book club", "Ann")
+        val link = assertNotNull(ann.invite())
+        ben.join(link.text, "Ben")
+        ben.close()
+        ann.close()
+        // Nobody is there; the group is.
+        val again = ChatModel(this, NodeConfig.loopback().copy(dataDir = dir.resolve("ben")))
+        again.reopen()
+        assertEquals("Book club", again.state.value.title)
+        again.send("alone")
+        assertEquals(listOf("Ben: alone"), again.shows { it.messages.isNotEmpty() }.said())
+        again.pause()
+        again.resume()
+        assertNull(again.state.value.error)
+        again.close()
+        // A join that waits for somebody who is gone.
+        val cyd = ChatModel(this, NodeConfig.loopback().copy(dataDir = dir.resolve("cyd")))
+        cyd.reopen()
+        val joining = launch { cyd.join(link.text, "Cyd") }
+        cyd.shows { it.isBusy }
+        cyd.pause()
+        cyd.resume()
+        cyd.close()
+        joining.join()
+        assertNull(cyd.state.value.title)
     }
 
     @Test

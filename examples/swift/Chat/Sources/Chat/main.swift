@@ -19,6 +19,7 @@ func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n"
     private var shown: Set<UUID> = []
     private var present: [String] = []
     private var error: String?
+    private var progress: Double?
 
     func line(_ text: String) {
         put((prompts ? "\r\u{1B}[K" : "") + text + "\n")
@@ -26,6 +27,14 @@ func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n"
     }
 
     func prompt() { if prompts { put("> ") } }
+
+    /// A bar in the place of the prompt, for people only.
+    private func show(_ progress: Double?) {
+        guard prompts else { return }
+        let filled = Int((progress ?? 0) * 40)
+        let bar = String(repeating: "#", count: filled) + String(repeating: " ", count: 40 - filled)
+        put("\r\u{1B}[K" + (progress.map { "[\(bar)] \(Int($0 * 100)) %" } ?? "> "))
+    }
 
     private func put(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 
@@ -40,7 +49,8 @@ func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n"
         for name in state.present where !present.contains(name) { line("(\(name) is here)") }
         for name in present where !state.present.contains(name) { line("(\(name) is gone)") }
         if let error = state.error, error != self.error { line(bold(error, 31)) }
-        (present, error) = (state.present, state.error)
+        if state.progress != progress { show(state.progress) }
+        (present, error, progress) = (state.present, state.error, state.progress)
     }
 }
 
@@ -60,6 +70,7 @@ func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n"
 @MainActor func chat(_ name: String, _ invitation: String?) async -> Int32 {
     let model = ChatModel(NodeConfig(dataDir: URL(fileURLWithPath: "chat-\(name)")))
     let screen = Screen()
+    model.onChange = { screen.show($0) }
     if let invitation { await model.join(invitation, as: name) } else { await model.reopen() }
     if invitation == nil, model.state.title == nil, model.state.error == nil { await model.create("Chat", as: name) }
     guard model.state.title != nil else {
@@ -67,7 +78,6 @@ func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n"
         await model.close()
         return 1
     }
-    model.onChange = { screen.show($0) }
     screen.show(model.state)
     if invitation == nil { await obey("/invite", model, screen) }
     let lines = AsyncStream<String> { lines in

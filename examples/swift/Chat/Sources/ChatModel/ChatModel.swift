@@ -16,7 +16,11 @@ public struct ChatState: Equatable, Sendable {
     public var messages: [Message] = []
     public var present: [String] = []
     public var error: String?
-    public var isBusy = false
+    /// How much of what others have is here, from 0 to 1, while it comes in.
+    public var progress: Double?
+    /// Calls that are under way.
+    public var calls = 0
+    public var isBusy: Bool { calls > 0 }
 
     public init() {}
 }
@@ -37,6 +41,9 @@ public struct ChatState: Equatable, Sendable {
     private var node: Node?
     private var group: Group?
     private var reading: Task<Void, Never>?
+    /// One group at a time is made, joined or opened, which may take as long as the others do. Nothing else waits for it.
+    private var entering: Task<Void, Never>?
+    private var isAway = false
     private var names: [PeerId: String] = [:]
 
     public init(_ config: NodeConfig) {
@@ -53,19 +60,18 @@ public struct ChatState: Equatable, Sendable {
     /// Joins a group by what `invite` gave somebody else.
     public func join(_ invitation: String, as name: String) async {
         let link = invitation.trimmingCharacters(in: .whitespacesAndNewlines)
-        await enter { try await $0.joinGroup(link, name: name) }
+        await enter { node in
+            try await node.joinGroup(link, name: name) { progress in
+                Task { @MainActor [weak self] in self?.show(progress) }
+            }
+        }
     }
 
-    /// Goes on with the group that the data directory has, if it has one, with or without the others.
+    /// Goes on with the group that the data directory has, if it has one: online at once, with or without the others.
     public func reopen() async {
-        await doing {
-            let node = try await self.started()
-            guard let id = try node.storedGroups().first else { return }
-            let group = try await node.openGroup(id)
-            try await self.follow(group)
-            try await group.listen()
-            let contacts = try await group.contacts()
-            if !contacts.isEmpty { try await group.enter(.any(contacts)) }
+        await enter { node in
+            guard let id = try node.storedGroups().first else { return nil }
+            return try await node.openGroup(id)
         }
     }
 
@@ -98,23 +104,43 @@ public struct ChatState: Equatable, Sendable {
         }
     }
 
-    /// When the application goes to the background.
-    public func pause() async { await doing { try await self.node?.pause() } }
+    /// When the application goes to the background. Waits for no call that waits for others.
+    public func pause() async {
+        isAway = true
+        await settle()
+    }
 
     /// When it comes back.
-    public func resume() async { await doing { try await self.node?.resume() } }
+    public func resume() async {
+        isAway = false
+        await settle()
+    }
 
-    /// The end: everything is on the disk when this returns.
+    /// The end: everything is on the disk when this returns. What is under way ends with an error.
     public func close() async {
         reading?.cancel()
         await node?.shutdown()
+        await entering?.value
+        await node?.shutdown()
         (node, group, reading) = (nil, nil, nil)
+    }
+
+    private func settle() async {
+        await doing {
+            guard let node = self.node else { return }
+            // Asked again until it is as it should be: the application may come and go meanwhile.
+            while node.isPaused != self.isAway {
+                if self.isAway { try await node.pause() } else { try await node.resume() }
+            }
+        }
     }
 
     private func started() async throws(PeergraphError) -> Node {
         if let node { return node }
         let node = try await Node.start(config)
         self.node = node
+        // The application went to the background before there was a node.
+        if isAway { await settle() }
         return node
     }
 
@@ -123,15 +149,26 @@ public struct ChatState: Equatable, Sendable {
         return group
     }
 
-    private func enter(_ open: (Node) async throws -> Group) async {
-        await doing {
-            if self.group != nil { throw PeergraphError.AlreadyExists(message: "there is a group already") }
-            try await self.follow(try await open(try await self.started()))
+    private func enter(_ open: @escaping @MainActor (Node) async throws -> Group?) async {
+        let before = entering
+        let mine = Task {
+            await before?.value
+            await doing {
+                if self.group != nil { throw PeergraphError.AlreadyExists(message: "there is a group already") }
+                if let group = try await open(try await self.started()) { try await self.follow(group) }
+            }
+        }
+        entering = mine
+        await withTaskCancellationHandler {
+            await mine.value
+        } onCancel: {
+            mine.cancel()
         }
     }
 
-    private func doing(_ call: () async throws -> Void) async {
-        (state.isBusy, state.error) = (true, nil)
+    private func doing(_ call: @MainActor () async throws -> Void) async {
+        state.calls += 1
+        state.error = nil
         do {
             try await call()
         } catch let failure as PeergraphError {
@@ -139,18 +176,24 @@ public struct ChatState: Equatable, Sendable {
         } catch {
             state.error = "\(error)"
         }
-        state.isBusy = false
+        state.calls -= 1
     }
 
     private func follow(_ group: Group) async throws(PeergraphError) {
-        self.group = group
-        try await learn(group)
-        state.title = try await group.properties().name
-        let kinds: [EventKind] = [.recordChanged, .memberChanged, .directConnection, .incomingData]
-        let filter = EventFilter(kinds: kinds, recordTypes: ["chat.message"], dataTypes: ["chat.private"])
-        let events = try group.events(filter, start: .snapshot)
-        reading = Task { [weak self] in
-            for await event in events { try? await self?.take(group, event) }
+        do {
+            try await learn(group)
+            let title = try await group.properties().name
+            let kinds: [EventKind] = [.recordChanged, .memberChanged, .directConnection, .incomingData, .syncProgress]
+            let filter = EventFilter(kinds: kinds, recordTypes: ["chat.message"], dataTypes: ["chat.private"])
+            let events = try group.events(filter, start: .snapshot)
+            self.group = group
+            state.title = title
+            reading = Task { [weak self] in
+                for await event in events { try? await self?.take(group, event) }
+            }
+        } catch {
+            await group.close()
+            throw error
         }
     }
 
@@ -158,6 +201,11 @@ public struct ChatState: Equatable, Sendable {
         let members = try await group.members()
         for member in members { names[member.peer] = member.name }
         state.present = members.filter(\.isPresent).map(\.name).sorted()
+    }
+
+    private func show(_ progress: SyncProgress) {
+        let (all, here) = (Double(progress.recordsExpected), Double(progress.records))
+        state.progress = here < all ? here / all : nil
     }
 
     private func show(_ message: Message) {
@@ -176,6 +224,7 @@ public struct ChatState: Equatable, Sendable {
             if names[peer] == nil { try await learn(group) }
             let text = String(decoding: data, as: UTF8.self)
             show(Message(author: names[peer] ?? peer.short, text: text, at: Date(), isPrivate: true))
+        case .syncProgress(let progress): show(progress)
         default: break
         }
     }

@@ -62,6 +62,65 @@ struct Late: Error, CustomStringConvertible { let description: String }
         await ann.close()
     }
 
+    @Test func k6_whatIsCancelledLeavesNoGroupThatTheNextStartWouldBeStuckWith() async throws {
+        defer { try? FileManager.default.removeItem(at: dir) }
+        let first = model("a")
+        await first.reopen()
+        for turn in 0..<20 where first.state.title == nil {
+            let creating = Task { await first.create("half", as: "Ann") }
+            try await Task.sleep(for: .milliseconds(turn))
+            creating.cancel()
+            await creating.value
+        }
+        await first.close()
+        let again = model("a")
+        await again.reopen()
+        #expect(again.state.error == nil)
+        if again.state.title == nil { await again.create("whole", as: "Ann") }
+        await again.send("it works")
+        try await shows(again, "message") { said($0) == ["Ann: it works"] }
+        await again.close()
+    }
+
+    @Test func k8_comingBackAloneWaitsForNobodyAndPausingForNoJoin() async throws {
+        defer { try? FileManager.default.removeItem(at: dir) }
+        let (ann, ben) = (model("ann"), model("ben"))
+        await ann.create("Book club", as: "Ann")
+        let link = try #require(await ann.invite())
+        await ben.join(link.text, as: "Ben")
+        await ben.close()
+        await ann.close()
+        // Nobody is there; the group is.
+        let again = model("ben")
+        await again.reopen()
+        #expect(again.state.title == "Book club")
+        await again.send("alone")
+        try await shows(again, "message") { said($0) == ["Ben: alone"] }
+        await again.pause()
+        await again.resume()
+        #expect(again.state.error == nil)
+        await again.close()
+        // A join that waits for somebody who is gone.
+        let cyd = model("cyd")
+        await cyd.reopen()
+        let joining = Task { await cyd.join(link.text, as: "Cyd") }
+        try await shows(cyd, "join") { $0.isBusy }
+        await cyd.pause()
+        await cyd.resume()
+        await cyd.close()
+        await joining.value
+        #expect(cyd.state.title == nil)
+    }
+
+    @Test func k23_aDoubleTapMakesOneGroup() async throws {
+        defer { try? FileManager.default.removeItem(at: dir) }
+        let ann = model("a")
+        let taps = (0..<2).map { _ in Task { await ann.create("once", as: "Ann") } }
+        for tap in taps { await tap.value }
+        #expect(ann.state.error?.hasPrefix("AlreadyExists") == true)
+        await ann.close()
+    }
+
     @Test func whatGoesWrongIsTold() async throws {
         defer { try? FileManager.default.removeItem(at: dir) }
         let ann = model("a")

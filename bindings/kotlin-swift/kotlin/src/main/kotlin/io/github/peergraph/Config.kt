@@ -63,8 +63,18 @@ public data class NodeConfig(
         minNeighbors = sleepy.minNeighbors.toInt(),
     )
 
+    /** Without what is secret: a private key, a passphrase and a sealing key are named, not shown. */
+    override fun toString(): String =
+        "NodeConfig(dataDir=$dataDir, identity=${if (identity == null) "null" else "(hidden)"}, keyProtection=$keyProtection, " +
+            "keySource=${if (keySource == null) "null" else "(function)"}, encryptDatabase=$encryptDatabase, network=$network, " +
+            "bind=$bind, mdns=$mdns, targetNeighbors=$targetNeighbors, maxNeighbors=$maxNeighbors, minNeighbors=$minNeighbors, " +
+            "pingInterval=$pingInterval, durability=$durability, tombstoneLifetime=$tombstoneLifetime, version=$version)"
+
     private suspend fun protection(): KeyProtection {
-        val source = keySource ?: return keyProtection
+        val source = keySource ?: return when (keyProtection) {
+            is KeyProtection.Passphrase -> keyProtection.apply { text("keyProtection", passphrase) }
+            else -> keyProtection
+        }
         if (keyProtection != KeyProtection.Plain) {
             throw PeergraphException.InvalidArgument("keys are sealed with a passphrase, a key or what its source gives: one of these")
         }
@@ -72,23 +82,34 @@ public data class NodeConfig(
         return if (dataDir == null) keyProtection else KeyProtection.Key(source())
     }
 
-    internal suspend fun toNative(): NativeConfig = NativeConfig(
-        dataDir = dataDir?.toString(),
-        identity = identity,
-        keyProtection = protection(),
-        encryptDatabase = encryptDatabase,
-        network = network,
-        bind = bind,
-        mdns = mdns,
-        targetNeighbors = count(targetNeighbors),
-        maxNeighbors = count(maxNeighbors),
-        minNeighbors = count(minNeighbors),
-        pingInterval = pingInterval,
-        durability = durability,
-        tombstoneLifetime = tombstoneLifetime,
-        versionMajor = version.major.toUShort(),
-        versionMinor = version.minor.toUShort(),
-    )
+    private fun checkedNetwork(): NetworkMode = network.also {
+        if (it is NetworkMode.Custom) {
+            texts("relays", it.relays)
+            it.lookup?.let { lookup -> text("lookup", lookup) }
+        }
+    }
+
+    internal suspend fun toNative(): NativeConfig {
+        // Taken at the call: the source of the key may take its time, and the array is the caller's.
+        val given = NativeConfig(
+            dataDir = dataDir?.let { path("dataDir", it) },
+            identity = identity?.copyOf(),
+            keyProtection = KeyProtection.Plain,
+            encryptDatabase = encryptDatabase,
+            network = checkedNetwork(),
+            bind = texts("bind", bind.toList()),
+            mdns = mdns,
+            targetNeighbors = count(targetNeighbors),
+            maxNeighbors = count(maxNeighbors),
+            minNeighbors = count(minNeighbors),
+            pingInterval = pingInterval,
+            durability = durability,
+            tombstoneLifetime = tombstoneLifetime,
+            versionMajor = version.major.toUShort(),
+            versionMinor = version.minor.toUShort(),
+        )
+        return given.copy(keyProtection = protection())
+    }
 
     public companion object {
         /** A node in memory that binds a free port of the loopback interface and looks for nobody: for tests. */

@@ -33,10 +33,10 @@ public sealed interface Target {
 }
 
 internal fun Target.toNative(): NativeTarget = when (this) {
-    is Target.Any -> NativeTarget.Any(addrs)
+    is Target.Any -> NativeTarget.Any(addrs.map(::checked))
     is Target.Node -> NativeTarget.Node(node)
     is Target.Peer -> NativeTarget.Peer(peer)
-    is Target.Of -> NativeTarget.Ticket(ticket.text)
+    is Target.Of -> NativeTarget.Ticket(text("target", ticket.text))
 }
 
 /** A hop of a referral chain. */
@@ -47,8 +47,19 @@ public data class Progress(
     val next: NodeId,
 )
 
+/** What a callback of the application throws is an uncaught exception of its thread: it is none of the library's. */
+private inline fun calling(call: () -> Unit) = try {
+    call()
+} catch (error: Throwable) {
+    Thread.currentThread().let { it.uncaughtExceptionHandler.uncaughtException(it, error) }
+}
+
 internal class Hops(private val told: (Progress) -> Unit) : HopListener {
-    override fun hop(hop: UInt, next: NodeId) = told(Progress(hop.toInt(), next))
+    override fun hop(hop: UInt, next: NodeId) = calling { told(Progress(hop.toInt(), next)) }
+}
+
+internal class Told(private val told: (SyncProgress) -> Unit) : ProgressListener {
+    override fun progress(progress: SyncProgress) = calling { told(progress) }
 }
 
 /** A connection to one node for application data only; stays open until closed by either end. */
@@ -63,7 +74,7 @@ public class DirectConnection internal constructor(private val native: NativeDir
      * [PeergraphException.TooLarge] above 16 MiB, [PeergraphException.InvalidArgument] for a type that is no name,
      * [PeergraphException.NotConnected] once closed. */
     public suspend fun send(dataType: String, data: ByteArray): SendReceipt =
-        SendReceipt(native.send(dataType, data, null))
+        SendReceipt(native.send(text("dataType", dataType), message(data), null))
 
     /** Closes the connection for both ends. Throws [PeergraphException.NotConnected], [PeergraphException.Closed]. */
     public suspend fun close(): Unit = native.shut()

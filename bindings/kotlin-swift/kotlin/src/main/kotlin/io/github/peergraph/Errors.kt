@@ -1,5 +1,23 @@
 package io.github.peergraph
 
+import java.nio.file.Path
+import kotlin.io.path.Path
+
+/** What every [PeergraphException] tells besides its kind. Of a failed system call, the message has the system's reason too. */
+public abstract class PeergraphFailure internal constructor(parts: List<String>) : Exception(parts[0]) {
+    /** As the native library writes it: the message, and what the system said behind it. */
+    internal constructor(text: String) : this(text.split('\u0000'))
+
+    /** The operating system's number of the error, such as 13 (`EACCES`) or 28 (`ENOSPC`) on Linux; null if no system call failed. */
+    public val osError: Int? = parts.getOrNull(1)?.toIntOrNull()
+
+    /** The file or directory that could not be used, if the error is about one. */
+    public val path: Path? = parts.getOrNull(2)?.takeIf { it.isNotEmpty() }?.let(::Path)
+
+    /** The socket address that could not be bound, if the error is about one. */
+    public val address: String? = parts.getOrNull(3)?.takeIf { it.isNotEmpty() }
+}
+
 /** The stable number of the kind; it never changes. */
 public val PeergraphException.code: Int
     get() = when (this) {

@@ -9,7 +9,17 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.withContext
 
-/** A graph that is open in a node. Stays open until [close] or the node's end. */
+/**
+ * A graph that is open in a node. Stays open until [close], the node's end, or until the application has nothing of it any more:
+ * no handle, subscription or direct connection. So keep it, as in a property, for as long as it should be online.
+ *
+ * **Order**: calls take effect in the order in which they begin, whether or not their results are awaited; [close] and
+ * [Node.shutdown] come after them. A suspending function begins on its caller's thread, so coroutines of one thread, or those
+ * launched with `UNDISPATCHED`, are in order; coroutines on several threads are in none.
+ *
+ * **Cancelling** stops the waiting, and no more than that: what was called may still happen, or may not. It does not disturb the
+ * calls after it. Only connects and joins are given up.
+ */
 public open class Graph internal constructor(internal val native: NativeGraph) {
     /** The graph's id. */
     public val id: GraphId get() = native.id()
@@ -35,11 +45,15 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         progress: ((Progress) -> Unit)? = null,
     ): ConnectionInfo = native.connect(target.toNative(), expectedPeer, deadline, progress?.let(::Hops), null)
 
-    /** Connects, waits until this node is synchronised, and listens. */
+    /** Connects, waits until this node is synchronised, and listens. Not needed after [Node.openGroup] or [Node.openGraph], which
+     * are online by themselves. */
     public suspend fun enter(target: Target): Unit = native.enter(target.toNative(), null)
 
     /** Listening, connected, synchronised. */
     public suspend fun status(): Status = native.status()
+
+    /** How far the database is on its way here; null while nothing is known to be missing. As an event: [Event.SyncProgress]. */
+    public suspend fun syncProgress(): SyncProgress? = native.syncProgress()
 
     /** What cannot change: creator and record limit. */
     public suspend fun genesis(): Genesis = native.genesis()
@@ -57,7 +71,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         deferExpiration: Boolean? = null,
     ): GraphProperties = native.setProperties(
         NativePropertiesUpdate(
-            name, comment, presenceLifetime, presenceMax?.let(::count), everybody, deferExpiration,
+            name?.let { text("name", it) }, comment?.let { text("comment", it) }, presenceLifetime, presenceMax?.let(::count), everybody, deferExpiration,
         ),
     )
 
@@ -71,7 +85,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
     public suspend fun nodeInfo(node: NodeId): NodeInfo = native.nodeInfo(node)
 
     /** Sets the text that others read beside this node, at most 1,024 bytes; null clears it. */
-    public suspend fun setNodeAttributes(text: String?): Unit = native.setNodeAttributes(text)
+    public suspend fun setNodeAttributes(text: String?): Unit = native.setNodeAttributes(text?.let { text("text", it) })
 
     /** Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again. */
     public suspend fun forcePresence(forced: Boolean): Unit = native.forcePresence(forced)
@@ -95,7 +109,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
 
     /** Sends data of a type on a neighbor link or direct connection; see [DirectConnection.send]. */
     public suspend fun send(connection: ULong, dataType: String, data: ByteArray): SendReceipt =
-        SendReceipt(native.send(connection, dataType, data, null))
+        SendReceipt(native.send(connection, text("dataType", dataType), message(data), null))
 
     /** Where nodes of this graph can be dialled, as far as known here, those of earlier times too. A snapshot. */
     public suspend fun contacts(): List<NodeAddr> = native.contacts()
@@ -104,10 +118,10 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
     public suspend fun peerTime(): Instant = native.peerTime()
 
     /** A moment of this machine's clock as the graph would name it. */
-    public suspend fun toPeerTime(local: Instant): Instant = native.toPeerTime(local)
+    public suspend fun toPeerTime(local: Instant): Instant = native.toPeerTime(clock("local", local))
 
     /** A moment of the graph's clock as this machine would name it. */
-    public suspend fun toLocalTime(peer: Instant): Instant = native.toLocalTime(peer)
+    public suspend fun toLocalTime(peer: Instant): Instant = native.toLocalTime(clock("peer", peer))
 
     /** How many records the database has, and the fingerprint of their set. */
     public suspend fun fingerprint(): Fingerprint = native.fingerprint()
@@ -119,7 +133,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         body: ByteArray,
         attributes: Map<String, Any> = emptyMap(),
         expires: Instant? = null,
-    ): Record = native.publish(recordType, body, valuesOf(attributes), expires)
+    ): Record = native.publish(text("recordType", recordType), body(body), valuesOf(attributes), expires?.let { clock("expires", it) })
 
     /** Publishes a record with a text. */
     public suspend fun publish(
@@ -127,7 +141,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         body: String = "",
         attributes: Map<String, Any> = emptyMap(),
         expires: Instant? = null,
-    ): Record = publish(recordType, body.encodeToByteArray(), attributes, expires)
+    ): Record = publish(recordType, body(body), attributes, expires)
 
     /** Publishes a new version of a record; what is null stays. With [expectedVersion], only if nobody was faster here. */
     public suspend fun update(
@@ -136,7 +150,9 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         attributes: Map<String, Any>? = null,
         expires: Instant? = null,
         expectedVersion: ULong? = null,
-    ): Record = native.update(id, body, attributes?.let(::valuesOf), expires, expectedVersion)
+    ): Record = native.update(
+        id, body?.let(::body), attributes?.let(::valuesOf), expires?.let { clock("expires", it) }, expectedVersion,
+    )
 
     /** Publishes a new version with another text. */
     public suspend fun update(
@@ -145,7 +161,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         attributes: Map<String, Any>? = null,
         expires: Instant? = null,
         expectedVersion: ULong? = null,
-    ): Record = update(id, body.encodeToByteArray(), attributes, expires, expectedVersion)
+    ): Record = update(id, body(body), attributes, expires, expectedVersion)
 
     /** Deletes a record everywhere; gives the version of what is left. It cannot come back under its id. */
     public suspend fun delete(id: RecordId): ULong = native.delete(id)
@@ -154,7 +170,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
     public suspend fun get(id: RecordId): Record? = native.get(id)
 
     /** One page of records. */
-    public suspend fun list(query: ListQuery = ListQuery()): RecordPage = native.list(query)
+    public suspend fun list(query: ListQuery = ListQuery()): RecordPage = native.list(checked(query))
 
     /** All records of a query, page by page, as they were at the first page. */
     public fun pages(query: ListQuery = ListQuery()): Flow<List<Record>> = flow {
@@ -177,7 +193,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         filter: EventFilter = EventFilter(),
         start: Start = Start.Now,
         capacity: Int? = null,
-    ): EventSubscription = EventSubscription(native.subscribe(filter, start, capacity?.let(::count)))
+    ): EventSubscription = EventSubscription(native.subscribe(checked(filter), start, capacity?.let(::count)))
 
     /** Events as a cold flow: subscribes when it is collected, and unsubscribes when that ends. What must not miss what
      * happens between takes [subscribe]. */
@@ -190,14 +206,14 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
     }
 
     /** Keeps a cursor under a name, in this database, to go on from after a restart. */
-    public suspend fun saveCursor(name: String, cursor: ByteArray): Unit = native.saveCursor(name, cursor)
+    public suspend fun saveCursor(name: String, cursor: ByteArray): Unit = native.saveCursor(text("name", name), cursor)
 
     /** A cursor kept under a name. */
-    public suspend fun loadCursor(name: String): ByteArray? = native.loadCursor(name)
+    public suspend fun loadCursor(name: String): ByteArray? = native.loadCursor(text("name", name))
 
     /** Writes all records to a new file, sealed if there is a password; gives how many there are. */
     public suspend fun exportDatabase(path: Path, password: String? = null): ULong =
-        native.exportDatabase(path.toString(), password, null)
+        native.exportDatabase(path("path", path), password?.let { text("password", it) }, null)
 
     /** Takes in the records of a file that [exportDatabase] wrote, before the graph connects or listens. [exporter]: whose
      * export it must be; default: of the identity that this graph is open as. */
@@ -205,7 +221,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         path: Path,
         password: String? = null,
         exporter: PeerId? = null,
-    ): ImportCount = native.importDatabase(path.toString(), password, exporter, null)
+    ): ImportCount = native.importDatabase(path("path", path), password?.let { text("password", it) }, exporter, null)
 
     /** Says goodbye to the neighbors, makes everything durable, closes the database, ends all event streams. Of a group,
      * gives up this handle; the group closes when all who opened it have. */

@@ -29,7 +29,7 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
         whom: IdentityDescription,
         role: Role = Role.MEMBER,
         lifetime: Duration? = 30.days,
-    ): Invitation = native.invite(whom.text, role, lifetime)
+    ): Invitation = native.invite(text("whom", whom.text), role, lifetime)
 
     /** Invites one identity, known by its id. */
     public suspend fun invite(
@@ -37,7 +37,7 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
         name: String,
         role: Role = Role.MEMBER,
         lifetime: Duration? = 30.days,
-    ): Invitation = native.invitePeer(peer, name, role, lifetime)
+    ): Invitation = native.invitePeer(peer, text("name", name), role, lifetime)
 
     /** Makes a link (or a code to be scanned) for whoever has it. [uses]: how many may come. [valid]: how long the link can be
      * used. [admitters]: who may let people in by it; empty: every inviter, admin and owner. */
@@ -55,7 +55,7 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
         password: String,
         role: Role = Role.MEMBER,
         lifetime: Duration? = null,
-    ): Invitation = native.setPassword(password, role, lifetime)
+    ): Invitation = native.setPassword(text("password", password), role, lifetime)
 
     /** Lets nobody in by password any more. */
     public suspend fun clearPassword(): Unit = native.clearPassword()
@@ -79,7 +79,7 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
         reason: String = "",
         keepRecords: Boolean = true,
         withBranch: Boolean = false,
-    ): Unit = native.remove(peer, reason, keepRecords, withBranch)
+    ): Unit = native.remove(peer, text("reason", reason), keepRecords, withBranch)
 
     /** In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get. */
     public suspend fun renewBodyKey(): Unit = native.renewBodyKey()
@@ -97,5 +97,5 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
     public suspend fun credentialsOf(peer: PeerId): List<ByteArray> = native.credentialsOf(peer)
 
     /** This membership as text that only the password opens, for [Node.importMembership] on another machine. */
-    public suspend fun exportMembership(password: String): String = native.exportMembership(password)
+    public suspend fun exportMembership(password: String): String = native.exportMembership(text("password", password))
 }

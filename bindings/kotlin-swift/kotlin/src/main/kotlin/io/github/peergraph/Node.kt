@@ -47,23 +47,40 @@ public class Node internal constructor(internal val native: NativeNode) {
         maxRecord: Int = MAX_RECORD,
         seed: ByteArray? = null,
         precedence: List<String> = emptyList(),
-    ): Graph = Graph(native.createGraph(properties, count(maxRecord), seed, precedence))
+    ): Graph = Graph(native.createGraph(checked(properties), count(maxRecord), seed, texts("precedence", precedence)))
 
-    /** Opens a graph that is here. No traffic yet; see [Graph.connect]. */
-    public suspend fun openGraph(id: GraphId, precedence: List<String> = emptyList()): Graph =
-        Graph(native.openGraph(id, precedence))
+    /**
+     * Opens a graph that is here, which is how one comes back to it after a restart. It is online at once: it listens and dials
+     * the nodes it knows in the background, and waits for nobody. [offline]: no traffic until [Graph.connect] or [Graph.listen].
+     */
+    public suspend fun openGraph(id: GraphId, precedence: List<String> = emptyList(), offline: Boolean = false): Graph =
+        Graph(native.openGraph(id, texts("precedence", precedence), offline))
 
-    /** Opens a graph that a ticket leads to. No traffic yet; see [Graph.connect]. */
-    public suspend fun openGraph(ticket: Ticket, precedence: List<String> = emptyList()): Graph =
-        Graph(native.openTicket(ticket.text, precedence))
+    /** Opens a graph that a ticket leads to. If it was here before, as by its id; else no traffic yet: see [join]. */
+    public suspend fun openGraph(ticket: Ticket, precedence: List<String> = emptyList(), offline: Boolean = false): Graph =
+        Graph(native.openTicket(text("ticket", ticket.text), texts("precedence", precedence), offline))
 
-    /** Opens the graph of a ticket, connects to it, waits until it is synchronised, and listens. */
-    public suspend fun join(ticket: Ticket): Graph = Graph(native.join(ticket.text, null))
+    /** Joins the graph of a ticket: connects, waits until its database is here, and listens. See the same by a ticket's text. */
+    public suspend fun join(
+        ticket: Ticket,
+        deadline: Duration = 1.minutes,
+        onProgress: ((SyncProgress) -> Unit)? = null,
+    ): Graph = join(ticket.text, deadline, onProgress)
 
-    /** The same by a ticket's text. */
-    public suspend fun join(ticket: String): Graph = Graph(native.join(ticket, null))
+    /**
+     * Joins the graph of a ticket: connects, waits until its database is here, and listens. [deadline]: for reaching somebody;
+     * then there is no limit on the whole, only on 30 s without progress ([PeergraphException.TimedOut]; what came is kept, and
+     * the next try goes on from there). [onProgress] is told a few times a second and once in the end, on a thread of the
+     * library; it must not block. Cancelling gives the join up.
+     */
+    public suspend fun join(
+        ticket: String,
+        deadline: Duration = 1.minutes,
+        onProgress: ((SyncProgress) -> Unit)? = null,
+    ): Graph = Graph(native.join(text("ticket", ticket), deadline, onProgress?.let(::Told), null))
 
-    /** Makes a group with a name. The identity is its creator: owner without end. It is reachable when this returns. */
+    /** Makes a group with a name. The identity is its creator: owner without end. It is reachable when this returns.
+     * Cancelled, it leaves nothing behind, or the whole group. */
     public suspend fun createGroup(
         name: String,
         rules: GroupRules = groupRules(),
@@ -79,14 +96,26 @@ public class Node internal constructor(internal val native: NativeNode) {
         maxRecord: Int = MAX_RECORD,
         precedence: List<String> = emptyList(),
         identity: Identity? = null,
-    ): Group = Group(native.createGroup(properties, rules, count(maxRecord), precedence, identity?.native))
-
-    /** Opens a group that is here, as the identity that is a member. No traffic yet; see [Graph.enter]. */
-    public suspend fun openGroup(id: GraphId): Group = Group(native.openGroup(id))
+    ): Group = Group(
+        native.createGroup(
+            checked(properties), checked(rules), count(maxRecord), texts("precedence", precedence), identity?.native,
+        ),
+    )
 
     /**
-     * Joins a group by an invitation: becomes a member, connects, waits until this node is synchronised, and listens. [name]:
-     * the friendly name to go by there; default: the identity's. Cancelling gives it up.
+     * Opens a group that is here, as the identity that is a member: how one comes back to it after a restart. It is online at
+     * once: it listens and dials the nodes it knows in the background, and waits for nobody. [offline]: no traffic until
+     * [Graph.connect] or [Graph.listen].
+     */
+    public suspend fun openGroup(id: GraphId, precedence: List<String> = emptyList(), offline: Boolean = false): Group =
+        Group(native.openGroup(id, texts("precedence", precedence), offline))
+
+    /**
+     * Joins a group by an invitation: becomes a member, connects, waits until the database is here, and listens. [name]: the
+     * friendly name to go by there; default: the identity's. [deadline]: for being let in; then there is no limit on the whole,
+     * only on 30 s without progress ([PeergraphException.TimedOut]; what came is kept, and the next try goes on from there).
+     * [onProgress] is told a few times a second and once in the end, on a thread of the library; it must not block. Cancelling
+     * gives the join up.
      */
     public suspend fun joinGroup(
         invitation: String,
@@ -94,7 +123,13 @@ public class Node internal constructor(internal val native: NativeNode) {
         identity: Identity? = null,
         password: String? = null,
         deadline: Duration = 1.minutes,
-    ): Group = Group(native.joinGroup(NativeJoin(invitation, name, identity?.native, password, deadline), null))
+        onProgress: ((SyncProgress) -> Unit)? = null,
+    ): Group {
+        val join = NativeJoin(
+            text("invitation", invitation), text("name", name), identity?.native, password?.let { text("password", it) }, deadline,
+        )
+        return Group(native.joinGroup(join, onProgress?.let(::Told), null))
+    }
 
     /** The same by an invitation that was read already. */
     public suspend fun joinGroup(
@@ -103,11 +138,13 @@ public class Node internal constructor(internal val native: NativeNode) {
         identity: Identity? = null,
         password: String? = null,
         deadline: Duration = 1.minutes,
-    ): Group = joinGroup(invitation.text, name, identity, password, deadline)
+        onProgress: ((SyncProgress) -> Unit)? = null,
+    ): Group = joinGroup(invitation.text, name, identity, password, deadline, onProgress)
 
-    /** Takes in a membership that [Group.exportMembership] wrote, and opens its group. No traffic yet. */
+    /** Takes in a membership that [Group.exportMembership] wrote, and opens its group. No traffic yet,
+     * so that a database can be imported first; see [Graph.listen] and [Graph.enter]. */
     public suspend fun importMembership(text: String, password: String): Group =
-        Group(native.importMembership(text, password))
+        Group(native.importMembership(text("text", text), text("password", password)))
 
     /** The graphs that are open in this node. */
     public fun openGraphs(): List<Graph> = native.openGraphs().map(::Graph)

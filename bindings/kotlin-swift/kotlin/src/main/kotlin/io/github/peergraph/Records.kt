@@ -4,13 +4,13 @@ import kotlin.time.Instant
 
 /** The value of an attribute: text, whole and other numbers, booleans, moments, bytes, and lists of these. */
 internal fun valueOf(name: String, given: Any): Value = when (given) {
-    is Value -> given
-    is String -> Value.Text(given)
+    is Value -> given.also { checked(name, it) }
+    is String -> Value.Text(text("attribute \"$name\"", given))
     is Byte, is Short, is Int, is Long -> Value.Integer((given as Number).toLong())
     is UInt -> Value.Integer(given.toLong())
     is Float, is Double -> Value.Float((given as Number).toDouble())
     is Boolean -> Value.Boolean(given)
-    is Instant -> Value.Time(given)
+    is Instant -> Value.Time(moment("attribute \"$name\"", given))
     is ByteArray -> Value.Bytes(given)
     is List<*> -> Value.Several(given.map { valueOf(name, it ?: throw notKept(name, "null")) })
     else -> throw notKept(name, given::class.simpleName ?: "this")
@@ -20,8 +20,26 @@ private fun notKept(name: String, what: String) = PeergraphException.InvalidArgu
     "attribute \"$name\" cannot be $what: text, numbers, booleans, moments, bytes and lists of these can be kept",
 )
 
-internal fun valuesOf(attributes: Map<String, Any>): Map<String, Value> =
-    attributes.mapValues { (name, value) -> valueOf(name, value) }
+private fun checked(name: String, value: Value): Unit = when (value) {
+    is Value.Text -> text("attribute \"$name\"", value.value).let {}
+    is Value.Time -> moment("attribute \"$name\"", value.value).let {}
+    is Value.Several -> value.values.forEach { checked(name, it) }
+    else -> {}
+}
+
+/** At least so many bytes a value takes. */
+private fun least(value: Value): Long = when (value) {
+    is Value.Text -> value.value.length.toLong()
+    is Value.Bytes -> value.value.size.toLong()
+    is Value.Several -> value.values.sumOf(::least)
+    else -> 1
+}
+
+internal fun valuesOf(attributes: Map<String, Any>): Map<String, Value> {
+    val values = attributes.entries.associate { (name, value) -> text("attributes", name) to valueOf(name, value) }
+    attributeBytes(values.values.sumOf(::least))
+    return values
+}
 
 /** What the value is: a `String`, `Long`, `Double`, `Boolean`, `Instant`, `ByteArray`, or a `List` of these. */
 public val Value.plain: Any

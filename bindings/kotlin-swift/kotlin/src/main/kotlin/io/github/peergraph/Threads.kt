@@ -17,6 +17,8 @@ internal object Threads {
             uniffiCallbackInterfaceWakeListener.uniffiFree,
             uniffiCallbackInterfaceHopListener.hop,
             uniffiCallbackInterfaceHopListener.uniffiFree,
+            uniffiCallbackInterfaceProgressListener.progress,
+            uniffiCallbackInterfaceProgressListener.uniffiFree,
         )
         for (callback in callbacks) Native.setCallbackThreadInitializer(callback, known)
     }

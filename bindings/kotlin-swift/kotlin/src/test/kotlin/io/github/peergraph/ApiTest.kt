@@ -30,13 +30,13 @@ class ApiTest {
     fun `a group is made, joined by a link, and written in`() = real {
         node().use { ann ->
             node().use { ben ->
-                val club = ann.createGroup("club")
+                val club = ann.createGroup("club").kept()
                 val invitation = club.inviteLink()
                 assertEquals(InvitationKind.LINK, invitation.kind)
                 assertEquals("club", Texts.invitation(invitation.text).groupName)
                 assertTrue(invitation.qrSvg().startsWith("<?xml") || invitation.qrSvg().contains("<svg"))
                 val members = club.subscribe(EventFilter(EventKind.MEMBER_CHANGED))
-                val joined = ben.joinGroup(invitation, name = "Ben")
+                val joined = ben.joinGroup(invitation, name = "Ben").kept()
                 assertEquals(JoinOutcome.JOINED, joined.joinOutcome)
                 val event = assertIs<Event.MemberChanged>(members.receive())
                 assertEquals("Ben", event.member.name)
@@ -56,7 +56,7 @@ class ApiTest {
     @Test
     fun `values of every type come back as they were`() = real {
         node().use { node ->
-            val graph = node.createGraph("values")
+            val graph = node.createGraph("values").kept()
             val at = Instant.fromEpochMilliseconds(1_700_000_000_123)
             val given = mapOf(
                 "text" to "ä", "int" to -5L, "float" to 2.5, "flag" to true, "at" to at, "bytes" to byteArrayOf(1, 2),
@@ -80,7 +80,7 @@ class ApiTest {
     @Test
     fun `records are listed in pages as they were at the first`() = real {
         node().use { node ->
-            val graph = node.createGraph("lists")
+            val graph = node.createGraph("lists").kept()
             repeat(25) { graph.publish("t", "$it") }
             val pages = graph.pages(ListQuery(recordType = "t", limit = 10u)).toList()
             assertEquals(listOf(10, 10, 5), pages.map { it.size })
@@ -93,7 +93,7 @@ class ApiTest {
     @Test
     fun `a cold flow subscribes when collected and a hot subscription at once`() = real {
         node().use { node ->
-            val graph = node.createGraph("flows")
+            val graph = node.createGraph("flows").kept()
             val cold = graph.events(EventFilter(EventKind.RECORD_CHANGED)).filterIsInstance<Event.RecordChanged>()
             val hot = graph.subscribe(EventFilter(EventKind.RECORD_CHANGED))
             graph.publish("t", "before")
@@ -114,7 +114,7 @@ class ApiTest {
     @Test
     fun `a cursor is of what was handed out, not of what was fetched`() = real {
         node().use { node ->
-            val graph = node.createGraph("cursors")
+            val graph = node.createGraph("cursors").kept()
             val events = graph.subscribe(EventFilter(EventKind.RECORD_CHANGED))
             repeat(10) { graph.publish("t", "$it") }
             val taken = List(3) { assertIs<Event.RecordChanged>(events.receive()) }
@@ -136,10 +136,10 @@ class ApiTest {
     fun `data goes over a direct connection`() = real {
         node().use { a ->
             node().use { b ->
-                val here = a.createGraph("data")
+                val here = a.createGraph("data").kept()
                 here.listen()
                 val incoming = here.subscribe(EventFilter(EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA))
-                val there = b.join(here.ticket())
+                val there = b.join(here.ticket()).kept()
                 val direct = there.openDirect(Target(a.id))
                 assertEquals(ConnectionKind.DIRECT, direct.info.kind)
                 val receipt = direct.send("file", ByteArray(100_000) { it.toByte() })
@@ -160,9 +160,9 @@ class ApiTest {
     fun `a node that was paused is back with what happened meanwhile`() = real {
         node().use { a ->
             node().use { b ->
-                val here = a.createGraph("mobile")
+                val here = a.createGraph("mobile").kept()
                 here.listen()
-                val there = b.join(here.ticket())
+                val there = b.join(here.ticket()).kept()
                 b.pause()
                 assertTrue(b.isPaused)
                 eventually("the goodbye") { here.neighbors().isEmpty() }
@@ -187,7 +187,7 @@ class ApiTest {
                 dataDir = dir, encryptDatabase = true, keySource = { asked += 1; ByteArray(32) { 7 } },
             )
             val (id, graph) = Node.start(config).use { node ->
-                val graph = node.createGroup("kept")
+                val graph = node.createGroup("kept").kept()
                 graph.publish("t", "kept")
                 node.peerId to graph.id
             }
@@ -248,7 +248,7 @@ class ApiTest {
     @Test
     fun `a scope that is cancelled ends its calls`() = real {
         node().use { node ->
-            val graph = node.createGraph("scope")
+            val graph = node.createGraph("scope").kept()
             val nobody = NodeAddr(NodeId(ByteArray(32) { 9 }), listOf("127.0.0.1:9"), null)
             val failures = graph.subscribe(EventFilter(EventKind.NEIGHBOR_CONNECTION))
             coroutineScope {

@@ -35,7 +35,7 @@ class CancelTest {
     @Test
     fun `a flow tells all, in order, and completes when the graph closes`() = real {
         node().use { node ->
-            val graph = node.createGraph("all")
+            val graph = node.createGraph("all").kept()
             repeat(3) { graph.publish("t", "$it") }
             graph.events(ofRecords, Start.Snapshot).map { it.text ?: it.kind }.test(timeout = patience) {
                 assertEquals(listOf("0", "1", "2", "caught_up"), List(4) { awaitItem() })
@@ -51,9 +51,9 @@ class CancelTest {
     @Test
     fun `a flow that is cancelled unsubscribes, and one that has enough does too`() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("accepting")
+            val graph = node.createGraph("accepting").kept()
             graph.listen()
-            val far = other.join(graph.ticket())
+            val far = other.join(graph.ticket()).kept()
             // Who subscribes to these accepts them: so others can tell.
             val accepting = graph.events(EventFilter(EventKind.DIRECT_CONNECTION))
             turbineScope(timeout = patience) {
@@ -74,7 +74,7 @@ class CancelTest {
     @Test
     fun `a scope that ends takes its readers along, and the next reader goes on where they were`() = runTest(timeout = 2.minutes) {
         withContext(Dispatchers.Default) { node() }.use { node ->
-            val graph = node.createGraph("scopes")
+            val graph = node.createGraph("scopes").kept()
             val events = graph.subscribe(ofRecords)
             val seen = mutableListOf<String?>()
             val scope = CoroutineScope(UnconfinedTestDispatcher(testScheduler) + Job())
@@ -92,7 +92,7 @@ class CancelTest {
     @Test
     fun `flows of the same graph each tell all`() = runTest(timeout = 2.minutes) {
         withContext(Dispatchers.Default) { node() }.use { node ->
-            val graph = node.createGraph("several")
+            val graph = node.createGraph("several").kept()
             turbineScope(timeout = patience) {
                 val turbines = List(3) {
                     graph.events(ofRecords, Start.Snapshot).filterIsInstance<Event.RecordChanged>().testIn(backgroundScope)
@@ -126,8 +126,8 @@ class CancelTest {
     @Test
     fun `joins, connects and opens that hang end when they are cancelled`() = real {
         nodes(3) { (node, late, gone) ->
-            val link = node.createGroup("gone").inviteLink()
-            val graph = late.createGraph("mine")
+            val link = node.createGroup("gone").inviteLink().kept()
+            val graph = late.createGraph("mine").kept()
             val nobody = NodeAddr(gone.id, listOf("127.0.0.1:9"), null)
             gone.shutdown()
             node.shutdown()

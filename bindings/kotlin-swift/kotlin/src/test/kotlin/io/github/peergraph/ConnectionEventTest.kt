@@ -25,10 +25,10 @@ class ConnectionEventTest {
     @Test
     fun e7_each_turn_of_the_status_is_an_event() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e7")
+            val graph = node.createGraph("e7").kept()
             graph.listen()
             graph.publish("t", "x")
-            val far = other.openGraph(graph.ticket())
+            val far = other.openGraph(graph.ticket()).kept()
             val events = far.subscribe(EventFilter(EventKind.STATUS_CHANGED))
             val seen = mutableListOf(far.status())
             suspend fun until(fits: (Status) -> Boolean) {
@@ -53,9 +53,9 @@ class ConnectionEventTest {
     @Test
     fun e11_connections_tell_who_and_why() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e11")
+            val graph = node.createGraph("e11").kept()
             graph.listen()
-            val far = other.openGraph(graph.ticket())
+            val far = other.openGraph(graph.ticket()).kept()
             val events = far.subscribe(EventFilter(EventKind.NEIGHBOR_CONNECTION))
             failing<PeergraphException.ConnectToSelf> { far.connect(Target(other.addr)) }
             assertEquals(ConnectionChange.Failed(FailureReason.REFUSED), link(events).change)
@@ -76,10 +76,10 @@ class ConnectionEventTest {
         val small = NodeConfig.loopback().copy(targetNeighbors = 1, maxNeighbors = 1, minNeighbors = 1)
         Node.start(small).use { full ->
             nodes(2) { (second, other) ->
-                val graph = full.createGraph("e11")
+                val graph = full.createGraph("e11").kept()
                 graph.listen()
-                second.join(graph.ticket())
-                val far = other.openGraph(graph.ticket())
+                second.join(graph.ticket()).kept()
+                val far = other.openGraph(graph.ticket()).kept()
                 val events = far.subscribe(EventFilter(EventKind.NEIGHBOR_CONNECTION))
                 val hops = java.util.concurrent.ConcurrentLinkedQueue<Progress>()
                 val info = far.connect(Target(full.addr)) { hops += it }
@@ -96,9 +96,9 @@ class ConnectionEventTest {
     @Test
     fun e12_both_ends_see_a_direct_connection_come_and_go() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e12")
+            val graph = node.createGraph("e12").kept()
             graph.listen()
-            val far = other.join(graph.ticket())
+            val far = other.join(graph.ticket()).kept()
             val kind = EventFilter(EventKind.DIRECT_CONNECTION)
             val (here, there) = graph.subscribe(kind) to far.subscribe(kind)
             val direct = graph.openDirect(Target(other.id))
@@ -116,9 +116,9 @@ class ConnectionEventTest {
     @Test
     fun e13_data_tells_connection_type_bytes_and_sender() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e13")
+            val graph = node.createGraph("e13").kept()
             graph.listen()
-            val far = other.join(graph.ticket())
+            val far = other.join(graph.ticket()).kept()
             val events = far.subscribe(EventFilter(EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA))
             val direct = graph.openDirect(Target(other.peerId))
             val connection = link(events).connection
@@ -133,11 +133,11 @@ class ConnectionEventTest {
     @Test
     fun e14_isolation_and_a_routine_probe_are_told_apart() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e14")
+            val graph = node.createGraph("e14").kept()
             val wanted = graph.subscribe(EventFilter(EventKind.CONNECTION_REQUIRED))
             graph.listen()
             assertEquals(Event.ConnectionRequired(RequiredReason.ISOLATED), soon(wanted))
-            val far = other.join(graph.ticket())
+            val far = other.join(graph.ticket()).kept()
             val events = far.subscribe(EventFilter(EventKind.CONNECTION_REQUIRED))
             // Who has neighbors, and knows nobody else, looks further all the same: every half minute or so.
             val event = withTimeoutOrNull(patience * 3) { events.receive() } ?: fail("no probe")
@@ -149,13 +149,13 @@ class ConnectionEventTest {
     @Test
     fun e15_nodes_come_change_and_go_by_node_and_peer() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e15")
+            val graph = node.createGraph("e15").kept()
             graph.listen()
             val events = graph.subscribe(EventFilter(EventKind.NODE_CHANGED))
             suspend fun told(wanted: NodeChange, attributes: String? = null) = find(events) {
                 (it as? Event.NodeChanged)?.takeIf { it.change == wanted && (attributes ?: it.node.attributes) == it.node.attributes }?.node
             }
-            val far = other.join(graph.ticket())
+            val far = other.join(graph.ticket()).kept()
             told(NodeChange.CONNECTED).let { assertEquals(other.id to other.peerId, it.node to it.peer) }
             far.setNodeAttributes("busy")
             assertEquals(other.id, told(NodeChange.UPDATED, "busy").node)
@@ -167,10 +167,10 @@ class ConnectionEventTest {
     @Test
     fun e16_types_with_precedence_are_synchronised_first_then_all() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e16")
+            val graph = node.createGraph("e16").kept()
             graph.listen()
             repeat(100) { graph.publish(if (it % 2 == 0) "sooner" else "later", "$it") }
-            val far = other.openGraph(graph.ticket(), precedence = listOf("sooner"))
+            val far = other.openGraph(graph.ticket(), precedence = listOf("sooner")).kept()
             val events = far.subscribe(EventFilter(EventKind.RECORD_CHANGED, EventKind.SYNCHRONIZED))
             far.connect(Target(node.addr))
             val order = mutableListOf<String>()
@@ -190,11 +190,11 @@ class ConnectionEventTest {
     @Test
     fun e19_what_is_registered_before_a_connect_is_not_missed() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e19")
+            val graph = node.createGraph("e19").kept()
             graph.listen()
             repeat(30) { graph.publish("t", "$it") }
             val ticket = graph.ticket()
-            val far = other.openGraph(ticket)
+            val far = other.openGraph(ticket).kept()
             val events = far.subscribe(EventFilter(EventKind.RECORD_CHANGED, EventKind.NEIGHBOR_CONNECTION, EventKind.SYNCHRONIZED))
             far.enter(Target(ticket))
             val texts = mutableSetOf<String>()
@@ -210,9 +210,9 @@ class ConnectionEventTest {
     @Test
     fun e22_data_keeps_its_order_and_records_that_of_their_writing() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e22")
+            val graph = node.createGraph("e22").kept()
             graph.listen()
-            val far = other.join(graph.ticket())
+            val far = other.join(graph.ticket()).kept()
             val events = far.subscribe(EventFilter(EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA))
             val direct = graph.openDirect(Target(other.id))
             repeat(200) { direct.send("n", "$it".encodeToByteArray()) }
@@ -229,9 +229,9 @@ class ConnectionEventTest {
     @Test
     fun e24_the_seed_scenario_registers_five_kinds_waits_drains_and_unregisters() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e24")
+            val graph = node.createGraph("e24").kept()
             graph.listen()
-            val far = other.openGraph(graph.ticket())
+            val far = other.openGraph(graph.ticket()).kept()
             val five = listOf(
                 EventKind.RECORD_CHANGED, EventKind.NODE_CHANGED, EventKind.STATUS_CHANGED, EventKind.DIRECT_CONNECTION,
                 EventKind.INCOMING_DATA,

@@ -18,7 +18,7 @@ import kotlinx.coroutines.flow.toList
 /** Events of groups by the numbers of the conformance list, and what holds everywhere. */
 class GroupEventTest {
     private suspend fun member(group: Group, node: Node, name: String = "Ben", life: Duration? = null) =
-        node.joinGroup(if (life == null) group.inviteLink() else group.inviteLink(lifetime = life), name = name)
+        node.joinGroup(if (life == null) group.inviteLink() else group.inviteLink(lifetime = life), name = name).kept()
 
     @Test
     fun e2_any_subset_of_the_group_events_can_be_registered() = real {
@@ -30,9 +30,9 @@ class GroupEventTest {
         try {
             node().use { node ->
                 Node.start(NodeConfig.loopback().copy(dataDir = dir)).use { ben ->
-                    val club = node.createGroup("e2")
+                    val club = node.createGroup("e2").kept()
                     member(club, ben).close()
-                    val bens = ben.openGroup(club.id)
+                    val bens = ben.openGroup(club.id).kept()
                     // Each alone, each with the next, and all: before anything of its kind happens.
                     val subsets = kinds.map(::listOf) + kinds.zipWithNext { one, next -> listOf(one, next) } + listOf(kinds)
                     val registered = subsets.map { bens.subscribe(EventFilter(it)) to it.map { kind -> snake(kind.name) }.toSet() }
@@ -62,7 +62,7 @@ class GroupEventTest {
     @Test
     fun e17_members_join_come_change_go_leave_and_are_removed() = real {
         nodes(4) { (node, ben, cyd, dan) ->
-            val club = node.createGroup("e17")
+            val club = node.createGroup("e17").kept()
             val events = club.subscribe(EventFilter(EventKind.MEMBER_CHANGED))
             suspend fun told(wanted: MemberChange) =
                 find(events) { (it as? Event.MemberChanged)?.takeIf { it.change == wanted }?.member }
@@ -91,9 +91,9 @@ class GroupEventTest {
     @Test
     fun e18_a_group_that_cannot_be_entered_says_why_once() = real {
         nodes(2) { (node, other) ->
-            val club = node.createGroup("e18")
+            val club = node.createGroup("e18").kept()
             val byPassword = club.setPassword("open sesame", lifetime = 5.seconds)
-            val bens = other.joinGroup(byPassword, password = "open sesame")
+            val bens = other.joinGroup(byPassword, password = "open sesame").kept()
             val events = bens.subscribe(EventFilter(EventKind.CONNECTION_FAILED))
             suspend fun told(): GroupFailure {
                 val reason = find(events) { (it as? Event.ConnectionFailed)?.reason }
@@ -122,7 +122,7 @@ class GroupEventTest {
     @Test
     fun x1_errors_are_typed_and_outcomes_that_are_none_are_values() = real {
         node().use { node ->
-            val graph = node.createGraph("x1")
+            val graph = node.createGraph("x1").kept()
             val error = assertFailsWith<PeergraphException.ConnectToSelf> { graph.connect(Target(node.addr)) }
             assertEquals("ConnectToSelf" to 60, error.kind to error.code)
             assertFalse(error.message.isNullOrEmpty())
@@ -135,14 +135,14 @@ class GroupEventTest {
     @Test
     fun x2_what_can_last_has_a_deadline() = real {
         nodes(3) { (node, other, late) ->
-            val graph = node.createGraph("x2")
+            val graph = node.createGraph("x2").kept()
             val nobody = NodeAddr(other.id, listOf("127.0.0.1:9"), null)
             other.shutdown()
             val connecting = measureTime {
                 failing<PeergraphException.TimedOut> { graph.connect(Target(nobody), deadline = 300.milliseconds) }
             }
             assertTrue(connecting < 10.seconds, "$connecting")
-            val link = node.createGroup("x2").inviteLink()
+            val link = node.createGroup("x2").inviteLink().kept()
             node.shutdown()
             val joining = measureTime {
                 val error = assertFailsWith<PeergraphException> { late.joinGroup(link, deadline = 1.seconds) }
@@ -155,7 +155,7 @@ class GroupEventTest {
     @Test
     fun x3_lists_are_snapshots_paged_sized_and_end() = real {
         node().use { node ->
-            val graph = node.createGraph("x3")
+            val graph = node.createGraph("x3").kept()
             repeat(25) { graph.publish(if (it % 2 == 0) "even" else "odd", "$it") }
             val sizes = mutableListOf<Int>()
             graph.pages(ListQuery(limit = 10u)).collect { page ->

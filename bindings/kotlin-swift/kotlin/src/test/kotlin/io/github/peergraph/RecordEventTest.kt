@@ -22,7 +22,7 @@ class RecordEventTest {
     @Test
     fun e1_only_registered_kinds_are_delivered() = real {
         node().use { node ->
-            val graph = node.createGraph("e1")
+            val graph = node.createGraph("e1").kept()
             val kinds = listOf(EventKind.STATUS_CHANGED, EventKind.PROPERTY_CHANGED, EventKind.RECORD_CHANGED)
             val alone = kinds.map { graph.subscribe(EventFilter(it)) }
             val two = graph.subscribe(EventFilter(EventKind.STATUS_CHANGED, EventKind.RECORD_CHANGED))
@@ -42,7 +42,7 @@ class RecordEventTest {
     @Test
     fun e3_records_are_filtered_by_type_and_author_and_data_by_type() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e3")
+            val graph = node.createGraph("e3").kept()
             fun texts(filter: EventFilter) = graph.subscribe(filter).let { events -> { events.all().map { it.text } } }
             val kinds = listOf(EventKind.RECORD_CHANGED)
             val one = texts(EventFilter(kinds, recordTypes = listOf("a")))
@@ -57,7 +57,7 @@ class RecordEventTest {
                 EventFilter(listOf(EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA), dataTypes = listOf("wanted")),
             )
             graph.listen()
-            val direct = other.join(graph.ticket()).openDirect(Target(node.id))
+            val direct = other.join(graph.ticket()).openDirect(Target(node.id)).kept()
             assertFalse(direct.send("other", byteArrayOf(1)).delivered())
             assertTrue(direct.send("wanted", byteArrayOf(2)).delivered())
             assertEquals(listOf<Byte>(2), find(data) { (it as? Event.IncomingData)?.data?.toList() })
@@ -67,7 +67,7 @@ class RecordEventTest {
     @Test
     fun e4_each_registration_gets_every_matching_event() = real {
         node().use { node ->
-            val graph = node.createGraph("e4")
+            val graph = node.createGraph("e4").kept()
             val streams = List(5) { graph.subscribe(ofRecords) }
             repeat(20) { graph.publish("t", "$it") }
             for (events in streams) assertEquals(List<String?>(20) { "$it" }, events.all().map { it.text })
@@ -77,7 +77,7 @@ class RecordEventTest {
     @Test
     fun e5_empty_is_said_and_nothing_stays_without_a_wake_up() = real {
         node().use { node ->
-            val graph = node.createGraph("e5")
+            val graph = node.createGraph("e5").kept()
             val events = graph.subscribe(ofRecords)
             assertNull(events.tryNext())
             coroutineScope {
@@ -99,7 +99,7 @@ class RecordEventTest {
     @Test
     fun e6_after_unregistering_nothing_is_delivered() = real {
         node().use { node ->
-            val graph = node.createGraph("e6")
+            val graph = node.createGraph("e6").kept()
             val events = graph.subscribe(ofRecords)
             graph.publish("t", "pending")
             events.close()
@@ -121,7 +121,7 @@ class RecordEventTest {
     @Test
     fun e8_properties_tell_what_changed_and_only_then() = real {
         node().use { node ->
-            val graph = node.createGraph("before")
+            val graph = node.createGraph("before").kept()
             val events = graph.subscribe(EventFilter(EventKind.PROPERTY_CHANGED))
             val now = graph.setProperties(name = "after", presenceLifetime = 600.seconds)
             val told = assertIs<Event.PropertyChanged>(soon(events))
@@ -139,13 +139,13 @@ class RecordEventTest {
     @Test
     fun e9_records_are_added_updated_deleted_and_expire_wherever_it_happens() = real {
         nodes(2) { (node, other) ->
-            val graph = node.createGraph("e9")
+            val graph = node.createGraph("e9").kept()
             graph.listen()
             val here = graph.subscribe(ofRecords)
             val record = graph.publish("t", "one")
             change(here).let { assertEquals(Triple(ChangeKind.ADDED, ChangeOrigin.LOCAL, record.id), Triple(it.change, it.origin, it.record.id)) }
             val ticket = graph.ticket()
-            val joined = other.openGraph(ticket)
+            val joined = other.openGraph(ticket).kept()
             val there = joined.subscribe(ofRecords)
             joined.enter(Target(ticket))
             change(there).let {
@@ -168,7 +168,7 @@ class RecordEventTest {
     @Test
     fun e10_a_record_event_carries_the_record() = real {
         node().use { node ->
-            val graph = node.createGraph("e10")
+            val graph = node.createGraph("e10").kept()
             val events = graph.subscribe(ofRecords)
             val published = graph.publish("t", "body", mapOf("a" to 1))
             val told = change(events).record
@@ -181,7 +181,7 @@ class RecordEventTest {
     @Test
     fun e20_a_snapshot_goes_over_into_what_happens_without_gap_or_repeat() = real {
         node().use { node ->
-            val graph = node.createGraph("e20")
+            val graph = node.createGraph("e20").kept()
             repeat(50) { graph.publish("t", "$it") }
             val texts = mutableListOf<String?>()
             var caughtUp = 0
@@ -203,7 +203,7 @@ class RecordEventTest {
     @Test
     fun e21_a_slow_reader_loses_no_record_and_is_told_of_what_else_it_missed() = real {
         node().use { node ->
-            val graph = node.createGraph("e21")
+            val graph = node.createGraph("e21").kept()
             val records = graph.subscribe(ofRecords, capacity = 16)
             val links = graph.subscribe(EventFilter(EventKind.NEIGHBOR_CONNECTION))
             repeat(500) { graph.publish("t", "$it") }
@@ -217,7 +217,7 @@ class RecordEventTest {
     @Test
     fun e23_loop_wait_polling_and_flow_give_the_same() = real {
         node().use { node ->
-            val graph = node.createGraph("e23")
+            val graph = node.createGraph("e23").kept()
             val streams = List(4) { graph.subscribe(ofRecords) }
             repeat(40) { graph.publish("t", "$it") }
             val looped = mutableListOf<Event>()

@@ -24,6 +24,11 @@ suspend fun eventually(what: String, condition: suspend () -> Boolean) {
     }
 }
 
+private val graphs = java.util.concurrent.ConcurrentLinkedQueue<Graph>()
+
+/** Stays online until its node ends: a graph that nobody has a handle of any more is closed, whenever that is noticed. */
+fun <T : Graph> T.kept(): T = also { graphs += it }
+
 suspend fun node(): Node = Node.start(NodeConfig.loopback())
 
 suspend inline fun <reified T : PeergraphException> failing(call: suspend () -> Any?): T {

@@ -153,6 +153,9 @@ private fun event(event: Event): Facts = when (event) {
         "name" to event.member.name, "role" to orNone(event.member.role?.let(::snake)),
     )
     is Event.ConnectionFailed -> facts("kind" to "connection_failed", "reason" to snake(event.reason))
+    is Event.SyncProgress -> facts(
+        "kind" to "sync_progress", "records" to event.progress.records, "expected" to event.progress.recordsExpected,
+    )
     is Event.Lagged -> facts("kind" to "lagged", "dropped" to event.dropped)
     Event.Reset -> facts("kind" to "reset")
     is Event.CaughtUp -> facts("kind" to "caught_up", "cursor" to event.cursor.toHexString())

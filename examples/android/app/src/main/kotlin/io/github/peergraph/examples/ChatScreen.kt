@@ -34,7 +34,9 @@ import kotlinx.coroutines.launch
 fun ChatScreen(model: ChatModel) {
     val state by model.state.collectAsStateWithLifecycle()
     Column(Modifier.fillMaxSize().safeDrawingPadding().padding(16.dp), Arrangement.spacedBy(8.dp)) {
-        if (state.isBusy) LinearProgressIndicator(Modifier.fillMaxWidth())
+        val progress = state.progress
+        if (progress != null) LinearProgressIndicator({ progress }, Modifier.fillMaxWidth())
+        else if (state.isBusy) LinearProgressIndicator(Modifier.fillMaxWidth())
         state.error?.let { Text(it, color = MaterialTheme.colorScheme.error) }
         if (state.title == null) Welcome(model) else Room(model, state)
     }

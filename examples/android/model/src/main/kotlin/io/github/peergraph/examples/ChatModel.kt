@@ -11,6 +11,7 @@ import io.github.peergraph.NodeConfig
 import io.github.peergraph.PeerId
 import io.github.peergraph.PeergraphException
 import io.github.peergraph.Start
+import io.github.peergraph.SyncProgress
 import io.github.peergraph.Target
 import io.github.peergraph.bodyText
 import io.github.peergraph.groupRules
@@ -19,6 +20,7 @@ import kotlin.time.Clock
 import kotlin.time.Instant
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
@@ -26,6 +28,7 @@ import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withContext
 
 /** One line of the chat. */
 data class Message(val author: String, val text: String, val at: Instant, val isPrivate: Boolean = false)
@@ -36,8 +39,13 @@ data class ChatState(
     val messages: List<Message> = emptyList(),
     val present: List<String> = emptyList(),
     val error: String? = null,
-    val isBusy: Boolean = false,
-)
+    /** How much of what others have is here, from 0 to 1, while it comes in. */
+    val progress: Float? = null,
+    /** Calls that are under way. */
+    val calls: Int = 0,
+) {
+    val isBusy: Boolean get() = calls > 0
+}
 
 /**
  * A chat in a group, for any screen: calls do something, [state] tells what is to be seen. Nothing here is Android's or a
@@ -48,9 +56,15 @@ data class ChatState(
  */
 class ChatModel(private val scope: CoroutineScope, private val config: NodeConfig) {
     private val states = MutableStateFlow(ChatState())
-    private val calls = Mutex()
-    private var node: Node? = null
-    private var group: Group? = null
+
+    /** One group at a time is made, joined or opened, which may take as long as the others do. Nothing else waits for it. */
+    private val entering = Mutex()
+
+    /** Pausing and resuming, one after the other. */
+    private val changing = Mutex()
+    @Volatile private var isAway = false
+    @Volatile private var node: Node? = null
+    @Volatile private var group: Group? = null
     private var reading: Job? = null
     private val names = mutableMapOf<PeerId, String>()
 
@@ -60,18 +74,12 @@ class ChatModel(private val scope: CoroutineScope, private val config: NodeConfi
     suspend fun create(title: String, name: String) = enter { it.createGroup(title, groupRules(creatorName = name)) }
 
     /** Joins a group by what [invite] gave somebody else. */
-    suspend fun join(invitation: String, name: String) = enter { it.joinGroup(invitation.trim(), name = name) }
-
-    /** Goes on with the group that the data directory has, if it has one, with or without the others. */
-    suspend fun reopen() = doing {
-        val node = started()
-        val id = node.storedGroups().firstOrNull() ?: return@doing
-        val group = node.openGroup(id)
-        follow(group)
-        group.listen()
-        val contacts = group.contacts()
-        if (contacts.isNotEmpty()) group.enter(Target(contacts))
+    suspend fun join(invitation: String, name: String) = enter {
+        it.joinGroup(invitation.trim(), name = name, onProgress = ::show)
     }
+
+    /** Goes on with the group that the data directory has, if it has one: online at once, with or without the others. */
+    suspend fun reopen() = enter { node -> node.storedGroups().firstOrNull()?.let { node.openGroup(it) } }
 
     /** A link for up to 20 others; null if that did not work. */
     suspend fun invite(): Invitation? {
@@ -100,57 +108,90 @@ class ChatModel(private val scope: CoroutineScope, private val config: NodeConfi
         show(Message("me to $name", text, Clock.System.now(), isPrivate = true))
     }
 
-    /** When the application goes to the background. */
-    suspend fun pause() = doing { node?.pause() }
+    /** When the application goes to the background. Waits for no call that waits for others. */
+    suspend fun pause() {
+        isAway = true
+        settle()
+    }
 
     /** When it comes back. */
-    suspend fun resume() = doing { node?.resume() }
+    suspend fun resume() {
+        isAway = false
+        settle()
+    }
 
-    /** The end: everything is on the disk when this returns. */
+    /** The end: everything is on the disk when this returns. What is under way ends with an error. */
     suspend fun close() = doing {
         reading?.cancel()
         node?.shutdown()
-        node = null
-        group = null
+        entering.withLock {
+            node?.shutdown()
+            node = null
+            group = null
+        }
     }
 
-    private suspend fun started(): Node = node ?: Node.start(config).also { node = it }
+    private suspend fun settle() = doing {
+        changing.withLock { node?.let { if (isAway) it.pause() else it.resume() } }
+    }
+
+    private suspend fun started(): Node {
+        node?.let { return it }
+        val started = Node.start(config)
+        node = started
+        // The application went to the background before there was a node.
+        if (isAway) settle()
+        return started
+    }
 
     private fun entered(): Group = group ?: throw PeergraphException.Closed("there is no group yet: make one or join one")
 
-    private suspend fun enter(open: suspend (Node) -> Group) = doing {
-        if (group != null) throw PeergraphException.AlreadyExists("there is a group already")
-        follow(open(started()))
+    private suspend fun enter(open: suspend (Node) -> Group?) = doing {
+        entering.withLock {
+            if (group != null) throw PeergraphException.AlreadyExists("there is a group already")
+            open(started())?.let { follow(it) }
+        }
     }
 
-    private suspend fun doing(call: suspend () -> Unit) = calls.withLock {
-        states.update { it.copy(isBusy = true, error = null) }
+    private suspend fun doing(call: suspend () -> Unit) {
+        states.update { it.copy(calls = it.calls + 1, error = null) }
         try {
             call()
         } catch (error: PeergraphException) {
             states.update { it.copy(error = "${error.kind}: ${error.message}") }
         } finally {
-            states.update { it.copy(isBusy = false) }
+            states.update { it.copy(calls = it.calls - 1) }
         }
     }
 
     private suspend fun follow(group: Group) {
-        this.group = group
-        learn(group)
-        val title = group.properties().name
-        states.update { it.copy(title = title) }
-        val kinds = listOf(
-            EventKind.RECORD_CHANGED, EventKind.MEMBER_CHANGED, EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA,
-        )
-        val filter = EventFilter(kinds, recordTypes = listOf("chat.message"), dataTypes = listOf("chat.private"))
-        val events = group.subscribe(filter, Start.Snapshot)
-        reading = scope.launch { events.use { for (event in it) take(group, event) } }
+        try {
+            learn(group)
+            val title = group.properties().name
+            val kinds = listOf(
+                EventKind.RECORD_CHANGED, EventKind.MEMBER_CHANGED, EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA,
+                EventKind.SYNC_PROGRESS,
+            )
+            val filter = EventFilter(kinds, recordTypes = listOf("chat.message"), dataTypes = listOf("chat.private"))
+            val events = group.subscribe(filter, Start.Snapshot)
+            this.group = group
+            states.update { it.copy(title = title) }
+            reading = scope.launch { events.use { for (event in it) take(group, event) } }
+        } catch (error: Throwable) {
+            withContext(NonCancellable) { group.close() }
+            throw error
+        }
     }
 
     private suspend fun learn(group: Group) {
         val members = group.members()
         for (member in members) names[member.peer] = member.name
         states.update { it.copy(present = members.filter { each -> each.nodes.isNotEmpty() }.map { each -> each.name }.sorted()) }
+    }
+
+    private fun show(progress: SyncProgress) {
+        val (all, here) = progress.recordsExpected to progress.records
+        states.update { it.copy(progress = if (here < all) here.toFloat() / all.toFloat() else null) }
     }
 
     private fun show(message: Message) = states.update { it.copy(messages = (it.messages + message).sortedBy(Message::at)) }
@@ -167,6 +208,7 @@ class ChatModel(private val scope: CoroutineScope, private val config: NodeConfi
                 if (event.peer !in names) learn(group)
                 show(Message(names[event.peer] ?: event.peer.short, event.data.decodeToString(), Clock.System.now(), isPrivate = true))
             }
+            is Event.SyncProgress -> show(event.progress)
             else -> {}
         }
     }
