@@ -103,15 +103,15 @@ impl Graph {
     }
 
     fn open_direct<'py>(&self, py: Python<'py>, whom: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, whom, node) = (self.graph.clone(), target(whom)?, self.node.clone());
-        bridge::call(py, async move { graph.open_direct(whom).await }, move |py, direct| {
+        let (whom, node) = (target(whom)?, self.node.clone());
+        bridge::call(py, self.graph.open_direct(whom), move |py, direct| {
             object(py, Direct { direct, _node: node })
         })
     }
 
     fn direct_connection<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, node) = (self.graph.clone(), self.node.clone());
-        bridge::call(py, async move { graph.direct_connection(ConnectionId(id)).await }, move |py, direct| {
+        let node = self.node.clone();
+        bridge::call(py, self.graph.direct_connection(ConnectionId(id)), move |py, direct| {
             object(py, Direct { direct, _node: node })
         })
     }

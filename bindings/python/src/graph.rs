@@ -101,8 +101,7 @@ impl Graph {
     }
 
     fn sync_progress<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.sync_progress().await }, |py, now| {
+        bridge::call(py, self.graph.sync_progress(), |py, now| {
             now.map_or_else(|| Ok(py.None()), |now| progress(py, now))
         })
     }
@@ -203,9 +202,7 @@ impl Graph {
         path: std::path::PathBuf,
         password: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let graph = self.graph.clone();
-        let export = async move { graph.export_database(path, password.as_deref()).await };
-        bridge::call(py, export, result)
+        bridge::call(py, self.graph.export_database(path, password.as_deref()), result)
     }
 
     fn import_database<'py>(

@@ -97,3 +97,41 @@ async def test_c11_a_status_says_how_far_the_clock_is_off(node: Node) -> None:
     ahead = status_words(Status(True, False, False, 25 * 60_000))
     assert ahead == "listening, this machine's clock is 0:25:00 ahead"
     assert status_words(Status(False, False, False, -3_600_000)) == "offline, this machine's clock is 1:00:00 behind"
+
+
+async def test_c24_a_relative_directory_is_of_where_the_call_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    given: list[str | Path] = [Path("data"), "other"]
+    for at, data_dir in enumerate(given):
+        monkeypatch.chdir(first)
+        opening = Node.start(NodeConfig.loopback(data_dir))
+        monkeypatch.chdir(second)
+        async with opening as node:
+            graph = await node.create_graph("here")
+            assert node.stored_graphs == [graph.id]
+            await graph.close()
+            assert (await node.open_graph(graph.id)).id == graph.id
+        assert (first / ("data", "other")[at]).is_dir()
+    assert list(second.iterdir()) == []
+
+
+async def test_c27_one_leaves_and_does_not_remove_oneself(node: Node) -> None:
+    group = await node.create_group("self")
+    with pytest.raises(peergraph.InvalidArgumentError, match="leave"):
+        await group.remove(node.peer_id)
+
+
+async def test_c20_a_node_starts_again_at_its_port_while_handles_live() -> None:
+    node = await Node.start(NodeConfig.loopback())
+    graph = await node.create_graph("held")
+    events, bound = graph.events("record_changed"), tuple(node.bound)
+    await node.shutdown()
+    for _ in range(3):
+        async with Node.start(replace(NodeConfig.loopback(), bind=bound)) as again:
+            assert tuple(again.bound) == bound
+    assert list(events.drain()) == []
+    assert node.id != again.id

@@ -91,7 +91,8 @@ RENAMED: dict[tuple[str, str], dict[str, object]] = {
 
 # What has methods, and how those are called here that are called otherwise; None: not needed in Python.
 HANDLES: dict[str, dict[str, str | None]] = {
-    "Node": {"open_group_with": "open_group"},
+    # The census is for the tests of the core.
+    "Node": {"census": None, "open_group_with": "open_group"},
     "Graph": {"connect_with": "connect", "nodes_of": "nodes", "list": "records", "subscribe": "events"},
     "Group": {"graph": None, "id": "id", "invite_link": "invite", "invite_peer": "invite"},
     "Identities": {"import": "import_identity"},
@@ -133,6 +134,7 @@ OTHER_TYPES = {
     "Result": "exceptions",
     "SecretKey": "bytes",
     "Target": "a union",
+    "Census": "for the tests of the core",
     "OnProgress": "a function",
     "JoinGraph": "arguments",
     "Timestamp": "datetime",
@@ -144,7 +146,7 @@ OTHER_TYPES = {
     "JoinGroup": "arguments",
     **dict.fromkeys(set(CALLS) & TYPES - {"NodeConfig", "GraphProperties", "GroupRules"}, "arguments"),
 }
-OWN_TYPES = {"Call", "ERRORS", "InvitationKind", "RecordList", "Records", "Event"}
+OWN_TYPES = {"ERRORS", "InvitationKind", "RecordList", "Records", "Event"}
 # Exported by the core in a module below its root.
 BELOW = {"ChangeKind", "ChangeOrigin", "ConnectionChange", "ConnectionKind", "FailureReason", "Fingerprint"} | {
     "GroupFailure",

@@ -46,7 +46,8 @@ MAX_BODY = 60 * 1024 * 1024
 class Graph:
     """A graph that is open in a node: whoever has its ticket can read and write everything in it.
 
-    Open until `close` or the node's end. Usable with ``async with``.
+    Open until `close` or the node's end, and as long as somebody holds it, a stream of its events or a connection. Usable
+    with ``async with``.
     """
 
     __slots__ = ("_native",)

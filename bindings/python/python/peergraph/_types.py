@@ -292,15 +292,15 @@ class Progress:
     """The node tried next."""
 
 
-def folder(name: str, given: object) -> str | Path:
-    """A data directory: a path that says something."""
+def folder(name: str, given: object) -> str:
+    """A data directory: a path that says something, from the directory that is current now."""
     if isinstance(given, os.PathLike):
         given = os.fspath(given)
     if not isinstance(given, str):
         raise TypeError(f"{name} is a path, not {type(given).__name__}; for a node in memory: `Node.in_memory()`")
     if not given:
         raise InvalidArgumentError(f"{name} is empty")
-    return given
+    return os.path.abspath(given)
 
 
 def placed(config: object) -> NodeConfig:
@@ -308,9 +308,9 @@ def placed(config: object) -> NodeConfig:
     if not isinstance(config, NodeConfig):
         raise TypeError(f"config is a NodeConfig, not {type(config).__name__}; for a folder: `Node.open(folder)`")
     if config.data_dir is not None:
-        folder("NodeConfig.data_dir", config.data_dir)
         if config.in_memory:
             raise InvalidArgumentError("NodeConfig has a data_dir and in_memory=True: one of these")
-    elif not config.in_memory:
+        return replace(config, data_dir=folder("NodeConfig.data_dir", config.data_dir))
+    if not config.in_memory:
         raise InvalidArgumentError("NodeConfig has no data_dir; for a node in memory: in_memory=True")
     return config

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 class Graph:
     """A graph that is open in a node: whoever has its ticket can read and write everything in it.
 
-    Open until `close` or the node's end. Usable with ``with``.
+    Open until `close` or the node's end, and as long as somebody holds it, a stream of its events or a connection. Usable
+    with ``with``.
     """
 
     __slots__ = ("_native",)

@@ -18,7 +18,8 @@ from ._now import now
 class Group(Graph):
     """A group that is open in a node. Everything a `Graph` can do, it can, under membership.
 
-    `close` gives up this handle; the group goes offline when all handles are closed.
+    Open as long as somebody holds it, a stream of its events or a connection. `close` gives up this handle; the group goes
+    offline when all handles are closed.
     """
 
     __slots__ = ()
@@ -149,6 +150,7 @@ class Group(Graph):
             with_branch: remove those too who are members by their word.
 
         Raises:
+            InvalidArgumentError: it is this identity itself; see `leave`.
             NotAuthorizedError, TooLargeError, NotAMemberError, StorageError, ClosedError.
         """
         now(self._native.remove(peer, reason, keep_records, with_branch))
