@@ -221,3 +221,35 @@ async fn c43_calls_of_members_come_in_order_too() {
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_calls_of_a_node_come_in_order_and_shutdown_after_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    let (made, group) = (node.create_graph("first"), node.create_group("second"));
+    let named = node.identities().create("Ada");
+    let shut = node.shutdown();
+    let (late, too_late) = (node.create_graph("third"), node.identities().create("Ben"));
+    shut.await;
+    // None of them was awaited before, and each was carried out before the end.
+    let (made, group, named) = (made.await.unwrap(), group.await.unwrap(), named.await.unwrap());
+    assert_eq!(made.status().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(late.await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(too_late.await.unwrap_err().kind(), ErrorKind::Closed);
+
+    let node = node_at(dir.path()).await;
+    let mut stored = node.stored_graphs();
+    let mut expected = vec![made.id(), group.id()];
+    (stored.sort_unstable(), expected.sort_unstable());
+    assert_eq!(stored, expected);
+    assert!(node.identities().list().iter().any(|identity| identity.peer_id() == named.peer_id()));
+
+    // A place that nobody looks at holds back nobody, and one that is given up neither.
+    let opened = node.open_graph(made.id(), OpenGraph::default());
+    drop(node.create_graph("dropped"));
+    let deleted = node.delete_graph(made.id());
+    assert_eq!(deleted.await.unwrap_err().kind(), ErrorKind::GraphInUse, "opened before");
+    opened.await.unwrap().close().await;
+    node.delete_graph(made.id()).await.unwrap();
+    node.shutdown().await;
+}

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Result, identity_store::Entry, making::Undo, node::NodeInner, runtime::blocking,
+    Call, Error, ErrorKind, Result, identity_store::Entry, making::Undo, node::NodeInner, runtime::blocking,
 };
 use crate::{
     crypto::{PasswordCost, SealSeed, SecretKey, SignatureBytes},
@@ -55,10 +55,10 @@ impl Identities {
     /// `TooLarge` if a name is too long, `InvalidArgument` if it has control characters, `AlreadyExists` if there is
     /// an identity with this key and classifier, `KeyAccess` or `Storage` if it could not be written, `Closed`.
     #[doc(alias = "PeerIdentityCreate")]
-    pub async fn create(&self, options: impl Into<CreateIdentity>) -> Result<Identity> {
+    pub fn create(&self, options: impl Into<CreateIdentity>) -> Call<Result<Identity>> {
         let CreateIdentity { name, classifier, key } = options.into();
         let key = key.unwrap_or_else(|| SecretKey::from_bytes(&rand::random()));
-        self.add(IdentitySecret::new(key, classifier.as_deref(), name.as_deref())?).await
+        self.add(move || Ok(IdentitySecret::new(key, classifier.as_deref(), name.as_deref())?))
     }
 
     /// All identities, in the order of their peer names. A snapshot.
@@ -73,9 +73,9 @@ impl Identities {
     /// # Errors
     /// `KeyAccess` or `Storage` if a new one could not be written, `Closed`.
     #[doc(alias = "PeerIdentityGetDefault")]
-    pub async fn default(&self) -> Result<Identity> {
-        let entry = self.node.exclusive(|node| node.identities.default()).await?;
-        Ok(self.handle(entry))
+    pub fn default(&self) -> Call<Result<Identity>> {
+        let (identities, found) = (self.clone(), self.node.exclusive(|node| node.identities.default()));
+        Call::placed(async move { Ok(identities.handle(found.await?)) })
     }
 
     /// Chooses the identity that later groups use unless told otherwise. Kept on the disk. Graphs are not concerned:
@@ -83,9 +83,9 @@ impl Identities {
     ///
     /// # Errors
     /// `NotFound` if there is no such identity, `KeyAccess` or `Storage` if it could not be written, `Closed`.
-    pub async fn set_default(&self, name: &PeerName) -> Result<()> {
+    pub fn set_default(&self, name: &PeerName) -> Call<Result<()>> {
         let name = name.clone();
-        self.node.exclusive(move |node| node.identities.set_default(&name)).await
+        self.node.exclusive(move |node| node.identities.set_default(&name))
     }
 
     /// The identity with this name.
@@ -104,21 +104,27 @@ impl Identities {
     /// version made it, `WrongPassword`, `AlreadyExists` if the identity is here, `KeyAccess` or `Storage` if it could
     /// not be written, `Closed`.
     #[doc(alias = "PeerIdentityImport")]
-    pub async fn import(&self, text: &str, password: &str) -> Result<Identity> {
+    pub fn import(&self, text: &str, password: &str) -> Call<Result<Identity>> {
         let (text, password) = (text.to_owned(), Zeroizing::new(password.to_owned()));
-        let secret = blocking(move || IdentitySecret::from_text(&text, &password)).await?;
-        self.add(secret).await
+        self.add(move || Ok(IdentitySecret::from_text(&text, &password)?))
     }
 
-    async fn add(&self, secret: IdentitySecret) -> Result<Identity> {
-        let added = |node: Arc<NodeInner>| async move {
-            let undo = Undo::Identity(secret.peer_name().clone());
-            Ok((blocking(move || node.identities.add(secret)).await?, undo))
+    fn add(
+        &self,
+        secret: impl FnOnce() -> Result<IdentitySecret> + Send + 'static,
+    ) -> Call<Result<Identity>> {
+        let added = |node: Arc<NodeInner>| {
+            blocking(move || {
+                let secret = secret()?;
+                let undo = Undo::Identity(secret.peer_name().clone());
+                Ok((node.identities.add(secret)?, undo))
+            })
         };
-        self.node.make(added, |entry| self.handle(entry)).await
+        let identities = self.clone();
+        self.node.make(added, move |entry| identities.handle(entry))
     }
 
-    fn handle(&self, entry: Arc<Entry>) -> Identity {
+    pub(super) fn handle(&self, entry: Arc<Entry>) -> Identity {
         Identity { node: self.node.clone(), entry }
     }
 }
@@ -163,9 +169,9 @@ impl Identity {
     /// `TooLarge` above 255 characters, `InvalidArgument` for control characters, `KeyAccess` or `Storage` if it could
     /// not be written, `IdentityDeleted`, `Closed`.
     #[doc(alias = "PeerIdentitySetFriendlyName")]
-    pub async fn rename(&self, name: Option<&str>) -> Result<()> {
+    pub fn rename(&self, name: Option<&str>) -> Call<Result<()>> {
         let (entry, name) = (self.entry.clone(), name.map(str::to_owned));
-        self.node.exclusive(move |node| node.identities.rename(&entry, name.as_deref())).await
+        self.node.exclusive(move |node| node.identities.rename(&entry, name.as_deref()))
     }
 
     /// What others may know of it, for whoever shall invite it. No secret.
@@ -205,14 +211,12 @@ impl Identity {
     /// # Errors
     /// `IdentityDeleted`, `Damaged` or `Storage` if a database could not be read, `Closed`.
     #[doc(alias = "PeerEnumGroups")]
-    pub async fn groups(&self) -> Result<Vec<GraphId>> {
+    pub fn groups(&self) -> Call<Result<Vec<GraphId>>> {
         let entry = self.entry.clone();
-        self.node
-            .exclusive(move |node| {
-                entry.whole()?;
-                node.graphs_of(entry.peer_id())
-            })
-            .await
+        self.node.exclusive(move |node| {
+            entry.whole()?;
+            node.graphs_of(entry.peer_id())
+        })
     }
 
     /// Deletes the identity: its keys are gone from disk and memory, for good unless they were exported.
@@ -221,22 +225,20 @@ impl Identity {
     /// `GroupsExist` while graphs of this key are open or have a database here, `IdentityDeleted`, `Damaged` or
     /// `Storage` if a database or key file could not be read or deleted, `Closed`.
     #[doc(alias = "PeerIdentityDelete")]
-    pub async fn delete(&self) -> Result<()> {
+    pub fn delete(&self) -> Call<Result<()>> {
         let entry = self.entry.clone();
-        self.node
-            .exclusive(move |node| {
-                entry.whole()?;
-                let graphs = node.graphs_of(entry.peer_id())?;
-                if graphs.is_empty() {
-                    return node.identities.delete(&entry);
-                }
-                let message = format!(
-                    "the identity has {} graphs or groups on this node; delete those first",
-                    graphs.len()
-                );
-                Err(Error::new(ErrorKind::GroupsExist, message))
-            })
-            .await
+        self.node.exclusive(move |node| {
+            entry.whole()?;
+            let graphs = node.graphs_of(entry.peer_id())?;
+            if graphs.is_empty() {
+                return node.identities.delete(&entry);
+            }
+            let message = format!(
+                "the identity has {} graphs or groups on this node; delete those first",
+                graphs.len()
+            );
+            Err(Error::new(ErrorKind::GroupsExist, message))
+        })
     }
 
     /// The private key, for graphs and groups.

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Graph, Group, Identity, JoinOutcome, Node, OnProgress, OpenGraph, Result, Target,
+    Call, Error, ErrorKind, Graph, Group, Identities, Identity, JoinOutcome, Node, OnProgress, OpenGraph,
+    Result, Target,
     asking::{ask, failure},
     attempt::Attempt,
     config::Hidden,
@@ -20,7 +21,7 @@ use super::{
     making::Undo,
     node::NodeInner,
     opening::{Guard, Opening},
-    runtime::{on_task, within},
+    runtime::{blocking, on_task, within},
 };
 use crate::{
     crypto::SecretKey,
@@ -153,30 +154,14 @@ impl Node {
     /// # Errors
     /// `InvalidArgument` or `TooLarge` for a property or rule out of bounds, `IdentityDeleted`, `Storage`.
     #[doc(alias = "PeerGroupCreate")]
-    pub async fn create_group(&self, options: impl Into<CreateGroup>) -> Result<Group> {
-        let CreateGroup { properties, mut rules, max_record, precedence, identity } = options.into();
-        properties.check()?;
-        let identity = self.identity_or_default(identity).await?;
-        if rules.creator_name.is_empty() {
-            rules.creator_name = member_name(&identity);
-        }
-        let key = identity.secret()?;
-        let genesis = Genesis { max_record, rules: Some(rules), ..Genesis::new(key.peer(), rand::random()) };
-        check_version(&genesis)?;
-        if !genesis.is_sound() {
-            let message = "a rule of the group is out of bounds: records of 64 KiB to 60 MiB, chains of 1 to 24 \
-                           grants, no rules for reserved types";
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
-        }
-        let opening = Opening {
-            secret: Some(GraphSecret::from_bytes(rand::random())),
-            found: Some(properties),
-            precedence,
-            ..Opening::of(genesis.id(), Guard::Membership, key)
+    pub fn create_group(&self, options: impl Into<CreateGroup>) -> Call<Result<Group>> {
+        let options = options.into();
+        let create = |node: Arc<NodeInner>| async move {
+            let opening = node.new_group(options).await?;
+            node.create_group(opening).await
         };
-        let opening = Opening { genesis: Some(genesis), ..opening };
         let take = |made| Group::new(Graph::new(made), JoinOutcome::Joined);
-        self.inner.make(move |node| node.create_group(opening), take).await
+        self.inner.make(create, take)
     }
 
     /// Comes back to a group that is here, as the identity that is a member: it listens at once and dials the nodes that
@@ -188,19 +173,19 @@ impl Node {
     /// `UnknownGraph` for an id without a database, `NotAMember` if it is a plain graph, `NotFound` if the identity is
     /// not here, `Damaged`, `Storage`.
     #[doc(alias = "PeerGroupOpen")]
-    pub async fn open_group(&self, group: GraphId) -> Result<Group> {
-        self.open_group_with(group, OpenGraph::default()).await
+    pub fn open_group(&self, group: GraphId) -> Call<Result<Group>> {
+        self.open_group_with(group, OpenGraph::default())
     }
 
     /// The same with options: record types to synchronise first, or without any traffic.
     ///
     /// # Errors
     /// As [`open_group`](Self::open_group).
-    pub async fn open_group_with(&self, group: GraphId, options: OpenGraph) -> Result<Group> {
-        let key = self.key_of(group)?;
+    pub fn open_group_with(&self, group: GraphId, options: OpenGraph) -> Call<Result<Group>> {
         let OpenGraph { precedence, offline } = options;
-        let opening = Opening { precedence, ..Opening::of(group, Guard::Membership, key) };
         let open = move |node: Arc<NodeInner>| async move {
+            let opening =
+                Opening { precedence, ..Opening::of(group, Guard::Membership, node.key_of(group)?) };
             let graph = node.open_alone(opening).await?;
             if !offline {
                 graph.driver.call(crate::engine::Engine::go_online).await?;
@@ -208,7 +193,7 @@ impl Node {
             Ok((graph, Undo::Open(group)))
         };
         let take = |opened| Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
-        self.inner.make(open, take).await
+        self.inner.make(open, take)
     }
 
     /// Joins a group by an invitation: becomes a member, connects, waits until this node is synchronised, and listens.
@@ -223,34 +208,30 @@ impl Node {
     /// `WrongPassword`, `Throttled` if the wait is longer, `Removed`, `NotAuthorized` if nobody who was reached may let
     /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that failed.
     #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
-    pub async fn join_group(&self, join: impl Into<JoinGroup>) -> Result<Group> {
+    pub fn join_group(&self, join: impl Into<JoinGroup>) -> Call<Result<Group>> {
         let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
-        let name = checked_name(&name)?;
-        let identity = self.identity_for(&invitation, identity).await?;
-        check_time(&invitation)?;
-        let name = if name.is_empty() { member_name(&identity) } else { name };
-        let key = identity.secret()?;
-        let way_in = WayIn::of(&invitation, &key, password)?;
-        let opening = Opening {
-            secret: Some(way_in.access.secret),
-            genesis: way_in.genesis,
-            ..Opening::of(invitation.group, Guard::Membership, key)
-        };
-        let attempt = self.open_to_join(opening).await?;
-        let graph = attempt.graph().clone();
-        let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
-        let entered = enter_by(&graph, way_in.by, way_in.access.nodes, name, &how).await;
-        match entered {
-            Ok(outcome) => {
-                attempt.done();
-                Ok(Group::new(graph, outcome))
+        let (node, entered) = (self.inner.clone(), self.inner.enter());
+        // Who stops waiting drops the attempt, which ends it.
+        let opened = on_task(async move {
+            let _guard = entered.await;
+            node.open_to_join(&invitation, &name, identity, password).await
+        });
+        Call::placed(async move {
+            let (attempt, name, by, nodes) = opened.await?;
+            let graph = attempt.graph().clone();
+            let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
+            match enter_by(&graph, by, nodes, name, &how).await {
+                Ok(outcome) => {
+                    attempt.done();
+                    Ok(Group::new(graph, outcome))
+                }
+                Err(error) => {
+                    graph.inner().hub.publish(Event::ConnectionFailed(failure(&error)));
+                    attempt.over().await;
+                    Err(error)
+                }
             }
-            Err(error) => {
-                graph.inner().hub.publish(Event::ConnectionFailed(failure(&error)));
-                attempt.over().await;
-                Err(error)
-            }
-        }
+        })
     }
 
     /// The groups that have a database here, open or not.
@@ -270,32 +251,80 @@ impl Node {
         });
         failed.map(|()| groups)
     }
+}
 
-    async fn open_to_join(&self, opening: Opening) -> Result<Attempt> {
-        // Who stops waiting drops the attempt, which ends it.
-        let node = self.inner.clone();
-        on_task(async move {
-            let _guard = node.enter().await;
-            let graph = Graph::new(node.open_alone(opening).await?);
-            node.settle(graph.id()).await?;
-            Ok(Attempt::of(node.clone(), graph))
-        })
-        .await
+/// While nothing else is opened.
+impl NodeInner {
+    /// What a new group is to be opened as.
+    async fn new_group(self: &Arc<Self>, options: CreateGroup) -> Result<Opening> {
+        let CreateGroup { properties, mut rules, max_record, precedence, identity } = options;
+        properties.check()?;
+        let identity = self.identity_or_default(identity).await?;
+        if rules.creator_name.is_empty() {
+            rules.creator_name = member_name(&identity);
+        }
+        let key = identity.secret()?;
+        let genesis = Genesis { max_record, rules: Some(rules), ..Genesis::new(key.peer(), rand::random()) };
+        check_version(&genesis)?;
+        if !genesis.is_sound() {
+            let message = "a rule of the group is out of bounds: records of 64 KiB to 60 MiB, chains of 1 to 24 \
+                           grants, no rules for reserved types";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let opening = Opening {
+            secret: Some(GraphSecret::from_bytes(rand::random())),
+            found: Some(properties),
+            precedence,
+            ..Opening::of(genesis.id(), Guard::Membership, key)
+        };
+        Ok(Opening { genesis: Some(genesis), ..opening })
     }
 
-    async fn identity_or_default(&self, identity: Option<Identity>) -> Result<Identity> {
-        match identity {
-            Some(identity) => Ok(identity),
-            None => self.identities().default().await,
+    /// Opens the group of an invitation: with the name to go by there, how to become a member, and who lets in.
+    async fn open_to_join(
+        self: &Arc<Self>,
+        invitation: &Invitation,
+        name: &str,
+        identity: Option<Identity>,
+        password: Option<Zeroizing<String>>,
+    ) -> Result<(Attempt, String, Means, Vec<NodeAddr>)> {
+        let name = checked_name(name)?;
+        let identity = self.identity_for(invitation, identity).await?;
+        check_time(invitation)?;
+        let name = if name.is_empty() { member_name(&identity) } else { name };
+        let key = identity.secret()?;
+        let WayIn { access, genesis, by } = WayIn::of(invitation, &key, password)?;
+        let opening = Opening {
+            secret: Some(access.secret),
+            genesis,
+            ..Opening::of(invitation.group, Guard::Membership, key)
+        };
+        let graph = Graph::new(self.open_alone(opening).await?);
+        self.settle(graph.id()).await?;
+        Ok((Attempt::of(self.clone(), graph), name, by, access.nodes))
+    }
+
+    async fn identity_or_default(self: &Arc<Self>, identity: Option<Identity>) -> Result<Identity> {
+        if let Some(identity) = identity {
+            return Ok(identity);
         }
+        self.check_open()?;
+        let node = self.clone();
+        let entry = blocking(move || node.identities.default()).await?;
+        Ok(Identities::new(self.clone()).handle(entry))
     }
 
     /// The identity that an invitation is for, or the one to join as.
-    async fn identity_for(&self, invitation: &Invitation, asked: Option<Identity>) -> Result<Identity> {
+    async fn identity_for(
+        self: &Arc<Self>,
+        invitation: &Invitation,
+        asked: Option<Identity>,
+    ) -> Result<Identity> {
         let Way::Identity { subject, .. } = &invitation.way else {
             return self.identity_or_default(asked).await;
         };
-        let candidates = asked.map_or_else(|| self.identities().list(), |identity| vec![identity]);
+        let here = || Identities::new(self.clone()).list();
+        let candidates = asked.map_or_else(here, |identity| vec![identity]);
         candidates.into_iter().find(|identity| identity.peer_id() == *subject).ok_or_else(|| {
             let message = format!(
                 "the invitation is for identity {}, which is not on this node; ask for one for your own identity",
@@ -306,16 +335,16 @@ impl Node {
     }
 
     /// The key of the identity as which a group is here.
-    fn key_of(&self, group: GraphId) -> Result<SecretKey> {
-        if !self.inner.is_here(&group) {
+    fn key_of(self: &Arc<Self>, group: GraphId) -> Result<SecretKey> {
+        if !self.is_here(&group) {
             let message = format!("there is no database of group {} on this node", group.short());
             return Err(Error::new(ErrorKind::UnknownGraph, message));
         }
-        let peer = match self.inner.find(&group) {
+        let peer = match self.find(&group) {
             Some(graph) => graph.identity,
-            None => self.inner.stored_identity(group)?,
+            None => self.stored_identity(group)?,
         };
-        let found = self.identities().list().into_iter().find(|identity| identity.peer_id() == peer);
+        let found = Identities::new(self.clone()).list().into_iter().find(|known| known.peer_id() == peer);
         let missing =
             || Error::new(ErrorKind::NotFound, format!("identity {} is not on this node", peer.short()));
         found.ok_or_else(missing)?.secret()

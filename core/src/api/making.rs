@@ -4,13 +4,18 @@
 //! takes what was made, that is undone: at the latest before the next such call begins, so a second try finds nothing of
 //! the first. What a killed process leaves is told by marks in the data directory, see [`DataDir`](super::keys::DataDir).
 
-use std::sync::{
-    Arc, PoisonError,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
 };
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::{
-    Error, ErrorKind, Result,
+    Call, Error, ErrorKind, Result,
     node::NodeInner,
     runtime::{blocking, on_task, spawn},
 };
@@ -84,8 +89,26 @@ impl Drop for Waiting {
 impl NodeInner {
     /// Begins what must not overlap with anything that opens, closes for good or changes identities. Undoes first what
     /// nobody took.
-    pub(super) async fn enter(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        let guard = self.opening.lock().await;
+    ///
+    /// The place among such calls is taken when this is called: their order is that of the calls. Whoever has a place must
+    /// come to its end without another, and on a task of its own, for all others wait for it.
+    pub(super) fn enter(self: &Arc<Self>) -> impl Future<Output = OwnedMutexGuard<()>> + Send + use<> {
+        // A budget of the caller's task must not keep it from its place.
+        let mut lock = Box::pin(tokio::task::unconstrained(self.opening.clone().lock_owned()));
+        // The lock is fair: whoever asks first has it first, and the first look is what asks.
+        let first = lock.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let node = self.clone();
+        async move {
+            let guard = match first {
+                Poll::Ready(guard) => guard,
+                Poll::Pending => lock.await,
+            };
+            node.undo_unwanted().await;
+            guard
+        }
+    }
+
+    async fn undo_unwanted(&self) {
         loop {
             let next = {
                 let mut made = self.made();
@@ -93,7 +116,7 @@ impl NodeInner {
                 let gone = made.iter().find(|made| made.caller.is(Caller::IS_GONE));
                 gone.map(|made| (made.caller.clone(), made.undo.clone()))
             };
-            let Some((caller, undo)) = next else { return guard };
+            let Some((caller, undo)) = next else { return };
             // It stays in the list meanwhile, so that nobody is shown what is about to go.
             self.undo(undo).await;
             self.made().retain(|made| !Arc::ptr_eq(&made.caller, &caller));
@@ -102,20 +125,20 @@ impl NodeInner {
 
     /// Makes something, all of it or nothing: `work` gives it with what takes it back, or leaves nothing. `take` makes of
     /// it what the caller gets.
-    pub(super) async fn make<T, U, F>(
+    pub(super) fn make<T, U, F>(
         self: &Arc<Self>,
         work: impl FnOnce(Arc<Self>) -> F + Send + 'static,
-        take: impl FnOnce(T) -> U,
-    ) -> Result<U>
+        take: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Call<Result<U>>
     where
         T: Send + 'static,
         F: Future<Output = Result<(T, Undo)>> + Send + 'static,
     {
         let caller = Arc::new(Caller(AtomicU8::new(Caller::WAITS)));
         let waiting = Waiting { caller: caller.clone(), node: self.clone() };
-        let node = self.clone();
+        let (node, entered) = (self.clone(), self.enter());
         let answer = on_task(async move {
-            let _guard = node.enter().await;
+            let _guard = entered.await;
             let cancelled = || Error::new(ErrorKind::Cancelled, "the call was cancelled");
             if caller.is(Caller::IS_GONE) {
                 return Err(cancelled());
@@ -133,11 +156,12 @@ impl NodeInner {
                 return Err(error);
             }
             Ok(value)
+        });
+        Call::placed(async move {
+            let taken = answer.await.map(take);
+            waiting.caller.becomes(Caller::HAS_IT);
+            taken
         })
-        .await;
-        let taken = answer.map(take);
-        waiting.caller.becomes(Caller::HAS_IT);
-        taken
     }
 
     /// What was made counts from here on, also if the process ends.

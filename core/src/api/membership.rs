@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{
-    Error, ErrorKind, Graph, Group, JoinOutcome, Node, Result,
+    Call, Error, ErrorKind, Graph, Group, JoinOutcome, Node, Result,
     graph::GraphInner,
     identities::check_password,
     joining::check_version,
@@ -66,12 +66,15 @@ impl Node {
     /// `NotAMember` if the grants in it do not hold, `KeyAccess` or `Storage` if it could not be written, `Closed`.
     /// Nothing is left here if it fails.
     #[doc(alias = "PeerGroupImportConfig")]
-    pub async fn import_membership(&self, text: &str, password: &str) -> Result<Group> {
+    pub fn import_membership(&self, text: &str, password: &str) -> Call<Result<Group>> {
         let (text, password) = (text.to_owned(), Zeroizing::new(password.to_owned()));
-        let membership = blocking(move || ExportedMembership::from_text(&text, &password)).await?;
-        check_version(&membership.genesis)?;
+        let import = |node: Arc<NodeInner>| async move {
+            let membership = blocking(move || ExportedMembership::from_text(&text, &password)).await?;
+            check_version(&membership.genesis)?;
+            node.import_membership(membership).await
+        };
         let take = |opened| Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
-        self.inner.make(|node| node.import_membership(membership), take).await
+        self.inner.make(import, take)
     }
 }
 

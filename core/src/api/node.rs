@@ -12,8 +12,11 @@ use std::{
     time::Instant,
 };
 
+use tokio::task::JoinHandle;
+
 use super::{
-    CreateGraph, Error, ErrorKind, Graph, Identities, JoinGraph, NodeConfig, OpenGraph, Result, Target,
+    Call, CreateGraph, Error, ErrorKind, Graph, Identities, JoinGraph, NodeConfig, OpenGraph, Result, Target,
+    call::attempt,
     entering::Entering,
     graph::GraphInner,
     identity_store::IdentityStore,
@@ -65,7 +68,8 @@ pub(crate) struct NodeInner {
     pub(super) transport: Arc<Transport>,
     pub(super) clock: Clock,
     graphs: Mutex<BTreeMap<GraphId, Arc<GraphInner>>>,
-    pub(super) opening: tokio::sync::Mutex<()>,
+    /// See [`enter`](Self::enter).
+    pub(super) opening: Arc<tokio::sync::Mutex<()>>,
     /// What callers may not have taken yet.
     pub(super) made: Mutex<Vec<Made>>,
     closed: AtomicBool,
@@ -196,10 +200,10 @@ impl Node {
     /// `InvalidArgument` or `TooLarge` for a property out of bounds, `AlreadyExists` if this very graph (same seed)
     /// is here already, `IdentityDeleted` if the node's identity was, `Storage`.
     #[doc(alias = "PeerGraphCreate")]
-    pub async fn create_graph(&self, options: impl Into<CreateGraph>) -> Result<Graph> {
+    pub fn create_graph(&self, options: impl Into<CreateGraph>) -> Call<Result<Graph>> {
         let options = options.into();
-        options.properties.check()?;
-        self.inner.make(|node| node.create_graph(options), Graph::new).await
+        attempt!(options.properties.check());
+        self.inner.make(|node| node.create_graph(options), Graph::new)
     }
 
     /// Behaves as if this machine's clock were off by so many milliseconds, positive if ahead, from now on. For tests:
@@ -220,12 +224,12 @@ impl Node {
     /// `UnknownGraph` for an id without a database, `InvalidArgument` if it is here as another identity's,
     /// `IdentityDeleted` if the node's identity was, `Damaged` if the file is not this graph's, `Storage`.
     #[doc(alias = "PeerGraphOpen")]
-    pub async fn open_graph(&self, graph: impl Into<GraphRef>, options: OpenGraph) -> Result<Graph> {
+    pub fn open_graph(&self, graph: impl Into<GraphRef>, options: OpenGraph) -> Call<Result<Graph>> {
         let (id, secret) = match graph.into() {
             GraphRef::Id(id) => (id, None),
             GraphRef::Ticket(ticket) => (ticket.graph, Some(ticket.secret)),
         };
-        self.inner.make(move |node| node.open_graph(id, secret, options), Graph::new).await
+        self.inner.make(move |node| node.open_graph(id, secret, options), Graph::new)
     }
 
     /// Opens the graph of a ticket, connects to it, waits until it is synchronised, and listens: one call from a
@@ -236,13 +240,16 @@ impl Node {
     /// # Errors
     /// As [`open_graph`](Self::open_graph) and [`Graph::connect`]; on a first join also `TimedOut` if nothing of the
     /// database came for 30 seconds. What came is kept, and the next join goes on from there.
-    pub async fn join(&self, join: impl Into<JoinGraph>) -> Result<Graph> {
+    pub fn join(&self, join: impl Into<JoinGraph>) -> Call<Result<Graph>> {
         let JoinGraph { ticket, deadline, on_progress } = join.into();
         let options = OpenGraph { offline: true, ..OpenGraph::default() };
-        let graph = self.open_graph(ticket.clone(), options).await?;
-        let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
-        graph.try_enter(Target::from(ticket), &how).await?;
-        Ok(graph)
+        let opened = self.open_graph(ticket.clone(), options);
+        Call::placed(async move {
+            let graph = opened.await?;
+            let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
+            graph.try_enter(Target::from(ticket), &how).await?;
+            Ok(graph)
+        })
     }
 
     /// The graphs that are open in this node.
@@ -263,21 +270,21 @@ impl Node {
     /// # Errors
     /// `GraphInUse` while it is open, `UnknownGraph` if it is not here, `Storage`.
     #[doc(alias = "PeerGraphDelete")]
-    pub async fn delete_graph(&self, graph: GraphId) -> Result<()> {
-        let node = self.inner.clone();
+    pub fn delete_graph(&self, graph: GraphId) -> Call<Result<()>> {
+        let (node, entered) = (self.inner.clone(), self.inner.enter());
         on_task(async move {
-            let _guard = node.enter().await;
-            node.clone().delete(graph).await
+            let _guard = entered.await;
+            node.delete(graph).await
         })
-        .await
     }
 
-    /// Closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data
+    /// Carries out the calls made before, closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data
     /// directory, whatever handles are still alive. For all clones; repeated calls wait for the first.
     #[doc(alias = "PeerGraphShutdown")]
-    pub async fn shutdown(&self) {
+    pub fn shutdown(&self) -> Call<()> {
         // On its own task: a caller that stops waiting does not stop it half way.
-        let _ = spawn(self.inner.clone().ending()).await;
+        let ended = spawn(self.inner.clone().ending());
+        Call::placed(async move { drop(ended.await) })
     }
 }
 
@@ -342,7 +349,7 @@ impl NodeInner {
             transport,
             clock: Clock::new(),
             graphs: Mutex::default(),
-            opening: tokio::sync::Mutex::default(),
+            opening: Arc::default(),
             made: Mutex::default(),
             closed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -352,9 +359,9 @@ impl NodeInner {
 
     /// The end of the node. Until that is done, whoever starts at its directory or ports waits.
     fn ending(self: Arc<Self>) -> impl Future<Output = ()> + Send {
-        let claim = Claim::of(&self.config);
+        let (claim, shut) = (Claim::of(&self.config), self.shutdown());
         async move {
-            self.shutdown().await;
+            shut.await;
             drop(claim);
         }
     }
@@ -465,32 +472,41 @@ impl NodeInner {
 
     /// Runs a blocking closure while no graph opens or closes for good and no identity changes. It runs to its end even
     /// if the caller stops waiting.
-    pub(super) async fn exclusive<T: Send + 'static>(
+    pub(super) fn exclusive<T: Send + 'static>(
         self: &Arc<Self>,
         f: impl FnOnce(&Self) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let node = self.clone();
-        let task = spawn(async move {
-            let _guard = node.enter().await;
+    ) -> Call<Result<T>> {
+        let (node, entered) = (self.clone(), self.enter());
+        on_task(async move {
+            let _guard = entered.await;
             node.check_open()?;
             let inner = node.clone();
             blocking(move || f(&inner)).await
-        });
-        task.await.map_err(|error| Error::caused(ErrorKind::Internal, "the task failed", error))?
+        })
     }
 
-    async fn shutdown(&self) {
-        self.closed.store(true, Ordering::Release);
-        let _guard = self.enter().await;
+    fn shutdown(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let (node, entered) = (self.clone(), self.enter());
+        // The closes have their place behind what was called on each graph; those opened before its turn follow.
+        let mut closing = self.close_all();
+        async move {
+            let _guard = entered.await;
+            if node.closed.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            closing.extend(node.close_all());
+            for task in closing {
+                let _ = task.await;
+            }
+            node.transport.close().await;
+            if let Some(dir) = &node.dir {
+                dir.release();
+            }
+        }
+    }
+
+    fn close_all(&self) -> Vec<JoinHandle<()>> {
         let graphs: Vec<_> = self.graphs().values().cloned().collect();
-        let closing: Vec<_> =
-            graphs.into_iter().map(|graph| spawn(async move { graph.close().await })).collect();
-        for task in closing {
-            let _ = task.await;
-        }
-        self.transport.close().await;
-        if let Some(dir) = &self.dir {
-            dir.release();
-        }
+        graphs.into_iter().map(|graph| spawn(graph.close())).collect()
     }
 }

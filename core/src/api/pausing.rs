@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::{
-    Node, Result,
+    Call, Node, Result,
     node::NodeInner,
     runtime::{on_task, spawn},
 };
@@ -19,9 +21,9 @@ impl Node {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn pause(&self) -> Result<()> {
-        let inner = self.inner.clone();
-        on_task(async move { inner.pause().await }).await
+    pub fn pause(&self) -> Call<Result<()>> {
+        let (inner, entered) = (self.inner.clone(), self.inner.enter());
+        on_task(async move { inner.pause(entered.await).await })
     }
 
     /// Ends a pause: the graphs listen again if they did, and the nodes that were neighbors are dialled at once, then
@@ -30,9 +32,9 @@ impl Node {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn resume(&self) -> Result<()> {
-        let inner = self.inner.clone();
-        on_task(async move { inner.resume().await }).await
+    pub fn resume(&self) -> Call<Result<()>> {
+        let (inner, entered) = (self.inner.clone(), self.inner.enter());
+        on_task(async move { inner.resume(entered.await).await })
     }
 
     /// True between [`pause`](Self::pause) and [`resume`](Self::resume).
@@ -46,15 +48,14 @@ impl Node {
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn network_changed(&self) -> Result<()> {
-        let inner = self.inner.clone();
-        on_task(async move { inner.network_changed().await }).await
+    pub fn network_changed(&self) -> Call<Result<()>> {
+        let (inner, entered) = (self.inner.clone(), self.inner.enter());
+        on_task(async move { inner.network_changed(entered.await).await })
     }
 }
 
 impl NodeInner {
-    async fn pause(self: Arc<Self>) -> Result<()> {
-        let _guard = self.enter().await;
+    async fn pause(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
         self.check_open()?;
         if self.paused.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -78,8 +79,7 @@ impl NodeInner {
         Ok(())
     }
 
-    async fn resume(self: Arc<Self>) -> Result<()> {
-        let _guard = self.enter().await;
+    async fn resume(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
         self.check_open()?;
         if self.paused.swap(false, Ordering::AcqRel) {
             self.transport.network_changed().await;
@@ -90,8 +90,7 @@ impl NodeInner {
         Ok(())
     }
 
-    async fn network_changed(self: Arc<Self>) -> Result<()> {
-        let _guard = self.enter().await;
+    async fn network_changed(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
         self.check_open()?;
         self.transport.network_changed().await;
         self.tell_all(crate::engine::Engine::network_changed);

@@ -4,7 +4,7 @@ use std::{future::Future, sync::OnceLock, time::Duration};
 
 use tokio::{runtime::Runtime, task::JoinHandle};
 
-use super::{Error, ErrorKind, Result};
+use super::{Call, Error, ErrorKind, Result};
 
 /// The process-wide runtime, made on first use. Bindings and callers without a runtime of their own need no other.
 pub(crate) fn runtime() -> &'static Runtime {
@@ -27,11 +27,12 @@ where
     runtime().spawn(future)
 }
 
-/// Runs a call to its end, also if the caller stops waiting.
-pub(crate) async fn on_task<T: Send + 'static>(
+/// Runs a call to its end, also if the caller stops waiting, or never begins to.
+pub(crate) fn on_task<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    spawn(work).await.map_err(task_failed)?
+) -> Call<Result<T>> {
+    let task = spawn(work);
+    Call::placed(async move { task.await.map_err(task_failed)? })
 }
 
 /// Runs a blocking closure beside it and waits; a panic in it is passed on.

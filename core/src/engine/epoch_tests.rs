@@ -463,3 +463,24 @@ fn what_a_removed_admin_began_still_opens_what_others_wrote() {
     assert_eq!(epochs(&village, 3), 3);
     assert_eq!(read(&village, 3, written.id()).unwrap(), "under another's key");
 }
+
+#[test]
+fn c43_what_is_published_after_a_removal_is_under_the_new_key_without_waiting() {
+    let mut village = village(9, 2);
+    assert!(village.grant(0, 1, Role::Member));
+    village.converge(9);
+    let before = village.publish(0, "before").unwrap().id();
+    let removed = village.peer(1);
+    let after = village.act(0, |engine, now| -> Result<_, PublishError> {
+        let draft = RecordDraft::new("test.note", "after").unwrap();
+        // Signed before the removal is carried out, as on another thread, and in one batch with it.
+        let stamped = engine.stamper().stamp(now.wall, [1; 16], draft)?;
+        engine.remove(now, removed, "", Removal::default())?;
+        engine.publish_stamped(now, stamped)
+    });
+    let after = after.unwrap();
+    assert_eq!(after.body_text(), Some("after"));
+    let epoch = |id| village.engines[0].current(&id).unwrap().unwrap().body()[1..33].to_vec();
+    assert_ne!(epoch(before), epoch(after.id));
+    assert_eq!(read(&village, 0, after.id).unwrap(), "after");
+}
