@@ -93,7 +93,8 @@ impl Engine {
         if self.genesis.is_none() {
             return;
         }
-        if !self.usable {
+        let first = !self.usable;
+        if first {
             self.usable = true;
             self.refresh_stamper(now);
             if let Err(error) = self.keep_meta(super::load::META_SYNCED, &[1]) {
@@ -102,6 +103,10 @@ impl Engine {
             self.listen_if_wanted(now);
         }
         let behind = self.overlay.clock_skew_ms().is_some_and(i64::is_negative);
+        if first && behind {
+            // No flag changes, but this is all that a joiner whose clock is behind can have.
+            self.hub.publish(Event::StatusChanged(self.status));
+        }
         if !self.current_now && !behind {
             self.current_now = true;
             self.list_present(now);

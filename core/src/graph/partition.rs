@@ -20,6 +20,9 @@ use crate::{
 const REPAIR_WAIT: (u64, u64) = (5_000, 30_000);
 /// Marks that stood still, remembered so that slow neighbors do not revive them.
 const MAX_DEAD: usize = 64;
+/// How long they are. By then no neighbor echoes them any more, and an owner whose clock was ahead, and who so counted
+/// further than it does now, is believed again.
+const DEAD_KEPT: Duration = Duration::from_secs(20 * MARK_LIFETIME.as_secs());
 
 /// What is known of the lowest node.
 #[derive(Debug)]
@@ -28,8 +31,8 @@ pub(super) struct Marks {
     current: Mark,
     grown: Mono,
     next_beat: Mono,
-    /// The last beat of marks that stood still.
-    dead: BTreeMap<NodeId, u64>,
+    /// The last beat of marks that stood still, and when that was noticed.
+    dead: BTreeMap<NodeId, (u64, Mono)>,
     next_probe: Mono,
     /// A node of another part, and when to dial it.
     repair: Option<(Mono, NodeAddr)>,
@@ -68,7 +71,7 @@ impl Marks {
             if self.dead.len() >= MAX_DEAD {
                 self.dead.pop_last();
             }
-            self.dead.insert(self.current.node, self.current.beat);
+            self.dead.insert(self.current.node, (self.current.beat, now.mono));
             self.current = Mark { node: self.me, beat: 0 };
             self.current.beat = self.own_beat(now);
             self.grown = now.mono;
@@ -77,7 +80,8 @@ impl Marks {
 
     /// Takes in a mark; true if it is of another part as far as can be told now.
     fn hear(&mut self, now: Mono, mark: Mark) -> bool {
-        if self.dead.get(&mark.node).is_some_and(|last| mark.beat <= *last) {
+        let echo = |(beat, at): &(u64, Mono)| mark.beat <= *beat && now.since(*at) < DEAD_KEPT;
+        if self.dead.get(&mark.node).is_some_and(echo) {
             return false;
         }
         let differs = mark.node != self.current.node;
@@ -180,6 +184,10 @@ mod tests {
         marks.beat(at(late), BEAT);
         assert_eq!(marks.current().node, node(5), "it stood still");
         assert!(!marks.hear(at(late).mono, Mark { node: node(2), beat: 51 }), "an echo of the dead");
+        let mut later = Marks { dead: marks.dead.clone(), ..Marks::new(node(5)) };
+        let forgotten = (at(late).mono + DEAD_KEPT, Mark { node: node(2), beat: 40 });
+        assert!(later.hear(forgotten.0, forgotten.1), "its clock was ahead when it counted to 51");
+        assert_eq!(later.current(), forgotten.1);
         assert_eq!(marks.current().node, node(5));
         marks.hear(at(late).mono, Mark { node: node(2), beat: 2_000 });
         assert_eq!(marks.current().node, node(2), "restarted: it counts on from its clock");

@@ -144,7 +144,8 @@ pub enum StoreError {
 /// Changes are visible to this trait's reads at once, and durable and visible to [`Reader`]s after
 /// [`commit`](Self::commit).
 pub trait Store: Send + fmt::Debug {
-    /// Stores a version unless a better one is there. Winner: greatest [`SignedRecord::rank`].
+    /// Stores a version unless a better one is there. Winner: greatest [`SignedRecord::rank`]. One that had expired comes
+    /// back: whoever puts it has seen that its time is not over, so the clock was wrong by which it expired.
     ///
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.

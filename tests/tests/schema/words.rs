@@ -105,6 +105,13 @@ pub(crate) fn words(lines: &mut Vec<String>) {
                 of = None;
             }
             let (Some(of), Some(rest)) = (&of, line.strip_prefix("    pub ")) else { continue };
+            let mut before = all[..at].iter().rev().take_while(|line| {
+                let line = line.trim_start();
+                line.starts_with("#[") || line.starts_with("///")
+            });
+            if before.any(|line| line.contains("#[doc(hidden)]")) {
+                continue; // of tests alone
+            }
             let is_async = rest.starts_with("async fn ");
             let Some((_, rest)) = rest.split_once("fn ") else { continue };
             let end = rest.find(['(', '<']).expect("a function has arguments");
