@@ -5,6 +5,7 @@ pub mod insider;
 pub mod leaks;
 pub mod lookup;
 pub mod tap;
+pub mod throttle;
 pub mod tls;
 
 use std::{future::Future, time::Duration};

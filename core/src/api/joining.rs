@@ -20,7 +20,7 @@ use super::{
     making::Undo,
     node::NodeInner,
     opening::{Guard, Opening},
-    runtime::{on_task, within},
+    runtime::{blocking, on_task, within},
 };
 use crate::{
     crypto::SecretKey,
@@ -185,8 +185,8 @@ impl Node {
     /// [`open_group_with`](Self::open_group_with).
     ///
     /// # Errors
-    /// `UnknownGraph` for an id without a database, `NotAMember` if it is a plain graph, `NotFound` if the identity is
-    /// not here, `Damaged`, `Storage`.
+    /// `UnknownGraph` for an id without a database, `NeverSynchronized` if joining it was cut off (join again),
+    /// `NotAMember` if it is a plain graph, `NotFound` if the identity is not here, `Damaged`, `Storage`.
     #[doc(alias = "PeerGroupOpen")]
     pub async fn open_group(&self, group: GraphId) -> Result<Group> {
         self.open_group_with(group, OpenGraph::default()).await
@@ -221,13 +221,19 @@ impl Node {
     /// # Errors
     /// `InvitationNotForYou`, `InvitationExpired`, `InvitationNotYetValid`, `InvitationUsedUp`, `InvitationRevoked`,
     /// `WrongPassword`, `Throttled` if the wait is longer, `Removed`, `NotAuthorized` if nobody who was reached may let
-    /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that failed.
+    /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that nobody
+    /// let in. Once let in, what came stays, and `join_group` again goes on from there, without using up the invitation
+    /// another time; until then the group is not listed as stored, and [`open_group`](Self::open_group) fails with
+    /// `NeverSynchronized`.
     #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
     pub async fn join_group(&self, join: impl Into<JoinGroup>) -> Result<Group> {
         let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
         let name = checked_name(&name)?;
         let identity = self.identity_for(&invitation, identity).await?;
-        check_time(&invitation)?;
+        // Whoever was let in before needs no invitation that still holds.
+        if !self.inner.is_here(&invitation.group) {
+            check_time(&invitation)?;
+        }
         let name = if name.is_empty() { member_name(&identity) } else { name };
         let key = identity.secret()?;
         let way_in = WayIn::of(&invitation, &key, password)?;
@@ -271,7 +277,8 @@ impl Node {
         failed.map(|()| groups)
     }
 
-    async fn open_to_join(&self, opening: Opening) -> Result<Attempt> {
+    pub(super) async fn open_to_join(&self, opening: Opening) -> Result<Attempt> {
+        let opening = Opening { joining: true, ..opening };
         // Who stops waiting drops the attempt, which ends it.
         let node = self.inner.clone();
         on_task(async move {
@@ -368,7 +375,10 @@ async fn enter_by(
 ) -> Result<JoinOutcome> {
     let member = graph.call(|engine, _| engine.standing().is_some()).await?;
     let again = match by {
-        _ if member => true,
+        _ if member => {
+            nodes = graph.with_known(nodes).await?;
+            true
+        }
         Means::Granted(chain) => {
             let accepted =
                 graph.write(move |engine, now| -> Result<_> { Ok(engine.accept_chain(now, chain)) });
@@ -469,6 +479,9 @@ impl NodeInner {
         self.check_open()?;
         let (id, guard) = (opening.id, opening.guard);
         if let Some(graph) = self.find(&id) {
+            if guard == Guard::Ticket && graph.is_group() {
+                return Err(is_a_group());
+            }
             let same = graph.guard == guard && graph.identity == opening.identity.peer();
             return if same { Ok(graph) } else { Err(in_use()) };
         }
@@ -478,6 +491,10 @@ impl NodeInner {
                 id.short()
             );
             return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        if opening.secret.is_none() {
+            let node = self.clone();
+            blocking(move || node.check_whole(id)).await?;
         }
         Ok(self.add(GraphInner::open(self, opening).await?))
     }
