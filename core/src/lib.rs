@@ -37,6 +37,21 @@
 //! # }
 //! ```
 //!
+//! And after a restart: online at once, whoever else is there.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use peergraph::Node;
+//!
+//! let node = Node::open("data").await?;
+//! for id in node.stored_groups()? {
+//!     let group = node.open_group(id).await?;
+//!     println!("{} records", group.fingerprint().await?.count);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Groups and graphs
 //!
 //! One comes into a group by an invitation: for one identity ([`Group::invite`]), by link or QR code

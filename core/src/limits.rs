@@ -132,6 +132,8 @@ pub const REPAIR_DIALS: usize = 4;
 pub const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait between two dials of one contact.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+/// The same for a node that has no neighbor: whoever comes back is found again within a minute.
+pub const ALONE_BACKOFF: Duration = Duration::from_secs(60);
 /// Contacts remembered; beyond, the one not heard of for longest is forgotten. About 200 bytes each.
 pub const MAX_CONTACTS: usize = 16 * 1024;
 /// A contact not heard of for this long is forgotten.

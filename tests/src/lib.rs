@@ -7,6 +7,7 @@ pub mod killed;
 pub mod leaks;
 pub mod lookup;
 pub mod tap;
+pub mod throttle;
 pub mod tls;
 
 use std::{future::Future, time::Duration};

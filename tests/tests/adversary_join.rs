@@ -204,3 +204,44 @@ async fn m28_s33_other_versions_are_refused_in_clear_words() {
     }
     assert!(ben.stored_graphs().is_empty() && ben.open_graphs().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c30_a_link_that_dies_before_the_answer_does_not_hold_up_the_next_node() {
+    let Scene { owner, ada, club, mallory, shown } = scene("c30").await;
+    let link = club.invite_link(InviteLink::default()).await.unwrap();
+    let secret = access_of(&link).secret;
+    let mut both = link.clone();
+    access_mut(&mut both).nodes = vec![mallory.addr(), ada.addr()];
+    let both = both.signed(&owner);
+    let ben = node().await;
+    let begun = std::time::Instant::now();
+    let joining = tokio::spawn({
+        let ben = ben.clone();
+        async move { ben.join_group(both).await }
+    });
+    let mut from_ben = mallory.accept(&secret, VERSION).await;
+    let Message::Connect(connect) = from_ben.message().await else { panic!("a connect") };
+    assert_eq!(connect.purpose, Purpose::Join);
+    from_ben.say(&mallory.welcome(club.genesis().await.unwrap(), now(), shown)).await;
+    from_ben.join_message().await.expect("a wish to join");
+    // Gone, without a word.
+    drop(from_ben);
+    let joined = joining.await.unwrap().expect("the next one lets him in");
+    assert!(begun.elapsed() < peergraph::limits::JOIN_TIMEOUT / 2, "{:?}", begun.elapsed());
+    assert_eq!(joined.role().await.unwrap(), Some(Role::Member));
+    // And if there is no next, it is said at once.
+    let begun = std::time::Instant::now();
+    let cyd = node().await;
+    let trap = by_way_of(&link, mallory.addr(), &owner);
+    let joining = tokio::spawn(async move { (cyd.join_group(trap).await.map(drop), cyd) });
+    let mut from_cyd = mallory.accept(&secret, VERSION).await;
+    from_cyd.message().await;
+    let shown = vec![grant_of(&club, mallory.identity.peer()).await.bytes().clone()];
+    from_cyd.say(&mallory.welcome(club.genesis().await.unwrap(), now(), shown)).await;
+    from_cyd.join_message().await.expect("a wish to join");
+    drop(from_cyd);
+    let (refused, cyd) = joining.await.unwrap();
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unreachable);
+    assert!(begun.elapsed() < peergraph::limits::JOIN_TIMEOUT / 2, "{:?}", begun.elapsed());
+    assert!(cyd.open_graphs().is_empty());
+}

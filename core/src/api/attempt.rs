@@ -1,9 +1,10 @@
-//! A join under way. One that comes to nothing, because it failed or because nobody waits for it any more, leaves nothing that the
-//! next could stumble over.
+//! A join under way. One that comes to nothing, because it failed or because nobody waits for it any more, leaves nothing,
+//! unless it was let in: then what came stays for the next, which goes on from there.
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Graph, OpenOutcome, node::NodeInner, runtime::spawn};
+use super::{Graph, node::NodeInner, runtime::spawn};
+use crate::engine::Joining;
 
 /// Counts among the joins of its graph until it comes to nothing.
 pub(super) struct Attempt {
@@ -25,6 +26,7 @@ impl Attempt {
     /// It succeeded: it counts for ever, so that what it opened is not taken for another's that failed.
     pub(super) fn done(mut self) {
         self.ended = true;
+        self.graph.inner().for_join.store(false, Ordering::Release);
     }
 
     /// Ends it, and waits until what it leaves is gone.
@@ -46,17 +48,27 @@ impl Drop for Attempt {
     }
 }
 
-/// Closes and deletes what only joins have opened, unless there is another join, or somebody has a handle.
+/// Closes what only joins have opened, unless there is another join, or somebody has a handle; and deletes it if nobody
+/// let it in.
 async fn clear(node: Arc<NodeInner>, graph: Graph) {
     // So that no other join begins with it meanwhile.
     let _guard = node.enter().await;
     let inner = graph.inner();
-    let wanted = inner.joins.load(Ordering::Acquire) > 0 || inner.leases.load(Ordering::Acquire) > 0;
-    if wanted || graph.open_outcome() != OpenOutcome::Created || node.find(&graph.id()).is_none() {
+    let wanted = inner.joins.load(Ordering::Acquire) > 0
+        || inner.leases.load(Ordering::Acquire) > 0
+        || !inner.for_join.load(Ordering::Acquire);
+    let open = node.find(&graph.id()).is_some_and(|found| Arc::ptr_eq(&found, inner));
+    if wanted || !open {
         return;
     }
+    // It says goodbye first: what is true then stays true.
+    let begun = graph.call(|engine, now| {
+        engine.leave(now);
+        engine.joining() == Some(Joining::Begun)
+    });
+    let begun = begun.await.unwrap_or_default();
     graph.close().await;
-    if let Err(error) = node.clone().delete(graph.id()).await {
+    if begun && let Err(error) = node.clone().delete(graph.id()).await {
         tracing::debug!(%error, "nothing to delete of a join that came to nothing");
     }
 }

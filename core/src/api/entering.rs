@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     events::{Event, EventFilter, EventKind, SubscribeOptions, SyncProgress},
-    limits::{CONNECT_TIMEOUT, ENTER_PATIENCE, STALL_TIMEOUT},
-    record::Ticket,
+    limits::{CONNECT_TIMEOUT, ENTER_PATIENCE, MAX_REFERRALS, STALL_TIMEOUT},
+    record::{NodeAddr, Ticket},
 };
 
 /// Who wants to be told how far a database is on its way here while a join waits for it.
@@ -161,6 +161,16 @@ impl Graph {
         self.catch_up(&events, how.on_progress).await?;
         self.listen().await?;
         Ok(())
+    }
+
+    /// These nodes, and those that a database from before knows.
+    pub(super) async fn with_known(&self, mut nodes: Vec<NodeAddr>) -> Result<Vec<NodeAddr>> {
+        for known in self.contacts().await? {
+            if nodes.len() < MAX_REFERRALS && nodes.iter().all(|addr| addr.node != known.node) {
+                nodes.push(known);
+            }
+        }
+        Ok(nodes)
     }
 
     /// Connects. With a database it is not waited for long: the connect goes on by itself.

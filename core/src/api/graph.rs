@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -103,8 +103,10 @@ pub(crate) struct GraphInner {
     pub(super) holds: AtomicUsize,
     /// Those who opened a group and have not closed it; it closes with the last.
     pub(super) leases: AtomicUsize,
-    /// Joins of a group that are under way.
+    /// Joins that are under way.
     pub(super) joins: AtomicUsize,
+    /// True while nobody but joins that are under way has a use for it.
+    pub(super) for_join: AtomicBool,
     pub(super) closing: tokio::sync::OnceCell<()>,
     pub(super) watching: Mutex<Option<tokio::task::AbortHandle>>,
 }

@@ -170,8 +170,8 @@ impl Node {
     /// [`open_group_with`](Self::open_group_with).
     ///
     /// # Errors
-    /// `UnknownGraph` for an id without a database, `NotAMember` if it is a plain graph, `NotFound` if the identity is
-    /// not here, `Damaged`, `Storage`.
+    /// `UnknownGraph` for an id without a database, `NeverSynchronized` if joining it was cut off (join again),
+    /// `NotAMember` if it is a plain graph, `NotFound` if the identity is not here, `Damaged`, `Storage`.
     #[doc(alias = "PeerGroupOpen")]
     pub fn open_group(&self, group: GraphId) -> Call<Result<Group>> {
         self.open_group_with(group, OpenGraph::default())
@@ -206,7 +206,10 @@ impl Node {
     /// # Errors
     /// `InvitationNotForYou`, `InvitationExpired`, `InvitationNotYetValid`, `InvitationUsedUp`, `InvitationRevoked`,
     /// `WrongPassword`, `Throttled` if the wait is longer, `Removed`, `NotAuthorized` if nobody who was reached may let
-    /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that failed.
+    /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that nobody
+    /// let in. Once let in, what came stays, and `join_group` again goes on from there, without using up the invitation
+    /// another time; until then the group is not listed as stored, and [`open_group`](Self::open_group) fails with
+    /// `NeverSynchronized`.
     #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
     pub fn join_group(&self, join: impl Into<JoinGroup>) -> Call<Result<Group>> {
         let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
@@ -214,7 +217,7 @@ impl Node {
         // Who stops waiting drops the attempt, which ends it.
         let opened = on_task(async move {
             let _guard = entered.await;
-            node.open_to_join(&invitation, &name, identity, password).await
+            node.open_by_invitation(&invitation, &name, identity, password).await
         });
         Call::placed(async move {
             let (attempt, name, by, nodes) = opened.await?;
@@ -280,8 +283,15 @@ impl NodeInner {
         Ok(Opening { genesis: Some(genesis), ..opening })
     }
 
+    /// Opens a graph in order to join it.
+    pub(super) async fn open_to_join(self: &Arc<Self>, opening: Opening) -> Result<Attempt> {
+        let graph = Graph::new(self.open_alone(Opening { joining: true, ..opening }).await?);
+        self.settle(graph.id()).await?;
+        Ok(Attempt::of(self.clone(), graph))
+    }
+
     /// Opens the group of an invitation: with the name to go by there, how to become a member, and who lets in.
-    async fn open_to_join(
+    async fn open_by_invitation(
         self: &Arc<Self>,
         invitation: &Invitation,
         name: &str,
@@ -290,7 +300,10 @@ impl NodeInner {
     ) -> Result<(Attempt, String, Means, Vec<NodeAddr>)> {
         let name = checked_name(name)?;
         let identity = self.identity_for(invitation, identity).await?;
-        check_time(invitation)?;
+        // Whoever was let in before needs no invitation that still holds.
+        if !self.is_here(&invitation.group) {
+            check_time(invitation)?;
+        }
         let name = if name.is_empty() { member_name(&identity) } else { name };
         let key = identity.secret()?;
         let WayIn { access, genesis, by } = WayIn::of(invitation, &key, password)?;
@@ -299,9 +312,7 @@ impl NodeInner {
             genesis,
             ..Opening::of(invitation.group, Guard::Membership, key)
         };
-        let graph = Graph::new(self.open_alone(opening).await?);
-        self.settle(graph.id()).await?;
-        Ok((Attempt::of(self.clone(), graph), name, by, access.nodes))
+        Ok((self.open_to_join(opening).await?, name, by, access.nodes))
     }
 
     async fn identity_or_default(self: &Arc<Self>, identity: Option<Identity>) -> Result<Identity> {
@@ -397,7 +408,10 @@ async fn enter_by(
 ) -> Result<JoinOutcome> {
     let member = graph.call(|engine, _| engine.standing().is_some()).await?;
     let again = match by {
-        _ if member => true,
+        _ if member => {
+            nodes = graph.with_known(nodes).await?;
+            true
+        }
         Means::Granted(chain) => {
             let accepted =
                 graph.write(move |engine, now| -> Result<_> { Ok(engine.accept_chain(now, chain)) });
@@ -498,6 +512,9 @@ impl NodeInner {
         self.check_open()?;
         let (id, guard) = (opening.id, opening.guard);
         if let Some(graph) = self.find(&id) {
+            if guard == Guard::Ticket && graph.is_group() {
+                return Err(is_a_group());
+            }
             let same = graph.guard == guard && graph.identity == opening.identity.peer();
             return if same { Ok(graph) } else { Err(in_use()) };
         }
@@ -507,6 +524,10 @@ impl NodeInner {
                 id.short()
             );
             return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        if opening.secret.is_none() {
+            let node = self.clone();
+            blocking(move || node.check_whole(id)).await?;
         }
         Ok(self.add(GraphInner::open(self, opening).await?))
     }

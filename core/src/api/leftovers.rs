@@ -7,7 +7,12 @@ use super::{
     opening::{Guard, META_GENESIS, META_IDENTITY, META_POLICY},
     sealing::sealer,
 };
-use crate::{ids::GraphId, record::Genesis, records::SqliteStore};
+use crate::{
+    engine::{Joining, META_JOINING},
+    ids::GraphId,
+    record::Genesis,
+    records::SqliteStore,
+};
 
 /// Files above this hold something: they are not looked into, so that a start with many databases is quick.
 const MAX_SIZE: u64 = 256 * 1024;
@@ -34,10 +39,12 @@ fn is_useless(dir: &DataDir, graph: GraphId) -> Result<bool> {
         return Ok(false);
     }
     let Some(empty) = SqliteStore::peek_is_empty(&path)? else { return Ok(true) };
-    if !empty {
-        return Ok(false);
-    }
     let kept = |name| -> Result<_> { Ok(SqliteStore::peek_meta(&path, graph, name, sealer(dir, &graph)?)?) };
+    let join = kept(META_JOINING)?.and_then(|kept| Joining::from_bytes(&kept));
+    if !empty || join.is_some() {
+        // A join that nobody let in holds nothing but what its invitation said.
+        return Ok(join == Some(Joining::Begun));
+    }
     if kept(META_POLICY)?.is_some_and(|policy| policy == Guard::Membership.name()) {
         return Ok(true);
     }

@@ -242,13 +242,30 @@ impl Node {
     /// database came for 30 seconds. What came is kept, and the next join goes on from there.
     pub fn join(&self, join: impl Into<JoinGraph>) -> Call<Result<Graph>> {
         let JoinGraph { ticket, deadline, on_progress } = join.into();
-        let options = OpenGraph { offline: true, ..OpenGraph::default() };
-        let opened = self.open_graph(ticket.clone(), options);
+        let (node, entered) = (self.inner.clone(), self.inner.enter());
+        // Who stops waiting drops the attempt, which ends it.
+        let opened = on_task(async move {
+            let _guard = entered.await;
+            let identity = node.identities.own().secret()?;
+            let secret = Some(ticket.secret);
+            let opening = Opening { secret, ..Opening::of(ticket.graph, Guard::Ticket, identity) };
+            Ok((node.open_to_join(opening).await?, ticket.nodes))
+        });
         Call::placed(async move {
-            let graph = opened.await?;
+            let (attempt, nodes) = opened.await?;
+            let graph = attempt.graph().clone();
             let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
-            graph.try_enter(Target::from(ticket), &how).await?;
-            Ok(graph)
+            let entered = async { graph.try_enter(Target::Any(graph.with_known(nodes).await?), &how).await };
+            match entered.await {
+                Ok(()) => {
+                    attempt.done();
+                    Ok(graph)
+                }
+                Err(error) => {
+                    attempt.over().await;
+                    Err(error)
+                }
+            }
         })
     }
 
@@ -258,10 +275,13 @@ impl Node {
         open.into_iter().filter(|graph| !self.inner.is_unwanted(&graph.id)).map(Graph::new).collect()
     }
 
-    /// The graphs that have a database here, open or not.
+    /// The graphs that have a database here, open or not. Not those whose join was cut off before all of it had come:
+    /// they are joined again, or deleted.
     pub fn stored_graphs(&self) -> Vec<GraphId> {
         let mut graphs = self.inner.dir.as_ref().map(DataDir::graphs).unwrap_or_default();
         graphs.retain(|graph| !self.inner.is_unwanted(graph));
+        // One that cannot be read says so when it is opened.
+        graphs.retain(|id| self.inner.stored_join(*id).map_or(true, |join| join.is_none()));
         graphs
     }
 
@@ -388,6 +408,7 @@ impl NodeInner {
             genesis: Some(genesis),
             found: Some(options.properties),
             precedence: options.precedence,
+            joining: false,
         };
         Ok((self.add(GraphInner::open(&self, opening).await?), Undo::Graph(id)))
     }
@@ -402,6 +423,7 @@ impl NodeInner {
             if graph.is_group() {
                 return Err(super::joining::is_a_group());
             }
+            graph.for_join.store(false, Ordering::Release);
             come_back(&graph, options.offline).await?;
             return Ok((graph, Undo::Open(id)));
         }
@@ -410,6 +432,10 @@ impl NodeInner {
             let message =
                 format!("there is no database of graph {} on this node, and no ticket was given", id.short());
             return Err(Error::new(ErrorKind::UnknownGraph, message));
+        }
+        if secret.is_none() {
+            let node = self.clone();
+            blocking(move || node.check_whole(id)).await?;
         }
         let identity = self.identities.own().secret()?;
         let opening =

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     crypto::SecretKey,
-    engine::{Engine, EngineParts, OpenReader},
+    engine::{Engine, EngineParts, Joining, META_JOINING, OpenReader},
     events::Hub,
     graph::OverlayConfig,
     ids::{GraphId, PeerId},
@@ -57,12 +57,23 @@ pub(super) struct Opening {
     /// With these properties it is made, and this node is its first.
     pub(super) found: Option<GraphProperties>,
     pub(super) precedence: Vec<RecordType>,
+    /// By a join, and by nobody else yet.
+    pub(super) joining: bool,
 }
 
 impl Opening {
     /// One that is here.
     pub(super) const fn of(id: GraphId, guard: Guard, identity: SecretKey) -> Self {
-        Self { id, guard, identity, secret: None, genesis: None, found: None, precedence: Vec::new() }
+        Self {
+            id,
+            guard,
+            identity,
+            secret: None,
+            genesis: None,
+            found: None,
+            precedence: Vec::new(),
+            joining: false,
+        }
     }
 }
 
@@ -99,10 +110,10 @@ impl GraphInner {
     }
 
     async fn open_as_it_is(node: &Arc<NodeInner>, opening: Opening) -> Result<Arc<Self>> {
-        let Opening { id, guard, identity, secret, genesis, found, precedence } = opening;
+        let Opening { id, guard, identity, secret, genesis, found, precedence, joining } = opening;
         let owner = node.clone();
         let peer = identity.peer();
-        let opened = blocking(move || open_store(&owner, guard, peer, id, secret, genesis)).await;
+        let opened = blocking(move || open_store(&owner, guard, peer, id, secret, genesis, joining)).await;
         let database = node.dir.as_ref().map(|dir| dir.database(&id));
         let opened = opened.map_err(|error| error.of_database(database.as_deref()))?;
         let stored = opened.store.reader();
@@ -171,6 +182,7 @@ impl GraphInner {
             holds: AtomicUsize::new(0),
             leases: AtomicUsize::new(0),
             joins: AtomicUsize::new(0),
+            for_join: AtomicBool::new(joining),
             closing: tokio::sync::OnceCell::new(),
             watching: Mutex::default(),
             driver,
@@ -255,9 +267,14 @@ fn open_store(
     id: GraphId,
     secret: Option<GraphSecret>,
     genesis: Option<Genesis>,
+    joining: bool,
 ) -> Result<Opened> {
     let (mut store, outcome) = backend(node, id)?;
-    let secret = match store.meta(META_SECRET)? {
+    // What a join left that nobody let in counts for nothing: the next one may be as somebody else.
+    let join = store.meta(META_JOINING)?.and_then(|kept| Joining::from_bytes(&kept));
+    let anew = join == Some(Joining::Begun) && secret.is_some();
+    let meta = |store: &dyn Store, name: &str| if anew { Ok(None) } else { store.meta(name) };
+    let secret = match meta(&*store, META_SECRET)? {
         Some(kept) => {
             let kept = GraphSecret::from_bytes(kept.try_into().map_err(|_| damaged("secret"))?);
             if secret.is_some_and(|given| given != kept) {
@@ -269,10 +286,14 @@ fn open_store(
         None => {
             let secret = secret.ok_or_else(|| damaged("secret"))?;
             store.set_meta(META_SECRET, secret.as_bytes())?;
+            if joining || anew {
+                let begun = joining.then_some(Joining::Begun);
+                store.set_meta(META_JOINING, &Joining::to_bytes(begun))?;
+            }
             secret
         }
     };
-    match store.meta(META_IDENTITY)? {
+    match meta(&*store, META_IDENTITY)? {
         Some(kept) if kept != peer.as_bytes() => {
             let kept: [u8; 32] = kept.try_into().map_err(|_| damaged("identity"))?;
             let (id, kept) = (id.short(), PeerId::from_bytes(kept));
@@ -283,7 +304,7 @@ fn open_store(
         Some(_) => {}
         None => store.set_meta(META_IDENTITY, peer.as_bytes())?,
     }
-    match store.meta(META_POLICY)? {
+    match meta(&*store, META_POLICY)? {
         Some(policy) if policy != guard.name() => {
             let (kind, message) = match (policy.as_slice(), guard) {
                 (b"membership", Guard::Ticket) => {
@@ -297,7 +318,7 @@ fn open_store(
         Some(_) => {}
         None => store.set_meta(META_POLICY, guard.name())?,
     }
-    let genesis = match (genesis, store.meta(META_GENESIS)?) {
+    let genesis = match (genesis, meta(&*store, META_GENESIS)?) {
         (Some(genesis), kept) => {
             // One who was told beforehand is not told again.
             if kept.is_none() {
@@ -329,6 +350,41 @@ impl NodeInner {
         match kept {
             Some(bytes) => Ok(PeerId::from_bytes(bytes.try_into().map_err(|_| damaged("identity"))?)),
             None => Ok(own),
+        }
+    }
+
+    /// How far the join of a graph that is here came, if it is not over.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn stored_join(&self, id: GraphId) -> Result<Option<Joining>> {
+        use crate::records::SqliteStore;
+        let Some(dir) = &self.dir else { return Ok(None) };
+        let sealer = super::sealing::sealer(dir, &id)?;
+        let kept = SqliteStore::peek_meta(&dir.database(&id), id, META_JOINING, sealer)?;
+        Ok(kept.and_then(|kept| Joining::from_bytes(&kept)))
+    }
+
+    /// Without a disk store nothing was left half done.
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) fn stored_join(&self, _id: GraphId) -> Result<Option<Joining>> {
+        Ok(None)
+    }
+
+    /// Says of a graph that is here whether it can be opened: one whose join was cut off is joined again.
+    pub(super) fn check_whole(&self, id: GraphId) -> Result<()> {
+        match self.stored_join(id)? {
+            None => Ok(()),
+            Some(Joining::Begun) => {
+                let message =
+                    format!("no database for graph {} here: a join of it did not get through", id.short());
+                Err(Error::new(ErrorKind::UnknownGraph, message))
+            }
+            Some(Joining::LetIn) => {
+                let message = format!(
+                    "the join of graph {} was cut off and its database is not whole: join again, it goes on from there",
+                    id.short()
+                );
+                Err(Error::new(ErrorKind::NeverSynchronized, message))
+            }
         }
     }
 

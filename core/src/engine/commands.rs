@@ -205,6 +205,7 @@ impl Engine {
     ) {
         self.links.insert(link, (node, peer));
         if kind == ConnectionKind::Neighbor {
+            self.note_joining(Some(super::Joining::LetIn));
             self.overlay.add_contact(now, addr, Some(peer));
             // What was overdue while alone goes before databases are compared. A failing store fails the next flush.
             if let Err(error) = self.expire_due(now) {

@@ -313,6 +313,48 @@ fn s27_two_parts_let_one_in_each_and_the_later_falls() {
     }
 }
 
+#[test]
+fn c7_one_let_in_by_two_has_used_up_one_place() {
+    for seed in 0..20 {
+        let mut village = Village::new(seed, 4);
+        assert!(village.grant(0, 1, Role::Inviter));
+        let key = SecretKey::from_bytes(&village.rng.random()).peer();
+        let not_after = village.engines[0].peer_time(village.now()) + Duration::from_secs(1000);
+        let (role, lifetime_ms, admitters) = (Role::Member, None, Vec::new());
+        let invite = Invite { key, role, uses: 2, not_after, lifetime_ms, admitters };
+        village.act(0, |engine, now| engine.issue(now, &Credential::Invite(invite))).unwrap();
+        village.copy(0, 1);
+        village.pass(1);
+        // The first answer was lost, and the second admitter has not heard of it; then somebody else comes.
+        for (admitter, joiner) in [(1, 3), (0, 3), (0, 2)] {
+            let subject = village.peer(joiner);
+            let invite = village.engines[0].membership().unwrap().invite_ids(key).pop();
+            let (name, not_before) = (String::new(), START);
+            let grant = crate::group::Grant {
+                subject,
+                name,
+                role,
+                not_before,
+                not_after: None,
+                depth: 0,
+                invite,
+                renew: false,
+            };
+            village.act(admitter, |engine, now| engine.issue(now, &Credential::Grant(grant))).unwrap();
+            village.pass(1);
+        }
+        village.converge(seed);
+        let now = village.engines[0].peer_time(village.now());
+        for number in 0..4 {
+            let members = village.engines[number].membership().unwrap();
+            for peer in [village.peer(3), village.peer(2)] {
+                assert!(members.member(peer, now).is_some(), "seed {seed}: two came, two have a place");
+            }
+            assert!(members.open_invites(now).is_empty(), "and no third one");
+        }
+    }
+}
+
 fn notes(village: &Village, number: usize) -> Vec<SignedRecord> {
     let mut all = village.records(number);
     all.retain(|record| !record.header().record_type.is_reserved());

@@ -61,9 +61,10 @@ struct Ours {
 }
 
 impl Joins {
-    pub(super) fn forget(&mut self, link: LinkId) {
-        self.ours.remove(&link);
+    /// Gives the join of our own that was under way on this link.
+    pub(super) fn forget(&mut self, link: LinkId) -> Option<ConnectionId> {
         self.guests.remove(&link);
+        self.ours.remove(&link).map(|ours| ours.connection)
     }
 }
 
@@ -100,7 +101,10 @@ impl Engine {
                 (JoinMessage::Challenge(challenge), Some(proof)) => {
                     return self.finish_proof(now, link, connection, proof, &challenge);
                 }
-                (JoinMessage::Granted { chain, again }, _) => self.accept_chain(now, chain).map(|()| again),
+                (JoinMessage::Granted { chain, again }, _) => self.accept_chain(now, chain).map(|()| {
+                    self.note_joining(Some(super::Joining::LetIn));
+                    again
+                }),
                 (JoinMessage::Denied { reason, referrals }, _) => Err(JoinFailure::Denied(reason, referrals)),
                 _ => return self.close_for_protocol(now, link),
             };

@@ -13,6 +13,8 @@ use crate::{
 
 pub(super) const META_SYNCED: &str = "synchronized";
 pub(super) const META_GENESIS: &str = "genesis";
+/// How far a first join is: see [`Joining`].
+pub const META_JOINING: &str = "joining";
 const META_CONTACTS: &str = "contacts";
 
 /// Pause between two steps of checking the stored records, so that a large database does not hold up its opening.
@@ -21,6 +23,35 @@ pub(super) const CHECK_PAUSE: Duration = Duration::from_millis(20);
 const CHECK_BATCH: usize = 256;
 /// Contacts kept across restarts.
 const MAX_KEPT_CONTACTS: usize = 4096;
+
+/// How far a first join is. Kept in the database, so that a join that was cut off is known for what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Joining {
+    /// Nobody has let this node in yet: nothing is lost if it goes.
+    Begun,
+    /// It was let in, and part of the database may be here: the next join goes on from there.
+    LetIn,
+}
+
+impl Joining {
+    /// Reads what [`to_bytes`](Self::to_bytes) made; `None` if there is no join, or no more.
+    pub fn from_bytes(kept: &[u8]) -> Option<Self> {
+        match kept {
+            [0] => Some(Self::Begun),
+            [1] => Some(Self::LetIn),
+            _ => None,
+        }
+    }
+
+    /// The bytes for the disk; of none, once it is over.
+    pub const fn to_bytes(of: Option<Self>) -> [u8; 1] {
+        match of {
+            Some(Self::Begun) => [0],
+            Some(Self::LetIn) => [1],
+            None => [2],
+        }
+    }
+}
 
 /// Where the check of the stored records goes on.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +71,7 @@ impl Engine {
             self.keep_genesis(&genesis)?;
         }
         self.usable = self.store.meta(META_SYNCED)?.is_some();
+        self.joining = self.store.meta(META_JOINING)?.and_then(|kept| Joining::from_bytes(&kept));
         self.load_freshness()?;
         self.presence.since = self.peer_time(now);
         if let Some(id) = self.properties_id

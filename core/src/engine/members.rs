@@ -15,7 +15,7 @@ use super::{
 use crate::{
     events::{Event, MemberChange, MemberInfo, NodeInfo},
     group::{Credential, CredentialFault, CredentialId, Membership, Standing, Throttle, credential_id},
-    ids::{LinkId, NodeId, PeerId},
+    ids::{ConnectionId, LinkId, NodeId, PeerId},
     record::{Header, RecordKey, RecordType, SignedRecord},
     records::{RecordPolicy, StoreError, Verdict, admit_own},
     time::{Mono, Now, Timestamp},
@@ -60,9 +60,10 @@ impl GroupState {
         self.expel = true;
     }
 
-    pub(super) fn forget_link(&mut self, link: LinkId) {
+    /// Gives the join of our own that the link was for, if it has no answer yet.
+    pub(super) fn forget_link(&mut self, link: LinkId) -> Option<ConnectionId> {
         self.exporters.remove(&link);
-        self.joins.forget(link);
+        self.joins.forget(link)
     }
 }
 

@@ -62,6 +62,7 @@ mod transfer;
 
 pub use feed::{Feed, OpenReader};
 pub use joining::{JoinBy, JoinFailure};
+pub use load::{Joining, META_JOINING};
 pub use publish::{PublishError, UpdateOutcome};
 pub use removal::Removal;
 pub use stamp::{Reserved, Stamped, Stamper};
@@ -173,6 +174,8 @@ pub struct Engine {
     status: Status,
     /// True once the database was equal to a neighbor's, or was made here. Kept in the database.
     usable: bool,
+    /// While a first join is not over.
+    joining: Option<Joining>,
     /// True while the database is known to be as current as a neighbor's.
     current_now: bool,
     properties: GraphProperties,
@@ -249,6 +252,7 @@ impl Engine {
             notices: VecDeque::new(),
             status: Status::default(),
             usable: false,
+            joining: None,
             current_now: false,
             properties: GraphProperties::default(),
             properties_id,
@@ -450,7 +454,10 @@ impl Engine {
         self.strikes.remove(&link);
         self.links.remove(&link);
         self.away.forget_link(link);
-        self.group.forget_link(link);
+        // Whoever waits for an answer on this link waits no longer.
+        if let Some(connection) = self.group.forget_link(link) {
+            self.notices.push_back(Notice::Joined { connection, result: Err(JoinFailure::NotConnected) });
+        }
     }
 
     fn close_for_protocol(&mut self, now: Now, link: LinkId) {

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::Engine;
+use super::{Engine, Joining};
 use crate::{
     events::Event,
     ids::LinkId,
@@ -100,6 +100,7 @@ impl Engine {
             if let Err(error) = self.keep_meta(super::load::META_SYNCED, &[1]) {
                 tracing::error!(%error, "cannot note that this graph was synchronised");
             }
+            self.note_joining(None);
             self.listen_if_wanted(now);
         }
         let behind = self.overlay.clock_skew_ms().is_some_and(i64::is_negative);
@@ -127,6 +128,22 @@ impl Engine {
                 tracing::error!(%error, "the database cannot be read for a comparison");
             }
         }
+    }
+
+    /// Notes how far a first join is, if this is one.
+    pub(super) fn note_joining(&mut self, now: Option<Joining>) {
+        if self.joining.is_none() || self.joining == now {
+            return;
+        }
+        self.joining = now;
+        if let Err(error) = self.keep_meta(super::load::META_JOINING, &Joining::to_bytes(now)) {
+            tracing::error!(%error, "cannot note how far this join is");
+        }
+    }
+
+    /// How far a first join is; `None` if it is over, or there was none.
+    pub const fn joining(&self) -> Option<Joining> {
+        self.joining
     }
 
     pub(super) fn keep_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {

@@ -159,6 +159,7 @@ impl Engine {
         let properties = self.properties_id.map(|id| self.store.get(&id)).transpose()?.flatten();
         if !self.usable && properties.is_some() {
             self.keep_meta(META_SYNCED, &[1])?;
+            self.note_joining(None);
             self.usable = true;
             self.refresh_stamper(now);
         }

@@ -99,6 +99,13 @@ impl Contacts {
         }
     }
 
+    /// Nobody is left alone for longer than this from now: this node has no neighbor.
+    pub(super) fn hasten(&mut self, now: Mono, longest: Duration) {
+        for contact in self.by_node.values_mut() {
+            contact.not_before = contact.not_before.min(now + longest);
+        }
+    }
+
     /// Leaves a node alone for a while.
     pub(super) fn rest(&mut self, now: Mono, node: &NodeId, wait: Duration) {
         if let Some(contact) = self.by_node.get_mut(node) {
@@ -169,6 +176,18 @@ mod tests {
         contacts.reached(now, &node);
         contacts.failed(now, &node, &mut rng);
         assert!(contacts.next_ready(now).unwrap().since(now) < 2 * MIN_BACKOFF, "forgiven");
+    }
+
+    #[test]
+    fn c34_who_is_alone_tries_everybody_again_within_a_minute() {
+        let (mut contacts, mut rng) = (Contacts::default(), StdRng::seed_from_u64(1));
+        let node = NodeId::from_bytes([1; 32]);
+        contacts.learn(at(0), addr(1, 1), None);
+        (0..20).for_each(|_| contacts.failed(at(0), &node, &mut rng));
+        assert!(contacts.next_ready(at(0)).unwrap() > at(1000));
+        contacts.hasten(at(5), crate::limits::ALONE_BACKOFF);
+        contacts.hasten(at(10), crate::limits::ALONE_BACKOFF);
+        assert_eq!(contacts.next_ready(at(10)), Some(at(65)), "and no later each time");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ids::{LinkId, NodeId},
-    limits::REPAIR_DIALS,
+    limits::{ALONE_BACKOFF, REPAIR_DIALS},
     link::FailureReason,
     time::{Mono, Now},
     wire::{GoodbyeReason, Purpose},
@@ -49,6 +49,9 @@ impl Overlay {
             return;
         }
         let neighbors = self.ready_neighbors();
+        if neighbors == 0 {
+            self.contacts.hasten(now.mono, ALONE_BACKOFF);
+        }
         if neighbors < self.config.target {
             self.repair(now, neighbors);
         } else if neighbors > self.config.target {

@@ -178,7 +178,13 @@ mod tests {
         for at in 0..text.len() {
             for to in [b'a', b'b', b'7', b'A', b'1', b':'] {
                 let mut altered = text.clone().into_bytes();
-                if altered[at] != to {
+                // The case of the prefix says nothing: keyboards begin a text with a capital.
+                let same = if at < FORM.prefix.len() {
+                    altered[at].eq_ignore_ascii_case(&to)
+                } else {
+                    altered[at] == to
+                };
+                if !same {
                     altered[at] = to;
                     assert!(parse(std::str::from_utf8(&altered).unwrap()).is_err(), "character {at}");
                 }

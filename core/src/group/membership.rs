@@ -351,10 +351,11 @@ impl Membership {
         self.revocations.is_invite_revoked(id)
     }
 
-    /// How many came by an invitation.
+    /// How many came by an invitation: identities, for one may have been let in by two who did not know of each other.
     pub(super) fn uses(&self, invite: &CredentialId) -> usize {
-        let by_it = |entry: &&Entry| entry.grant().is_some_and(|grant| grant.invite == Some(*invite));
-        self.entries.values().filter(by_it).count()
+        let grants = self.entries.values().filter_map(Entry::grant);
+        let by_it = grants.filter(|grant| grant.invite == Some(*invite));
+        by_it.map(|grant| grant.subject).collect::<BTreeSet<_>>().len()
     }
 
     /// The invitations with this key, the highest role first: one, unless somebody claims another's key.

@@ -97,7 +97,7 @@ impl Revocations {
         }
     }
 
-    /// Of the grants by one invitation that were not taken back, the earliest count.
+    /// Of the identities that were let in by one invitation and not taken back, the earliest count, with all their grants.
     fn find_excess(&mut self, members: &Membership) {
         let mut by_invite: BTreeMap<CredentialId, Vec<&Entry>> = BTreeMap::new();
         for entry in members.entries.values() {
@@ -112,7 +112,16 @@ impl Revocations {
             };
             entries.retain(|entry| self.chain_verdict(members, entry).is_none());
             entries.sort_by_key(|entry| (entry.hlc, entry.element));
-            self.excess.extend(entries.iter().skip(uses).map(|entry| entry.id));
+            let mut came = BTreeSet::new();
+            for entry in entries {
+                let subject = entry.grant().map(|grant| grant.subject);
+                if came.len() < uses {
+                    came.insert(subject);
+                }
+                if !came.contains(&subject) {
+                    self.excess.insert(entry.id);
+                }
+            }
         }
     }
 

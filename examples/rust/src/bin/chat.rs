@@ -10,7 +10,7 @@
 use std::{error::Error, io::IsTerminal, process::ExitCode};
 
 use peergraph::{
-    CreateGroup, Group, Invitation, InviteLink, JoinGroup, Node, PeerId, RecordDraft, Role,
+    CreateGroup, Group, Invitation, InviteLink, JoinGroup, Node, PeerId, RecordDraft, Role, SyncProgress,
     events::{Event, EventFilter, EventKind, MemberChange, Start, SubscribeOptions},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -41,7 +41,7 @@ async fn chat() -> Result<(), Box<dyn Error>> {
                 "Joining {} by the word of {}...",
                 join.invitation.group_name, join.invitation.issuer_name
             );
-            node.join_group(join).await?
+            node.join_group(join.on_progress(bar)).await?
         }
         None => {
             let mut room = CreateGroup::from("Chat");
@@ -73,6 +73,15 @@ async fn chat() -> Result<(), Box<dyn Error>> {
     node.shutdown().await; // says goodbye; the stream of events ends with it
     printer.await??;
     Ok(())
+}
+
+/// How far the database is on its way here.
+fn bar(now: SyncProgress) {
+    if now.records_expected > 0 && std::io::stderr().is_terminal() {
+        let done = usize::try_from(now.records * 30 / now.records_expected).unwrap_or(30).min(30);
+        let end = if now.records == now.records_expected { "\n" } else { "" };
+        eprint!("\r[{:30}] {} of {} records{end}", "#".repeat(done), now.records, now.records_expected);
+    }
 }
 
 async fn obey(room: &Group, line: &str) -> Result<(), Box<dyn Error>> {

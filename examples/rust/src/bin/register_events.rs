@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use peergraph::{
-    CreateGroup, Group, InviteLink, JoinGroup, Node, NodeConfig, RecordDraft,
+    CreateGroup, Group, InviteLink, JoinGroup, Node, NodeConfig, OpenGraph, RecordDraft,
     events::{Event, EventFilter, EventKind},
 };
 
@@ -28,7 +28,9 @@ async fn main() -> Result<(), peergraph::Error> {
     let their_group = theirs.create_group(seed).await?;
     let link = their_group.invite_link(InviteLink::default()).await?;
     ours.join_group(JoinGroup::from(link).named("Ben")).await?.close().await;
-    let group = ours.open_group(their_group.id()).await?;
+    // Without traffic, so that the first event is heard as well; by default a group that is opened is online at once.
+    let options = OpenGraph { offline: true, ..OpenGraph::default() };
+    let group = ours.open_group_with(their_group.id(), options).await?;
 
     // PeerGraphRegisterEvent: before connecting, so that nothing is missed. Registering for direct connections is
     // also what allows others to open one.

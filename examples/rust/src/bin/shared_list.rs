@@ -6,11 +6,11 @@
 //! ```
 //! Commands: `add TEXT`, `done N`, `drop N`, `list`, `invite`, `members`, `quit`.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io::IsTerminal, process::ExitCode};
 
 use peergraph::{
-    CreateGroup, Group, JoinGroup, ListQuery, Node, Record, RecordDraft, RecordUpdate, Role, TypeRule, Value,
-    Who,
+    CreateGroup, Group, JoinGroup, ListQuery, Node, Record, RecordDraft, RecordUpdate, Role, SyncProgress,
+    TypeRule, Value, Who,
     events::{Event, EventFilter, EventKind},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -33,12 +33,9 @@ async fn list() -> Result<(), Box<dyn Error>> {
     let folder = arguments.next().ok_or("usage: shared_list FOLDER [INVITATION]")?;
     let node = Node::open(folder).await?;
     let list = match (arguments.next(), node.stored_groups()?.first()) {
-        (Some(invitation), _) => node.join_group(JoinGroup::parse(&invitation)?).await?,
-        (None, Some(id)) => {
-            let list = node.open_group(*id).await?;
-            list.listen().await?; // it finds the others by itself
-            list
-        }
+        (Some(invitation), _) => node.join_group(JoinGroup::parse(&invitation)?.on_progress(bar)).await?,
+        // Online at once; it finds the others by itself.
+        (None, Some(id)) => node.open_group(*id).await?,
         (None, None) => {
             let mut list = CreateGroup::from("Shared list");
             // By default one edits what one wrote; here everybody edits everything.
@@ -73,6 +70,15 @@ async fn list() -> Result<(), Box<dyn Error>> {
     }
     node.shutdown().await;
     Ok(())
+}
+
+/// How far the database is on its way here.
+fn bar(now: SyncProgress) {
+    if now.records_expected > 0 && std::io::stderr().is_terminal() {
+        let done = usize::try_from(now.records * 30 / now.records_expected).unwrap_or(30).min(30);
+        let end = if now.records == now.records_expected { "\n" } else { "" };
+        eprint!("\r[{:30}] {} of {} records{end}", "#".repeat(done), now.records, now.records_expected);
+    }
 }
 
 async fn items(list: &Group) -> Result<Vec<Record>, peergraph::Error> {

@@ -11,7 +11,7 @@ use std::{
 
 use peergraph::{
     CreateGroup, GraphProperties, Group, Invitation, InviteLink, InviteMember, InvitePassword, JoinGroup,
-    ListQuery, Node, NodeConfig, PeerId, RecordDraft, RecordId, RecordUpdate, Timestamp,
+    ListQuery, Node, NodeConfig, OpenGraph, PeerId, RecordDraft, RecordId, RecordUpdate, Timestamp,
     events::{Event, EventFilter, EventKind, MemberChange, Start, SubscribeOptions},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -73,7 +73,10 @@ async fn enter(node: &Node, name: &str, words: &[&str]) -> Result<Group> {
         ["join", invitation, password] => {
             node.join_group(JoinGroup::parse(invitation)?.named(name).password(*password)).await?
         }
-        _ => node.open_group(*node.stored_groups()?.first().ok_or("there is no group here")?).await?,
+        _ => {
+            let id = *node.stored_groups()?.first().ok_or("there is no group here")?;
+            node.open_group_with(id, OpenGraph { offline: true, ..OpenGraph::default() }).await?
+        }
     })
 }
 
