@@ -22,7 +22,7 @@ import { EventEmitter } from 'node:events'
 
 import { Graph, Group } from './types/graph.js'
 import { Identities, Identity } from './types/identities.js'
-import { Cancellable, GraphId, GraphProperties, GroupRules, Invitation, Metrics, NodeAddr, NodeConfig, NodeId, PeerId, Ticket } from './types/values.js'
+import { Cancellable, GraphId, GraphProperties, GroupRules, Invitation, Metrics, NodeAddr, NodeConfig, NodeId, PeerId, SyncFigures, Ticket } from './types/values.js'
 
 export * from './types/connection.js'
 export * from './types/errors.js'
@@ -50,6 +50,32 @@ export interface CreateGraph extends Cancellable {
   maxRecord?: number
   /** Record types to synchronise first, in order; each is told by `synchronized`. */
   precedence?: readonly string[]
+}
+
+/** How a graph or group that is here is opened. */
+export interface OpenGraph {
+  /** Record types to synchronise first, in order; each is told by `synchronized`. */
+  precedence?: readonly string[]
+  /** True to open without any traffic: it neither listens nor connects until told to. Default false. */
+  offline?: boolean
+}
+
+/** How a graph is joined. */
+export interface Join {
+  /** Give up if nobody was reached, or let this identity in, after so many milliseconds. Default one minute. */
+  deadline?: number
+  /** Called with how far the database is on its way, a few times a second and in the end. */
+  onProgress?: (progress: SyncFigures) => void
+}
+
+/** How a group is joined. */
+export interface JoinGroup extends Join {
+  /** The friendly name to go by there, at most 255 bytes. Default: the identity's. */
+  name?: string
+  /** As whom. Default: the one the invitation is for, or the node's default. */
+  identity?: Identity
+  /** The password, where the invitation asks for one. */
+  password?: string
 }
 
 /**
@@ -102,19 +128,21 @@ export class Node extends EventEmitter<NodeEvents> {
    */
   createGraph(name?: string, options?: CreateGraph & { seed?: Uint8Array }): Promise<Graph>
   /**
-   * Opens a graph that is here, or one whose ticket is given. No traffic yet.
+   * Opens a graph that is here, or one whose ticket is given. One that is here is online at once: it listens and dials the
+   * nodes it knew in the background, and waits for nobody.
    *
    * @throws {UnknownGraphError} no database here, and no ticket.
    * @throws {NotAuthorizedError} it is a group; use {@link Node.openGroup}.
    */
-  openGraph(graph: GraphId | Ticket | string, options?: Pick<CreateGraph, 'precedence'> & Cancellable): Promise<Graph>
+  openGraph(graph: GraphId | Ticket | string, options?: OpenGraph & Cancellable): Promise<Graph>
   /**
-   * Opens a graph by its ticket, connects, waits until it is synchronised (a minute at most), and listens.
+   * Opens a graph by its ticket, connects, waits until it is synchronised, and listens. Once a node is reached the database
+   * may take as long as it does, while there is progress; what came stays, and the next try goes on from there.
    *
    * @throws {InvalidTicketError} {@link UnreachableError}, {@link RefusedError}, {@link TimedOutError}, {@link WrongGraphError},
    * {@link NotFoundError}, {@link ClosedError}.
    */
-  join(ticket: Ticket | string, options?: Cancellable): Promise<Graph>
+  join(ticket: Ticket | string, options?: Join & Cancellable): Promise<Graph>
   /**
    * Makes a group. The identity is its owner without end. It is reachable as soon as this resolves.
    *
@@ -124,27 +152,33 @@ export class Node extends EventEmitter<NodeEvents> {
    */
   createGroup(name?: string, options?: CreateGraph & { rules?: Partial<GroupRules>; identity?: Identity }): Promise<Group>
   /**
-   * Opens a group that is here. No traffic yet; see {@link Graph.enter}. One that is open is handed out again.
+   * Opens a group that is here, and is online at once: it listens and dials the nodes it knew in the background, and waits
+   * for nobody. What to do after a restart. One that is open is handed out again.
+   *
+   * ```ts
+   * const [id] = node.storedGroups
+   * const group = id === undefined ? await node.createGroup('Book club') : await node.openGroup(id)
+   * ```
    *
    * @throws {UnknownGraphError} no database here.
    * @throws {NotAMemberError} it is a plain graph. {@link NotFoundError}: the identity is not here.
    */
-  openGroup(group: GraphId, options?: Cancellable): Promise<Group>
+  openGroup(group: GraphId, options?: OpenGraph & Cancellable): Promise<Group>
   /**
-   * Joins a group by an invitation: becomes a member, connects, waits until it is synchronised, and listens.
+   * Joins a group by an invitation: becomes a member, connects, waits until it is synchronised, and listens. Once let in, the
+   * database may take as long as it does, while there is progress; what came stays, and the next try goes on from there.
    *
-   * @param options.name the friendly name to go by there, at most 255 bytes. Default: the identity's.
-   * @param options.identity as whom. Default: the one the invitation is for, or the node's default.
-   * @param options.password where the invitation asks for one.
-   * @param options.deadline give up after this. Default one minute.
+   * ```ts
+   * const group = await node.joinGroup(text, {
+   *   onProgress: ({ records, recordsExpected }) => console.log(`${records} of ${recordsExpected}`),
+   * })
+   * ```
+   *
    * @throws {InvalidInvitationError} the text is no invitation.
    * @throws {InvitationExpiredError} or another error of its kind: not let in.
    * @throws {UnreachableError} {@link TimedOutError}, {@link RefusedError}: nobody could be reached.
    */
-  joinGroup(
-    invitation: Invitation | string,
-    options?: { name?: string; identity?: Identity; password?: string; deadline?: number } & Cancellable,
-  ): Promise<Group>
+  joinGroup(invitation: Invitation | string, options?: JoinGroup & Cancellable): Promise<Group>
   /** Takes in a membership that {@link Group.exportMembership} wrote on another machine, and opens its group. */
   importMembership(text: string, password: string, options?: Cancellable): Promise<Group>
 
@@ -189,7 +223,10 @@ export class Node extends EventEmitter<NodeEvents> {
    * @throws {ClosedError}
    */
   networkChanged(options?: Cancellable): Promise<void>
-  /** Closes all graphs and the network; event streams end. Repeated calls wait for the first. */
+  /**
+   * Closes all graphs and the network; event streams end. What was called before is carried out first. Repeated calls wait for
+   * the first.
+   */
   shutdown(options?: Cancellable): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -3,6 +3,7 @@
 //
 // On the wire: each chunk is one piece of data of the type T, an empty one is the end of this direction, and one of the
 // type `T.abort` says that there will be no end: the stream was destroyed before.
+const { setMaxListeners } = require('node:events')
 const { Duplex } = require('node:stream')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { count, flag, options, signal, text } = require('./check.js')
@@ -32,6 +33,7 @@ class DataDuplex extends Duplex {
   #dataType
   #events
   #isThere
+  #wanted = false
   #reading = false
   #stop = new AbortController()
   /** The other end has a stream, as far as is known. */
@@ -46,6 +48,8 @@ class DataDuplex extends Duplex {
 
   constructor(connection, dataType, { subscribe, isThere }, given) {
     super({ ...options(given, STREAM), objectMode: false, decodeStrings: true })
+    // Each piece that is not known to be taken yet waits with it.
+    setMaxListeners(0, this.#stop.signal)
     this.#connection = connection
     this.#dataType = dataType
     this.#isThere = isThere
@@ -145,14 +149,16 @@ class DataDuplex extends Duplex {
   // Reading
 
   _read() {
+    this.#wanted = true
     if (this.#reading) return
     this.#reading = true
-    this.#pull().then(
-      () => {
-        this.#reading = false
-      },
-      (error) => this.destroy(error),
-    )
+    this.#serve().catch((error) => this.destroy(error))
+  }
+
+  // Node may ask while it is being served, and asks once only.
+  async #serve() {
+    while (this.#wanted) await this.#pull()
+    this.#reading = false
   }
 
   async #pull() {
@@ -167,6 +173,7 @@ class DataDuplex extends Duplex {
       else if (event.dataType === this.#abortType) throw broken('the other end destroyed its stream before the end of it')
       else if (event.dataType === this.#dataType) {
         this.#met = true
+        this.#wanted = false
         if (event.data.length === 0) return this.push(null)
         if (!this.push(event.data)) return undefined
       }

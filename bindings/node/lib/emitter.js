@@ -8,7 +8,7 @@ const { EventStream, TURN } = require('./stream.js')
 /** What a graph can be asked to tell. */
 const KINDS = [
   'status_changed', 'property_changed', 'record_changed', 'direct_connection', 'neighbor_connection', 'incoming_data',
-  'connection_required', 'node_changed', 'synchronized', 'member_changed', 'connection_failed',
+  'connection_required', 'node_changed', 'synchronized', 'member_changed', 'connection_failed', 'sync_progress',
 ]
 const SUBSCRIBED = new Set(KINDS)
 

@@ -1,5 +1,6 @@
 'use strict'
 // Every error of the library: one hierarchy, each with a stable number. `test/api.test.mjs` compares it with the library's.
+const { constants } = require('node:os')
 const { types } = require('node:util')
 
 class PeergraphError extends Error {
@@ -47,12 +48,14 @@ function errorOf(text) {
   const [, code, message] = CODED.exec(told) ?? []
   const Kind = ERRORS.get(Number(code))
   if (!Kind) return new TypeError(told)
-  const error = new Kind(message)
-  // Of a failed system call: as Node's own errors have them.
-  if (errno) error.errno = Number(errno)
-  if (path) error.path = path
-  if (address) error.address = address
-  return error
+  const place = { ...(errno && { errno: Number(errno) }), ...(path && { path }), ...(address && { address }) }
+  return Object.assign(new Kind(message, errno ? { cause: systemError(message, place) } : undefined), place)
+}
+
+/** What failed in the operating system, as Node's own functions tell it: with a code such as `EACCES`. */
+function systemError(message, place) {
+  const code = Object.entries(constants.errno).find(([, number]) => number === place.errno)?.[0]
+  return Object.assign(new Error(message), place, code && { code })
 }
 
 /** What the native half threw, as it is told: an error of the library, or a TypeError for an argument of a wrong type. */

@@ -194,6 +194,10 @@ class Graph extends Emitter {
     return this.#call('status', [], waiting(options))
   }
 
+  async syncProgress(options) {
+    return this.#call('syncProgress', [], waiting(options))
+  }
+
   async genesis(options) {
     return this.#call('genesis', [], waiting(options))
   }

@@ -1,5 +1,6 @@
 'use strict'
 // Nodes: where a program begins.
+const { resolve } = require('node:path')
 const { inspect } = require('node:util')
 const { asyncDispose, call, native, tell } = require('./bridge.js')
 const { binary, callback, count, flag, listed, maybe, options, orNull, path, signal, span, text, waiting, wrong } = require('./check.js')
@@ -19,7 +20,8 @@ const secretBytes = hidden((value, name) => Buffer.from(binary(value, name)))
 function folder(value, name) {
   if (value === false) return false
   if (value == null) throw wrong(name, 'a folder (a string or file URL), or false for a node in memory', value)
-  return path(value, name)
+  // The current directory may be another one once a source of the key has answered.
+  return resolve(path(value, name))
 }
 
 const CONFIG = {
@@ -90,8 +92,9 @@ const RULES = {
 const MAKING = { properties, maxRecord: count, precedence: listed, signal }
 const CREATE_GRAPH = { ...MAKING, seed: (value, name) => Buffer.from(binary(value, name)) }
 const CREATE_GROUP = { ...MAKING, rules: (value, name) => options(value, RULES, name), identity: Identity.nativeOf }
-const OPEN_GRAPH = { precedence: listed, signal }
-const JOIN_GROUP = { name: text, identity: Identity.nativeOf, password: text, deadline: span, signal }
+const OPEN = { precedence: listed, offline: flag, signal }
+const JOIN = { deadline: span, onProgress: callback, signal }
+const JOIN_GROUP = { ...JOIN, name: text, identity: Identity.nativeOf, password: text }
 
 class Node extends Known {
   #native
@@ -191,14 +194,15 @@ class Node extends Known {
     return this.#graph('createGraph', [{ ...read, name: nameOf(name, read) }], { signal })
   }
 
-  async openGraph(graph, opening) {
-    const { signal, precedence = [] } = options(opening, OPEN_GRAPH)
+  async openGraph(graph, given) {
+    const { signal, ...opening } = options(given, OPEN)
     const asked = told(graph, 'graph', Ticket)
-    return this.#graph('openGraph', [asked, asked.includes(':'), precedence], { signal })
+    return this.#graph('openGraph', [asked, asked.includes(':'), opening], { signal })
   }
 
-  async join(ticket, options) {
-    return this.#graph('join', [told(ticket, 'ticket', Ticket)], waiting(options))
+  async join(ticket, given) {
+    const { deadline, onProgress: progress, signal } = options(given, JOIN)
+    return this.#graph('join', [told(ticket, 'ticket', Ticket), deadline, progress !== undefined], { signal, progress })
   }
 
   async createGroup(name, making) {
@@ -206,13 +210,15 @@ class Node extends Known {
     return this.#group('createGroup', [{ ...read, name: nameOf(name, read) }, identity], { signal })
   }
 
-  async openGroup(group, options) {
-    return this.#group('openGroup', [text(group, 'group')], waiting(options))
+  async openGroup(group, given) {
+    const { signal, ...opening } = options(given, OPEN)
+    return this.#group('openGroup', [text(group, 'group'), opening], { signal })
   }
 
   async joinGroup(invitation, joining) {
-    const { identity, signal, ...read } = options(joining, JOIN_GROUP)
-    return this.#group('joinGroup', [{ ...read, invitation: told(invitation, 'invitation', Invitation) }, identity], { signal })
+    const { identity, onProgress: progress, signal, ...read } = options(joining, JOIN_GROUP)
+    const asked = { ...read, invitation: told(invitation, 'invitation', Invitation), progress: progress !== undefined }
+    return this.#group('joinGroup', [asked, identity], { signal, progress })
   }
 
   async importMembership(membership, password, options) {

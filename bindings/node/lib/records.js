@@ -1,8 +1,8 @@
 'use strict'
-// Lists of records, page by page.
+// Lists that come page by page: of records, of conflicts.
 
-/** A question for records: awaited for all, or iterated. */
-class Records {
+/** A question: awaited for all, or iterated. */
+class Pages {
   #list
   #signal
 
@@ -11,10 +11,15 @@ class Records {
     this.#signal = signal
   }
 
+  /** One page. @internal */
+  static ask(pages, page) {
+    return pages.#list(page, { signal: pages.#signal })
+  }
+
   async *pages() {
     let page = {}
     for (;;) {
-      const { items, next, through } = await this.#list(page, { signal: this.#signal })
+      const { items, next, through } = await Pages.ask(this, page)
       if (items.length > 0) yield items
       if (next === null) return
       page = { after: next, through }
@@ -31,14 +36,16 @@ class Records {
     return all
   }
 
-  async count() {
-    const { total } = await this.#list({ limit: 1 }, { signal: this.#signal })
-    return total
-  }
-
   then(resolve, reject) {
     return this.toArray().then(resolve, reject)
   }
 }
 
-module.exports = { Records }
+class Records extends Pages {
+  async count() {
+    const { total } = await Pages.ask(this, { limit: 1, count: true })
+    return total
+  }
+}
+
+module.exports = { Pages, Records }

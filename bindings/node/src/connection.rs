@@ -92,15 +92,14 @@ impl NativeDirect {
 
     #[napi]
     pub fn send(&self, to: &Bridge, id: u32, data_type: String, data: &[u8]) -> Result<()> {
-        let (direct, data) = (self.direct.clone(), given::data(data).map_err(Fail::from)?);
-        to.run(id, async move { direct.send(&data_type, data).await.map(receipt) });
+        let sent = self.direct.send(&data_type, given::data(data).map_err(Fail::from)?);
+        to.run(id, async move { sent.await.map(receipt) });
         Ok(())
     }
 
     #[napi]
     pub fn close(&self, to: &Bridge, id: u32) {
-        let direct = self.direct.clone();
-        to.act(id, async move { direct.close().await });
+        to.act(id, self.direct.close());
     }
 }
 
@@ -122,10 +121,9 @@ impl NativeGraph {
             expected_peer: maybe(expected_peer.as_deref())?,
             deadline: span_or(deadline, default.deadline)?,
         };
-        let (graph, whom) = (self.graph.clone(), whom.read()?);
         let teller = progress.then(|| to.teller(id));
+        let mut connecting = self.graph.connect_with(whom.read()?, options);
         to.ask(id, async move {
-            let mut connecting = graph.connect_with(whom, options);
             if let Some(teller) = teller {
                 while let Some(hop) = connecting.progress().await {
                     teller.progress(packed(&hop));
@@ -138,30 +136,29 @@ impl NativeGraph {
 
     #[napi]
     pub fn open_direct(&self, to: &Bridge, id: u32, whom: Whom) -> Result<()> {
-        let (graph, whom, node) = (self.graph.clone(), whom.read()?, self.node.clone());
-        to.run(id, async move { Ok(NativeDirect::reply(graph.open_direct(whom).await?, node)) });
+        let (opened, node) = (self.graph.open_direct(whom.read()?), self.node.clone());
+        to.run(id, async move { Ok(NativeDirect::reply(opened.await?, node)) });
         Ok(())
     }
 
     #[napi]
     pub fn direct_connection(&self, to: &Bridge, id: u32, connection: f64) -> Result<()> {
-        let (graph, connection, node) = (self.graph.clone(), number(connection)?, self.node.clone());
-        to.run(id, async move { Ok(NativeDirect::reply(graph.direct_connection(connection).await?, node)) });
+        let (found, node) = (self.graph.direct_connection(number(connection)?), self.node.clone());
+        to.run(id, async move { Ok(NativeDirect::reply(found.await?, node)) });
         Ok(())
     }
 
     #[napi]
     pub fn disconnect(&self, to: &Bridge, id: u32, connection: f64) -> Result<()> {
-        let (graph, connection) = (self.graph.clone(), number(connection)?);
-        to.act(id, async move { graph.disconnect(connection).await });
+        to.act(id, self.graph.disconnect(number(connection)?));
         Ok(())
     }
 
     #[napi]
     pub fn send(&self, to: &Bridge, id: u32, connection: f64, data_type: String, data: &[u8]) -> Result<()> {
-        let (graph, connection, data) =
-            (self.graph.clone(), number(connection)?, given::data(data).map_err(Fail::from)?);
-        to.run(id, async move { graph.send(connection, &data_type, data).await.map(receipt) });
+        let data = given::data(data).map_err(Fail::from)?;
+        let sent = self.graph.send(number(connection)?, &data_type, data);
+        to.run(id, async move { sent.await.map(receipt) });
         Ok(())
     }
 }

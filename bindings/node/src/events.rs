@@ -266,15 +266,14 @@ impl NativeGraph {
 
     #[napi]
     pub fn save_cursor(&self, to: &Bridge, id: u32, name: String, cursor: &[u8]) -> Result<()> {
-        let (graph, cursor) = (self.graph.clone(), cursor_from(cursor)?);
-        to.act(id, async move { graph.save_cursor(&name, cursor).await });
+        to.act(id, self.graph.save_cursor(&name, cursor_from(cursor)?));
         Ok(())
     }
 
     #[napi]
     pub fn load_cursor(&self, to: &Bridge, id: u32, name: String) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { Ok(graph.load_cursor(&name).await?.map(Saved)) });
+        let loaded = self.graph.load_cursor(&name);
+        to.ask(id, async move { Ok(loaded.await?.map(Saved)) });
     }
 }
 

@@ -66,14 +66,13 @@ impl NativeGraph {
 
     #[napi]
     pub fn ticket(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { Ok(graph.ticket().await?.to_string()) });
+        let ticket = self.graph.ticket();
+        to.ask(id, async move { Ok(ticket.await?.to_string()) });
     }
 
     #[napi]
     pub fn listen(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.listen().await });
+        to.ask(id, self.graph.listen());
     }
 
     #[napi]
@@ -85,20 +84,17 @@ impl NativeGraph {
 
     #[napi]
     pub fn status(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.status().await });
+        to.ask(id, self.graph.status());
     }
 
     #[napi]
     pub fn genesis(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.genesis().await });
+        to.ask(id, self.graph.genesis());
     }
 
     #[napi]
     pub fn properties(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.properties().await });
+        to.ask(id, self.graph.properties());
     }
 
     #[napi]
@@ -115,104 +111,95 @@ impl NativeGraph {
             presence_max: presence_max.transpose()?,
             defer_expiration,
         };
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.set_properties(update).await });
+        to.ask(id, self.graph.set_properties(update));
         Ok(())
     }
 
     #[napi]
     pub fn nodes(&self, to: &Bridge, id: u32, peer: Option<String>) -> Result<()> {
-        let (graph, peer) = (self.graph.clone(), maybe(peer.as_deref())?);
-        to.ask(id, async move {
-            match peer {
-                Some(peer) => graph.nodes_of(peer).await,
-                None => graph.nodes().await,
-            }
-        });
+        match maybe(peer.as_deref())? {
+            Some(peer) => to.ask(id, self.graph.nodes_of(peer)),
+            None => to.ask(id, self.graph.nodes()),
+        }
         Ok(())
     }
 
     #[napi]
     pub fn node_info(&self, to: &Bridge, id: u32, node: String) -> Result<()> {
-        let (graph, node) = (self.graph.clone(), parse(&node)?);
-        to.ask(id, async move { graph.node_info(node).await });
+        to.ask(id, self.graph.node_info(parse(&node)?));
         Ok(())
     }
 
     #[napi]
     pub fn set_node_attributes(&self, to: &Bridge, id: u32, text: Option<String>) {
-        let graph = self.graph.clone();
-        to.act(id, async move { graph.set_node_attributes(text.as_deref()).await });
+        to.act(id, self.graph.set_node_attributes(text.as_deref()));
     }
 
     #[napi]
     pub fn force_presence(&self, to: &Bridge, id: u32, forced: bool) {
-        let graph = self.graph.clone();
-        to.act(id, async move { graph.force_presence(forced).await });
+        to.act(id, self.graph.force_presence(forced));
     }
 
     #[napi]
     pub fn neighbors(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.neighbors().await });
+        to.ask(id, self.graph.neighbors());
     }
 
     #[napi]
     pub fn direct_connections(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.direct_connections().await });
+        to.ask(id, self.graph.direct_connections());
     }
 
     #[napi]
     pub fn contacts(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.contacts().await });
+        to.ask(id, self.graph.contacts());
     }
 
     #[napi]
     pub fn peer_time(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.peer_time().await });
+        to.ask(id, self.graph.peer_time());
     }
 
     #[napi]
     pub fn to_peer_time(&self, to: &Bridge, id: u32, local: f64) -> Result<()> {
-        let (graph, local) = (self.graph.clone(), moment(local)?);
-        to.ask(id, async move { graph.to_peer_time(local).await });
+        to.ask(id, self.graph.to_peer_time(moment(local)?));
         Ok(())
     }
 
     #[napi]
     pub fn to_local_time(&self, to: &Bridge, id: u32, peer: f64) -> Result<()> {
-        let (graph, peer) = (self.graph.clone(), moment(peer)?);
-        to.ask(id, async move { graph.to_local_time(peer).await });
+        to.ask(id, self.graph.to_local_time(moment(peer)?));
         Ok(())
     }
 
     #[napi]
     pub fn fingerprint(&self, to: &Bridge, id: u32) {
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.fingerprint().await });
+        to.ask(id, self.graph.fingerprint());
     }
 
     #[napi]
     pub fn close(&self, to: &Bridge, id: u32) {
-        let (graph, group) = (self.graph.clone(), self.group.clone());
+        let closed = match &self.group {
+            Some(group) => group.close(),
+            None => self.graph.close(),
+        };
         to.act(id, async move {
-            match group {
-                Some(group) => group.close().await,
-                None => graph.close().await,
-            }
+            closed.await;
             Ok(())
         });
     }
 
     #[napi]
     pub fn export_database(&self, to: &Bridge, id: u32, path: String, password: Option<String>) {
-        let (graph, password) = (self.graph.clone(), password.map(zeroize::Zeroizing::new));
-        to.ask(id, async move {
-            graph.export_database(PathBuf::from(path), password.as_ref().map(|text| text.as_str())).await
-        });
+        let password = password.map(zeroize::Zeroizing::new);
+        let password = password.as_ref().map(|text| text.as_str());
+        to.ask(id, self.graph.export_database(PathBuf::from(path), password));
+    }
+
+    /// How far the database has come; null while nothing is known to be missing.
+    #[napi]
+    pub fn sync_progress(&self, to: &Bridge, id: u32) {
+        to.ask(id, self.graph.sync_progress());
     }
 
     #[napi]

@@ -3,14 +3,14 @@
 use napi::Result;
 use napi_derive::napi;
 use peergraph::{
-    IdentityDescription, InviteLink, InviteMember, InvitePassword, RemoveMember, names::Named,
-    record::SignedRecord,
+    Call, IdentityDescription, Invitation, InviteLink, InviteMember, InvitePassword, RemoveMember,
+    names::Named, record::SignedRecord,
 };
 use zeroize::Zeroizing;
 
 use crate::{
     bridge::Bridge,
-    convert::{lifetime_or, parse, parse_all, role, small, span_or},
+    convert::{lifetime_or, maybe, parse, parse_all, role, small, span_or},
     graph::NativeGraph,
     pack::{Pack, Packer},
 };
@@ -63,6 +63,11 @@ pub struct Removing {
     pub with_branch: Option<bool>,
 }
 
+/// An invitation crosses as its text.
+fn invited(to: &Bridge, id: u32, invitation: Call<peergraph::Result<Invitation>>) {
+    to.ask(id, async move { Ok(invitation.await?.to_string()) });
+}
+
 struct Signed(Vec<SignedRecord>);
 
 impl Pack for Signed {
@@ -80,98 +85,85 @@ impl NativeGraph {
 
     #[napi]
     pub fn rules(&self, to: &Bridge, id: u32) -> Result<()> {
-        let group = self.as_group()?;
-        to.ask(id, async move { group.rules().await });
+        to.ask(id, self.as_group()?.rules());
         Ok(())
     }
 
     #[napi]
     pub fn members(&self, to: &Bridge, id: u32, present: bool) -> Result<()> {
         let group = self.as_group()?;
-        to.ask(
-            id,
-            async move { if present { group.present_members().await } else { group.members().await } },
-        );
+        to.ask(id, if present { group.present_members() } else { group.members() });
         Ok(())
     }
 
     #[napi]
     pub fn member(&self, to: &Bridge, id: u32, peer: String) -> Result<()> {
-        let (group, peer) = (self.as_group()?, parse(&peer)?);
-        to.ask(id, async move { group.member(peer).await });
+        to.ask(id, self.as_group()?.member(parse(&peer)?));
         Ok(())
     }
 
     #[napi]
     pub fn role(&self, to: &Bridge, id: u32) -> Result<()> {
-        let group = self.as_group()?;
-        to.ask(id, async move { group.role().await });
+        to.ask(id, self.as_group()?.role());
         Ok(())
     }
 
     #[napi]
     pub fn invite_identity(&self, to: &Bridge, id: u32, whom: String, inviting: Inviting) -> Result<()> {
-        let (group, whom, options) =
-            (self.as_group()?, parse::<IdentityDescription>(&whom)?, inviting.member()?);
-        to.ask(id, async move { Ok(group.invite(&whom, options).await?.to_string()) });
+        let whom = parse::<IdentityDescription>(&whom)?;
+        invited(to, id, self.as_group()?.invite(&whom, inviting.member()?));
         Ok(())
     }
 
     #[napi]
     pub fn invite_peer(&self, to: &Bridge, id: u32, peer: String, inviting: Inviting) -> Result<()> {
-        let (group, peer, options) = (self.as_group()?, parse(&peer)?, inviting.member()?);
+        let options = inviting.member()?;
         let name = inviting.name.unwrap_or_default();
-        to.ask(id, async move { Ok(group.invite_peer(peer, &name, options).await?.to_string()) });
+        invited(to, id, self.as_group()?.invite_peer(parse(&peer)?, &name, options));
         Ok(())
     }
 
     #[napi]
     pub fn invite_link(&self, to: &Bridge, id: u32, inviting: Inviting) -> Result<()> {
-        let (group, options) = (self.as_group()?, inviting.link()?);
-        to.ask(id, async move { Ok(group.invite_link(options).await?.to_string()) });
+        invited(to, id, self.as_group()?.invite_link(inviting.link()?));
         Ok(())
     }
 
     #[napi]
     pub fn set_password(&self, to: &Bridge, id: u32, password: String, inviting: Inviting) -> Result<()> {
-        let (group, options, password) = (self.as_group()?, inviting.password()?, Zeroizing::new(password));
-        to.ask(id, async move { Ok(group.set_password(&password, options).await?.to_string()) });
+        let password = Zeroizing::new(password);
+        invited(to, id, self.as_group()?.set_password(&password, inviting.password()?));
         Ok(())
     }
 
     #[napi]
     pub fn clear_password(&self, to: &Bridge, id: u32) -> Result<()> {
-        let group = self.as_group()?;
-        to.act(id, async move { group.clear_password().await });
+        to.act(id, self.as_group()?.clear_password());
         Ok(())
     }
 
     #[napi]
     pub fn invitations(&self, to: &Bridge, id: u32) -> Result<()> {
-        let group = self.as_group()?;
-        to.ask(id, async move { group.invitations().await });
+        to.ask(id, self.as_group()?.invitations());
         Ok(())
     }
 
     #[napi]
     pub fn revoke_invitation(&self, to: &Bridge, id: u32, key: String) -> Result<()> {
-        let (group, key) = (self.as_group()?, parse(&key)?);
-        to.act(id, async move { group.revoke_invitation(key).await });
+        to.act(id, self.as_group()?.revoke_invitation(parse(&key)?));
         Ok(())
     }
 
     #[napi]
     pub fn renew(&self, to: &Bridge, id: u32, peer: String, lifetime: Option<f64>) -> Result<()> {
         let lifetime = lifetime_or(lifetime, InviteMember::default().lifetime)?;
-        let (group, peer) = (self.as_group()?, parse(&peer)?);
-        to.act(id, async move { group.renew(peer, lifetime).await });
+        to.act(id, self.as_group()?.renew(parse(&peer)?, lifetime));
         Ok(())
     }
 
     #[napi]
     pub fn set_role(&self, to: &Bridge, id: u32, peer: String, as_role: String) -> Result<()> {
-        let (group, peer, as_role) = (self.as_group()?, parse(&peer)?, role(&as_role)?);
-        to.act(id, async move { group.set_role(peer, as_role).await });
+        to.act(id, self.as_group()?.set_role(parse(&peer)?, role(&as_role)?));
         Ok(())
     }
 
@@ -183,41 +175,36 @@ impl NativeGraph {
             keep_records: removing.keep_records.unwrap_or(default.keep_records),
             with_branch: removing.with_branch.unwrap_or(default.with_branch),
         };
-        let (group, peer) = (self.as_group()?, parse(&peer)?);
-        to.act(id, async move { group.remove(peer, options).await });
+        to.act(id, self.as_group()?.remove(parse(&peer)?, options));
         Ok(())
     }
 
     #[napi]
     pub fn renew_body_key(&self, to: &Bridge, id: u32) -> Result<()> {
-        let group = self.as_group()?;
-        to.act(id, async move { group.renew_body_key().await });
+        to.act(id, self.as_group()?.renew_body_key());
         Ok(())
     }
 
     #[napi]
     pub fn revoke_device(&self, to: &Bridge, id: u32, peer: String, node: String) -> Result<()> {
-        let (group, peer, node) = (self.as_group()?, parse(&peer)?, parse(&node)?);
-        to.act(id, async move { group.revoke_device(peer, node).await });
+        to.act(id, self.as_group()?.revoke_device(parse(&peer)?, parse(&node)?));
         Ok(())
     }
 
     #[napi]
     pub fn leave(&self, to: &Bridge, id: u32) -> Result<()> {
-        let group = self.as_group()?;
-        to.act(id, async move { group.leave().await });
+        to.act(id, self.as_group()?.leave());
         Ok(())
     }
 
     #[napi]
     pub fn credentials(&self, to: &Bridge, id: u32, peer: Option<String>) -> Result<()> {
-        let (group, peer) = (self.as_group()?, crate::convert::maybe(peer.as_deref())?);
-        to.ask(id, async move {
-            Ok(Signed(match peer {
-                Some(peer) => group.credentials_of(peer).await?,
-                None => group.credentials().await?,
-            }))
-        });
+        let group = self.as_group()?;
+        let credentials = match maybe(peer.as_deref())? {
+            Some(peer) => group.credentials_of(peer),
+            None => group.credentials(),
+        };
+        to.ask(id, async move { Ok(Signed(credentials.await?)) });
         Ok(())
     }
 

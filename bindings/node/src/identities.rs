@@ -29,6 +29,14 @@ const fn handle(identity: peergraph::Identity) -> Reply {
     Reply::Identity(NativeIdentity { identity })
 }
 
+fn made(
+    to: &Bridge,
+    id: u32,
+    identity: impl Future<Output = peergraph::Result<peergraph::Identity>> + Send + 'static,
+) {
+    to.run(id, async move { identity.await.map(handle) });
+}
+
 #[napi]
 impl NativeIdentities {
     #[napi]
@@ -46,7 +54,7 @@ impl NativeIdentities {
             key: key.map(given::secret_key).transpose().map_err(Fail::from)?,
         };
         let identities = self.identities.clone();
-        to.run(id, async move { identities.create(options).await.map(handle) });
+        made(to, id, async move { identities.create(options).await });
         Ok(())
     }
 
@@ -58,7 +66,7 @@ impl NativeIdentities {
     #[napi]
     pub fn default(&self, to: &Bridge, id: u32) {
         let identities = self.identities.clone();
-        to.run(id, async move { identities.default().await.map(handle) });
+        made(to, id, async move { identities.default().await });
     }
 
     #[napi]
@@ -75,8 +83,9 @@ impl NativeIdentities {
 
     #[napi]
     pub fn import_identity(&self, to: &Bridge, id: u32, text: String, password: String) {
-        let (identities, password) = (self.identities.clone(), Zeroizing::new(password));
-        to.run(id, async move { identities.import(&text, &password).await.map(handle) });
+        let password = Zeroizing::new(password);
+        let identities = self.identities.clone();
+        made(to, id, async move { identities.import(&text, &password).await });
     }
 }
 

@@ -3,8 +3,8 @@
 use napi::{Result, bindgen_prelude::Buffer};
 use napi_derive::napi;
 use peergraph::{
-    ApiVersion, CreateGraph, CreateGroup, Durability, GraphProperties, GraphRef, Invitation, JoinGroup,
-    NodeConfig, OpenGraph, Ticket,
+    ApiVersion, CreateGraph, CreateGroup, Durability, Graph, GraphProperties, GraphRef, Group, Invitation,
+    JoinGraph, JoinGroup, NodeConfig, OnProgress, OpenGraph, SyncProgress, Ticket,
     given::{self, Protection},
     names::Named,
 };
@@ -125,6 +125,49 @@ pub struct Joining {
     pub name: Option<String>,
     pub password: Option<String>,
     pub deadline: Option<f64>,
+    /// Whether how far the database has come is news of the call.
+    pub progress: bool,
+}
+
+/// How a graph or group is opened.
+#[napi(object, object_to_js = false)]
+pub struct Opening {
+    pub precedence: Option<Vec<String>>,
+    pub offline: Option<bool>,
+}
+
+impl Opening {
+    fn read(self) -> Result<OpenGraph> {
+        let default = OpenGraph::default();
+        Ok(OpenGraph {
+            precedence: record_types(&self.precedence.unwrap_or_default())?,
+            offline: self.offline.unwrap_or(default.offline),
+        })
+    }
+}
+
+/// Tells a call how far a database has come.
+fn on_progress(to: &Bridge, id: u32) -> OnProgress {
+    let teller = to.teller(id);
+    OnProgress::new(move |progress: SyncProgress| teller.progress(packed(&progress)))
+}
+
+impl NativeNode {
+    fn plain<F>(&self, to: &Bridge, id: u32, graph: impl FnOnce(peergraph::Node) -> F)
+    where
+        F: Future<Output = peergraph::Result<Graph>> + Send + 'static,
+    {
+        let (graph, node) = (graph(self.node.clone()), self.node.clone());
+        to.run(id, async move { graph.await.map(|graph| NativeGraph::plain(node, graph)) });
+    }
+
+    fn group<F>(&self, to: &Bridge, id: u32, group: impl FnOnce(peergraph::Node) -> F)
+    where
+        F: Future<Output = peergraph::Result<Group>> + Send + 'static,
+    {
+        let (group, node) = (group(self.node.clone()), self.node.clone());
+        to.run(id, async move { group.await.map(|group| NativeGraph::of_group(node, group)) });
+    }
 }
 
 #[napi]
@@ -132,7 +175,8 @@ impl NativeNode {
     #[napi]
     pub fn start(to: &Bridge, id: u32, config: Config) -> Result<()> {
         let config = config.read()?;
-        to.run(id, async move { Ok(Reply::Node(Self { node: peergraph::Node::start(config).await? })) });
+        let started = peergraph::Node::start(config);
+        to.run(id, async move { Ok(Reply::Node(Self { node: started.await? })) });
         Ok(())
     }
 
@@ -177,11 +221,7 @@ impl NativeNode {
             seed,
             precedence: record_types(&precedence.unwrap_or_default())?,
         };
-        let node = self.node.clone();
-        to.run(
-            id,
-            async move { node.create_graph(options).await.map(|graph| NativeGraph::plain(node, graph)) },
-        );
+        self.plain(to, id, |node| async move { node.create_graph(options).await });
         Ok(())
     }
 
@@ -192,25 +232,34 @@ impl NativeNode {
         id: u32,
         graph: String,
         is_ticket: bool,
-        precedence: Vec<String>,
+        opening: Opening,
     ) -> Result<()> {
         let graph: GraphRef = if is_ticket {
             parse::<Ticket>(&graph)?.into()
         } else {
             parse::<peergraph::GraphId>(&graph)?.into()
         };
-        let options = OpenGraph { precedence: record_types(&precedence)?, ..OpenGraph::default() };
-        let node = self.node.clone();
-        to.run(id, async move {
-            node.open_graph(graph, options).await.map(|graph| NativeGraph::plain(node, graph))
-        });
+        let options = opening.read()?;
+        self.plain(to, id, |node| async move { node.open_graph(graph, options).await });
         Ok(())
     }
 
     #[napi]
-    pub fn join(&self, to: &Bridge, id: u32, ticket: String) -> Result<()> {
-        let (node, ticket) = (self.node.clone(), parse::<Ticket>(&ticket)?);
-        to.run(id, async move { node.join(ticket).await.map(|graph| NativeGraph::plain(node, graph)) });
+    pub fn join(
+        &self,
+        to: &Bridge,
+        id: u32,
+        ticket: String,
+        deadline: Option<f64>,
+        progress: bool,
+    ) -> Result<()> {
+        let default = JoinGraph::from(parse::<Ticket>(&ticket)?);
+        let options = JoinGraph {
+            deadline: span_or(deadline, default.deadline)?,
+            on_progress: progress.then(|| on_progress(to, id)),
+            ..default
+        };
+        self.plain(to, id, |node| async move { node.join(options).await });
         Ok(())
     }
 
@@ -231,20 +280,14 @@ impl NativeNode {
             precedence: record_types(&precedence.unwrap_or_default())?,
             identity: identity.map(|identity| identity.identity.clone()),
         };
-        let node = self.node.clone();
-        to.run(id, async move {
-            node.create_group(options).await.map(|group| NativeGraph::of_group(node, group))
-        });
+        self.group(to, id, |node| async move { node.create_group(options).await });
         Ok(())
     }
 
     #[napi]
-    pub fn open_group(&self, to: &Bridge, id: u32, group: String) -> Result<()> {
-        let (node, group) = (self.node.clone(), parse(&group)?);
-        to.run(
-            id,
-            async move { node.open_group(group).await.map(|group| NativeGraph::of_group(node, group)) },
-        );
+    pub fn open_group(&self, to: &Bridge, id: u32, group: String, opening: Opening) -> Result<()> {
+        let (group, options) = (parse(&group)?, opening.read()?);
+        self.group(to, id, |node| async move { node.open_group_with(group, options).await });
         Ok(())
     }
 
@@ -256,29 +299,24 @@ impl NativeNode {
         joining: Joining,
         identity: Option<&NativeIdentity>,
     ) -> Result<()> {
-        let Joining { invitation, name, password, deadline } = joining;
+        let Joining { invitation, name, password, deadline, progress } = joining;
         let default = JoinGroup::from(parse::<Invitation>(&invitation)?);
         let options = JoinGroup {
             name: name.unwrap_or_default(),
             identity: identity.map(|identity| identity.identity.clone()),
             password: password.map(Into::into),
             deadline: span_or(deadline, default.deadline)?,
+            on_progress: progress.then(|| on_progress(to, id)),
             ..default
         };
-        let node = self.node.clone();
-        to.run(
-            id,
-            async move { node.join_group(options).await.map(|group| NativeGraph::of_group(node, group)) },
-        );
+        self.group(to, id, |node| async move { node.join_group(options).await });
         Ok(())
     }
 
     #[napi]
     pub fn import_membership(&self, to: &Bridge, id: u32, text: String, password: String) {
-        let (node, password) = (self.node.clone(), Zeroizing::new(password));
-        to.run(id, async move {
-            node.import_membership(&text, &password).await.map(|group| NativeGraph::of_group(node, group))
-        });
+        let password = Zeroizing::new(password);
+        self.group(to, id, |node| async move { node.import_membership(&text, &password).await });
     }
 
     #[napi]

@@ -162,8 +162,7 @@ impl NativeGraph {
         let draft = RecordDraft::new(&record_type, body).map_err(Fail::from)?;
         let attributes = given.map_or_else(|| Ok(Attributes::new()), attributes)?;
         let draft = RecordDraft { attributes, expires: expires.map(moment).transpose()?, ..draft };
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.publish(draft).await });
+        to.ask(id, self.graph.publish(draft));
         Ok(())
     }
 
@@ -184,29 +183,27 @@ impl NativeGraph {
             expires: expires.map(moment).transpose()?,
             expected_version: expected_version.map(|version| whole(version, "a version")).transpose()?,
         };
-        let (graph, record) = (self.graph.clone(), parse(&record)?);
-        to.ask(id, async move { graph.update(record, update).await });
+        to.ask(id, self.graph.update(parse(&record)?, update));
         Ok(())
     }
 
     #[napi]
     pub fn delete(&self, to: &Bridge, id: u32, record: String) -> Result<()> {
-        let (graph, record) = (self.graph.clone(), parse(&record)?);
-        to.ask(id, async move { Ok(graph.delete(record).await?.version) });
+        let deleted = self.graph.delete(parse(&record)?);
+        to.ask(id, async move { Ok(deleted.await?.version) });
         Ok(())
     }
 
     #[napi]
     pub fn get(&self, to: &Bridge, id: u32, record: String) -> Result<()> {
-        let (graph, record) = (self.graph.clone(), parse(&record)?);
-        to.ask(id, async move { graph.get(record).await });
+        to.ask(id, self.graph.get(parse(&record)?));
         Ok(())
     }
 
     #[napi]
     pub fn list(&self, to: &Bridge, id: u32, query: Query) -> Result<()> {
-        let (graph, query) = (self.graph.clone(), query.read()?);
-        to.run(id, async move { Ok(Reply::Packed(packed(&Listed(graph.list(query).await?)))) });
+        let page = self.graph.list(query.read()?);
+        to.run(id, async move { Ok(Reply::Packed(packed(&Listed(page.await?)))) });
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use napi::Result;
 use napi_derive::napi;
 use peergraph::{
     ConnectionInfo, Genesis, GraphProperties, GroupRules, ImportCount, Metrics, NodeAddr, OpenInvitation,
-    Progress, RecordType, TypeRule, Who,
+    Progress, RecordType, SyncProgress, TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
     given,
     records::Fingerprint,
@@ -85,6 +85,18 @@ impl Pack for Progress {
     fn pack(&self, to: &mut Packer) {
         let Self { hop, next } = self;
         to.object(&[("hop", hop), ("next", next)]);
+    }
+}
+
+impl Pack for SyncProgress {
+    fn pack(&self, to: &mut Packer) {
+        let Self { records, bytes, records_expected, bytes_expected } = self;
+        to.object(&[
+            ("records", records),
+            ("bytes", bytes),
+            ("recordsExpected", records_expected),
+            ("bytesExpected", bytes_expected),
+        ]);
     }
 }
 

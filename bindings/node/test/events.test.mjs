@@ -76,7 +76,7 @@ test('e7 each turn of the status is an event', async (t) => {
   await eventually('connected', () => seen.at(-1)?.status.hasConnections)
   await far.close()
   await eventually('alone', () => !seen.at(-1).status.hasConnections)
-  assert.deepEqual(seen[0].status, { listening: true, hasConnections: false, synchronized: true })
+  assert.deepEqual(seen[0].status, { listening: true, hasConnections: false, synchronized: true, clockSkewMs: null })
   assert(seen.every(({ status }, at) => at === 0 || JSON.stringify(status) !== JSON.stringify(seen[at - 1].status)))
 })
 

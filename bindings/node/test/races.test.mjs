@@ -64,6 +64,30 @@ race('e23 several who wait get one event each, in order', async (graph) => {
   assert.deepEqual(seen, texts(40))
 })
 
+test('p5 k28 of several readers of one stream each event goes to exactly one', async () => {
+  const graph = await node.createGraph('readers')
+  const events = graph.events('record_changed', { recordTypes: 'test.tick' })
+  const count = 2000
+  const seen = [[], [], []]
+  const readers = [
+    async () => {
+      while (seen.flat().length < count) seen[0].push((await events.next()).value.record.text)
+    },
+    async () => {
+      for await (const event of events) seen[1].push(event.record.text)
+    },
+    async () => {
+      for (let batch = await events.batch(7); batch.length > 0; batch = await events.batch(7)) seen[2].push(...batch.map(({ record }) => record.text))
+    },
+  ].map((read) => read().catch((error) => error))
+  for (let n = 0; n < count; n += 50) await Promise.all(Array.from({ length: 50 }, (_, m) => graph.publish('test.tick', `${n + m}`)))
+  await eventually('all are read', () => seen.flat().length >= count)
+  events.close()
+  await Promise.all(readers)
+  assert.deepEqual(seen.flat().sort((a, b) => a - b), texts(count))
+  await graph.close()
+})
+
 race('e23 an aborted reader ends at once', async (graph) => {
   const controller = new AbortController()
   const events = graph.events('record_changed', { signal: controller.signal })

@@ -57,7 +57,7 @@ const NAMES = {
   Identities: { import: 'importIdentity' },
   IdentityDescription: { issue: null, signature: null },
   Invitation: { access: null, open: null, signed: null, unsigned: null },
-  Node: {},
+  Node: { open_group_with: 'openGroup' },
   DirectConnection: {},
   Identity: {},
   PeerName: {},
@@ -80,7 +80,7 @@ test('each call of the core has its method', () => {
 
 const OPTIONS = {
   NodeConfig: 'NodeConfig', GraphProperties: 'GraphProperties', GroupRules: 'GroupRules', InviteMember: 'Invite',
-  InviteLink: 'InviteLink', InvitePassword: 'Invite', CreateGraph: null, CreateGroup: null,
+  InviteLink: 'InviteLink', InvitePassword: 'Invite', CreateGraph: null, CreateGroup: null, OpenGraph: 'OpenGraph', JoinGraph: 'Join', JoinGroup: 'JoinGroup',
 }
 // The one is a passphrase or a key, the other stands beside.
 const ELSEWHERE = new Set(['NodeConfig key_protection'])
@@ -94,7 +94,7 @@ test('each option of the core can be given', () => {
 })
 
 // Which version it is serves reconciliation; a ticket's secret is in its text; how an invitation lets in is its kind.
-const WITHIN = new Set(['Record key', 'Record replaced', 'Ticket secret', 'Invitation way'])
+const WITHIN = new Set(['Record key', 'Record replaced', 'Ticket secret', 'Invitation way', 'JoinGroup invitation', 'JoinGraph ticket'])
 
 test('each field of what is told has a type', () => {
   const missing = lines('field').filter(([of, field]) => {

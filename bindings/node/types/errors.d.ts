@@ -17,6 +17,12 @@ export class PeergraphError extends Error {
   readonly code: number
   /** The name of that number, such as `NotFound`. */
   readonly kind: string
+  /** Where a system call failed: its number, as in `os.constants.errno`. `cause` has it as `code`, such as `EACCES`. */
+  readonly errno?: number
+  /** The file or directory that could not be used. */
+  readonly path?: string
+  /** The socket address that could not be bound. */
+  readonly address?: string
 }
 
 /** The classes by their numbers. */

@@ -1,5 +1,5 @@
 import { Record } from './records.js'
-import { Cancellable, ConnectionKind, GraphProperties, MemberInfo, NodeId, NodeInfo, PeerId, Status } from './values.js'
+import { Cancellable, ConnectionKind, GraphProperties, MemberInfo, NodeId, NodeInfo, PeerId, Status, SyncFigures } from './values.js'
 
 /** What happened to a record. */
 export type ChangeKind = 'added' | 'updated' | 'deleted' | 'expired'
@@ -128,6 +128,14 @@ export interface Synchronized {
   recordType: string | null
 }
 
+/**
+ * The database is on its way here: told when that begins, at most four times a second, and in the end with
+ * `records === recordsExpected`. Nothing is told when nothing is missing.
+ */
+export interface SyncProgress extends SyncFigures {
+  type: 'sync_progress'
+}
+
 /** A member of a group came, went, joined, changed, left or was removed. */
 export interface MemberChanged {
   type: 'member_changed'
@@ -172,6 +180,7 @@ export interface EventKinds {
   synchronized: Synchronized
   member_changed: MemberChanged
   connection_failed: ConnectionFailed
+  sync_progress: SyncProgress
 }
 /** A kind of event. */
 export type EventKind = keyof EventKinds

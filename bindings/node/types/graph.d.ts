@@ -28,6 +28,7 @@ import {
   RecordId,
   Role,
   Status,
+  SyncFigures,
   Target,
   Ticket,
 } from './values.js'
@@ -48,7 +49,8 @@ export type Body = Bytes | Blob | ReadableStream<Uint8Array> | AsyncIterable<Byt
  * none from others; what it threw is an `uncaughtException` of the process. A listener of a name that there is not is a
  * `TypeError`.
  *
- * Open until `close` or the node's end.
+ * Calls take effect in the order in which they are made, also without waiting for each; `close` carries out what was called
+ * before it. Open until `close` or the node's end.
  */
 export class Graph extends EventEmitter<GraphEvents> {
   protected constructor()
@@ -174,8 +176,10 @@ export class Graph extends EventEmitter<GraphEvents> {
   /** Publishes this node's presence whatever the graph's policy says, or leaves it to the policy again. */
   forcePresence(forced: boolean, options?: Cancellable): Promise<void>
 
-  /** Listening, connected, synchronised. */
+  /** Listening, connected, synchronised; and whether this machine's clock is wrong. */
   status(options?: Cancellable): Promise<Status>
+  /** How far the database is on its way here; `null` while nothing is known to be missing. `sync_progress` tells it as it goes. */
+  syncProgress(options?: Cancellable): Promise<SyncFigures | null>
   /** What cannot change. @throws {NeverSynchronizedError} before the first connect. */
   genesis(options?: Cancellable): Promise<Genesis>
   /** What may change. @throws {NeverSynchronizedError} before the first connect. */

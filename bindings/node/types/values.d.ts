@@ -116,6 +116,18 @@ export interface Status {
   clockSkewMs: number | null
 }
 
+/** How far a database is on its way here. */
+export interface SyncFigures {
+  /** Records received so far. */
+  records: number
+  /** Bytes received so far, of headers, attributes and bodies. */
+  bytes: number
+  /** Records in all; 0: not known yet. */
+  recordsExpected: number
+  /** Bytes in all, as far as they can be told before; exact in the end. 0: not known yet. */
+  bytesExpected: number
+}
+
 /** A node and the ways to it. */
 export interface NodeAddr {
   /** The node's public key. */

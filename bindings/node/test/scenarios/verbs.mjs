@@ -108,6 +108,8 @@ export function eventFacts(event) {
       return { kind, change: event.change, node: event.node.node, peer: event.node.peer, attributes: event.node.attributes }
     case 'synchronized':
       return { kind, type: event.recordType }
+    case 'sync_progress':
+      return { kind, records: event.records, expected: event.recordsExpected }
     case 'member_changed':
       return { kind, change: event.change, peer: event.member.peer, name: event.member.name, role: event.member.role }
     case 'lagged':

@@ -2,8 +2,8 @@
 import { once, on } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 
-import peergraph, { Float, Graph, Group, Invitation, InvitationExpiredError, Node, PeerId, PeergraphError, loopback } from 'peergraph'
-import type { Event, NodeId, Record } from 'peergraph'
+import peergraph, { Float, Graph, Group, Invitation, InvitationExpiredError, Node, PeerId, PeergraphError, ROLES, compareRoles, loopback } from 'peergraph'
+import type { Event, NodeId, Record, SyncFigures } from 'peergraph'
 
 export async function program(): Promise<void> {
   await using node = await Node.start({ ...loopback(), network: 'local', durability: 'relaxed' })
@@ -35,6 +35,13 @@ export async function program(): Promise<void> {
       }
     }
   }
+  const opened: Group = await node.openGroup(group.id, { offline: true, precedence: ['note'] })
+  const far = await node.joinGroup(invitation, { onProgress: ({ bytes, bytesExpected }) => console.log(bytes / bytesExpected) })
+  const figures: SyncFigures | null = await far.syncProgress()
+  const { clockSkewMs } = await opened.status()
+  console.log(figures?.records, clockSkewMs === null ? 'right' : clockSkewMs.toFixed(), note.held satisfies boolean)
+  opened.on('sync_progress', ({ recordsExpected }) => console.log(recordsExpected))
+  console.log(compareRoles(await group.role(), 'admin') >= 0, ROLES.length)
   const every: Event | null = group.events().tryNext()
   console.log(every?.type)
 
@@ -65,6 +72,18 @@ export async function wrong(node: Node, group: Group): Promise<void> {
   await group.member(node.id)
   // @ts-expect-error text has to be read first
   await group.member('00')
+  // @ts-expect-error memory is asked for
+  await Node.start({ network: 'local' })
+  // @ts-expect-error a folder must be there
+  await Node.open(process.env.NOWHERE)
+  // @ts-expect-error there is no such option
+  await group.publish('note', 'x', { room: 'main' })
+  // @ts-expect-error there is no such filter
+  group.events('record_changed', { recordType: 'note' })
+  // @ts-expect-error changes are an object
+  await group.update(await group.publish('a'), 'text')
+  // @ts-expect-error a body is not a number
+  await group.publish('note', 5)
   // @ts-expect-error there is no such role
   await group.setRole(node.peerId, 'king')
   // @ts-expect-error there is no such kind of event
