@@ -122,4 +122,4 @@ pub use record::{
     RecordType, RecordUpdate, Role, Ticket, TypeRule, Value, Who,
 };
 pub use records::{Durability, ListQuery, Page};
-pub use time::Timestamp;
+pub use time::{Moment, Timestamp};

@@ -231,8 +231,11 @@ pub const DATA_RING_BYTES: usize = 1024 * 1024;
 pub const DATA_RING: usize = 4096;
 /// Largest message on a direct connection or neighbor link. 16 MiB.
 pub const MAX_DATA: usize = 16 * 1024 * 1024;
-/// Largest page of any enumeration.
+/// Most items on a page of any enumeration.
 pub const MAX_PAGE: usize = 1000;
+/// Most bytes of records (as they travel) on one page; a page has at least one item. 4 MiB: a page of the largest
+/// records of a default graph fits the heap of a phone.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Most grants between a group's creator and a member, as in Windows.
 pub const MAX_CHAIN: u8 = 24;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use peergraph::{Attributes, PeerId, RecordId, Timestamp, Value as CoreValue, ids::Lsn};
+use peergraph::{Attributes, Moment, PeerId, RecordId, Timestamp, Value as CoreValue, ids::Lsn};
 
 use crate::{
     enums::BodyState,
@@ -33,10 +33,10 @@ pub enum Value {
         /// It.
         value: bool,
     },
-    /// A moment.
+    /// A moment, in the years 1 to 9999.
     Time {
         /// It.
-        value: Timestamp,
+        value: Moment,
     },
     /// Opaque bytes.
     Bytes {
@@ -180,11 +180,15 @@ pub struct ListQuery {
     /// At most so many; 0 means as many as a page may have.
     #[uniffi(default = 0)]
     pub limit: u32,
+    /// Count the items of all pages together.
+    #[uniffi(default = false)]
+    pub count: bool,
 }
 
 impl ListQuery {
     pub(crate) fn into_core(self) -> Result<peergraph::ListQuery> {
-        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit } = self;
+        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit, count } =
+            self;
         Ok(peergraph::ListQuery {
             record_type: record_type.map(|name| core(peergraph::RecordType::new(&name))).transpose()?,
             creator,
@@ -193,6 +197,7 @@ impl ListQuery {
             after: after.map(Lsn),
             through: through.map(Lsn),
             limit: limit as usize,
+            count,
         })
     }
 }
@@ -206,8 +211,8 @@ pub struct RecordPage {
     pub next: Option<u64>,
     /// The feed's end when the first page was made.
     pub through: u64,
-    /// How many items all pages have together, counted when this page was made.
-    pub total: u64,
+    /// How many items all pages have together, if the query asked for it.
+    pub total: Option<u64>,
 }
 
 impl From<peergraph::Page<peergraph::Record>> for RecordPage {

@@ -115,11 +115,13 @@ pub struct Query {
     pub after: Option<f64>,
     pub through: Option<f64>,
     pub limit: Option<f64>,
+    pub count: Option<bool>,
 }
 
 impl Query {
     fn read(self) -> Result<ListQuery> {
-        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit } = self;
+        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit, count } =
+            self;
         let place = |lsn: Option<f64>| lsn.map(|lsn| whole(lsn, "a place").map(Lsn)).transpose();
         Ok(ListQuery {
             record_type: record_type.map(|name| RecordType::new(&name)).transpose().map_err(Fail::from)?,
@@ -129,6 +131,7 @@ impl Query {
             after: place(after)?,
             through: place(through)?,
             limit: limit.map_or(Ok(0), |limit| size(limit, "pageSize"))?,
+            count: count.unwrap_or_default(),
         })
     }
 }

@@ -280,6 +280,7 @@ impl Graph {
 
     /// A page: records, where the next begins, as of when, and how many there are in all pages.
     #[expect(clippy::too_many_arguments, reason = "one query, whose fields Python names")]
+    #[pyo3(signature = (record_type, creator, include_deleted, include_reserved, after, through, limit, count=false))]
     fn list_page<'py>(
         &self,
         py: Python<'py>,
@@ -290,6 +291,7 @@ impl Graph {
         after: Option<u64>,
         through: Option<u64>,
         limit: usize,
+        count: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let query = ListQuery {
             record_type: record_type
@@ -302,6 +304,7 @@ impl Graph {
             after: after.map(Lsn),
             through: through.map(Lsn),
             limit,
+            count,
         };
         bridge::call(py, self.graph.list(query), page)
     }

@@ -95,8 +95,11 @@ pub struct ListQuery {
     pub after: Option<Lsn>,
     /// As the feed stood here: later changes are left out. The first page sets it.
     pub through: Option<Lsn>,
-    /// At most so many; 0 and anything above [`MAX_PAGE`](crate::limits::MAX_PAGE) mean that.
+    /// At most so many; 0 and anything above [`MAX_PAGE`](crate::limits::MAX_PAGE) mean that. A page also ends at
+    /// [`MAX_PAGE_BYTES`](crate::limits::MAX_PAGE_BYTES).
     pub limit: usize,
+    /// Count the items of all pages together: [`Page::total`]. Takes time in proportion to their number. Default: false.
+    pub count: bool,
 }
 
 /// One page of a list.
@@ -108,8 +111,9 @@ pub struct Page<T> {
     pub next: Option<Lsn>,
     /// The feed's end when the first page was made.
     pub through: Lsn,
-    /// How many items all pages have together, counted when this page was made.
-    pub total: u64,
+    /// How many items all pages have together, counted when this page was made; `None` unless
+    /// [`ListQuery::count`] asked for it.
+    pub total: Option<u64>,
 }
 
 /// The database failed.

@@ -130,7 +130,7 @@ options! {
     }
     PropertiesUpdate { name comment presence_lifetime presence_max defer_expiration }
     RecordUpdate { attributes body expires expected_version }
-    ListQuery { record_type creator include_deleted include_reserved after through limit }
+    ListQuery { record_type creator include_deleted include_reserved after through limit count }
     SubscribeOptions { filter start capacity }
     ConnectOptions { expected_peer deadline }
     CreateIdentity { name classifier key }

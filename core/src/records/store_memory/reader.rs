@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::Row;
 use crate::{
     ids::{Lsn, PeerId, RecordId},
-    limits::{EVENT_BATCH_BYTES, MAX_PAGE},
+    limits::{EVENT_BATCH_BYTES, MAX_PAGE, MAX_PAGE_BYTES},
     record::{Record, RecordType},
     records::{
         Changes, ListQuery, Page, Reader, StoreError,
@@ -67,19 +67,26 @@ impl Reader for Shared {
         self.read(|committed| {
             let through = query.through.unwrap_or(committed.last);
             let limit = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
-            let matching = || {
-                let snapshot = committed.by_lsn.range(..=through).map(|(_, row)| row);
-                snapshot.filter(|row| row.is_listed(query, now))
+            let matching = |after: Lsn| {
+                // An empty range must not begin behind its end.
+                let from = Lsn(after.0.saturating_add(1)).min(Lsn(through.0.saturating_add(1)));
+                let snapshot = committed.by_lsn.range(from..).map(|(_, row)| row);
+                snapshot.take_while(|row| row.lsn <= through).filter(|row| row.is_listed(query, now))
             };
-            let after = query.after.unwrap_or_default();
-            let mut rest = matching().filter(|row| row.lsn > after);
-            let page: Vec<_> = rest.by_ref().take(limit).collect();
-            Page {
-                next: rest.next().and_then(|_| page.last()).map(|row| row.lsn),
-                items: page.iter().map(|row| row.record.to_record()).collect(),
-                through,
-                total: matching().count() as u64,
+            let total = query.count.then(|| matching(Lsn(0)).count() as u64);
+            let mut page = Page { items: Vec::new(), next: None, through, total };
+            let (mut last, mut bytes) = (None, 0);
+            for row in matching(query.after.unwrap_or_default()) {
+                let size = row.record.bytes().len();
+                if page.items.len() == limit || (bytes + size > MAX_PAGE_BYTES && last.is_some()) {
+                    page.next = last;
+                    break;
+                }
+                bytes += size;
+                last = Some(row.lsn);
+                page.items.push(row.record.to_record());
             }
+            page
         })
     }
 

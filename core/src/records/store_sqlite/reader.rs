@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ids::{Lsn, PeerId, RecordId},
-    limits::{EVENT_BATCH_BYTES, MAX_IDLE_READERS, MAX_PAGE},
+    limits::{EVENT_BATCH_BYTES, MAX_IDLE_READERS, MAX_PAGE, MAX_PAGE_BYTES},
     record::{Record, RecordType},
     records::{
         Change, Changes, ListQuery, Page, Reader, StoreError,
@@ -60,33 +60,47 @@ impl SqliteReader {
             Some(through) => through,
             None => last_lsn(conn)?,
         };
-        let empty = Page { items: Vec::new(), next: None, through, total: 0 };
+        let empty = Page { items: Vec::new(), next: None, through, total: query.count.then_some(0) };
         let Some(selection) = Selection::new(conn, query)? else { return Ok(empty) };
         let states = if query.include_deleted { State::Tombstone } else { State::Live } as i64;
         let max = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
         let mut values = vec![columns::row_of(through), columns::ordered(now.0), states];
         values.extend(&selection.values);
-        let total: i64 = conn
-            .prepare_cached(&selection.sql("count(*)", selection.counted, ""))?
-            .query_row(params_from_iter(&values), |row| row.get(0))?;
+        let count = || {
+            conn.prepare_cached(&selection.count_sql())?
+                .query_row(params_from_iter(&values), |row| row.get::<_, i64>(0))
+        };
+        let total = query.count.then(count).transpose()?.map(i64::cast_unsigned);
         values.push(columns::row_of(query.after.unwrap_or_default()));
         values.push(limit(max + 1));
-        let (after, most) = (values.len() - 1, values.len());
-        let rest = format!("AND lsn > ?{after} ORDER BY lsn LIMIT ?{most}");
-        let mut statement = conn.prepare_cached(&selection.sql("lsn, envelope", selection.listed, &rest))?;
+        let mut statement = conn.prepare_cached(&selection.list_sql())?;
         let mut rows = statement.query(params_from_iter(&values))?;
-        let mut page = Page { total: total.cast_unsigned(), ..empty };
-        let mut last = None;
+        let mut page = Page { total, ..empty };
+        let (mut last, mut bytes) = (None, 0);
         while let Some(row) = rows.next()? {
-            if page.items.len() == max {
+            let size = row.get_ref(1)?.as_blob()?.len();
+            if page.items.len() == max || (bytes + size > MAX_PAGE_BYTES && last.is_some()) {
                 page.next = last;
                 break;
             }
+            bytes += size;
             let lsn = columns::lsn(row, 0)?;
             last = Some(lsn);
             page.items.push(self.values.envelope(row, 1, lsn)?.to_record());
         }
         Ok(page)
+    }
+
+    /// The page, and how many steps SQLite's machine took for it.
+    #[cfg(test)]
+    pub(super) fn page_in_steps(&self, query: &ListQuery) -> (Page<Record>, i32) {
+        let conn = file::open_reader(&self.path).unwrap();
+        let page = self.page(&conn, query, Timestamp(1)).unwrap();
+        let selection = Selection::new(&conn, query).unwrap().unwrap();
+        // The statements that were run come out of the cache with what they counted.
+        let steps =
+            |sql: &str| conn.prepare_cached(sql).unwrap().get_status(rusqlite::StatementStatus::VmStep);
+        (page, steps(&selection.count_sql()) + steps(&selection.list_sql()))
     }
 
     fn change(&self, conn: &Connection, after: Lsn, lsn: Lsn) -> rusqlite::Result<Change> {
@@ -223,6 +237,17 @@ impl Selection {
             (None, None) => ("type > ?4", "NOT INDEXED", by_type),
         };
         Ok(Some(Self { conditions, values, listed, counted }))
+    }
+
+    fn count_sql(&self) -> String {
+        self.sql("count(*)", self.counted, "")
+    }
+
+    /// Goes on after a place in the feed, by an index: never counts its way there.
+    fn list_sql(&self) -> String {
+        let after = 4 + self.values.len();
+        let rest = format!("AND lsn > ?{after} ORDER BY lsn LIMIT ?{}", after + 1);
+        self.sql("lsn, envelope", self.listed, &rest)
     }
 
     fn sql(&self, selected: &str, index: &str, rest: &str) -> String {
