@@ -3,13 +3,15 @@
 use napi::Result;
 use napi_derive::napi;
 use peergraph::{
-    Attributes, BodyState, ListQuery, Page, Record, RecordDraft, RecordType, RecordUpdate, given, ids::Lsn,
+    Attributes, BodyState, Conflict, ConflictQuery, ListQuery, Page, Record, RecordDraft, RecordType,
+    RecordUpdate, given,
+    ids::{ElementId, Lsn},
 };
 
 use crate::{
     bridge::{Bridge, Reply},
     convert::{maybe, moment, parse, size, whole},
-    errors::Fail,
+    errors::{Fail, invalid},
     graph::NativeGraph,
     pack::{Pack, Packer, attributes, milliseconds, packed},
 };
@@ -102,6 +104,22 @@ impl Pack for Listed {
         let Page { items, next, through, total } = &self.0;
         let next = next.map(|lsn| lsn.0);
         to.object(&[("items", items), ("next", &next), ("through", &through.0), ("total", total)]);
+    }
+}
+
+impl Pack for Conflict {
+    fn pack(&self, to: &mut Packer) {
+        let Self { winner, loser, noticed } = self;
+        to.object(&[("winner", winner), ("loser", loser), ("noticed", noticed)]);
+    }
+}
+
+struct ListedConflicts(Page<Conflict>);
+
+impl Pack for ListedConflicts {
+    fn pack(&self, to: &mut Packer) {
+        let Page { items, next, through: _, total: _ } = &self.0;
+        to.object(&[("items", items), ("next", &next.map(|lsn| lsn.0))]);
     }
 }
 
@@ -203,6 +221,34 @@ impl NativeGraph {
     pub fn get(&self, to: &Bridge, id: u32, record: String) -> Result<()> {
         let (graph, record) = (self.graph.clone(), parse(&record)?);
         to.ask(id, async move { graph.get(record).await });
+        Ok(())
+    }
+
+    #[napi]
+    pub fn conflicts(
+        &self,
+        to: &Bridge,
+        id: u32,
+        record: Option<String>,
+        after: Option<f64>,
+        limit: Option<f64>,
+    ) -> Result<()> {
+        let query = ConflictQuery {
+            record: maybe(record.as_deref())?,
+            after: after.map(|lsn| whole(lsn, "a place").map(Lsn)).transpose()?,
+            limit: limit.map_or(Ok(0), |limit| size(limit, "pageSize"))?,
+        };
+        let graph = self.graph.clone();
+        to.run(id, async move { Ok(Reply::Packed(packed(&ListedConflicts(graph.conflicts(query).await?)))) });
+        Ok(())
+    }
+
+    /// `loser`: the sixteen bytes of a version's element.
+    #[napi]
+    pub fn acknowledge_conflict(&self, to: &Bridge, id: u32, loser: &[u8]) -> Result<()> {
+        let loser = <[u8; 16]>::try_from(loser).map_err(|_| invalid("a version has 16 bytes"))?;
+        let (graph, loser) = (self.graph.clone(), ElementId::from_bytes(loser));
+        to.ask(id, async move { graph.acknowledge_conflict(loser).await });
         Ok(())
     }
 

@@ -241,7 +241,8 @@ mod tests {
     fn k21_times_before_1970_are_kept_and_those_out_of_bounds_are_refused_by_name() {
         let birthday = Moment(-149_731_200_000); // 4 April 1965
         for at in [birthday, Moment::MIN, Moment(-1), Moment(0), Moment::MAX] {
-            let attributes = Attributes::from([("born", Value::Time(at)), ("list", vec![at.into()].into())]);
+            let attributes =
+                Attributes::from([("born", Value::Time(at)), ("list", Value::List(vec![Value::Time(at)]))]);
             assert_eq!(attributes.check(), Ok(()));
             let bytes = postcard::to_stdvec(&attributes).unwrap();
             let back: Attributes = crate::wire::decode_exact(&bytes).unwrap();
@@ -251,7 +252,7 @@ mod tests {
         assert_eq!(Moment::from(early), Moment(-2), "rounded down, as after 1970");
         let out = [i64::MIN, Moment::MIN.0 - 1, Moment::MAX.0 + 1, i64::MAX];
         for at in out.map(Moment) {
-            for value in [Value::Time(at), Value::List(vec![at.into()])] {
+            for value in [Value::Time(at), Value::List(vec![Value::Time(at)])] {
                 let refused = checked("born", value);
                 assert!(
                     matches!(&refused, Err(AttributeError::Value { name }) if name == "born"),

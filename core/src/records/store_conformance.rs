@@ -4,7 +4,9 @@ use std::sync::{Arc, LazyLock};
 
 use super::{
     Change, Changes, Durability, Fingerprint, ListQuery, MemoryStore, Page, Put, Reader, Store,
-    VerifiedRecord, summary::sum,
+    VerifiedRecord,
+    merge::{is_conflict, rank},
+    summary::sum,
 };
 use crate::{
     crypto::{LtHash, SecretKey},
@@ -14,6 +16,7 @@ use crate::{
     wire::Filter,
 };
 
+mod conflicts;
 mod feed;
 mod keys;
 mod properties;

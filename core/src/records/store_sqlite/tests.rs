@@ -101,8 +101,8 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&path, GraphId::from_bytes([4; 32]), 1), Err(StoreError::WrongGraph)));
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 2 }));
-    raw.pragma_update(None, "user_version", 2).unwrap();
+    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 3 }));
+    raw.pragma_update(None, "user_version", 3).unwrap();
     drop(raw);
     open(&path);
 
