@@ -95,6 +95,13 @@ id!(
     ElementId, 16, "element id"
 );
 
+impl ElementId {
+    /// The first eight bytes: enough to tell the versions of one record apart.
+    pub fn prefix(&self) -> [u8; 8] {
+        self.0[..8].try_into().expect("an element id has 16 bytes")
+    }
+}
+
 impl NodeId {
     /// The first eight bytes as a number: how trees and marks name a node in few bytes.
     pub fn tag(&self) -> u64 {

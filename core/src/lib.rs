@@ -139,5 +139,5 @@ pub use record::{
     Attributes, BodyState, Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, Record, RecordDraft,
     RecordType, RecordUpdate, Role, Ticket, TypeRule, Value, Who,
 };
-pub use records::{Durability, ListQuery, Page};
-pub use time::Timestamp;
+pub use records::{Conflict, ConflictQuery, Durability, ListQuery, Page};
+pub use time::{Moment, Timestamp};

@@ -84,6 +84,15 @@ pub const AWAY_FEW: usize = 1000;
 /// See [`AWAY_FEW`].
 pub const AWAY_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// Versions before its predecessor that a version names: that far back it is certain whether one knew of the other.
+pub const MAX_LINEAGE: usize = 15;
+/// Bytes of versions that lost in a conflict, kept until acknowledged; the oldest of the author with most go beyond.
+pub const MAX_CONFLICT_BYTES: u64 = 64 * 1024 * 1024;
+/// How many of them there are at most: each counts for at least its share of the bytes.
+pub const MAX_CONFLICTS: u64 = 4096;
+/// How many of them for one record; the oldest go beyond.
+pub const MAX_CONFLICTS_PER_RECORD: usize = 8;
+
 /// Largest control, announcement or reconciliation message, in bytes. A larger one ends the link.
 pub const MAX_MESSAGE: usize = 128 * 1024;
 /// Record bytes gathered into one frame.
@@ -213,6 +222,10 @@ pub const BUCKET: usize = 512;
 pub const MAX_TYPE_SUMMARIES: usize = 64;
 /// Record types and identities whose numbers a disk store remembers. Beyond, it looks them up again.
 pub const MAX_INTERNED: usize = 64 * 1024;
+/// After a failure of the database, writing is tried again after this, doubling to [`MAX_STORE_RETRY`].
+pub const MIN_STORE_RETRY: Duration = Duration::from_millis(250);
+/// See [`MIN_STORE_RETRY`].
+pub const MAX_STORE_RETRY: Duration = Duration::from_secs(4);
 /// Idle read connections that a disk store keeps open. Beyond, they are closed after use.
 pub const MAX_IDLE_READERS: usize = 4;
 
@@ -233,8 +246,11 @@ pub const DATA_RING_BYTES: usize = 1024 * 1024;
 pub const DATA_RING: usize = 4096;
 /// Largest message on a direct connection or neighbor link. 16 MiB.
 pub const MAX_DATA: usize = 16 * 1024 * 1024;
-/// Largest page of any enumeration.
+/// Most items on a page of any enumeration.
 pub const MAX_PAGE: usize = 1000;
+/// Most bytes of records (as they travel) on one page; a page has at least one item. 4 MiB: a page of the largest
+/// records of a default graph fits the heap of a phone.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Most grants between a group's creator and a member, as in Windows.
 pub const MAX_CHAIN: u8 = 24;

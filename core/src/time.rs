@@ -47,6 +47,50 @@ impl Timestamp {
     }
 }
 
+/// A moment in an application's own data: milliseconds since 1970 UTC, negative before.
+///
+/// From the beginning of year 1 to the end of year 9999: what every language's own type can hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// 1 January of year 1, 00:00 UTC.
+    pub const MIN: Self = Self(-62_135_596_800_000);
+    /// The last millisecond of year 9999, UTC.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// True between [`MIN`](Self::MIN) and [`MAX`](Self::MAX), both included.
+    pub const fn is_in_bounds(self) -> bool {
+        Self::MIN.0 <= self.0 && self.0 <= Self::MAX.0
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}.{:03}s", self.0.unsigned_abs() / 1000, self.0.unsigned_abs() % 1000)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(at: Timestamp) -> Self {
+        Self(i64::try_from(at.0).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<std::time::SystemTime> for Moment {
+    /// Rounds down to a whole millisecond.
+    fn from(at: std::time::SystemTime) -> Self {
+        match at.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            Err(before) => {
+                let before = before.duration().as_micros().div_ceil(1000);
+                Self(i64::try_from(before).map_or(i64::MIN, |before| -before))
+            }
+        }
+    }
+}
+
 impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 

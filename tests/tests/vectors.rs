@@ -77,7 +77,7 @@ impl Maker {
             ("flag", Value::Boolean(true)),
             ("float", Value::Float(0.5)),
             ("list", Value::List(vec![Value::Integer(-1), Value::String("two".into())])),
-            ("time", Value::Time(self.now)),
+            ("time", Value::Time(self.now.into())),
         ]);
         Header {
             expires: Some(self.now + Duration::from_secs(3600)),

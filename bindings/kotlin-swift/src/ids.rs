@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peergraph::{GraphId, NodeId, PeerId, RecordId, Timestamp};
+use peergraph::{GraphId, Moment, NodeId, PeerId, RecordId, Timestamp};
 
 use crate::errors::{PeergraphError, Result, core, invalid};
 
@@ -31,6 +31,13 @@ uniffi::custom_type!(Timestamp, i64, {
     lower: |at| i64::try_from(at.0).unwrap_or(i64::MAX),
     // Times before 1970 become the epoch, as everywhere.
     try_lift: |milliseconds| Ok(Timestamp(u64::try_from(milliseconds).unwrap_or(0))),
+});
+
+uniffi::custom_type!(Moment, i64, {
+    remote,
+    lower: |at| at.0,
+    // The core refuses what lies out of bounds, by the attribute's name.
+    try_lift: |milliseconds| Ok(Moment(milliseconds)),
 });
 
 /// A duration, as microseconds on its way.

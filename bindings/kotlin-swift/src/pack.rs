@@ -67,7 +67,7 @@ fn write(record: &Record, bytes: &mut Vec<u8>) {
         attributes,
         body,
         body_state,
-        key: _,
+        key,
         replaced: _,
         held,
     } = record;
@@ -87,6 +87,7 @@ fn write(record: &Record, bytes: &mut Vec<u8>) {
     }
     slice(body, bytes);
     generated(enums::BodyState::from(*body_state), bytes);
+    slice(key.element.as_bytes(), bytes);
     bytes.push(u8::from(*held));
 }
 

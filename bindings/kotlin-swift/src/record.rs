@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use peergraph::{Attributes, PeerId, RecordId, Timestamp, Value as CoreValue, ids::Lsn};
+use peergraph::{Attributes, Moment, PeerId, RecordId, Timestamp, Value as CoreValue, ids::Lsn};
 
 use crate::{
     enums::BodyState,
@@ -33,10 +33,10 @@ pub enum Value {
         /// It.
         value: bool,
     },
-    /// A moment.
+    /// A moment, in the years 1 to 9999.
     Time {
         /// It.
-        value: Timestamp,
+        value: Moment,
     },
     /// Opaque bytes.
     Bytes {
@@ -105,6 +105,8 @@ pub struct Record {
     pub body: Vec<u8>,
     /// Whether it could, in a group with encrypted bodies.
     pub body_state: BodyState,
+    /// Names this version: 16 bytes.
+    pub element: Vec<u8>,
     /// True for a version of this identity's that others cannot accept yet, because this machine's clock was ahead.
     #[uniffi(default = false)]
     pub held: bool,
@@ -126,7 +128,7 @@ impl From<&peergraph::Record> for Record {
             attributes,
             body,
             body_state,
-            key: _,
+            key,
             replaced: _,
             held,
         } = record;
@@ -144,6 +146,7 @@ impl From<&peergraph::Record> for Record {
             body: body.to_vec(),
             body_state: (*body_state).into(),
             held: *held,
+            element: key.element.as_bytes().to_vec(),
         }
     }
 }
@@ -180,11 +183,15 @@ pub struct ListQuery {
     /// At most so many; 0 means as many as a page may have.
     #[uniffi(default = 0)]
     pub limit: u32,
+    /// Count the items of all pages together.
+    #[uniffi(default = false)]
+    pub count: bool,
 }
 
 impl ListQuery {
     pub(crate) fn into_core(self) -> Result<peergraph::ListQuery> {
-        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit } = self;
+        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit, count } =
+            self;
         Ok(peergraph::ListQuery {
             record_type: record_type.map(|name| core(peergraph::RecordType::new(&name))).transpose()?,
             creator,
@@ -193,6 +200,7 @@ impl ListQuery {
             after: after.map(Lsn),
             through: through.map(Lsn),
             limit: limit as usize,
+            count,
         })
     }
 }
@@ -206,8 +214,39 @@ pub struct RecordPage {
     pub next: Option<u64>,
     /// The feed's end when the first page was made.
     pub through: u64,
-    /// How many items all pages have together, counted when this page was made.
-    pub total: u64,
+    /// How many items all pages have together, if the query asked for it.
+    pub total: Option<u64>,
+}
+
+/// Two versions of one record, neither written in knowledge of the other.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct Conflict {
+    /// The record as it is now. Deleted, if a delete won.
+    pub winner: Record,
+    /// The version that lost.
+    pub loser: Record,
+    /// When this node noticed, in peer time.
+    pub noticed: Timestamp,
+}
+
+/// One page of conflicts.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct ConflictPage {
+    /// What is on it, in the order in which it was noticed.
+    pub items: Vec<Conflict>,
+    /// Where the next page begins; none on the last.
+    pub next: Option<u64>,
+}
+
+impl From<peergraph::Page<peergraph::Conflict>> for ConflictPage {
+    fn from(page: peergraph::Page<peergraph::Conflict>) -> Self {
+        let peergraph::Page { items, next, through: _, total: _ } = page;
+        let conflict = |conflict: &peergraph::Conflict| {
+            let peergraph::Conflict { winner, loser, noticed } = conflict;
+            Conflict { winner: winner.into(), loser: loser.into(), noticed: *noticed }
+        };
+        Self { items: items.iter().map(conflict).collect(), next: next.map(|lsn| lsn.0) }
+    }
 }
 
 impl From<peergraph::Page<peergraph::Record>> for RecordPage {

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use peergraph::{RecordDraft, RecordId, RecordUpdate, Timestamp};
+use peergraph::{
+    ConflictQuery, RecordDraft, RecordId, RecordUpdate, Timestamp,
+    ids::{ElementId, Lsn},
+};
 
 use crate::{
-    errors::{Result, core},
+    errors::{PeergraphError, Result, core},
     graph::NativeGraph,
-    record::{ListQuery, Record, RecordPage, Value, attributes},
+    record::{ConflictPage, ListQuery, Record, RecordPage, Value, attributes},
 };
 
 #[uniffi::export]
@@ -59,6 +62,30 @@ impl NativeGraph {
     /// `Storage`, `Closed`.
     pub async fn get(&self, id: RecordId) -> Result<Option<Record>> {
         Ok(self.turn.make(|| self.graph.get(id)).await?.as_ref().map(Record::from))
+    }
+
+    /// One page of conflicts that were not acknowledged.
+    ///
+    /// # Errors
+    /// `Storage`, `Closed`.
+    pub async fn conflicts(
+        &self,
+        record: Option<RecordId>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<ConflictPage> {
+        let query = ConflictQuery { record, after: after.map(Lsn), limit: limit as usize };
+        Ok(self.graph.conflicts(query).await?.into())
+    }
+
+    /// Drops a version that lost in a conflict, named by its element. False if it is not here.
+    ///
+    /// # Errors
+    /// `InvalidId` unless there are 16 bytes, `Storage`, `Closed`.
+    pub async fn acknowledge_conflict(&self, element: Vec<u8>) -> Result<bool> {
+        let element = <[u8; 16]>::try_from(element)
+            .map_err(|_| PeergraphError::InvalidId("a version has 16 bytes".into()))?;
+        Ok(self.graph.acknowledge_conflict(ElementId::from_bytes(element)).await?)
     }
 
     /// One page of records.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use napi::Result;
-use peergraph::{RecordType, Role, Timestamp};
+use peergraph::{Moment, RecordType, Role, Timestamp};
 
 use crate::errors::{Fail, invalid};
 
@@ -14,6 +14,15 @@ pub(crate) fn moment(at: f64) -> Result<Timestamp> {
         return Err(invalid("a moment is a valid Date after 1970"));
     }
     Ok(Timestamp(at as u64))
+}
+
+/// A moment of an application's own data: milliseconds since 1970, negative before. The core knows its bounds.
+#[expect(clippy::cast_possible_truncation, reason = "a number beyond is out of the core's bounds as well")]
+pub(crate) fn signed_moment(at: f64) -> Result<Moment> {
+    if !at.is_finite() {
+        return Err(invalid("a moment is a valid Date"));
+    }
+    Ok(Moment(at.floor() as i64))
 }
 
 /// A length of time in milliseconds.

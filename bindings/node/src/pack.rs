@@ -1,7 +1,7 @@
 //! The packed form of values: how everything crosses into JavaScript, many events at a time. `lib/pack.js` is the other
 //! half. Numbers are little-endian.
 
-use peergraph::{Attributes, PeerId, RecordType, Timestamp, Value};
+use peergraph::{Attributes, Moment, PeerId, RecordType, Timestamp, Value};
 
 use crate::errors::invalid;
 
@@ -85,6 +85,12 @@ impl Packer {
         self.byte(BYTES);
         self.length(bytes.len());
         self.raw(bytes);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the core lets in no moment that a Date cannot hold")]
+    pub(crate) fn signed_time(&mut self, at: Moment) {
+        self.byte(TIME);
+        self.float(at.0 as f64);
     }
 
     pub(crate) fn time(&mut self, at: Timestamp) {
@@ -189,6 +195,12 @@ impl<T: Pack> Pack for Vec<T> {
     }
 }
 
+impl Pack for Moment {
+    fn pack(&self, to: &mut Packer) {
+        to.signed_time(*self);
+    }
+}
+
 impl Pack for Timestamp {
     fn pack(&self, to: &mut Packer) {
         to.time(*self);
@@ -245,7 +257,7 @@ impl Pack for Value {
             Self::Integer(number) => to.integer(*number),
             Self::Float(number) => to.number(*number),
             Self::Boolean(flag) => flag.pack(to),
-            Self::Time(at) => to.time(*at),
+            Self::Time(at) => at.pack(to),
             Self::Bytes(bytes) => to.blob(bytes),
             Self::List(values) => values.pack(to),
         }
@@ -312,7 +324,7 @@ impl<'a> Unpacker<'a> {
             NUMBER => Value::Float(f64::from_le_bytes(self.array()?)),
             TEXT => Value::String(self.text()?),
             BYTES => Value::Bytes(self.long()?.to_vec().into()),
-            TIME => Value::Time(crate::convert::moment(f64::from_le_bytes(self.array()?)).ok()?),
+            TIME => Value::Time(crate::convert::signed_moment(f64::from_le_bytes(self.array()?)).ok()?),
             INTEGER => Value::Integer(i64::from_le_bytes(self.array()?)),
             LIST if list_may => {
                 let length = self.length()?;

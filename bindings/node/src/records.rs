@@ -3,13 +3,15 @@
 use napi::Result;
 use napi_derive::napi;
 use peergraph::{
-    Attributes, BodyState, ListQuery, Page, Record, RecordDraft, RecordType, RecordUpdate, given, ids::Lsn,
+    Attributes, BodyState, Conflict, ConflictQuery, ListQuery, Page, Record, RecordDraft, RecordType,
+    RecordUpdate, given,
+    ids::{ElementId, Lsn},
 };
 
 use crate::{
     bridge::{Bridge, Reply},
     convert::{maybe, moment, parse, size, whole},
-    errors::Fail,
+    errors::{Fail, invalid},
     graph::NativeGraph,
     pack::{Pack, Packer, attributes, milliseconds, packed},
 };
@@ -105,6 +107,22 @@ impl Pack for Listed {
     }
 }
 
+impl Pack for Conflict {
+    fn pack(&self, to: &mut Packer) {
+        let Self { winner, loser, noticed } = self;
+        to.object(&[("winner", winner), ("loser", loser), ("noticed", noticed)]);
+    }
+}
+
+struct ListedConflicts(Page<Conflict>);
+
+impl Pack for ListedConflicts {
+    fn pack(&self, to: &mut Packer) {
+        let Page { items, next, through: _, total: _ } = &self.0;
+        to.object(&[("items", items), ("next", &next.map(|lsn| lsn.0))]);
+    }
+}
+
 /// What records are asked for.
 #[napi(object, object_to_js = false)]
 pub struct Query {
@@ -115,11 +133,13 @@ pub struct Query {
     pub after: Option<f64>,
     pub through: Option<f64>,
     pub limit: Option<f64>,
+    pub count: Option<bool>,
 }
 
 impl Query {
     fn read(self) -> Result<ListQuery> {
-        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit } = self;
+        let Self { record_type, creator, include_deleted, include_reserved, after, through, limit, count } =
+            self;
         let place = |lsn: Option<f64>| lsn.map(|lsn| whole(lsn, "a place").map(Lsn)).transpose();
         Ok(ListQuery {
             record_type: record_type.map(|name| RecordType::new(&name)).transpose().map_err(Fail::from)?,
@@ -129,6 +149,7 @@ impl Query {
             after: place(after)?,
             through: place(through)?,
             limit: limit.map_or(Ok(0), |limit| size(limit, "pageSize"))?,
+            count: count.unwrap_or_default(),
         })
     }
 }
@@ -197,6 +218,34 @@ impl NativeGraph {
     #[napi]
     pub fn get(&self, to: &Bridge, id: u32, record: String) -> Result<()> {
         to.ask(id, self.graph.get(parse(&record)?));
+        Ok(())
+    }
+
+    #[napi]
+    pub fn conflicts(
+        &self,
+        to: &Bridge,
+        id: u32,
+        record: Option<String>,
+        after: Option<f64>,
+        limit: Option<f64>,
+    ) -> Result<()> {
+        let query = ConflictQuery {
+            record: maybe(record.as_deref())?,
+            after: after.map(|lsn| whole(lsn, "a place").map(Lsn)).transpose()?,
+            limit: limit.map_or(Ok(0), |limit| size(limit, "pageSize"))?,
+        };
+        let graph = self.graph.clone();
+        to.run(id, async move { Ok(Reply::Packed(packed(&ListedConflicts(graph.conflicts(query).await?)))) });
+        Ok(())
+    }
+
+    /// `loser`: the sixteen bytes of a version's element.
+    #[napi]
+    pub fn acknowledge_conflict(&self, to: &Bridge, id: u32, loser: &[u8]) -> Result<()> {
+        let loser = <[u8; 16]>::try_from(loser).map_err(|_| invalid("a version has 16 bytes"))?;
+        let (graph, loser) = (self.graph.clone(), ElementId::from_bytes(loser));
+        to.ask(id, async move { graph.acknowledge_conflict(loser).await });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use peergraph::{Attributes, Role, Timestamp, Value, names::Named};
+use peergraph::{Attributes, Moment, Role, Timestamp, Value, names::Named};
 use pyo3::{
     IntoPyObjectExt,
     exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError},
@@ -37,6 +37,21 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
         return Err(invalid("a moment before 1970 cannot be kept"));
     }
     Ok(value.extract::<SystemTime>()?.into())
+}
+
+/// A moment of an application's own data, which may lie before 1970.
+fn signed_moment(value: &Bound<'_, PyAny>) -> PyResult<Moment> {
+    let value = value.cast::<PyDateTime>()?;
+    if value.call_method0("utcoffset")?.is_none() {
+        return Err(invalid("a datetime needs a time zone: datetime.now(timezone.utc)"));
+    }
+    Ok(value.extract::<SystemTime>()?.into())
+}
+
+fn signed_time(py: Python<'_>, at: Moment) -> PyResult<Py<PyAny>> {
+    let since = Duration::from_millis(at.0.unsigned_abs());
+    let at = if at.0 < 0 { SystemTime::UNIX_EPOCH - since } else { SystemTime::UNIX_EPOCH + since };
+    Ok(at.into_pyobject(py)?.into_any().unbind())
 }
 
 /// A `timedelta` that is not negative; the name of the argument is for the error.
@@ -120,7 +135,7 @@ fn value_from(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Value> {
     } else if let Ok(bytes) = value.cast::<PyBytes>() {
         Ok(Value::Bytes(bytes.as_bytes().to_vec().into()))
     } else if value.is_instance_of::<PyDateTime>() {
-        Ok(Value::Time(moment(value)?))
+        Ok(Value::Time(signed_moment(value)?))
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         let items = value.try_iter()?.map(|item| value_from(&item?, name));
         let items = items.collect::<PyResult<Vec<_>>>()?;
@@ -150,7 +165,7 @@ fn value_to(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
         Value::Integer(number) => number.into_pyobject(py)?.into_any().unbind(),
         Value::Float(number) => number.into_pyobject(py)?.into_any().unbind(),
         Value::Boolean(flag) => flag.into_pyobject(py)?.to_owned().into_any().unbind(),
-        Value::Time(at) => time(py, *at)?,
+        Value::Time(at) => signed_time(py, *at)?,
         Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any().unbind(),
         Value::List(values) => {
             let items = values.iter().map(|value| value_to(py, value)).collect::<PyResult<Vec<_>>>()?;

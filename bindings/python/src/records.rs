@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use peergraph::{
-    Attributes, ListQuery, Page, RecordDraft, RecordUpdate, events::RecordChanged as CoreChanged, ids::Lsn,
-    names::Named,
+    Attributes, Conflict, ConflictQuery, ListQuery, Page, RecordDraft, RecordUpdate,
+    events::RecordChanged as CoreChanged, ids::Lsn, names::Named,
 };
 use pyo3::{
     prelude::*,
@@ -232,8 +232,35 @@ fn page(py: Python<'_>, page: Page<peergraph::Record>) -> PyResult<Py<PyAny>> {
     crate::convert::object(py, (items, next.map(|lsn| lsn.0), through.0, total))
 }
 
+/// One page of conflicts: winner, loser and time of each, and where the next begins.
+fn conflicts(py: Python<'_>, page: Page<Conflict>) -> PyResult<Py<PyAny>> {
+    let Page { items, next, through: _, total: _ } = page;
+    let items = list(py, items, |py, Conflict { winner, loser, noticed }| {
+        crate::convert::object(py, (Record::make(py, winner)?, Record::make(py, loser)?, time(py, noticed)?))
+    })?;
+    crate::convert::object(py, (items, next.map(|lsn| lsn.0)))
+}
+
 #[pymethods]
 impl Graph {
+    #[pyo3(signature = (record, after, limit))]
+    fn conflicts_page<'py>(
+        &self,
+        py: Python<'py>,
+        record: Option<RecordId>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let query = ConflictQuery { record: record.map(|id| id.0), after: after.map(Lsn), limit };
+        let graph = self.graph.clone();
+        bridge::call(py, async move { graph.conflicts(query).await }, conflicts)
+    }
+
+    fn acknowledge_conflict<'py>(&self, py: Python<'py>, loser: &Record) -> PyResult<Bound<'py, PyAny>> {
+        let (graph, loser) = (self.graph.clone(), loser.record.key.element);
+        bridge::call(py, async move { graph.acknowledge_conflict(loser).await }, crate::convert::result)
+    }
+
     #[pyo3(signature = (record_type, body, attributes, expires))]
     fn publish<'py>(
         &self,
@@ -280,6 +307,7 @@ impl Graph {
 
     /// A page: records, where the next begins, as of when, and how many there are in all pages.
     #[expect(clippy::too_many_arguments, reason = "one query, whose fields Python names")]
+    #[pyo3(signature = (record_type, creator, include_deleted, include_reserved, after, through, limit, count=false))]
     fn list_page<'py>(
         &self,
         py: Python<'py>,
@@ -290,6 +318,7 @@ impl Graph {
         after: Option<u64>,
         through: Option<u64>,
         limit: usize,
+        count: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let query = ListQuery {
             record_type: record_type
@@ -302,6 +331,7 @@ impl Graph {
             after: after.map(Lsn),
             through: through.map(Lsn),
             limit,
+            count,
         };
         bridge::call(py, self.graph.list(query), page)
     }

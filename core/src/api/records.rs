@@ -3,9 +3,9 @@
 use super::{Call, Error, Graph, Result, call::attempt, runtime::blocking};
 use crate::{
     engine::{Engine, UpdateOutcome},
-    ids::RecordId,
+    ids::{ElementId, RecordId},
     record::{Record, RecordDraft, RecordUpdate},
-    records::{ListQuery, Page},
+    records::{Conflict, ConflictQuery, ListQuery, Page},
 };
 
 impl Graph {
@@ -40,7 +40,9 @@ impl Graph {
         self.write(move |engine, now| engine.update(now, &id, update))
     }
 
-    /// Deletes a record everywhere; it cannot come back under its id.
+    /// Deletes a record everywhere; it cannot come back under its id. A delete also wins over edits that others make before
+    /// they hear of it, whatever their clocks say: those are reported as the losers of a [conflict](Self::conflicts), and
+    /// the version of what the delete leaves is above theirs where they are known.
     ///
     /// # Errors
     /// `NotFound`, `Deleted`, and as [`publish`](Self::publish).
@@ -75,6 +77,35 @@ impl Graph {
             let now = now.await?;
             blocking(move || reader.list(&query, now)).await.map_err(|error| graph.located(error))
         })
+    }
+
+    /// One page of conflicts that were not acknowledged: versions that lost against others of which their authors had not
+    /// known, with what won. Each is kept until it is [acknowledged](Self::acknowledge_conflict), or for
+    /// [`tombstone_lifetime`](super::NodeConfig::tombstone_lifetime) (30 days), or until its record expires; one for each
+    /// author of a record, 8 for a record, 4,096 and 64 MiB in all: beyond, the oldest of the author who takes up the most
+    /// goes. `total` is `None`.
+    ///
+    /// Every node that gets both versions knows of the conflict, whichever came first, and passes the loser on to its
+    /// neighbors; a node that comes later and meets the winner only does not. Losers are not exported.
+    ///
+    /// # Errors
+    /// `Storage`, `Closed`.
+    pub fn conflicts(&self, query: ConflictQuery) -> Call<Result<Page<Conflict>>> {
+        let (reader, now) = (attempt!(self.inner().reader()), self.expiry_time());
+        let graph = self.clone();
+        Call::placed(async move {
+            let now = now.await?;
+            blocking(move || reader.conflicts(&query, now)).await.map_err(|error| graph.located(error))
+        })
+    }
+
+    /// Drops a version that lost in a conflict: `loser` is the element of its [`key`](Record::key). It is not reported
+    /// again on this node; others keep it until they acknowledge it themselves. False if it is not here.
+    ///
+    /// # Errors
+    /// `Storage`, `Closed`.
+    pub fn acknowledge_conflict(&self, loser: ElementId) -> Call<Result<bool>> {
+        self.write(move |engine, _| engine.acknowledge_conflict(&loser))
     }
 
     /// All records of a query, page by page, as they were at the first page.

@@ -194,8 +194,14 @@ impl Engine {
             return Ok(());
         }
         self.next_collect = now.mono + COLLECT_INTERVAL.min(self.tombstone_life() / 4);
-        if self.is_current(now) && !self.is_clock_off() {
-            let horizon = self.horizon(now);
+        if self.is_clock_off() {
+            return Ok(());
+        }
+        let horizon = self.horizon(now);
+        if self.store.forget_losers(horizon)? > 0 {
+            self.meta_written = true;
+        }
+        if self.is_current(now) {
             if self.store.collect(horizon)? > 0 {
                 self.away.fresh.collected = self.away.fresh.collected.max(horizon);
                 self.meta_written = true;

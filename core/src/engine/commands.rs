@@ -4,7 +4,7 @@ use super::{Engine, Notice, PublishError};
 use crate::{
     events::{ConnectionChange, ConnectionEvent, Cursor, Event, NodeInfo, Status},
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
-    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
+    ids::{ConnectionId, ElementId, GraphId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, GraphProperties, NodeAddr, RecordType},
     records::{Fingerprint, StoreError},
@@ -90,6 +90,17 @@ impl Engine {
         }
         self.overlay.leave(now);
         self.pump(now);
+    }
+
+    /// Acknowledges a conflict, here: the content of the version that lost is dropped, and it is not told of again. False
+    /// if it is not here. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn acknowledge_conflict(&mut self, loser: &ElementId) -> Result<bool, StoreError> {
+        let found = self.store.acknowledge_loser(loser)?;
+        self.meta_written |= found;
+        Ok(found)
     }
 
     /// The changeable properties.

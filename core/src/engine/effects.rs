@@ -10,7 +10,7 @@ use crate::{
     events::{ChangeOrigin, Event, NewChange},
     graph::Via,
     record::{ChangeKind, GraphProperties, Record, RecordType, SignedRecord},
-    records::{Change, Put},
+    records::{Change, KeptLoser, Put},
     time::Now,
 };
 
@@ -19,34 +19,18 @@ impl Engine {
         let mut changes = Vec::new();
         for staged in mem::take(&mut self.staged) {
             self.forward(now, &staged);
-            let Staged { record, put, source } = staged;
-            let (lsn, older) = match put {
-                Put::Inserted { lsn } => (lsn, None),
-                Put::Replaced { lsn, older } => (lsn, Some(older)),
-                Put::Older { .. } | Put::Same => continue,
-            };
-            let signed = record.signed();
-            if signed.header().record_type.is_reserved() {
-                self.on_reserved(now, signed, older.as_ref());
-                continue;
+            if staged.record.signed().header().record_type.is_reserved() {
+                let older = match &staged.put {
+                    Put::Inserted { .. } => None,
+                    Put::Replaced { older, .. } => Some(older),
+                    Put::Older { .. } | Put::Same => continue,
+                };
+                self.on_reserved(now, staged.record.signed(), older);
+            } else {
+                changes.extend(self.change_of(staged));
             }
-            let change = match &older {
-                _ if signed.header().deleted => ChangeKind::Deleted,
-                None => ChangeKind::Added,
-                Some(_) => ChangeKind::Updated,
-            };
-            let conflict = older
-                .filter(|old| source != Source::Restamped && is_conflict(old, signed))
-                .map(|old| Arc::new(self.key_ring().open(old.to_record())));
-            let origin = match source {
-                Source::Local | Source::Restamped => ChangeOrigin::Local,
-                Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
-                Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
-            };
-            let record = Arc::new(self.stamper.mark_held(self.key_ring().open(signed.to_record())));
-            changes.push(NewChange { lsn, change, record, origin, conflict });
         }
-        for Change { lsn, kind, record } in mem::take(&mut self.expired) {
+        for Change { lsn, kind, record, .. } in mem::take(&mut self.expired) {
             if record.record_type.is_reserved() {
                 self.on_reserved_expired(&record);
             } else {
@@ -67,9 +51,41 @@ impl Engine {
         self.tell_members(now);
     }
 
+    /// What subscribers are told of a record that was given to the store.
+    fn change_of(&self, staged: Staged) -> Option<NewChange> {
+        let Staged { record, put, source, kept } = staged;
+        let origin = match source {
+            Source::Local | Source::Restamped => ChangeOrigin::Local,
+            Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
+            Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
+        };
+        let open = |signed: &SignedRecord| self.stamper.mark_held(self.key_ring().open(signed.to_record()));
+        let signed = record.signed();
+        let (lsn, version, current, change, conflict) = match (&put, kept) {
+            (Put::Inserted { lsn }, _) => (*lsn, signed.header().version, signed, ChangeKind::Added, None),
+            (Put::Replaced { lsn, older, version }, kept) => {
+                (*lsn, *version, signed, ChangeKind::Updated, kept.map(|_| Arc::new(open(older))))
+            }
+            // It lost, and that is news.
+            (Put::Older { newer: Some(newer) }, Some(KeptLoser { lsn, version })) => {
+                (lsn, version, newer, ChangeKind::Updated, Some(Arc::new(open(signed))))
+            }
+            _ => return None,
+        };
+        let change = if current.header().deleted { ChangeKind::Deleted } else { change };
+        let record = Arc::new(Record { version, ..open(current) });
+        Some(NewChange { lsn, change, record, origin, conflict })
+    }
+
     fn forward(&mut self, now: Now, staged: &Staged) {
         let signed = staged.record.signed();
         let (key, bytes) = (signed.key(), signed.bytes());
+        // Those who have the winner alone are to learn of the conflict as well.
+        match (&staged.put, staged.kept) {
+            (Put::Replaced { older, .. }, Some(_)) => self.overlay.offer(now, older.key()),
+            (Put::Older { .. }, Some(_)) => self.overlay.offer(now, key),
+            _ => {}
+        }
         match (&staged.put, staged.source) {
             (Put::Inserted { .. } | Put::Replaced { .. }, source) => match source {
                 // Nobody could take it yet.
@@ -93,12 +109,12 @@ impl Engine {
                     self.overlay.supply(now, link, self.device.node.tag(), newer);
                 }
             }
-            // Neither is what a node that was away has in its newest version gone: the other side has an older one.
-            (Put::Older { newer: Some(newer) }, Source::Sync { link, .. })
-                if self.away.clears(link, &newer.key()) =>
-            {
-                let newer = vec![(newer.key(), newer.bytes().clone())];
-                self.overlay.supply(now, link, self.device.node.tag(), newer);
+            (Put::Older { newer }, Source::Sync { link, .. }) => {
+                // What a node that was away has in its newest version is not gone: the other side has an older one.
+                if let Some(newer) = newer.as_ref().filter(|newer| self.away.clears(link, &newer.key())) {
+                    let newer = vec![(newer.key(), newer.bytes().clone())];
+                    self.overlay.supply(now, link, self.device.node.tag(), newer);
+                }
             }
             (Put::Same, Source::Flood { link, origin }) => self.overlay.duplicate(now, link, origin, key),
             _ => {}
@@ -135,11 +151,4 @@ impl Engine {
             self.hub.publish(Event::PropertyChanged { changed, properties });
         }
     }
-}
-
-/// True if neither of two versions was written in knowledge of the other, as far as can be told: a version two or
-/// more ahead may descend from one that was never seen here.
-fn is_conflict(older: &SignedRecord, newer: &SignedRecord) -> bool {
-    let (old, new) = (older.header(), newer.header());
-    new.replaced != Some(older.key().element) && new.version <= old.version.saturating_add(1)
 }

@@ -10,7 +10,7 @@ use crate::{
     group::KeyRing,
     ids::{Lsn, PeerId, RecordId},
     record::{Record, RecordType},
-    records::{Changes, ListQuery, Page, Reader, StoreError},
+    records::{Changes, Conflict, ConflictQuery, ListQuery, Page, Reader, StoreError},
     time::Timestamp,
 };
 
@@ -30,7 +30,7 @@ impl ChangeSource for Feed {
         let entries = changes
             .entries
             .into_iter()
-            .map(|c| FeedEntry { lsn: c.lsn, change: c.kind, record: c.record })
+            .map(|c| FeedEntry { lsn: c.lsn, change: c.kind, record: c.record, conflict: c.conflict })
             .collect();
         Ok(ChangeBatch { entries, through: changes.through })
     }
@@ -76,6 +76,16 @@ impl Reader for OpenReader {
         Ok(Page { items: page.items.into_iter().map(|record| self.open(record)).collect(), ..page })
     }
 
+    fn conflicts(&self, query: &ConflictQuery, now: Timestamp) -> Result<Page<Conflict>, StoreError> {
+        let page = self.reader.conflicts(query, now)?;
+        let open = |Conflict { winner, loser, noticed }| Conflict {
+            winner: self.open(winner),
+            loser: self.open(loser),
+            noticed,
+        };
+        Ok(Page { items: page.items.into_iter().map(open).collect(), ..page })
+    }
+
     fn changes(
         &self,
         after: Lsn,
@@ -87,6 +97,8 @@ impl Reader for OpenReader {
         let differs = |record: &Record| self.ring.overhead() > 0 || self.stamper.is_held(record);
         for change in changes.entries.iter_mut().filter(|change| differs(&change.record)) {
             change.record = Arc::new(self.open(Record::clone(&change.record)));
+            let conflict = change.conflict.take();
+            change.conflict = conflict.map(|loser| Arc::new(self.open(Record::clone(&loser))));
         }
         Ok(changes)
     }

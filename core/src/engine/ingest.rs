@@ -8,7 +8,10 @@ use crate::{
     ids::LinkId,
     limits::MAX_STRIKES,
     record::{RecordKey, RecordType, SignedRecord},
-    records::{Admission, AdmitContext, Put, RejectReason, StoreError, Verdict, VerifiedRecord, admit},
+    records::{
+        Admission, AdmitContext, KeptLoser, Put, RejectReason, StoreError, Verdict, VerifiedRecord, admit,
+        is_conflict,
+    },
     time::{Now, Timestamp},
 };
 
@@ -61,6 +64,8 @@ pub(super) struct Staged {
     pub(super) record: VerifiedRecord,
     pub(super) put: Put,
     pub(super) source: Source,
+    /// The version that lost, or won, was kept as one of a conflict.
+    pub(super) kept: Option<KeptLoser>,
 }
 
 impl Candidate {
@@ -76,7 +81,7 @@ impl Engine {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(now, &key) {
+            if self.is_known(now, &key) || self.store.knows_loser(&key) {
                 self.overlay.duplicate(now, link, origin, key);
                 if self.refused.is_forged(&key) {
                     self.strike(now, link);
@@ -124,6 +129,7 @@ impl Engine {
         if !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written {
             self.store.commit(self.durability)?;
             self.meta_written = false;
+            self.store_works(now);
         }
         self.next_expiry = self.store.next_expiry()?;
         self.apply_effects(now);
@@ -235,10 +241,11 @@ impl Engine {
                     if let Some(ahead) = &ahead {
                         put = self.overrule(&record, ahead)?;
                     }
+                    let kept = self.keep_loser(now, record.signed(), &put)?;
                     self.stamper.observe(record.signed().header().hlc);
                     self.take_credential(&record, &put, taken);
                     let over = record.signed().clone();
-                    self.staged.push(Staged { record, put, source });
+                    self.staged.push(Staged { record, put, source, kept });
                     if let Some(ahead) = ahead.filter(|old| old.header().author() == self.device.peer) {
                         self.restamp(now, &ahead, Some(&over))?;
                     }
@@ -258,6 +265,25 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Keeps what lost, if neither of the two versions was written in knowledge of the other.
+    pub(super) fn keep_loser(
+        &mut self,
+        now: Now,
+        record: &SignedRecord,
+        put: &Put,
+    ) -> Result<Option<KeptLoser>, StoreError> {
+        let (loser, winner, told) = match put {
+            Put::Replaced { lsn, older, .. } => (older, record, Some(*lsn)),
+            Put::Older { newer: Some(newer) } => (record, newer, None),
+            _ => return Ok(None),
+        };
+        let peer_now = self.peer_time(now);
+        if !is_conflict(loser, winner) || loser.header().expires.is_some_and(|at| at <= peer_now) {
+            return Ok(None);
+        }
+        self.store.keep_loser(loser, told, peer_now)
     }
 
     /// Notes a credential that was stored. Of two envelopes of one credential, which only its issuer can make, the one
@@ -329,6 +355,8 @@ impl Engine {
         while self.next_expiry.is_some_and(|at| at <= peer_now) {
             let gone = self.store.expire(peer_now, EXPIRE_BATCH)?;
             let more = gone.len() == EXPIRE_BATCH;
+            // Versions that lost in a conflict expire too, without an event.
+            self.meta_written = true;
             self.expired.extend(gone);
             if !more {
                 break;

@@ -169,6 +169,13 @@ impl Engine {
                 members.forget(&gone);
             }
         }
+        for key in self.store.losers() {
+            let loser = self.store.loser(&key)?;
+            if loser.is_some_and(|loser| self.policy().check(&loser, None) != Verdict::Accept) {
+                self.store.discard_loser(&key.element)?;
+                self.meta_written = true;
+            }
+        }
         for key in &void {
             self.refused.note(now.mono, *key, Because::Members);
         }
@@ -339,7 +346,7 @@ impl Engine {
             admit_own(signed.clone(), None, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
         let put = self.store.put(&verified)?;
         self.stamper.observe(signed.header().hlc);
-        self.staged.push(Staged { record: verified, put, source });
+        self.staged.push(Staged { record: verified, put, source, kept: None });
         self.learn(now, &[signed])?;
         Ok(())
     }

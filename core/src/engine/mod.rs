@@ -40,6 +40,7 @@ mod effects;
 #[cfg(test)]
 mod epoch_tests;
 mod epochs;
+mod failing;
 mod feed;
 #[cfg(test)]
 mod group_tests;
@@ -165,6 +166,7 @@ pub struct Engine {
     /// True if something beside records waits for the commit.
     meta_written: bool,
     away: away::Away,
+    failing: failing::Failing,
     /// Reconciliations that ended since the last commit.
     syncs_done: Vec<SyncDone>,
     /// What was asked for, and of which node if it was one alone.
@@ -246,6 +248,7 @@ impl Engine {
             expired: Vec::new(),
             meta_written: false,
             away: away::Away::default(),
+            failing: failing::Failing::default(),
             syncs_done: Vec::new(),
             connecting: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -311,6 +314,7 @@ impl Engine {
         self.maintain_members(now);
         self.deferred.expire(now.mono);
         self.check_stored(now);
+        self.try_store(now);
         self.pump(now);
     }
 
@@ -333,6 +337,7 @@ impl Engine {
             self.group.next_check,
             self.group.epochs.due,
             self.deferred.next_due(),
+            self.failing.due,
             self.unchecked.map(|_| now.mono + load::CHECK_PAUSE),
             Some(self.next_collect),
         ]
@@ -355,6 +360,8 @@ impl Engine {
             self.incoming_keys.clear();
             self.expired.clear();
             self.syncs_done.clear();
+            self.meta_written = false;
+            self.store_failed(now);
             self.store.rollback()?;
             self.reload_members(now)?;
         }
@@ -434,7 +441,8 @@ impl Engine {
     }
 
     fn on_announced(&mut self, now: Now, link: LinkId, items: Vec<Announce>) {
-        let missing: Vec<_> = items.into_iter().filter(|item| !self.is_known(now, &item.key)).collect();
+        let is_here = |key: &RecordKey| self.store.knows_loser(key) || self.is_known(now, key);
+        let missing: Vec<_> = items.into_iter().filter(|item| !is_here(&item.key)).collect();
         if !missing.is_empty() {
             self.overlay.missing(now, link, missing);
         }
@@ -443,10 +451,15 @@ impl Engine {
     fn on_wanted(&mut self, now: Now, link: LinkId, origin: u64, keys: &[RecordKey]) {
         let found = keys
             .iter()
-            .filter_map(|key| self.store.fetch(key).ok().flatten().filter(|r| self.may_supply(now, r)))
+            .filter_map(|key| self.version(key).ok().flatten().filter(|r| self.may_supply(now, r)))
             .map(|record| (record.key(), record.bytes().clone()))
             .collect();
         self.overlay.supply(now, link, origin, found);
+    }
+
+    /// A version that is here: the current one of its record, or the loser of a conflict.
+    fn version(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        if self.store.knows_loser(key) { self.store.loser(key) } else { self.store.fetch(key) }
     }
 
     fn forget_link(&mut self, link: LinkId) {
@@ -485,6 +498,12 @@ impl Engine {
     #[cfg(feature = "sim")]
     pub(crate) fn into_store(self) -> Box<dyn Store> {
         self.store
+    }
+
+    /// Committed data, as applications read it.
+    #[cfg(test)]
+    pub(crate) fn reader(&self) -> Arc<dyn crate::records::Reader> {
+        self.store.reader()
     }
 
     /// Makes new records on other threads.

@@ -223,6 +223,7 @@ impl Engine {
             version: header.version.saturating_add(1),
             hlc: self.stamper.tick_after(self.peer_time(now), header.hlc),
             replaced: Some(old.key().element),
+            earlier: old.lineage(),
             grant: self.group.own_grant(),
             ..header.clone()
         }
@@ -257,7 +258,11 @@ impl Engine {
             self.clock.look_again();
         }
         debug_assert!(matches!(put, Put::Inserted { .. } | Put::Replaced { .. }), "the clock only grows");
-        self.staged.push(Staged { record: verified, put, source: Source::Local });
-        Ok(record)
+        let version = match &put {
+            Put::Replaced { version, .. } => *version,
+            _ => record.version,
+        };
+        self.staged.push(Staged { record: verified, put, source: Source::Local, kept: None });
+        Ok(Record { version, ..record })
     }
 }

@@ -206,13 +206,20 @@ impl Engine {
             self.store.discard(&old.key())?;
         }
         let put = self.store.put(&verified)?;
+        let kept = match over {
+            Some(_) => self.keep_loser(now, verified.signed(), &put)?,
+            None => None,
+        };
         self.own_write(hlc);
         let (put, source) = match (put, over) {
             // To subscribers it is another version of what was here, and to nobody a conflict.
-            (Put::Inserted { lsn }, None) => (Put::Replaced { lsn, older: old.clone() }, Source::Restamped),
+            (Put::Inserted { lsn }, None) => {
+                let version = verified.signed().header().version;
+                (Put::Replaced { lsn, older: old.clone(), version }, Source::Restamped)
+            }
             (put, _) => (put, Source::Local),
         };
-        self.staged.push(Staged { record: verified, put, source });
+        self.staged.push(Staged { record: verified, put, source, kept });
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::{
     group::{CredentialFault, Standing},
     limits::REFERRALS,
     record::{Genesis, NodeAddr, SignedRecord},
-    records::StoreError,
+    records::{StoreError, rank},
     time::Now,
 };
 
@@ -124,16 +124,16 @@ impl Engine {
                 count.known += 1;
                 continue;
             }
-            new.push((record.id(), record.key(), record.rank()));
+            new.push((record.id(), record.key(), rank(&record)));
             self.incoming_keys.insert(record.key());
             self.incoming.push(Candidate { record, source: Source::Import });
         }
         let held = self.held.len();
         self.admit_incoming(now)?;
         let mut held = self.held.len().saturating_sub(held);
-        for (id, key, rank) in new {
+        for (id, key, theirs) in new {
             let better =
-                || Ok::<_, StoreError>(self.store.get(&id)?.is_some_and(|other| other.rank() > rank));
+                || Ok::<_, StoreError>(self.store.get(&id)?.is_some_and(|other| rank(&other) > theirs));
             if self.store.contains(&key)? {
                 count.added += 1;
             } else if self.deferred.contains(&key) {

@@ -185,7 +185,10 @@ pub struct RecordChanged {
     pub record: Arc<Record>,
     /// Where the change came from.
     pub origin: ChangeOrigin,
-    /// The version that lost, if the two were written without knowledge of each other.
+    /// The version that lost, if the two were written without knowledge of each other. Of several, the last that was
+    /// noticed; [`Graph::conflicts`](crate::Graph::conflicts) lists all. Read back from the database (after a restart, behind
+    /// a cursor, in a snapshot) it is here as well, until it is acknowledged. A node that had the winner first is told of
+    /// the same version again, with the loser.
     pub conflict: Option<Arc<Record>>,
     /// Where to go on after this event.
     pub cursor: Cursor,

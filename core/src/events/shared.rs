@@ -330,7 +330,7 @@ impl Shared {
                     change: if state.snapshot { ChangeKind::Added } else { entry.change },
                     record: entry.record,
                     origin: ChangeOrigin::Feed,
-                    conflict: None,
+                    conflict: entry.conflict,
                 });
             }
             if !end {

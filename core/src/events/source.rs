@@ -16,6 +16,8 @@ pub struct FeedEntry {
     pub change: ChangeKind,
     /// The record as it is now.
     pub record: Arc<Record>,
+    /// The last version that lost against it since the place that was asked from, if that was not acknowledged.
+    pub conflict: Option<Arc<Record>>,
 }
 
 /// A stretch of the feed.

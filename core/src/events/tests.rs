@@ -68,7 +68,7 @@ impl Feed {
             if state.by_record.contains_key(&number) { ChangeKind::Updated } else { ChangeKind::Added };
         state.born.entry(number).or_insert(lsn);
         let record = Arc::new(record(number, version, kind, 1));
-        state.by_record.insert(number, FeedEntry { lsn, change, record: record.clone() });
+        state.by_record.insert(number, FeedEntry { lsn, change, record: record.clone(), conflict: None });
         NewChange { lsn, change, record, origin: ChangeOrigin::Local, conflict: None }
     }
 }

@@ -58,6 +58,14 @@ impl Overlay {
         self.forward(now, Announce { origin, key }, bytes, Some(from), via);
     }
 
+    /// A version is here that neighbors may lack, though it is not the current one of its record: they hear its id.
+    pub fn offer(&mut self, now: Now, key: RecordKey) {
+        let origin = self.me().tag();
+        for id in self.neighbor_links() {
+            self.announce(now, id, Announce { origin, key });
+        }
+    }
+
     /// A record that came on a link was known, or older than what is here.
     pub fn duplicate(&mut self, _now: Now, from: LinkId, origin: u64, key: RecordKey) {
         self.arrived(&key);

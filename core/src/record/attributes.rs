@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     limits::{MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTES},
-    time::Timestamp,
+    time::{Moment, Timestamp},
 };
 
 /// A typed attribute value.
@@ -21,8 +21,8 @@ pub enum Value {
     Float(f64),
     /// True or false.
     Boolean(bool),
-    /// A moment.
-    Time(Timestamp),
+    /// A moment: signed milliseconds since 1970, in the years 1 to 9999.
+    Time(Moment),
     /// Opaque bytes.
     Bytes(Bytes),
     /// Several values. Lists do not nest.
@@ -36,7 +36,7 @@ enum Single {
     Integer(i64),
     Float(f64),
     Boolean(bool),
-    Time(Timestamp),
+    Time(Moment),
     Bytes(Bytes),
 }
 
@@ -67,7 +67,7 @@ macro_rules! value_from {
     )*};
 }
 value_from!(&str => String, String => String, i64 => Integer, i32 => Integer, u32 => Integer, f64 => Float,
-    bool => Boolean, Timestamp => Time, Bytes => Bytes, Vec<u8> => Bytes, Vec<Self> => List);
+    bool => Boolean, Moment => Time, Timestamp => Time, Bytes => Bytes, Vec<u8> => Bytes, Vec<Self> => List);
 
 /// Names to values, ordered by name.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -88,8 +88,11 @@ pub enum AttributeError {
         /// The name.
         name: String,
     },
-    /// A value is NaN, or a list inside a list.
-    #[error("attribute {name:?} has a value that cannot be stored: NaN or a nested list")]
+    /// A value is NaN, a list inside a list, or a moment outside of the years 1 to 9999.
+    #[error(
+        "attribute {name:?} has a value that cannot be stored: NaN, a nested list, or a time outside of the years 1 \
+         to 9999"
+    )]
     Value {
         /// The attribute's name.
         name: String,
@@ -184,7 +187,11 @@ impl Attributes {
 
 impl Value {
     const fn is_sound(&self) -> bool {
-        !matches!(self, Self::Float(number) if number.is_nan())
+        match self {
+            Self::Float(number) => !number.is_nan(),
+            Self::Time(at) => at.is_in_bounds(),
+            _ => true,
+        }
     }
 }
 
@@ -228,5 +235,31 @@ mod tests {
         assert!(matches!(checked("x", f64::NAN), Err(AttributeError::Value { .. })));
         assert!(matches!(checked("x", vec![Value::List(vec![])]), Err(AttributeError::Value { .. })));
         assert!(matches!(checked("x", "y".repeat(3000)), Err(AttributeError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn k21_times_before_1970_are_kept_and_those_out_of_bounds_are_refused_by_name() {
+        let birthday = Moment(-149_731_200_000); // 4 April 1965
+        for at in [birthday, Moment::MIN, Moment(-1), Moment(0), Moment::MAX] {
+            let attributes =
+                Attributes::from([("born", Value::Time(at)), ("list", Value::List(vec![Value::Time(at)]))]);
+            assert_eq!(attributes.check(), Ok(()));
+            let bytes = postcard::to_stdvec(&attributes).unwrap();
+            let back: Attributes = crate::wire::decode_exact(&bytes).unwrap();
+            assert_eq!(back.get("born"), Some(&Value::Time(at)));
+        }
+        let early = std::time::SystemTime::UNIX_EPOCH - std::time::Duration::from_micros(1_500);
+        assert_eq!(Moment::from(early), Moment(-2), "rounded down, as after 1970");
+        let out = [i64::MIN, Moment::MIN.0 - 1, Moment::MAX.0 + 1, i64::MAX];
+        for at in out.map(Moment) {
+            for value in [Value::Time(at), Value::List(vec![Value::Time(at)])] {
+                let refused = checked("born", value);
+                assert!(
+                    matches!(&refused, Err(AttributeError::Value { name }) if name == "born"),
+                    "{refused:?}"
+                );
+                assert!(refused.unwrap_err().to_string().contains("\"born\""));
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{AttributeError, Attributes, BodyState, Record, RecordKey, RecordType
 use crate::{
     crypto::{self, Claim, Domain, SIGNATURE_LEN, SecretKey, SignatureBytes},
     ids::{ElementId, GraphId, PeerId, RecordId},
-    limits::MAX_HEADER,
+    limits::{MAX_HEADER, MAX_LINEAGE},
     time::{Hlc, Timestamp},
 };
 
@@ -40,6 +40,9 @@ pub struct Header {
     pub expires: Option<Timestamp>,
     /// The version that was replaced.
     pub replaced: Option<ElementId>,
+    /// The beginnings of those that were replaced before that one, the latest first: at most
+    /// [`MAX_LINEAGE`]. By these, versions written in ignorance of each other are told from those that follow each other.
+    pub earlier: Vec<[u8; 8]>,
     /// The author's credential, in graphs that ask for one.
     pub grant: Option<[u8; 32]>,
     /// True for a tombstone.
@@ -66,6 +69,7 @@ impl Header {
             hlc,
             expires: None,
             replaced: None,
+            earlier: Vec::new(),
             grant: None,
             deleted: false,
             attributes: Attributes::new(),
@@ -229,9 +233,14 @@ impl SignedRecord {
         self.bytes.slice(self.body_at..)
     }
 
-    /// What decides between two versions of one record: the greater wins, on every node.
-    pub fn rank(&self) -> (Hlc, PeerId, ElementId) {
-        (self.header.hlc, self.header.author(), self.element)
+    /// What the version after this one says of those before it: see [`Header::earlier`]. Records of the library's own
+    /// types, which change for ever and have no conflicts, say nothing.
+    pub fn lineage(&self) -> Vec<[u8; 8]> {
+        if self.header.record_type.is_reserved() {
+            return Vec::new();
+        }
+        let replaced = self.header.replaced.map(|element| element.prefix());
+        replaced.into_iter().chain(self.header.earlier.iter().copied()).take(MAX_LINEAGE).collect()
     }
 
     /// The readable form.
@@ -275,6 +284,8 @@ fn check(header: &Header, body: &[u8], max_record: usize) -> Result<(), DecodeEr
         Some("the creator is not named twice")
     } else if header.version == 1 && (header.replaced.is_some() || header.deleted) {
         Some("a first version replaces nothing")
+    } else if header.earlier.len() > MAX_LINEAGE || header.earlier.len() as u64 >= header.version {
+        Some("it names more versions than there were")
     } else if header.deleted && !(header.attributes.is_empty() && body.is_empty()) {
         Some("a tombstone is empty")
     } else {

@@ -4,8 +4,10 @@
 //! without knowing how they are connected. Knows nothing of links, events or sockets.
 
 mod admit;
+mod conflicts;
 mod deferred;
 mod export;
+mod merge;
 mod policy;
 mod store;
 #[cfg(test)]
@@ -21,8 +23,10 @@ pub mod sync;
 pub use admit::{
     Admission, AdmitContext, HoldQueue, RejectReason, admit, admit_own, check_update, find_unsound,
 };
+pub use conflicts::{Conflict, ConflictQuery, KeptLoser};
 pub use deferred::DeferQueue;
 pub use export::{ExportError, ExportHead, ExportReader, ExportWriter};
+pub use merge::{Rank, is_conflict, rank};
 pub use policy::{OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
 pub use store_memory::MemoryStore;

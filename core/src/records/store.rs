@@ -9,9 +9,9 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    ids::{Lsn, PeerId, RecordId},
+    ids::{ElementId, Lsn, PeerId, RecordId},
     record::{ChangeKind, Record, RecordKey, RecordType, SignedRecord},
-    records::VerifiedRecord,
+    records::{Conflict, ConflictQuery, KeptLoser, VerifiedRecord},
     time::{Hlc, Timestamp},
     wire::Filter,
 };
@@ -40,6 +40,9 @@ pub enum Put {
         lsn: Lsn,
         /// What was there: a version, a tombstone, or what an expired record left (that has no body).
         older: SignedRecord,
+        /// The version number under which the record is read now: that of the new version; of a tombstone at least one more
+        /// than what was read before.
+        version: u64,
     },
     /// The version that is there wins.
     Older {
@@ -69,6 +72,8 @@ pub struct Change {
     pub kind: ChangeKind,
     /// The record as it is now; without attributes and body when deleted or expired.
     pub record: Arc<Record>,
+    /// The last version that lost against it since the cursor, if nobody has acknowledged that.
+    pub conflict: Option<Arc<Record>>,
 }
 
 /// A stretch of the feed.
@@ -95,8 +100,11 @@ pub struct ListQuery {
     pub after: Option<Lsn>,
     /// As the feed stood here: later changes are left out. The first page sets it.
     pub through: Option<Lsn>,
-    /// At most so many; 0 and anything above [`MAX_PAGE`](crate::limits::MAX_PAGE) mean that.
+    /// At most so many; 0 and anything above [`MAX_PAGE`](crate::limits::MAX_PAGE) mean that. A page also ends at
+    /// [`MAX_PAGE_BYTES`](crate::limits::MAX_PAGE_BYTES).
     pub limit: usize,
+    /// Count the items of all pages together: [`Page::total`]. Takes time in proportion to their number. Default: false.
+    pub count: bool,
 }
 
 /// One page of a list.
@@ -108,8 +116,9 @@ pub struct Page<T> {
     pub next: Option<Lsn>,
     /// The feed's end when the first page was made.
     pub through: Lsn,
-    /// How many items all pages have together, counted when this page was made.
-    pub total: u64,
+    /// How many items all pages have together, counted when this page was made; `None` unless
+    /// [`ListQuery::count`] asked for it.
+    pub total: Option<u64>,
 }
 
 /// The database failed.
@@ -144,7 +153,7 @@ pub enum StoreError {
 /// Changes are visible to this trait's reads at once, and durable and visible to [`Reader`]s after
 /// [`commit`](Self::commit).
 pub trait Store: Send + fmt::Debug {
-    /// Stores a version unless a better one is there. Winner: greatest [`SignedRecord::rank`]. One that had expired comes
+    /// Stores a version unless a better one is there. Winner: greatest [`rank`](super::rank). One that had expired comes
     /// back: whoever puts it has seen that its time is not over, so the clock was wrong by which it expired.
     ///
     /// # Errors
@@ -198,6 +207,47 @@ pub trait Store: Send + fmt::Debug {
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError>;
+
+    /// Keeps a version that lost against the current one of its record, until it is acknowledged or forgotten; and tells
+    /// of it in the feed: at `told` if the winner was just put there, else at a new place, to which the winner moves.
+    /// `None` if it is nothing new: it was kept before, or a later one of the same author was. Bounded, see
+    /// [`MAX_CONFLICT_BYTES`](crate::limits::MAX_CONFLICT_BYTES).
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn keep_loser(
+        &mut self,
+        loser: &SignedRecord,
+        told: Option<Lsn>,
+        now: Timestamp,
+    ) -> Result<Option<KeptLoser>, StoreError>;
+
+    /// Drops the content of a loser; its name stays, so that it is not told of again. False if it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn acknowledge_loser(&mut self, element: &ElementId) -> Result<bool, StoreError>;
+
+    /// Forgets losers that were noticed before a moment. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn forget_losers(&mut self, before: Timestamp) -> Result<usize, StoreError>;
+
+    /// Forgets one loser without a trace: for one that its author had no right to write.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn discard_loser(&mut self, element: &ElementId) -> Result<(), StoreError>;
+
+    /// True if this version is kept as a loser, or was and is acknowledged.
+    fn knows_loser(&self, key: &RecordKey) -> bool;
+
+    /// A loser that is kept.
+    fn loser(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError>;
+
+    /// The keys of all losers that are kept.
+    fn losers(&self) -> Vec<RecordKey>;
 
     /// Keeps a small value under a name, in the same transaction as records.
     ///
@@ -293,6 +343,10 @@ pub trait Reader: Send + Sync + fmt::Debug {
     /// A page of records that are not expired at `now`, in feed order. A snapshot: what changes between two pages
     /// is left out of the later ones, never repeated.
     fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError>;
+
+    /// A page of conflicts that nobody has acknowledged, in the order in which they were noticed; those whose record has
+    /// expired at `now` are left out.
+    fn conflicts(&self, query: &ConflictQuery, now: Timestamp) -> Result<Page<Conflict>, StoreError>;
 
     /// At most `max` changes after a place, of these types and authors (empty: all but reserved types); fewer if their
     /// bodies have more than [`EVENT_BATCH_BYTES`](crate::limits::EVENT_BATCH_BYTES) together, but one at least. If the

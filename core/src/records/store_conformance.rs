@@ -3,7 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use super::{
-    Change, Changes, Durability, Fingerprint, ListQuery, MemoryStore, Put, Reader, Store, VerifiedRecord,
+    Change, Changes, Durability, Fingerprint, ListQuery, MemoryStore, Page, Put, Reader, Store,
+    VerifiedRecord,
+    merge::{is_conflict, rank},
     summary::sum,
 };
 use crate::{
@@ -14,6 +16,7 @@ use crate::{
     wire::Filter,
 };
 
+mod conflicts;
 mod feed;
 mod keys;
 mod properties;
@@ -36,11 +39,13 @@ pub(super) struct Spec {
     pub(super) kind: &'static str,
     pub(super) expires: Option<u64>,
     pub(super) deleted: bool,
+    /// Bytes added to the body.
+    pub(super) padding: usize,
 }
 
 /// A chat message.
 pub(super) const fn spec(n: u64, at: u64) -> Spec {
-    Spec { n, by: 0, editor: None, at, kind: "chat.message", expires: None, deleted: false }
+    Spec { n, by: 0, editor: None, at, kind: "chat.message", expires: None, deleted: false, padding: 0 }
 }
 
 impl Spec {
@@ -64,13 +69,20 @@ impl Spec {
         Self { deleted: true, ..self }
     }
 
+    pub(super) const fn padded(self, padding: usize) -> Self {
+        Self { padding, ..self }
+    }
+
     pub(super) fn make(self) -> VerifiedRecord {
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.n.to_le_bytes());
         let key = &SECRETS[self.editor.unwrap_or(self.by)];
         let (attributes, body) = match self.deleted {
             true => (Attributes::new(), String::new()),
-            false => (Attributes::from([("n", self.n as i64)]), format!("body {} at {}", self.n, self.at)),
+            false => (
+                Attributes::from([("n", self.n as i64)]),
+                format!("body {} at {}{}", self.n, self.at, " ".repeat(self.padding)),
+            ),
         };
         let header = Header {
             editor: self.editor.map(peer),
@@ -181,6 +193,11 @@ pub(super) fn observe(store: &dyn Store) -> String {
         write!(seen, "{} ", reader.check_at(Lsn(lsn)).unwrap()).unwrap();
     }
     seen
+}
+
+/// All records, counted.
+fn query() -> ListQuery {
+    ListQuery { count: true, ..ListQuery::default() }
 }
 
 pub(super) fn read(reader: &Arc<dyn Reader>, record: &SignedRecord) -> Option<Record> {

@@ -11,12 +11,14 @@ use bytes::Bytes;
 
 use self::reader::Shared;
 use super::{
-    Change, Durability, Fingerprint, Put, Reader, Store, StoreError, VerifiedRecord,
+    Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord,
+    conflicts::{Loser, Losers},
+    merge::{highest_version, rank, shown_version},
     stored::{State, change, damaged, gone_at, without_body},
     summaries::{KeySource, Summaries},
 };
 use crate::{
-    ids::{GraphId, Lsn, RecordId},
+    ids::{ElementId, GraphId, Lsn, RecordId},
     record::{RecordKey, RecordType, SignedRecord},
     time::{Hlc, Timestamp},
     wire::Filter,
@@ -30,6 +32,7 @@ pub struct MemoryStore {
     tables: Tables,
     summaries: RefCell<Summaries>,
     meta: BTreeMap<String, Vec<u8>>,
+    losers: Losers,
     last: (Lsn, Hlc),
     undo: Undo,
     shared: Arc<Shared>,
@@ -42,6 +45,8 @@ struct Row {
     lsn: Lsn,
     /// When the record came into being, or last came back.
     born: Lsn,
+    /// The highest version number it was read under.
+    version: u64,
 }
 
 /// What the writer sees.
@@ -70,6 +75,7 @@ impl MemoryStore {
             tables: Tables::default(),
             summaries: RefCell::default(),
             meta: BTreeMap::new(),
+            losers: Losers::default(),
             last: (Lsn(0), Hlc(0)),
             undo: Undo::default(),
             shared: Arc::new(Shared { incarnation, committed: RwLock::default() }),
@@ -106,14 +112,16 @@ impl Store for MemoryStore {
             if old.record.key() == record.key() && old.state != State::Stub {
                 return Ok(Put::Same);
             }
-            if old.record.rank() > record.rank() {
+            if rank(&old.record) > rank(record) {
                 let newer = old.state.is_current().then(|| old.record.clone());
                 return Ok(Put::Older { newer });
             }
         }
         let lsn = self.advance(record.header().hlc);
         let born = old.as_ref().filter(|old| old.state == State::Live).map_or(lsn, |old| old.born);
-        let row = Row { record: record.clone(), state: State::of(record), lsn, born };
+        let before = old.as_ref().filter(|old| old.state != State::Void).map(|old| old.version);
+        let version = highest_version(record, before);
+        let row = Row { record: record.clone(), state: State::of(record), lsn, born, version };
         self.replace(record.id(), Some(Arc::new(row)))?;
         Ok(match old {
             None => Put::Inserted { lsn },
@@ -121,7 +129,9 @@ impl Store for MemoryStore {
             Some(old) if old.state == State::Void || old.record.key() == record.key() => {
                 Put::Inserted { lsn }
             }
-            Some(old) => Put::Replaced { lsn, older: old.record.clone() },
+            Some(old) => {
+                Put::Replaced { lsn, older: old.record.clone(), version: shown_version(record, version) }
+            }
         })
     }
 
@@ -136,10 +146,13 @@ impl Store for MemoryStore {
             let told = old.state == State::Tombstone;
             let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
             if !told {
-                changes.push(change(lsn, lsn, old.born, State::Stub, &record));
+                changes.push(change(lsn, lsn, old.born, State::Stub, (&record, old.version)));
             }
-            self.replace(id, Some(Arc::new(Row { record, state: State::Stub, lsn, born: old.born })))?;
+            let row = Row { record, state: State::Stub, lsn, born: old.born, version: old.version };
+            self.replace(id, Some(Arc::new(row)))?;
+            self.losers.forget_record(&id);
         }
+        self.losers.forget(|loser| loser.expires.is_some_and(|at| at <= now));
         Ok(changes)
     }
 
@@ -147,6 +160,7 @@ impl Store for MemoryStore {
         let old: Vec<_> = self.tables.gone.iter().take_while(|(at, _)| *at < before).map(|g| g.1).collect();
         for id in &old {
             self.replace(*id, None)?;
+            self.losers.forget_record(id);
         }
         Ok(old.len())
     }
@@ -164,10 +178,62 @@ impl Store for MemoryStore {
         // The feed has told of a tombstone already.
         let told = old.state == State::Tombstone;
         let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
-        let told = (!told).then(|| change(lsn, lsn, old.born, State::Void, &record));
-        let row = Row { state: State::Void, lsn, born: old.born, record };
+        let told = (!told).then(|| change(lsn, lsn, old.born, State::Void, (&record, old.version)));
+        let row = Row { state: State::Void, lsn, born: old.born, version: old.version, record };
         self.replace(row.record.id(), Some(Arc::new(row)))?;
         Ok(told)
+    }
+
+    fn keep_loser(
+        &mut self,
+        loser: &SignedRecord,
+        told: Option<Lsn>,
+        now: Timestamp,
+    ) -> Result<Option<KeptLoser>, StoreError> {
+        let Some(winner) = self.tables.by_id.get(&loser.id()).cloned() else { return Ok(None) };
+        if self.losers.knows(&loser.key().element) || !self.losers.wants(loser) {
+            return Ok(None);
+        }
+        let version = highest_version(&winner.record, Some(loser.header().version)).max(winner.version);
+        let lsn = match told {
+            Some(lsn) => lsn,
+            None => {
+                let lsn = self.advance(loser.header().hlc);
+                let (record, state, born) = (winner.record.clone(), winner.state, winner.born);
+                self.replace(loser.id(), Some(Arc::new(Row { record, state, lsn, born, version })))?;
+                lsn
+            }
+        };
+        let record = Some(Arc::new(loser.clone()));
+        self.losers.keep(Loser { record, ..Loser::new(loser, lsn, now) });
+        Ok(Some(KeptLoser { lsn, version: shown_version(&winner.record, version) }))
+    }
+
+    fn acknowledge_loser(&mut self, element: &ElementId) -> Result<bool, StoreError> {
+        Ok(self.losers.acknowledge(element))
+    }
+
+    fn forget_losers(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.losers.forget(|loser| loser.noticed < before))
+    }
+
+    fn discard_loser(&mut self, element: &ElementId) -> Result<(), StoreError> {
+        self.losers.forget(|loser| loser.key.element == *element);
+        Ok(())
+    }
+
+    fn knows_loser(&self, key: &RecordKey) -> bool {
+        self.losers.knows(&key.element)
+    }
+
+    fn loser(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        let number = self.losers.number_of(&key.element);
+        let loser = number.and_then(|number| self.losers.rows().get(&number));
+        Ok(loser.and_then(|loser| loser.record.as_deref().cloned()))
+    }
+
+    fn losers(&self) -> Vec<RecordKey> {
+        self.losers.kept()
     }
 
     fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
@@ -183,6 +249,10 @@ impl Store for MemoryStore {
         for (id, _) in undo.rows {
             committed.replace(id, self.tables.by_id.get(&id).cloned());
         }
+        for number in self.losers.changed() {
+            committed.losers.restore(number, self.losers.rows().get(&number).cloned());
+        }
+        self.losers.commit();
         committed.last = self.last.0;
         Ok(())
     }
@@ -198,6 +268,7 @@ impl Store for MemoryStore {
                 None => self.meta.remove(&name),
             };
         }
+        self.losers.rollback();
         self.last = undo.last.unwrap_or(self.last);
         self.summaries.get_mut().rollback();
         Ok(())
@@ -221,7 +292,8 @@ impl Store for MemoryStore {
     }
 
     fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.tables.by_expiry.first().map(|(at, ..)| *at))
+        let records = self.tables.by_expiry.first().map(|(at, ..)| *at);
+        Ok(records.into_iter().chain(self.losers.next_expiry()).min())
     }
 
     fn last_hlc(&self) -> Result<Hlc, StoreError> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Change, StoreError};
+use super::{Change, StoreError, merge::shown_version};
 use crate::{
     ids::{GraphId, Lsn},
+    limits::MAX_PAGE,
     record::{Attributes, ChangeKind, DecodeError, Record, RecordKey, SignedRecord},
     time::Timestamp,
 };
@@ -53,7 +54,14 @@ pub(super) fn without_body(graph: &GraphId, record: &SignedRecord) -> Result<Sig
 }
 
 /// The feed's entry of a version, as a cursor at `after` sees it. `born`: when the record last came into being.
-pub(super) fn change(after: Lsn, lsn: Lsn, born: Lsn, state: State, record: &SignedRecord) -> Change {
+/// `highest`: the highest version number it was read under.
+pub(super) fn change(
+    after: Lsn,
+    lsn: Lsn,
+    born: Lsn,
+    state: State,
+    (record, highest): (&SignedRecord, u64),
+) -> Change {
     let kind = match state {
         _ if record.header().deleted => ChangeKind::Deleted,
         State::Void => ChangeKind::Deleted,
@@ -61,13 +69,20 @@ pub(super) fn change(after: Lsn, lsn: Lsn, born: Lsn, state: State, record: &Sig
         _ if born > after => ChangeKind::Added,
         _ => ChangeKind::Updated,
     };
+    let shown = shown_version(record, highest);
     let mut record: Record = record.to_record();
+    record.version = shown;
     record.deleted |= state == State::Void;
     if !state.is_current() {
         record.attributes = Attributes::new();
         record.body = Bytes::new();
     }
-    Change { lsn, kind, record: Arc::new(record) }
+    Change { lsn, kind, record: Arc::new(record), conflict: None }
+}
+
+/// How many items a page has at most.
+pub(super) fn page_limit(asked: usize) -> usize {
+    if asked == 0 { MAX_PAGE } else { asked.min(MAX_PAGE) }
 }
 
 /// What a cursor keeps of the entry it stands at.

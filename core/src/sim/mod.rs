@@ -21,6 +21,8 @@ mod checks;
 #[cfg(test)]
 mod clock_tests;
 #[cfg(test)]
+mod conflict_tests;
+#[cfg(test)]
 mod idle_tests;
 #[cfg(test)]
 mod lost_tests;

@@ -184,7 +184,7 @@ fn shown(value: &Value) -> String {
         Value::Integer(number) => format!("int:{number}"),
         Value::Float(number) => format!("float:{number:?}"),
         Value::Boolean(flag) => format!("bool:{flag}"),
-        Value::Time(at) => format!("time:{}", at.0 / 1000),
+        Value::Time(at) => format!("time:{}", at.0.div_euclid(1000)),
         Value::Bytes(bytes) => format!("bytes:{}", hex(bytes)),
         Value::List(values) => format!("list:{}", joined(values.iter().map(shown))),
     }

@@ -8,11 +8,12 @@ mod words;
 use std::{fs, path::PathBuf};
 
 use peergraph::{
-    BodyState, ConnectOptions, ConnectionInfo, CreateGraph, CreateGroup, CreateIdentity, Durability,
-    ErrorKind, Event, EventKind, Genesis, GraphProperties, GroupRules, ImportCount, ImportDatabase,
-    InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome, KeyProtection, ListQuery,
-    ListenOutcome, NetworkMode, NodeAddr, NodeConfig, OpenGraph, OpenInvitation, OpenOutcome, Progress,
-    PropertiesUpdate, Record, RecordDraft, RecordUpdate, RemoveMember, Role, TypeRule, UpdateOutcome,
+    BodyState, Conflict, ConflictQuery, ConnectOptions, ConnectionInfo, CreateGraph, CreateGroup,
+    CreateIdentity, Durability, ErrorKind, Event, EventKind, Genesis, GraphProperties, GroupRules,
+    ImportCount, ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome,
+    KeyProtection, ListQuery, ListenOutcome, NetworkMode, NodeAddr, NodeConfig, OpenGraph, OpenInvitation,
+    OpenOutcome, Progress, PropertiesUpdate, Record, RecordDraft, RecordUpdate, RemoveMember, Role, TypeRule,
+    UpdateOutcome,
     events::{
         ChangeKind, ChangeOrigin, ConnectionChange, ConnectionEvent, ConnectionKind, FailureReason,
         GroupFailure, IncomingData, MemberChange, MemberInfo, NodeChange, NodeInfo, RecordChanged,
@@ -104,6 +105,7 @@ structs! {
         id record_type version creator author created modified expires deleted attributes body body_state key
         replaced held
     }
+    Conflict { winner loser noticed }
     RecordDraft { record_type attributes body expires }
     Genesis { creator max_record nonce rules }
     OpenInvitation { key issuer role uses used not_after }
@@ -130,7 +132,8 @@ options! {
     }
     PropertiesUpdate { name comment presence_lifetime presence_max defer_expiration }
     RecordUpdate { attributes body expires expected_version }
-    ListQuery { record_type creator include_deleted include_reserved after through limit }
+    ListQuery { record_type creator include_deleted include_reserved after through limit count }
+    ConflictQuery { record after limit }
     SubscribeOptions { filter start capacity }
     ConnectOptions { expected_peer deadline }
     CreateIdentity { name classifier key }

@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn query() -> ListQuery {
-    ListQuery::default()
-}
-
 #[test]
 fn r14_lists_are_by_type_by_creator_both_or_neither() {
     each_store(|store| {
@@ -21,7 +17,9 @@ fn r14_lists_are_by_type_by_creator_both_or_neither() {
         commit(store);
         let list = |query: ListQuery| -> Vec<usize> {
             let page = store.reader().list(&query, EARLY).unwrap();
-            assert_eq!((page.total, page.next), (page.items.len() as u64, None));
+            assert_eq!((page.total, page.next), (Some(page.items.len() as u64), None));
+            let uncounted = ListQuery { count: false, ..query };
+            assert_eq!(store.reader().list(&uncounted, EARLY).unwrap(), Page { total: None, ..page.clone() });
             page.items.iter().map(|r| ids.iter().position(|id| *id == r.id).unwrap()).collect()
         };
         let (notes, one) = (Some(kind("note")), Some(peer(1)));
@@ -44,7 +42,7 @@ fn x3_r14_pages_are_a_snapshot() {
         commit(store);
         let reader = store.reader();
         let first = reader.list(&ListQuery { limit: 4, ..query() }, EARLY).unwrap();
-        assert_eq!((first.total, first.through, first.next), (10, Lsn(10), Some(Lsn(4))));
+        assert_eq!((first.total, first.through, first.next), (Some(10), Lsn(10), Some(Lsn(4))));
         // One of those to come changes, one that was seen does, and one is new.
         put_all(store, [spec(5, 40), spec(0, 41), spec(20, 42)]);
         commit(store);
@@ -53,14 +51,39 @@ fn x3_r14_pages_are_a_snapshot() {
         while let Some(after) = next {
             let more = ListQuery { limit: 4, after: Some(after), through: Some(first.through), ..query() };
             let page = reader.list(&more, EARLY).unwrap();
-            assert_eq!((page.total, page.through), (8, Lsn(10)));
+            assert_eq!((page.total, page.through), (Some(8), Lsn(10)));
             seen.extend(page.items);
             next = page.next;
         }
         let expected = [0, 1, 2, 3, 4, 6, 7, 8, 9].map(|n: usize| records[n].to_record());
         assert_eq!(seen, expected);
-        assert_eq!(reader.list(&query(), EARLY).unwrap().total, 11);
+        assert_eq!(reader.list(&query(), EARLY).unwrap().total, Some(11));
         assert_eq!(reader.list(&ListQuery { limit: 11, ..query() }, EARLY).unwrap().next, None);
+    });
+}
+
+#[test]
+fn k9_pages_are_bounded_in_bytes_without_gap_or_repeat() {
+    each_store(|store| {
+        let sizes = [3 << 20, 1000, 900 << 10, 5 << 20, 10, 2 << 20, 1 << 20, 900 << 10, 7 << 20];
+        let records = put_all(store, (0..).zip(sizes).map(|(n, size)| spec(n, 10 + n).padded(size)));
+        commit(store);
+        let (reader, mut pages, mut after) = (store.reader(), Vec::new(), None);
+        loop {
+            let page = reader.list(&ListQuery { after, ..ListQuery::default() }, EARLY).unwrap();
+            pages.push(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(
+            pages.iter().map(Vec::len).collect::<Vec<_>>(),
+            [3, 1, 4, 1],
+            "each but single ones below 4 MiB"
+        );
+        let all: Vec<_> = pages.concat().iter().map(|record| record.id).collect();
+        assert_eq!(all, records.iter().map(SignedRecord::id).collect::<Vec<_>>());
     });
 }
 

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use super::Row;
 use crate::{
     ids::{Lsn, PeerId, RecordId},
-    limits::{EVENT_BATCH_BYTES, MAX_PAGE},
+    limits::{EVENT_BATCH_BYTES, MAX_PAGE_BYTES},
     record::{Record, RecordType},
     records::{
-        Changes, ListQuery, Page, Reader, StoreError,
-        stored::{State, change, check_value},
+        Change, Changes, Conflict, ConflictQuery, ListQuery, Page, Reader, StoreError,
+        conflicts::Losers,
+        merge::shown_version,
+        stored::{State, change, check_value, page_limit},
     },
     time::Timestamp,
 };
@@ -31,6 +33,7 @@ pub(super) struct Shared {
 pub(super) struct Committed {
     by_id: BTreeMap<RecordId, Arc<Row>>,
     by_lsn: BTreeMap<Lsn, Arc<Row>>,
+    pub(super) losers: Losers,
     pub(super) last: Lsn,
 }
 
@@ -46,6 +49,13 @@ impl Committed {
         if let Some(row) = row {
             self.by_lsn.insert(row.lsn, row);
         }
+    }
+}
+
+impl Committed {
+    fn loser_to_tell(&self, row: &Row, after: Lsn) -> Option<Arc<Record>> {
+        let loser = self.losers.to_tell(&row.record.id(), after).filter(|_| row.state != State::Stub)?;
+        loser.record.as_ref().map(|record| Arc::new(record.to_record()))
     }
 }
 
@@ -66,20 +76,54 @@ impl Reader for Shared {
     fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError> {
         self.read(|committed| {
             let through = query.through.unwrap_or(committed.last);
-            let limit = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
-            let matching = || {
-                let snapshot = committed.by_lsn.range(..=through).map(|(_, row)| row);
-                snapshot.filter(|row| row.is_listed(query, now))
+            let limit = page_limit(query.limit);
+            let matching = |after: Lsn| {
+                // An empty range must not begin behind its end.
+                let from = Lsn(after.0.saturating_add(1)).min(Lsn(through.0.saturating_add(1)));
+                let snapshot = committed.by_lsn.range(from..).map(|(_, row)| row);
+                snapshot.take_while(|row| row.lsn <= through).filter(|row| row.is_listed(query, now))
             };
-            let after = query.after.unwrap_or_default();
-            let mut rest = matching().filter(|row| row.lsn > after);
-            let page: Vec<_> = rest.by_ref().take(limit).collect();
-            Page {
-                next: rest.next().and_then(|_| page.last()).map(|row| row.lsn),
-                items: page.iter().map(|row| row.record.to_record()).collect(),
-                through,
-                total: matching().count() as u64,
+            let total = query.count.then(|| matching(Lsn(0)).count() as u64);
+            let mut page = Page { items: Vec::new(), next: None, through, total };
+            let (mut last, mut bytes) = (None, 0);
+            for row in matching(query.after.unwrap_or_default()) {
+                let size = row.record.bytes().len();
+                if page.items.len() == limit || (bytes + size > MAX_PAGE_BYTES && last.is_some()) {
+                    page.next = last;
+                    break;
+                }
+                bytes += size;
+                last = Some(row.lsn);
+                page.items.push(row.readable());
             }
+            page
+        })
+    }
+
+    fn conflicts(&self, query: &ConflictQuery, now: Timestamp) -> Result<Page<Conflict>, StoreError> {
+        self.read(|committed| {
+            let (after, limit) = (query.after.unwrap_or_default().0, page_limit(query.limit));
+            let mut page = Page { items: Vec::new(), next: None, through: committed.last, total: None };
+            let (mut last, mut bytes) = (None, 0);
+            for (number, kept) in committed.losers.rows().range(after.saturating_add(1)..) {
+                let wanted = query.record.is_none_or(|id| id == kept.id) && !kept.is_expired(now);
+                let winner = committed.by_id.get(&kept.id).filter(|row| row.has_conflicts(now));
+                let (Some(row), Some(loser), true) = (winner, &kept.record, wanted) else { continue };
+                let size = row.record.bytes().len() + loser.bytes().len();
+                if page.items.len() == limit || (bytes + size > MAX_PAGE_BYTES && last.is_some()) {
+                    page.next = last;
+                    break;
+                }
+                bytes += size;
+                last = Some(Lsn(*number));
+                let winner = change(Lsn(0), row.lsn, row.born, row.state, (&row.record, row.version)).record;
+                page.items.push(Conflict {
+                    winner: Record::clone(&winner),
+                    loser: loser.to_record(),
+                    noticed: kept.noticed,
+                });
+            }
+            page
         })
     }
 
@@ -108,8 +152,11 @@ impl Reader for Shared {
                 !cut
             };
             let entries = later.filter(wanted).take(max).take_while(within);
-            let entries: Vec<_> =
-                entries.map(|row| change(after, row.lsn, row.born, row.state, &row.record)).collect();
+            let tell = |row: &Arc<Row>| Change {
+                conflict: committed.loser_to_tell(row, after),
+                ..change(after, row.lsn, row.born, row.state, (&row.record, row.version))
+            };
+            let entries: Vec<_> = entries.map(tell).collect();
             let through = match entries.last() {
                 Some(last) if cut || entries.len() == max => last.lsn,
                 _ if max == 0 => after,
@@ -152,6 +199,14 @@ impl fmt::Debug for Shared {
 }
 
 impl Row {
+    fn readable(&self) -> Record {
+        Record { version: shown_version(&self.record, self.version), ..self.record.to_record() }
+    }
+
+    fn has_conflicts(&self, now: Timestamp) -> bool {
+        self.state != State::Stub && self.record.header().expires.is_none_or(|at| at > now)
+    }
+
     fn is_listed(&self, query: &ListQuery, now: Timestamp) -> bool {
         let header = self.record.header();
         let of_type = match &query.record_type {

@@ -71,11 +71,14 @@ impl Values {
 
     /// A column with an envelope: the bytes as they travel.
     pub(super) fn envelope_bytes(&self, row: &Row<'_>, column: usize, lsn: Lsn) -> rusqlite::Result<Bytes> {
+        self.opened(row, column, Place::Row(lsn))
+    }
+
+    /// A column with bytes that are sealed in a sealed database.
+    pub(super) fn opened(&self, row: &Row<'_>, column: usize, place: Place<'_>) -> rusqlite::Result<Bytes> {
         let kept = row.get_ref(column)?.as_blob()?;
         match &self.sealer {
-            Some(sealer) => {
-                sealer.open(Place::Row(lsn), kept).map(Bytes::from).map_err(|e| damaged(column, e))
-            }
+            Some(sealer) => sealer.open(place, kept).map(Bytes::from).map_err(|e| damaged(column, e)),
             None => Ok(Bytes::copy_from_slice(kept)),
         }
     }
@@ -96,6 +99,6 @@ impl Values {
     }
 }
 
-fn damaged(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn damaged(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::FromSqlConversionFailure(column, Type::Blob, error.into())
 }

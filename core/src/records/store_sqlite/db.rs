@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub(super) lsn: Lsn,
     pub(super) state: State,
     pub(super) born: Lsn,
+    /// The highest version number it was read under.
+    pub(super) version: u64,
     pub(super) record: SignedRecord,
 }
 
@@ -49,6 +51,7 @@ pub(super) struct NewRow<'a> {
     pub(super) lsn: Lsn,
     pub(super) born: Lsn,
     pub(super) state: State,
+    pub(super) version: u64,
     pub(super) record: &'a SignedRecord,
     /// The numbers of type, creator and author.
     pub(super) interned: [i64; 3],
@@ -61,6 +64,10 @@ impl Db {
 
     pub(super) const fn conn(&self) -> &Connection {
         &self.conn
+    }
+
+    pub(super) const fn values(&self) -> &Values {
+        &self.values
     }
 
     pub(super) const fn graph(&self) -> &GraphId {
@@ -123,7 +130,7 @@ impl Db {
                 record_type,
                 creator,
                 author,
-                i64::try_from(header.version).unwrap_or(i64::MAX),
+                i64::try_from(row.version).unwrap_or(i64::MAX),
                 header.expires.map(|at| columns::ordered(at.0)),
                 gone_at(record, row.state).map(|at| columns::ordered(at.0)),
                 record.id().as_bytes(),
@@ -142,7 +149,7 @@ impl Db {
 
     pub(super) fn find(&self, id: &RecordId) -> rusqlite::Result<Option<Found>> {
         self.conn
-            .prepare_cached("SELECT lsn, state, born, envelope FROM records WHERE id = ?1")?
+            .prepare_cached("SELECT lsn, state, born, envelope, version FROM records WHERE id = ?1")?
             .query_row([id.as_bytes()], |row| self.found(row))
             .optional()
     }
@@ -150,7 +157,7 @@ impl Db {
     /// As [`find`](Self::find), but a damaged envelope is no error.
     pub(super) fn find_any(&self, id: &RecordId) -> rusqlite::Result<Option<Result<Found, Unreadable>>> {
         self.conn
-            .prepare_cached("SELECT lsn, state, born, envelope, key FROM records WHERE id = ?1")?
+            .prepare_cached("SELECT lsn, state, born, envelope, version, key FROM records WHERE id = ?1")?
             .query_row([id.as_bytes()], |row| self.found_or_key(row))
             .optional()
     }
@@ -160,13 +167,13 @@ impl Db {
     pub(super) fn left(&self, after: Lsn, max: usize) -> rusqlite::Result<Vec<(Lsn, Option<SignedRecord>)>> {
         self.conn
             .prepare_cached(
-                "SELECT lsn, state, born, envelope, key, id FROM records
+                "SELECT lsn, state, born, envelope, version, key, id FROM records
                  WHERE lsn > ?1 AND state > 1 ORDER BY lsn LIMIT ?2",
             )?
             .query_map([columns::row_of(after), limit(max)], |row| {
-                let kept: Vec<u8> = row.get(5)?;
+                let kept: Vec<u8> = row.get(6)?;
                 let found = self.found_or_key(row)?.ok().map(|found| found.record);
-                let key: Vec<u8> = row.get(4)?;
+                let key: Vec<u8> = row.get(5)?;
                 let same =
                     |r: &SignedRecord| r.id().as_bytes()[..] == kept[..] && r.key().to_bytes()[..] == key[..];
                 Ok((columns::lsn(row, 0)?, found.filter(same)))
@@ -206,7 +213,7 @@ impl Db {
     pub(super) fn due(&self, now: Timestamp, max: usize) -> rusqlite::Result<Vec<Result<Found, Unreadable>>> {
         self.conn
             .prepare_cached(
-                "SELECT lsn, state, born, envelope, key FROM records INDEXED BY records_expires
+                "SELECT lsn, state, born, envelope, version, key FROM records INDEXED BY records_expires
                  WHERE expires IS NOT NULL AND state < 2 AND expires <= ?1 ORDER BY expires, lsn LIMIT ?2",
             )?
             .query_map([columns::ordered(now.0), limit(max)], |row| self.found_or_key(row))?
@@ -227,7 +234,7 @@ impl Db {
     pub(super) fn gone(&self, before: Timestamp) -> rusqlite::Result<Vec<Result<Found, Unreadable>>> {
         self.conn
             .prepare_cached(
-                "SELECT lsn, state, born, envelope, key FROM records INDEXED BY records_gone
+                "SELECT lsn, state, born, envelope, version, key FROM records INDEXED BY records_gone
                  WHERE gone IS NOT NULL AND gone < ?1",
             )?
             .query_map([columns::ordered(before.0)], |row| self.found_or_key(row))?
@@ -336,7 +343,7 @@ impl Db {
     fn found_or_key(&self, row: &Row<'_>) -> rusqlite::Result<Result<Found, Unreadable>> {
         match self.found(row) {
             Err(rusqlite::Error::FromSqlConversionFailure(..)) => {
-                Ok(Err(Unreadable { lsn: columns::lsn(row, 0)?, key: columns::key(row, 4)? }))
+                Ok(Err(Unreadable { lsn: columns::lsn(row, 0)?, key: columns::key(row, 5)? }))
             }
             found => found.map(Ok),
         }
@@ -348,6 +355,7 @@ impl Db {
             lsn,
             state: columns::state(row, 1)?,
             born: columns::lsn(row, 2)?,
+            version: row.get::<_, i64>(4)?.cast_unsigned(),
             record: self.values.envelope(row, 3, lsn)?,
         })
     }

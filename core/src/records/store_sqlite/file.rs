@@ -59,6 +59,7 @@ pub(super) fn configure_writer(path: &Path, conn: &Connection) -> Result<(), Sto
         "PRAGMA fullfsync = on;
          PRAGMA checkpoint_fullfsync = on;
          PRAGMA trusted_schema = off;
+         PRAGMA secure_delete = on;
          PRAGMA temp_store = memory;
          PRAGMA cache_size = -16384;
          PRAGMA wal_autocheckpoint = 4096;
@@ -67,6 +68,15 @@ pub(super) fn configure_writer(path: &Path, conn: &Connection) -> Result<(), Sto
     .map_err(sql)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Writes the log back into the file and empties it. What cannot be emptied now, because somebody reads, is when they
+/// have finished.
+pub(super) fn empty_log(conn: &Connection) {
+    let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    if !matches!(busy, Ok(false)) {
+        tracing::debug!(?busy, "the log of the database is not empty yet");
+    }
 }
 
 /// Opens one more connection for reading.

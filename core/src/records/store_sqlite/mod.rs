@@ -9,6 +9,7 @@ use std::{cell::RefCell, error::Error, fmt, path::Path, sync::Arc};
 use self::{columns::Values, db::Db, intern::Interned, reader::SqliteReader};
 use super::{
     Durability, StoreError,
+    conflicts::Losers,
     summaries::{KeySource, Summaries},
     summary::Summary,
 };
@@ -20,6 +21,7 @@ use crate::{
 };
 
 mod columns;
+mod conflicts;
 mod db;
 mod file;
 mod intern;
@@ -49,6 +51,7 @@ pub struct SqliteStore {
     db: Db,
     interned: Interned,
     summaries: RefCell<Summaries>,
+    losers: Losers,
     /// The feed's end and the greatest clock reading, as written and as committed.
     last: (Lsn, Hlc),
     committed: (Lsn, Hlc),
@@ -108,10 +111,12 @@ impl SqliteStore {
         let db = Db::new(conn, values.clone());
         let (incarnation, lsn, hlc) = db.state().map_err(sql)?;
         let summary = load_summary(&db, incarnation_seed)?;
+        let losers = Losers::load(db.load_losers().map_err(sql)?);
         let store = Self {
             db,
             interned: Interned::default(),
             summaries: RefCell::new(Summaries::new(summary)),
+            losers,
             last: (lsn, hlc),
             committed: (lsn, hlc),
             in_transaction: false,
@@ -192,6 +197,7 @@ impl SqliteStore {
         self.db.commit().map_err(sql)?;
         self.summaries.get_mut().commit();
         self.interned.commit();
+        self.losers.commit();
         self.committed = self.last;
         self.in_transaction = false;
         let changed = std::mem::take(&mut self.changed);
@@ -214,9 +220,21 @@ impl SqliteStore {
     fn undo(&mut self) -> Result<(), StoreError> {
         self.summaries.get_mut().rollback();
         self.interned.rollback();
+        self.losers.rollback();
         self.last = self.committed;
         (self.in_transaction, self.changed) = (false, false);
         self.db.rollback().map_err(sql)
+    }
+}
+
+/// What was deleted leaves the files with the store: the log is emptied, which holds pages as they were.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        if let Err(error) = self.undo() {
+            tracing::warn!(%error, "the last transaction was not undone before closing");
+        }
+        self.reader.close();
+        file::empty_log(self.db.conn());
     }
 }
 

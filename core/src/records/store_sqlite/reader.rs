@@ -3,7 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -11,16 +11,18 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::{
     columns::{self, Values},
+    conflicts,
     db::limit,
     file, intern, sql,
 };
 use crate::{
     ids::{Lsn, PeerId, RecordId},
-    limits::{EVENT_BATCH_BYTES, MAX_IDLE_READERS, MAX_PAGE},
+    limits::{EVENT_BATCH_BYTES, MAX_IDLE_READERS, MAX_PAGE_BYTES},
     record::{Record, RecordType},
     records::{
-        Change, Changes, ListQuery, Page, Reader, StoreError,
-        stored::{State, change, check_value},
+        Change, Changes, Conflict, ConflictQuery, ListQuery, Page, Reader, StoreError,
+        merge::shown_version,
+        stored::{State, change, check_value, page_limit},
     },
     time::Timestamp,
 };
@@ -30,29 +32,42 @@ pub(super) struct SqliteReader {
     path: PathBuf,
     values: Values,
     incarnation: u64,
-    idle: Mutex<Vec<Connection>>,
+    /// `None` once the store is closed: then every reader tidies up after itself.
+    idle: Mutex<Option<Vec<Connection>>>,
 }
 
 impl SqliteReader {
     pub(super) fn new(path: &Path, values: Values, incarnation: u64) -> Self {
-        Self { path: path.into(), values, incarnation, idle: Mutex::default() }
+        Self { path: path.into(), values, incarnation, idle: Mutex::new(Some(Vec::new())) }
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = idle().pop();
+        let taken = idle().as_mut().and_then(Vec::pop);
         let conn = match taken {
             Some(conn) => conn,
             None => file::open_reader(&self.path)?,
         };
         let snapshot = conn.unchecked_transaction().map_err(sql)?;
-        let result = read(&snapshot).map_err(sql)?;
-        snapshot.finish().map_err(sql)?;
+        let result = read(&snapshot).map_err(sql);
+        let finished = snapshot.finish().map_err(sql);
         let mut idle = idle();
-        if idle.len() < MAX_IDLE_READERS {
-            idle.push(conn);
+        match &mut *idle {
+            Some(idle) if idle.len() < MAX_IDLE_READERS && result.is_ok() => idle.push(conn),
+            Some(_) => {}
+            None => {
+                drop(conn);
+                if let Ok(conn) = file::open_existing(&self.path) {
+                    file::empty_log(&conn);
+                }
+            }
         }
-        Ok(result)
+        finished.and(result)
+    }
+
+    /// The store is closed: no connection stays open but those that read right now.
+    pub(super) fn close(&self) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn page(&self, conn: &Connection, query: &ListQuery, now: Timestamp) -> rusqlite::Result<Page<Record>> {
@@ -60,43 +75,63 @@ impl SqliteReader {
             Some(through) => through,
             None => last_lsn(conn)?,
         };
-        let empty = Page { items: Vec::new(), next: None, through, total: 0 };
+        let empty = Page { items: Vec::new(), next: None, through, total: query.count.then_some(0) };
         let Some(selection) = Selection::new(conn, query)? else { return Ok(empty) };
         let states = if query.include_deleted { State::Tombstone } else { State::Live } as i64;
-        let max = if query.limit == 0 { MAX_PAGE } else { query.limit.min(MAX_PAGE) };
+        let max = page_limit(query.limit);
         let mut values = vec![columns::row_of(through), columns::ordered(now.0), states];
         values.extend(&selection.values);
-        let total: i64 = conn
-            .prepare_cached(&selection.sql("count(*)", selection.counted, ""))?
-            .query_row(params_from_iter(&values), |row| row.get(0))?;
+        let count = || {
+            conn.prepare_cached(&selection.count_sql())?
+                .query_row(params_from_iter(&values), |row| row.get::<_, i64>(0))
+        };
+        let total = query.count.then(count).transpose()?.map(i64::cast_unsigned);
         values.push(columns::row_of(query.after.unwrap_or_default()));
         values.push(limit(max + 1));
-        let (after, most) = (values.len() - 1, values.len());
-        let rest = format!("AND lsn > ?{after} ORDER BY lsn LIMIT ?{most}");
-        let mut statement = conn.prepare_cached(&selection.sql("lsn, envelope", selection.listed, &rest))?;
+        let mut statement = conn.prepare_cached(&selection.list_sql())?;
         let mut rows = statement.query(params_from_iter(&values))?;
-        let mut page = Page { total: total.cast_unsigned(), ..empty };
-        let mut last = None;
+        let mut page = Page { total, ..empty };
+        let (mut last, mut bytes) = (None, 0);
         while let Some(row) = rows.next()? {
-            if page.items.len() == max {
+            let size = row.get_ref(1)?.as_blob()?.len();
+            if page.items.len() == max || (bytes + size > MAX_PAGE_BYTES && last.is_some()) {
                 page.next = last;
                 break;
             }
+            bytes += size;
             let lsn = columns::lsn(row, 0)?;
             last = Some(lsn);
-            page.items.push(self.values.envelope(row, 1, lsn)?.to_record());
+            let (record, highest) =
+                (self.values.envelope(row, 1, lsn)?, row.get::<_, i64>(2)?.cast_unsigned());
+            page.items.push(Record { version: shown_version(&record, highest), ..record.to_record() });
         }
         Ok(page)
     }
 
+    /// The page, and how many steps SQLite's machine took for it.
+    #[cfg(test)]
+    pub(super) fn page_in_steps(&self, query: &ListQuery) -> (Page<Record>, i32) {
+        let conn = file::open_reader(&self.path).unwrap();
+        let page = self.page(&conn, query, Timestamp(1)).unwrap();
+        let selection = Selection::new(&conn, query).unwrap().unwrap();
+        // The statements that were run come out of the cache with what they counted.
+        let steps =
+            |sql: &str| conn.prepare_cached(sql).unwrap().get_status(rusqlite::StatementStatus::VmStep);
+        (page, steps(&selection.count_sql()) + steps(&selection.list_sql()))
+    }
+
     fn change(&self, conn: &Connection, after: Lsn, lsn: Lsn) -> rusqlite::Result<Change> {
-        conn.prepare_cached("SELECT state, born, envelope FROM records WHERE lsn = ?1")?.query_row(
-            [columns::row_of(lsn)],
-            |row| {
-                let record = self.values.envelope(row, 2, lsn)?;
-                Ok(change(after, lsn, columns::lsn(row, 1)?, columns::state(row, 0)?, &record))
-            },
-        )
+        let select = "SELECT state, born, envelope, version FROM records WHERE lsn = ?1";
+        let (entry, state, id) = conn.prepare_cached(select)?.query_row([columns::row_of(lsn)], |row| {
+            let record = self.values.envelope(row, 2, lsn)?;
+            let (state, version) = (columns::state(row, 0)?, row.get::<_, i64>(3)?.cast_unsigned());
+            Ok((change(after, lsn, columns::lsn(row, 1)?, state, (&record, version)), state, record.id()))
+        })?;
+        let conflict = match state {
+            State::Stub => None,
+            _ => conflicts::to_tell(conn, &self.values, id.as_bytes(), after)?,
+        };
+        Ok(Change { conflict: conflict.map(Arc::new), ..entry })
     }
 }
 
@@ -112,6 +147,10 @@ impl Reader for SqliteReader {
 
     fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page<Record>, StoreError> {
         self.read(|conn| self.page(conn, query, now))
+    }
+
+    fn conflicts(&self, query: &ConflictQuery, now: Timestamp) -> Result<Page<Conflict>, StoreError> {
+        self.read(|conn| conflicts::page(conn, &self.values, query, now, last_lsn(conn)?))
     }
 
     fn changes(
@@ -223,6 +262,17 @@ impl Selection {
             (None, None) => ("type > ?4", "NOT INDEXED", by_type),
         };
         Ok(Some(Self { conditions, values, listed, counted }))
+    }
+
+    fn count_sql(&self) -> String {
+        self.sql("count(*)", self.counted, "")
+    }
+
+    /// Goes on after a place in the feed, by an index: never counts its way there.
+    fn list_sql(&self) -> String {
+        let after = 4 + self.values.len();
+        let rest = format!("AND lsn > ?{after} ORDER BY lsn LIMIT ?{}", after + 1);
+        self.sql("lsn, envelope, version", self.listed, &rest)
     }
 
     fn sql(&self, selected: &str, index: &str, rest: &str) -> String {

@@ -6,7 +6,10 @@
 //! what queries need. Types of the library have negative numbers. `buckets` are the summaries of all keys in states
 //! 0 and 1.
 //!
-//! In a sealed database `state.seal` holds its key, sealed itself, and `envelope` and `meta.value` are sealed under it;
+//! `version` is the highest number under which the record was read. `conflicts` holds the versions that lost in a conflict, until
+//! they are acknowledged: then without their envelope, `bytes` 0. `told` is where the feed tells of it.
+//!
+//! In a sealed database `state.seal` holds its key, sealed itself, and the columns `envelope` and `meta.value` are sealed under it;
 //! `scrub` is 1 while the file may still hold what was in the clear before.
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -70,6 +73,20 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE state ADD COLUMN seal BLOB;
     ALTER TABLE state ADD COLUMN scrub INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    CREATE TABLE conflicts (
+        number INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
+        key BLOB NOT NULL,
+        author BLOB NOT NULL,
+        noticed INTEGER NOT NULL,
+        told INTEGER NOT NULL,
+        expires INTEGER,
+        bytes INTEGER NOT NULL,
+        envelope BLOB
+    );
+    CREATE INDEX conflicts_id ON conflicts (id, number);
 ",
 ];
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     crypto::{self, NONCE_LEN, OpenError},
     ids::Lsn,
+    record::RecordKey,
 };
 
 /// Seals and opens the values of one database.
@@ -31,6 +32,8 @@ pub(super) enum Place<'a> {
     Row(Lsn),
     /// The value with this name in `meta`.
     Meta(&'a str),
+    /// The version with this key that lost in a conflict.
+    Loser(&'a RecordKey),
 }
 
 impl Place<'_> {
@@ -38,6 +41,7 @@ impl Place<'_> {
         match self {
             Self::Row(lsn) => [&b"peergraph/v1/sealed row\0"[..], &lsn.0.to_le_bytes()].concat(),
             Self::Meta(name) => [b"peergraph/v1/sealed meta\0", name.as_bytes()].concat(),
+            Self::Loser(key) => [&b"peergraph/v1/sealed loser\0"[..], &key.to_bytes()].concat(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{Sealer, columns, file, io, sealer::Place, sql};
-use crate::{ids::Lsn, records::StoreError};
+use crate::{ids::Lsn, record::RecordKey, records::StoreError};
 
 /// The schema from which on files say whether they are sealed.
 const SEAL_SCHEMA: i64 = 2;
@@ -37,14 +37,12 @@ pub(super) fn check(conn: &Connection, sealer: Option<&Sealer>) -> Result<bool, 
 
 /// Seals a plain file: all of it or nothing.
 pub(super) fn seal(conn: &mut Connection, sealer: &Sealer) -> Result<(), StoreError> {
-    conn.pragma_update(None, "secure_delete", true).map_err(sql)?;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
     seal_values(&tx, sealer).map_err(sql)?;
     crate::fault::point();
     tx.commit().map_err(sql)?;
     crate::fault::point();
-    // From now on what is deleted is sealed anyway.
-    conn.pragma_update(None, "secure_delete", false).map_err(sql)
+    Ok(())
 }
 
 fn seal_values(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<()> {
@@ -67,6 +65,15 @@ fn seal_values(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<()> {
         for (lsn, envelope) in step {
             update.execute(params![columns::row_of(lsn), sealer.seal(Place::Row(lsn), &envelope)])?;
         }
+    }
+    let mut losers =
+        conn.prepare("SELECT number, key, envelope FROM conflicts WHERE envelope IS NOT NULL")?;
+    let kept: Vec<(i64, RecordKey, Vec<u8>)> = losers
+        .query_map([], |row| Ok((row.get(0)?, columns::key(row, 1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut update = conn.prepare("UPDATE conflicts SET envelope = ?2 WHERE number = ?1")?;
+    for (number, key, envelope) in kept {
+        update.execute(params![number, sealer.seal(Place::Loser(&key), &envelope)])?;
     }
     conn.execute("UPDATE state SET seal = ?1, scrub = 1", [sealer.wrapped()]).map(drop)
 }

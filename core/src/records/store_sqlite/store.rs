@@ -10,10 +10,12 @@ use super::{
     sql,
 };
 use crate::{
-    ids::{Lsn, RecordId},
+    ids::{ElementId, Lsn, RecordId},
     record::{RecordKey, RecordType, SignedRecord},
     records::{
-        Change, Durability, Fingerprint, Put, Reader, Store, StoreError, VerifiedRecord,
+        Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord,
+        conflicts::Loser,
+        merge::{highest_version, rank, shown_version},
         stored::{State, change, damaged, without_body},
         summaries::KeySource,
     },
@@ -47,6 +49,12 @@ impl SqliteStore {
         Ok(())
     }
 
+    fn drop_losers(&mut self) -> Result<(), StoreError> {
+        self.begin()?;
+        self.changed = true;
+        self.db.drop_losers(&self.losers).map_err(sql)
+    }
+
     /// Deletes a row with its key.
     fn remove(&mut self, found: &Found) -> Result<(), StoreError> {
         self.db.delete(found.lsn).map_err(sql)?;
@@ -64,7 +72,8 @@ impl Store for SqliteStore {
         let record = record.signed();
         let interned = self.intern(record)?;
         let lsn = self.next_lsn();
-        let mut row = NewRow { lsn, born: lsn, state: State::of(record), record, interned };
+        let version = highest_version(record, None);
+        let mut row = NewRow { lsn, born: lsn, state: State::of(record), version, record, interned };
         // Most records are new, so that is tried without looking.
         if self.db.insert(&row).map_err(sql)? {
             self.advance(record.header().hlc);
@@ -87,7 +96,7 @@ impl Store for SqliteStore {
             if old.record.key() == record.key() && old.state != State::Stub {
                 return Ok(Put::Same);
             }
-            if old.record.rank() > record.rank() {
+            if rank(&old.record) > rank(record) {
                 return Ok(Put::Older { newer: old.state.is_current().then_some(old.record) });
             }
         }
@@ -97,19 +106,22 @@ impl Store for SqliteStore {
         if old.state == State::Live {
             row.born = old.born;
         }
+        if old.state != State::Void {
+            row.version = highest_version(record, Some(old.version));
+        }
         self.db.insert(&row).map_err(sql)?;
         self.advance(record.header().hlc);
         self.add_key(record)?;
         Ok(match old.state {
             State::Void => Put::Inserted { lsn },
             _ if back => Put::Inserted { lsn },
-            _ => Put::Replaced { lsn, older: old.record },
+            _ => Put::Replaced { lsn, older: old.record, version: shown_version(record, row.version) },
         })
     }
 
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {
         let due = self.db.due(now, max).map_err(sql)?;
-        if due.is_empty() {
+        if due.is_empty() && self.losers.next_expiry().is_none_or(|at| at > now) {
             return Ok(Vec::new());
         }
         self.begin()?;
@@ -128,12 +140,16 @@ impl Store for SqliteStore {
             // The feed has told of a tombstone already.
             let told = old.state == State::Tombstone;
             let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
-            let row = NewRow { lsn, born: old.born, state: State::Stub, record: &record, interned };
+            let (born, version) = (old.born, old.version);
+            let row = NewRow { lsn, born, state: State::Stub, version, record: &record, interned };
             self.db.insert(&row).map_err(sql)?;
             if !told {
-                changes.push(change(lsn, lsn, old.born, State::Stub, &record));
+                changes.push(change(lsn, lsn, born, State::Stub, (&record, version)));
             }
+            self.losers.forget_record(&record.id());
         }
+        self.losers.forget(|loser| loser.is_expired(now));
+        self.db.drop_losers(&self.losers).map_err(sql)?;
         Ok(changes)
     }
 
@@ -144,10 +160,14 @@ impl Store for SqliteStore {
         }
         for old in &gone {
             match old {
-                Ok(old) => self.remove(old)?,
+                Ok(old) => {
+                    self.remove(old)?;
+                    self.losers.forget_record(&old.record.id());
+                }
                 Err(unreadable) => self.drop_unreadable(unreadable)?,
             }
         }
+        self.db.drop_losers(&self.losers).map_err(sql)?;
         Ok(gone.len())
     }
 
@@ -183,9 +203,81 @@ impl Store for SqliteStore {
         // The feed has told of a tombstone already.
         let told = old.state == State::Tombstone;
         let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
-        let row = NewRow { lsn, born: old.born, state: State::Void, record: &record, interned };
+        let (born, version) = (old.born, old.version);
+        let row = NewRow { lsn, born, state: State::Void, version, record: &record, interned };
         self.db.insert(&row).map_err(sql)?;
-        Ok((!told).then(|| change(lsn, lsn, old.born, State::Void, &record)))
+        Ok((!told).then(|| change(lsn, lsn, born, State::Void, (&record, version))))
+    }
+
+    fn keep_loser(
+        &mut self,
+        loser: &SignedRecord,
+        told: Option<Lsn>,
+        now: Timestamp,
+    ) -> Result<Option<KeptLoser>, StoreError> {
+        if self.losers.knows(&loser.key().element) || !self.losers.wants(loser) {
+            return Ok(None);
+        }
+        let Some(winner) = self.db.find(&loser.id()).map_err(sql)? else { return Ok(None) };
+        self.begin()?;
+        let version = highest_version(&winner.record, Some(loser.header().version)).max(winner.version);
+        let lsn = match told {
+            Some(lsn) => lsn,
+            None => {
+                let interned = self.intern(&winner.record)?;
+                self.remove(&winner)?;
+                let lsn = self.advance(loser.header().hlc);
+                let Found { born, state, record, .. } = &winner;
+                let row = NewRow { lsn, born: *born, state: *state, version, record, interned };
+                self.db.insert(&row).map_err(sql)?;
+                if state.is_current() {
+                    self.add_key(record)?;
+                }
+                lsn
+            }
+        };
+        let kept = Loser::new(loser, lsn, now);
+        let number = self.losers.keep(kept.clone());
+        self.db.insert_loser(number, &kept, loser).map_err(sql)?;
+        self.db.drop_losers(&self.losers).map_err(sql)?;
+        self.changed = true;
+        Ok(Some(KeptLoser { lsn, version: shown_version(&winner.record, version) }))
+    }
+
+    fn acknowledge_loser(&mut self, element: &ElementId) -> Result<bool, StoreError> {
+        let found = self.losers.acknowledge(element);
+        if found {
+            self.drop_losers()?;
+        }
+        Ok(found)
+    }
+
+    fn forget_losers(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let gone = self.losers.forget(|loser| loser.noticed < before);
+        if gone > 0 {
+            self.drop_losers()?;
+        }
+        Ok(gone)
+    }
+
+    fn discard_loser(&mut self, element: &ElementId) -> Result<(), StoreError> {
+        self.losers.forget(|loser| loser.key.element == *element);
+        self.drop_losers()
+    }
+
+    fn knows_loser(&self, key: &RecordKey) -> bool {
+        self.losers.knows(&key.element)
+    }
+
+    fn loser(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        match self.losers.number_of(&key.element) {
+            Some(number) => self.db.loser(number, key).map_err(sql),
+            None => Ok(None),
+        }
+    }
+
+    fn losers(&self) -> Vec<RecordKey> {
+        self.losers.kept()
     }
 
     fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
@@ -224,7 +316,8 @@ impl Store for SqliteStore {
     }
 
     fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.db.next_expiry().map_err(sql)
+        let records = self.db.next_expiry().map_err(sql)?;
+        Ok(records.into_iter().chain(self.losers.next_expiry()).min())
     }
 
     fn last_hlc(&self) -> Result<Hlc, StoreError> {

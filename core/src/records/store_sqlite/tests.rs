@@ -2,8 +2,8 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::records::{
-    Store,
-    store_conformance::{GRAPH, Spec, all_keys, commit, naive, observe, put_all, spec},
+    ListQuery, Store,
+    store_conformance::{self, GRAPH, Spec, all_keys, commit, naive, observe, put_all, spec},
 };
 use crate::{ids::Lsn, time::Timestamp};
 
@@ -101,8 +101,8 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&path, GraphId::from_bytes([4; 32]), 1), Err(StoreError::WrongGraph)));
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 2 }));
-    raw.pragma_update(None, "user_version", 2).unwrap();
+    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 3 }));
+    raw.pragma_update(None, "user_version", 3).unwrap();
     drop(raw);
     open(&path);
 
@@ -319,4 +319,44 @@ fn r20_s30_what_is_left_of_records_is_found_out_when_damaged() {
     }
     store.commit(Durability::Synced).unwrap();
     assert!(store.left(Lsn(0), 9).unwrap().iter().all(|(_, record)| record.is_some()));
+}
+
+#[test]
+fn c6_a_page_takes_the_same_steps_at_any_size_unless_its_records_are_counted() {
+    let steps = |size: u64| {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = open(&dir.path().join("db"));
+        put_all(
+            &mut store,
+            (0..size).map(|n| {
+                let kind = if n % 2 == 0 { "note" } else { "chat.message" };
+                spec(n, 10 + n).of(kind).by(usize::try_from(n % 3).unwrap())
+            }),
+        );
+        commit(&mut store);
+        let (notes, ann) = (Some("note".parse().unwrap()), Some(store_conformance::peer(1)));
+        let middle = Some(Lsn(size / 2));
+        let plain = ListQuery { limit: 20, ..ListQuery::default() };
+        let queries = [
+            plain.clone(),
+            ListQuery { record_type: notes.clone(), ..plain.clone() },
+            ListQuery { creator: ann, ..plain.clone() },
+            ListQuery { record_type: notes, creator: ann, ..plain.clone() },
+            ListQuery { include_deleted: true, include_reserved: true, ..plain.clone() },
+            ListQuery { after: middle, through: Some(Lsn(size)), ..plain.clone() },
+            ListQuery { count: true, ..plain },
+        ];
+        queries.map(|query| {
+            let (page, steps) = store.reader.page_in_steps(&query);
+            assert_eq!((page.items.len(), page.total), (20, query.count.then_some(size)), "{query:?}");
+            steps
+        })
+    };
+    let (small, large) = (steps(200), steps(4000));
+    let counted = small.len() - 1;
+    assert_eq!(small[..counted], large[..counted]);
+    assert!(
+        large[counted] > 10 * small[counted],
+        "only who asks for the total pays for it: {small:?} {large:?}"
+    );
 }

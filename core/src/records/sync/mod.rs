@@ -124,6 +124,8 @@ pub enum SyncAbort {
     Replaced,
     /// The link closed.
     LinkClosed,
+    /// What was received could not be stored.
+    StoreFailed,
 }
 
 /// A message could not be handled.
@@ -308,6 +310,16 @@ impl Syncs {
         }
         self.settle(now);
         done
+    }
+
+    /// Gives up all sessions: what they brought could not be stored.
+    pub fn give_up(&mut self, now: Now) {
+        for owner in self.sessions.keys().copied().collect::<Vec<_>>() {
+            let _ = self.step(owner, now, |session, context| {
+                Ok(Some(session.give_up(SyncAbort::StoreFailed, context)))
+            });
+        }
+        self.settle(now);
     }
 
     /// The link is gone; its sessions are over.

@@ -133,7 +133,8 @@ fn take_records(
     let mut bytes = 0;
     while bytes < max {
         let Some(key) = keys.pop_front() else { break };
-        if let Some(record) = store.fetch(&key)? {
+        // What lost since the other side heard of it is sent all the same: the conflict is news there as well.
+        if let Some(record) = store.fetch(&key)?.map_or_else(|| store.loser(&key), |found| Ok(Some(found)))? {
             if withhold.is_some_and(|rule| rule.holds(&record)) {
                 withheld.push(key);
                 continue;

@@ -102,7 +102,7 @@ private struct Reader {
         return Record(
             id: id, recordType: type, version: version, creator: creator, author: author, created: created, modified: modified,
             expires: expires, deleted: deleted, attributes: attributes, body: Data(bytes()), bodyState: choice(bodyStates),
-            held: flag())
+            element: Data(bytes()), held: flag())
     }
 
     private mutating func attributes() -> [String: Value] {

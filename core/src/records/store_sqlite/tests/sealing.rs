@@ -166,7 +166,8 @@ fn a_file_of_the_first_schema_is_brought_up_to_date() {
     Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "ALTER TABLE state DROP COLUMN seal; ALTER TABLE state DROP COLUMN scrub; PRAGMA user_version = 1;",
+            "ALTER TABLE state DROP COLUMN seal; ALTER TABLE state DROP COLUMN scrub; DROP TABLE conflicts;
+             PRAGMA user_version = 1;",
         )
         .unwrap();
     assert_eq!(SqliteStore::peek_wrapped_key(&path).unwrap(), None);

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    ids::{Lsn, RecordId},
+    ids::{ElementId, Lsn, RecordId},
     record::{RecordKey, SignedRecord},
-    records::{Change, Durability, Fingerprint, Put, Reader, Store, StoreError, VerifiedRecord},
+    records::{
+        Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord, rank,
+    },
     time::{Hlc, Timestamp},
     wire::Filter,
 };
@@ -55,16 +57,16 @@ impl Store for TestStore {
             self.records.insert(record.key(), record.clone());
             return Ok(Put::Inserted { lsn });
         };
-        if older.rank() == record.rank() {
+        if rank(&older) == rank(record) {
             return Ok(Put::Same);
         }
-        if older.rank() > record.rank() {
+        if rank(&older) > rank(record) {
             return Ok(Put::Older { newer: Some(older) });
         }
         self.records.remove(&older.key());
         self.ids.insert(record.id(), record.key());
         self.records.insert(record.key(), record.clone());
-        Ok(Put::Replaced { lsn, older })
+        Ok(Put::Replaced { lsn, older, version: record.header().version })
     }
 
     fn expire(&mut self, _: Timestamp, _: usize) -> Result<Vec<Change>, StoreError> {
@@ -83,6 +85,39 @@ impl Store for TestStore {
         self.records.remove(key);
         self.ids.retain(|_, kept| kept != key);
         Ok(())
+    }
+
+    fn keep_loser(
+        &mut self,
+        _: &SignedRecord,
+        _: Option<Lsn>,
+        _: Timestamp,
+    ) -> Result<Option<KeptLoser>, StoreError> {
+        Ok(None)
+    }
+
+    fn acknowledge_loser(&mut self, _: &ElementId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn forget_losers(&mut self, _: Timestamp) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
+    fn discard_loser(&mut self, _: &ElementId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn knows_loser(&self, _: &RecordKey) -> bool {
+        false
+    }
+
+    fn loser(&self, _: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        Ok(None)
+    }
+
+    fn losers(&self) -> Vec<RecordKey> {
+        Vec::new()
     }
 
     fn set_meta(&mut self, _: &str, _: &[u8]) -> Result<(), StoreError> {
