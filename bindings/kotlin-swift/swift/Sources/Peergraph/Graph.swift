@@ -299,6 +299,27 @@ extension Graph {
         return try await call { try await placed.list(query: query) }
     }
 
+    /// One page of conflicts: versions that lost against others of which their authors had not known, with what won. Each is
+    /// kept until it is acknowledged, or as long as a delete is remembered. `record`: only of this one. `after`: the `next` of
+    /// the page before. `limit`: at most so many; 0: as many as a page may have.
+    public func conflicts(
+        record: RecordId? = nil, after: UInt64? = nil, limit: UInt32 = 0,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> ConflictPage {
+        let placed = native.placed()
+        return try await call { try await placed.conflicts(record: record, after: after, limit: limit) }
+    }
+
+    /// Drops a version that lost, as `conflicts` or `Event.recordChanged` gave it; other nodes keep it until they acknowledge
+    /// it themselves. False if it is not here.
+    @discardableResult
+    public func acknowledgeConflict(
+        _ loser: Record, isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Bool {
+        let placed = native.placed()
+        return try await call { try await placed.acknowledgeConflict(element: loser.element) }
+    }
+
     /// All records of a query, page by page, as they were at the first page.
     public func records(_ query: ListQuery = ListQuery()) -> RecordPages {
         RecordPages(graph: self, query: query)

@@ -207,6 +207,53 @@ import Testing
         await node.shutdown()
     }
 
+    @Test func k21_datesBefore1970AreKept() async throws {
+        let node = try await node()
+        let graph = try await node.createGraph("born")
+        let (first, last) = (-62_135_596_800_000.0, 253_402_300_799_999.0)
+        for milliseconds in [-149_810_339_877, -1, first, last] {
+            let born = Value.time(value: Date(timeIntervalSince1970: milliseconds / 1000))
+            let record = try await graph.publish("t", "", attributes: ["born": born])
+            guard case .time(let kept)? = try await graph.get(record.id)?["born"] else {
+                Issue.record("not kept"); return
+            }
+            #expect((kept.timeIntervalSince1970 * 1000).rounded() == milliseconds)
+        }
+        for far in [first - 1, last + 1] {
+            let value = Value.time(value: Date(timeIntervalSince1970: far / 1000))
+            await failing("InvalidArgument") { try await graph.publish("t", "", attributes: ["born": value]) }
+        }
+        await node.shutdown()
+    }
+
+    @Test func c42_aVersionThatLostIsListedUntilItIsAcknowledged() async throws {
+        let (one, two) = (try await node(), try await node())
+        let here = try await one.createGraph("conflicts")
+        try await here.listen()
+        let id = try await here.publish("t", "first").id
+        let there = try await two.join(try await here.ticket())
+        // Apart, each changes it.
+        try await two.pause()
+        try await eventually("apart") { try await here.neighbors().isEmpty }
+        try await here.update(id, body: Data("here".utf8))
+        try await there.update(id, body: Data("there".utf8))
+        try await two.resume()
+        for graph in [here, there] {
+            try await eventually("the conflict is known") { try await graph.conflicts().items.count == 1 }
+            let conflict = try #require(try await graph.conflicts(record: id).items.first)
+            #expect(Set([conflict.winner.bodyText, conflict.loser.bodyText]) == ["here", "there"])
+            #expect(try await graph.get(id)?.bodyText == conflict.winner.bodyText)
+            let events = try graph.events(EventFilter(.recordChanged), start: .snapshot)
+            let told = try await find(events) { if case .recordChanged(_, _, _, let loser, _) = $0 { loser } else { nil } }
+            #expect(told.bodyText == conflict.loser.bodyText && told.element == conflict.loser.element)
+            #expect(try await graph.acknowledgeConflict(told))
+            #expect(try await graph.acknowledgeConflict(conflict.loser) == false)
+            #expect(try await graph.conflicts().items.isEmpty)
+        }
+        await one.shutdown()
+        await two.shutdown()
+    }
+
     @Test func c34_whatIsHereIsOpenedOnlineAndOfflineIfSoWanted() async throws {
         let dir = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: dir) }

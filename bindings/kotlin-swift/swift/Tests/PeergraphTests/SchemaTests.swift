@@ -66,7 +66,7 @@ private let interface = Result { try Interface.read() }
         "Record": ["key", "replaced"], "Invitation": ["way"], "Ticket": ["secret"], "UpdateOutcome": ["id", "version"],
     ]
     private static let more: [String: Set<String>] = [
-        "Record": ["bodyText"], "Invitation": ["kind", "nodes", "subject", "text", "uses"], "Ticket": ["text"], "MemberInfo": ["isPresent"],
+        "Record": ["bodyText", "element"], "Invitation": ["kind", "nodes", "subject", "text", "uses"], "Ticket": ["text"], "MemberInfo": ["isPresent"],
     ]
     // Structures of the core that are arguments, results or events here.
     private static let otherwise: Set = [
@@ -95,6 +95,7 @@ private let interface = Result { try Interface.read() }
         "CreateGroup": ("Node", "createGroup", "rules", []),
         "PropertiesUpdate": ("Graph", "setProperties", "name", ["everybody"]),
         "RecordUpdate": ("Graph", "update", "id", ["id"]),
+        "ConflictQuery": ("Graph", "conflicts", "record", []),
         "ListQuery": ("ListQuery", "init", "limit", []),
         "SubscribeOptions": ("Graph", "events", "filter", []),
         "ConnectOptions": ("Graph", "connect", "target", ["target", "progress"]),
@@ -207,10 +208,10 @@ private let interface = Result { try Interface.read() }
     private static let otherTypes: Set = [
         "Attributes", "ConnectionId", "Connecting", "Error", "ErrorKind", "GraphRef", "GraphSecret", "Page", "RecordType",
         "Result", "SecretKey", "Timestamp", "UpdateOutcome", "RecordDraft", "JoinGroup", "JoinGraph", "OnProgress", "CreateGraph", "OpenGraph",
-        "CreateGroup", "PropertiesUpdate", "RecordUpdate", "ConnectOptions", "CreateIdentity", "InviteMember", "InviteLink",
+        "CreateGroup", "PropertiesUpdate", "RecordUpdate", "ConflictQuery", "ConnectOptions", "CreateIdentity", "InviteMember", "InviteLink",
         "InvitePassword", "RemoveMember", "ImportDatabase", "KeySource",
     ]
-    private static let ownTypes: Set = ["InvitationKind", "PeergraphError", "RecordPage", "Start"]
+    private static let ownTypes: Set = ["ConflictPage", "InvitationKind", "PeergraphError", "RecordPage", "Start"]
 
     @Test func everyTypeIsHere() throws {
         let wanted = Set(table("type").keys)

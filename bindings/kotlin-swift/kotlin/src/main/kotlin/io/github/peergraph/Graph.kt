@@ -172,6 +172,18 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
     /** One page of records. */
     public suspend fun list(query: ListQuery = ListQuery()): RecordPage = native.list(checked(query))
 
+    /**
+     * One page of conflicts: versions that lost against others of which their authors had not known, with what won. Each is kept
+     * until it is [acknowledged][acknowledgeConflict], or as long as a delete is remembered. [record]: only of this one. [after]:
+     * the `next` of the page before. [limit]: at most so many; 0: as many as a page may have.
+     */
+    public suspend fun conflicts(record: RecordId? = null, after: ULong? = null, limit: Int = 0): ConflictPage =
+        native.conflicts(record, after, count(limit))
+
+    /** Drops a version that lost, as [conflicts] or [Event.RecordChanged] gave it; other nodes keep it until they acknowledge
+     * it themselves. False if it is not here. */
+    public suspend fun acknowledgeConflict(loser: Record): Boolean = native.acknowledgeConflict(loser.element)
+
     /** All records of a query, page by page, as they were at the first page. */
     public fun pages(query: ListQuery = ListQuery()): Flow<List<Record>> = flow {
         var next: ListQuery? = query

@@ -86,7 +86,8 @@ class ApiTest {
             assertEquals(listOf(10, 10, 5), pages.map { it.size })
             val all = graph.records(ListQuery(recordType = "t")).toList()
             assertEquals((0..24).map { "$it" }, all.map { it.bodyText })
-            assertEquals(25uL, graph.list(ListQuery(recordType = "t", limit = 1u)).total)
+            assertEquals(25uL, graph.list(ListQuery(recordType = "t", limit = 1u, count = true)).total)
+            assertNull(graph.list(ListQuery(recordType = "t", limit = 1u)).total)
         }
     }
 

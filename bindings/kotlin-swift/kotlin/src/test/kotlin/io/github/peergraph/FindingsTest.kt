@@ -377,6 +377,48 @@ class FindingsTest {
     }
 
     @Test
+    fun `k21_moments before 1970 are kept`() = real {
+        node().use { node ->
+            val graph = node.createGraph("born")
+            val moments = listOf(Instant.parse("1965-04-03T02:01:00.123Z"), Instant.fromEpochMilliseconds(-1), Instant.parse("0001-01-01T00:00:00Z"), Instant.parse("9999-12-31T23:59:59.999Z"))
+            for (born in moments) assertEquals(born, graph.get(graph.publish("t", "", mapOf("born" to born)).id)!!["born"])
+            for (far in listOf(moments[2] - 1.milliseconds, moments[3] + 1.milliseconds)) {
+                assertContains(failing<PeergraphException.InvalidArgument> { graph.publish("t", "", mapOf("born" to far)) }.message!!, "born")
+            }
+        }
+    }
+
+    @Test
+    fun `c42_a version that lost is listed until it is acknowledged`() = real {
+        nodes(2) { (one, two) ->
+            val here = one.createGraph("conflicts")
+            here.listen()
+            val record = here.publish("t", "first")
+            val ticket = here.ticket()
+            val there = two.join(ticket)
+            val id = record.id
+            // Apart, each changes it.
+            two.pause()
+            eventually("apart") { here.neighbors().isEmpty() }
+            here.update(id, "here")
+            there.update(id, "there")
+            two.resume()
+            for (graph in listOf(here, there)) {
+                eventually("the conflict is known") { graph.conflicts().items.size == 1 }
+                val conflict = graph.conflicts(record = id).items.single()
+                assertEquals(setOf("here", "there"), setOf(conflict.winner.bodyText, conflict.loser.bodyText))
+                assertEquals(graph.get(id)!!.bodyText, conflict.winner.bodyText)
+                assertEquals(0, graph.conflicts(record = RecordId(ByteArray(16))).items.size)
+                val told = find(graph.subscribe(EventFilter(EventKind.RECORD_CHANGED), Start.Snapshot)) { (it as? Event.RecordChanged)?.conflict }
+                assertEquals(conflict.loser.bodyText, told.bodyText)
+                assertTrue(graph.acknowledgeConflict(told))
+                assertFalse(graph.acknowledgeConflict(conflict.loser))
+                assertEquals(0, graph.conflicts().items.size)
+            }
+        }
+    }
+
+    @Test
     fun `c34_what is here is opened online, and offline if so wanted`(@TempDir dir: Path) = real {
         node().use { there ->
             val config = NodeConfig.loopback().copy(dataDir = dir)

@@ -167,7 +167,7 @@ class GroupEventTest {
             val odd = graph.records(ListQuery(recordType = "odd")).toList()
             assertEquals((1..<25 step 2).map { "$it" }, odd.map { it.bodyText })
             assertEquals(listOf(), graph.records(ListQuery(recordType = "none")).toList())
-            val page = graph.list(ListQuery(limit = 1000u))
+            val page = graph.list(ListQuery(limit = 1000u, count = true))
             assertEquals(26uL to 26, page.total to page.items.size)
             assertNull(page.next)
         }

@@ -28,6 +28,10 @@ fun main() = runBlocking {
             events = 0
             graph.subscribe(filter, Start.Snapshot).use { for (event in it) if (event is Event.CaughtUp) break else events += 1 }
             println("snapshot: $events")
+            check(graph.records(ListQuery(recordType = "t")).first().body.size == BYTES)
+            var records = 0
+            graph.records(ListQuery(recordType = "t")).collect { records += 1 }
+            println("records: $records")
         }
     } finally {
         dir.toFile().deleteRecursively()

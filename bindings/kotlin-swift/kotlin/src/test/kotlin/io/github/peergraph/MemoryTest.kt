@@ -14,6 +14,6 @@ class MemoryTest {
         val said = started.inputStream.bufferedReader().readText()
         assertTrue(started.waitFor(60, TimeUnit.SECONDS), "the process does not end")
         assertEquals(0, started.exitValue(), said)
-        for (line in listOf("live: 400", "snapshot: 400")) assertTrue(line in said.lines(), said)
+        for (line in listOf("live: 400", "snapshot: 400", "records: 400")) assertTrue(line in said.lines(), said)
     }
 }

@@ -90,7 +90,7 @@ class SchemaTest {
 
     // Fields that are not here, and others that are.
     private val less = mapOf("Record" to setOf("key", "replaced"), "Invitation" to setOf("way"), "Ticket" to setOf("secret"))
-    private val more = mapOf("Invitation" to setOf("kind", "nodes", "subject", "text", "uses"), "Ticket" to setOf("text"))
+    private val more = mapOf("Record" to setOf("element"), "Invitation" to setOf("kind", "nodes", "subject", "text", "uses"), "Ticket" to setOf("text"))
 
     // Structures of the core that are arguments, results or events here.
     private val otherwise =
@@ -118,6 +118,7 @@ class SchemaTest {
         "CreateGroup" to Call(Node::class, "createGroup", "properties"),
         "PropertiesUpdate" to Call(Graph::class, "setProperties", "name", "everybody"),
         "RecordUpdate" to Call(Graph::class, "update", "id", "id"),
+        "ConflictQuery" to Call(Graph::class, "conflicts", "record"),
         "SubscribeOptions" to Call(Graph::class, "subscribe", "filter"),
         "ConnectOptions" to Call(Graph::class, "connect", "target", "target", "progress"),
         "CreateIdentity" to Call(Identities::class, "create", "name"),
@@ -226,10 +227,10 @@ class SchemaTest {
     private val otherTypes = setOf(
         "Attributes", "ConnectionId", "Connecting", "Error", "ErrorKind", "GraphRef", "GraphSecret", "Page", "RecordType", "Result",
         "SecretKey", "Timestamp", "UpdateOutcome", "RecordDraft", "JoinGroup", "JoinGraph", "OnProgress", "CreateGraph", "OpenGraph", "CreateGroup",
-        "PropertiesUpdate", "RecordUpdate", "ConnectOptions", "CreateIdentity", "InviteMember", "InviteLink", "InvitePassword",
+        "PropertiesUpdate", "RecordUpdate", "ConflictQuery", "ConnectOptions", "CreateIdentity", "InviteMember", "InviteLink", "InvitePassword",
         "RemoveMember", "ImportDatabase", "RecordPages", "EventStream", "KeySource",
     )
-    private val ownTypes = setOf("EventIterator", "EventSubscription", "Id", "InvitationKind", "PeergraphException", "PeergraphFailure", "RecordPage", "Start", "Texts")
+    private val ownTypes = setOf("ConflictPage", "EventIterator", "EventSubscription", "Id", "InvitationKind", "PeergraphException", "PeergraphFailure", "RecordPage", "Start", "Texts")
 
     @Test
     fun `every type is here`() {
