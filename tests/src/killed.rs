@@ -61,13 +61,11 @@ pub const CALLS: &[&str] = &[
 /// The password of everything that has one.
 pub const PASSWORD: &str = "open sesame, please";
 
-/// A passphrase by which keys are sealed, where the directory's name asks for it.
+/// With keys and databases sealed, where the directory's name asks for it.
 pub fn config(dir: &Path) -> NodeConfig {
     let config = NodeConfig::loopback().at(dir);
     match dir.file_name().is_some_and(|name| name == "sealed") {
-        true => {
-            NodeConfig { encrypt_database: true, ..config }.keys(KeyProtection::Passphrase(PASSWORD.into()))
-        }
+        true => NodeConfig { encrypt_database: true, ..config }.keys(KeyProtection::Key([4; 32])),
         false => config,
     }
 }
