@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peergraph::{
-    Attributes, ErrorKind, Event, InviteMember, Node, NodeConfig, OpenGraph, RecordDraft, RecordUpdate, Role,
+    Attributes, ErrorKind, Event, InviteMember, Node, NodeConfig, OpenGraph, PropertiesUpdate, RecordDraft,
+    RecordUpdate, Role,
     events::{EventFilter, EventKind, Start, SubscribeOptions},
     link::ConnectionKind,
     records::ListQuery,
@@ -76,6 +77,26 @@ async fn c43_records_come_in_the_order_of_the_calls_whoever_awaits_them() {
             heard.push(read(&change.record.body));
         }
         assert!(heard.iter().copied().eq(0..PUBLISHED), "round {round}: {heard:?}");
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_properties_that_are_set_one_after_another_are_all_set() {
+    let (node, graph) = founder("properties").await;
+    for round in 0..20 {
+        let (name, comment) = (format!("name {round}"), format!("comment {round}"));
+        let named = graph
+            .set_properties(PropertiesUpdate { name: Some(name.clone()), ..PropertiesUpdate::default() });
+        let commented = graph.set_properties(PropertiesUpdate {
+            comment: Some(comment.clone()),
+            ..PropertiesUpdate::default()
+        });
+        let read = graph.properties();
+        for found in [read.await.unwrap(), commented.await.unwrap(), graph.properties().await.unwrap()] {
+            assert_eq!((&found.name, &found.comment), (&name, &comment));
+        }
+        named.await.unwrap();
     }
     node.shutdown().await;
 }

@@ -109,7 +109,8 @@ impl Engine {
     /// [`PublishError::NeverSynchronized`] if they are not known yet.
     pub fn properties(&self) -> Result<&GraphProperties, PublishError> {
         self.check_usable()?;
-        Ok(&self.properties)
+        // A call sees what the calls before it wrote, committed or not.
+        Ok(self.written_properties.as_ref().unwrap_or(&self.properties))
     }
 
     /// Gives the graph new properties. Acknowledge only after [`flush`](Engine::flush) succeeds.
@@ -122,6 +123,7 @@ impl Engine {
         let id = self.properties_id.ok_or(PublishError::NeverSynchronized)?;
         let body = postcard::to_stdvec(properties).expect("properties always encode");
         self.put_reserved(now, &id, [0; 16], RecordType::properties(), body.into(), None)?;
+        self.written_properties = Some(properties.clone());
         Ok(())
     }
 

@@ -181,6 +181,8 @@ pub struct Engine {
     /// True while the database is known to be as current as a neighbor's.
     current_now: bool,
     properties: GraphProperties,
+    /// As the application wrote them since the last commit.
+    written_properties: Option<GraphProperties>,
     properties_id: Option<RecordId>,
     nodes: BTreeMap<NodeId, NodeInfo>,
     presence: PresenceState,
@@ -258,6 +260,7 @@ impl Engine {
             joining: None,
             current_now: false,
             properties: GraphProperties::default(),
+            written_properties: None,
             properties_id,
             nodes: BTreeMap::new(),
             presence: PresenceState::default(),
@@ -353,6 +356,7 @@ impl Engine {
     /// [`StoreError`]: nothing of the batch was kept; none of it may be acknowledged.
     pub fn flush(&mut self, now: Now) -> Result<(), StoreError> {
         let result = self.flush_store(now);
+        self.written_properties = None;
         if let Err(error) = &result {
             tracing::error!(graph = %self.graph.short(), %error, "the database failed; the batch is dropped");
             self.staged.clear();
