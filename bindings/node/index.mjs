@@ -1,7 +1,7 @@
 import peergraph from './lib/index.js'
 
 export const {
-  Node, loopback, lowPower, Graph, Group, Record, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
+  Node, loopback, lowPower, Graph, Group, Record, Pages, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
   Identities, Identity, ROLES, compareRoles, PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription, Float,
   PeergraphError, ERRORS,
   InvalidArgumentError, InvalidTicketError, InvalidIdError, ReservedError, TooLargeError, InvalidExpirationError,

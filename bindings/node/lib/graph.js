@@ -11,13 +11,15 @@ const { DATA_LIMIT, DirectConnection, SendReceipt } = require('./connection.js')
 const { Emitter, KINDS } = require('./emitter.js')
 const { sync } = require('./errors.js')
 const { packAttributes } = require('./pack.js')
-const { Records } = require('./records.js')
+const { Record } = require('./record.js')
+const { Pages, Records } = require('./records.js')
 const { EventStream } = require('./stream.js')
 const { Ticket } = require('./texts.js')
 
 const PUBLISH = { attributes: orNull(packAttributes), expires: orNull(moment), signal }
 const UPDATE = { body: (body) => body, attributes: packAttributes, expires: moment, expectedVersion: count, signal }
 const RECORDS = { creator: text, includeDeleted: flag, includeReserved: flag, pageSize: count, signal }
+const CONFLICTS = { pageSize: count, signal }
 const EVENTS = {
   recordTypes: texts, authors: texts, dataTypes: texts, snapshot: flag, after: orNull(binary), capacity: count, signal,
 }
@@ -98,6 +100,16 @@ class Graph extends Emitter {
     const { signal, pageSize, ...wanted } = options(given, RECORDS)
     const query = { ...wanted, recordType: maybe(text)(recordType, 'recordType'), limit: pageSize }
     return new Records((page, waiting) => this.#call('list', [{ ...query, ...page }], waiting), { signal })
+  }
+
+  conflicts(record, given) {
+    const { signal, pageSize } = options(given, CONFLICTS)
+    const of = record === undefined ? undefined : idOf(record)
+    return new Pages(({ after }, waiting) => this.#call('conflicts', [of, after, pageSize], waiting), { signal })
+  }
+
+  async acknowledgeConflict(loser, options) {
+    return this.#call('acknowledgeConflict', [loserOf(loser)], waiting(options))
   }
 
   // Events
@@ -267,6 +279,13 @@ function changesOf(changes) {
 }
 
 const idOf = (record) => text(typeof record === 'object' && record !== null ? record.id : record, 'record', 'a Record or its id')
+
+/** Which version lost: by the record of it, as an event or a list gave it. */
+function loserOf(loser) {
+  const element = loser instanceof Record ? Record.elementOf(loser) : undefined
+  if (element === undefined) throw wrong('loser', 'the Record that lost, as an event or conflicts() gave it', loser)
+  return element
+}
 
 /** Whom to reach, for the native half. */
 function whom(target) {

@@ -7,7 +7,7 @@ const { EventStream } = require('./stream.js')
 const texts = require('./texts.js')
 const { DirectConnection, SendReceipt } = require('./connection.js')
 const { Identities, Identity } = require('./identities.js')
-const { Records } = require('./records.js')
+const { Pages, Records } = require('./records.js')
 const { Graph } = require('./graph.js')
 const { Group, ROLES, compareRoles } = require('./group.js')
 const { Node, loopback, lowPower } = require('./node.js')
@@ -15,7 +15,7 @@ const { Node, loopback, lowPower } = require('./node.js')
 const { PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription } = texts
 
 module.exports = {
-  Node, loopback, lowPower, Graph, Group, Record, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
+  Node, loopback, lowPower, Graph, Group, Record, Pages, Records, RecordChanged, IncomingData, EventStream, DirectConnection, SendReceipt,
   Identities, Identity, ROLES, compareRoles, PeerId, NodeId, GraphId, RecordId, verify, Ticket, Invitation, PeerName, IdentityDescription, Float,
   PeergraphError, ERRORS, ...classes,
 }

@@ -3,7 +3,7 @@
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
-use peergraph::{CreateIdentity, given};
+use peergraph::{Call, CreateIdentity, given};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -29,11 +29,7 @@ const fn handle(identity: peergraph::Identity) -> Reply {
     Reply::Identity(NativeIdentity { identity })
 }
 
-fn made(
-    to: &Bridge,
-    id: u32,
-    identity: impl Future<Output = peergraph::Result<peergraph::Identity>> + Send + 'static,
-) {
+fn made(to: &Bridge, id: u32, identity: Call<peergraph::Result<peergraph::Identity>>) {
     to.run(id, async move { identity.await.map(handle) });
 }
 
@@ -53,8 +49,7 @@ impl NativeIdentities {
             classifier,
             key: key.map(given::secret_key).transpose().map_err(Fail::from)?,
         };
-        let identities = self.identities.clone();
-        made(to, id, async move { identities.create(options).await });
+        made(to, id, self.identities.create(options));
         Ok(())
     }
 
@@ -65,14 +60,12 @@ impl NativeIdentities {
 
     #[napi]
     pub fn default(&self, to: &Bridge, id: u32) {
-        let identities = self.identities.clone();
-        made(to, id, async move { identities.default().await });
+        made(to, id, self.identities.default());
     }
 
     #[napi]
     pub fn set_default(&self, to: &Bridge, id: u32, name: String) -> Result<()> {
-        let (identities, name) = (self.identities.clone(), parse(&name)?);
-        to.act(id, async move { identities.set_default(&name).await });
+        to.act(id, self.identities.set_default(&parse(&name)?));
         Ok(())
     }
 
@@ -84,8 +77,7 @@ impl NativeIdentities {
     #[napi]
     pub fn import_identity(&self, to: &Bridge, id: u32, text: String, password: String) {
         let password = Zeroizing::new(password);
-        let identities = self.identities.clone();
-        made(to, id, async move { identities.import(&text, &password).await });
+        made(to, id, self.identities.import(&text, &password));
     }
 }
 
@@ -108,8 +100,7 @@ impl NativeIdentity {
 
     #[napi]
     pub fn rename(&self, to: &Bridge, id: u32, name: Option<String>) {
-        let identity = self.identity.clone();
-        to.act(id, async move { identity.rename(name.as_deref()).await });
+        to.act(id, self.identity.rename(name.as_deref()));
     }
 
     #[napi]
@@ -130,13 +121,11 @@ impl NativeIdentity {
 
     #[napi]
     pub fn groups(&self, to: &Bridge, id: u32) {
-        let identity = self.identity.clone();
-        to.ask(id, async move { identity.groups().await });
+        to.ask(id, self.identity.groups());
     }
 
     #[napi]
     pub fn delete(&self, to: &Bridge, id: u32) {
-        let identity = self.identity.clone();
-        to.act(id, async move { identity.delete().await });
+        to.act(id, self.identity.delete());
     }
 }

@@ -3,8 +3,8 @@
 use napi::{Result, bindgen_prelude::Buffer};
 use napi_derive::napi;
 use peergraph::{
-    ApiVersion, CreateGraph, CreateGroup, Durability, Graph, GraphProperties, GraphRef, Group, Invitation,
-    JoinGraph, JoinGroup, NodeConfig, OnProgress, OpenGraph, SyncProgress, Ticket,
+    ApiVersion, Call, CreateGraph, CreateGroup, Durability, Graph, GraphProperties, GraphRef, Group,
+    Invitation, JoinGraph, JoinGroup, NodeConfig, OnProgress, OpenGraph, SyncProgress, Ticket,
     given::{self, Protection},
     names::Named,
 };
@@ -153,19 +153,13 @@ fn on_progress(to: &Bridge, id: u32) -> OnProgress {
 }
 
 impl NativeNode {
-    fn plain<F>(&self, to: &Bridge, id: u32, graph: impl FnOnce(peergraph::Node) -> F)
-    where
-        F: Future<Output = peergraph::Result<Graph>> + Send + 'static,
-    {
-        let (graph, node) = (graph(self.node.clone()), self.node.clone());
+    fn plain(&self, to: &Bridge, id: u32, graph: Call<peergraph::Result<Graph>>) {
+        let node = self.node.clone();
         to.run(id, async move { graph.await.map(|graph| NativeGraph::plain(node, graph)) });
     }
 
-    fn group<F>(&self, to: &Bridge, id: u32, group: impl FnOnce(peergraph::Node) -> F)
-    where
-        F: Future<Output = peergraph::Result<Group>> + Send + 'static,
-    {
-        let (group, node) = (group(self.node.clone()), self.node.clone());
+    fn group(&self, to: &Bridge, id: u32, group: Call<peergraph::Result<Group>>) {
+        let node = self.node.clone();
         to.run(id, async move { group.await.map(|group| NativeGraph::of_group(node, group)) });
     }
 }
@@ -221,7 +215,7 @@ impl NativeNode {
             seed,
             precedence: record_types(&precedence.unwrap_or_default())?,
         };
-        self.plain(to, id, |node| async move { node.create_graph(options).await });
+        self.plain(to, id, self.node.create_graph(options));
         Ok(())
     }
 
@@ -239,8 +233,7 @@ impl NativeNode {
         } else {
             parse::<peergraph::GraphId>(&graph)?.into()
         };
-        let options = opening.read()?;
-        self.plain(to, id, |node| async move { node.open_graph(graph, options).await });
+        self.plain(to, id, self.node.open_graph(graph, opening.read()?));
         Ok(())
     }
 
@@ -259,7 +252,7 @@ impl NativeNode {
             on_progress: progress.then(|| on_progress(to, id)),
             ..default
         };
-        self.plain(to, id, |node| async move { node.join(options).await });
+        self.plain(to, id, self.node.join(options));
         Ok(())
     }
 
@@ -280,14 +273,13 @@ impl NativeNode {
             precedence: record_types(&precedence.unwrap_or_default())?,
             identity: identity.map(|identity| identity.identity.clone()),
         };
-        self.group(to, id, |node| async move { node.create_group(options).await });
+        self.group(to, id, self.node.create_group(options));
         Ok(())
     }
 
     #[napi]
     pub fn open_group(&self, to: &Bridge, id: u32, group: String, opening: Opening) -> Result<()> {
-        let (group, options) = (parse(&group)?, opening.read()?);
-        self.group(to, id, |node| async move { node.open_group_with(group, options).await });
+        self.group(to, id, self.node.open_group_with(parse(&group)?, opening.read()?));
         Ok(())
     }
 
@@ -309,14 +301,14 @@ impl NativeNode {
             on_progress: progress.then(|| on_progress(to, id)),
             ..default
         };
-        self.group(to, id, |node| async move { node.join_group(options).await });
+        self.group(to, id, self.node.join_group(options));
         Ok(())
     }
 
     #[napi]
     pub fn import_membership(&self, to: &Bridge, id: u32, text: String, password: String) {
         let password = Zeroizing::new(password);
-        self.group(to, id, |node| async move { node.import_membership(&text, &password).await });
+        self.group(to, id, self.node.import_membership(&text, &password));
     }
 
     #[napi]
@@ -336,21 +328,18 @@ impl NativeNode {
 
     #[napi]
     pub fn delete_graph(&self, to: &Bridge, id: u32, graph: String) -> Result<()> {
-        let (node, graph) = (self.node.clone(), parse(&graph)?);
-        to.act(id, async move { node.delete_graph(graph).await });
+        to.act(id, self.node.delete_graph(parse(&graph)?));
         Ok(())
     }
 
     #[napi]
     pub fn pause(&self, to: &Bridge, id: u32) {
-        let node = self.node.clone();
-        to.act(id, async move { node.pause().await });
+        to.act(id, self.node.pause());
     }
 
     #[napi]
     pub fn resume(&self, to: &Bridge, id: u32) {
-        let node = self.node.clone();
-        to.act(id, async move { node.resume().await });
+        to.act(id, self.node.resume());
     }
 
     #[napi(getter)]
@@ -360,15 +349,14 @@ impl NativeNode {
 
     #[napi]
     pub fn network_changed(&self, to: &Bridge, id: u32) {
-        let node = self.node.clone();
-        to.act(id, async move { node.network_changed().await });
+        to.act(id, self.node.network_changed());
     }
 
     #[napi]
     pub fn shutdown(&self, to: &Bridge, id: u32) {
-        let node = self.node.clone();
+        let down = self.node.shutdown();
         to.act(id, async move {
-            node.shutdown().await;
+            down.await;
             Ok(())
         });
     }

@@ -235,8 +235,8 @@ impl NativeGraph {
             after: after.map(|lsn| whole(lsn, "a place").map(Lsn)).transpose()?,
             limit: limit.map_or(Ok(0), |limit| size(limit, "pageSize"))?,
         };
-        let graph = self.graph.clone();
-        to.run(id, async move { Ok(Reply::Packed(packed(&ListedConflicts(graph.conflicts(query).await?)))) });
+        let page = self.graph.conflicts(query);
+        to.run(id, async move { Ok(Reply::Packed(packed(&ListedConflicts(page.await?)))) });
         Ok(())
     }
 
@@ -244,8 +244,7 @@ impl NativeGraph {
     #[napi]
     pub fn acknowledge_conflict(&self, to: &Bridge, id: u32, loser: &[u8]) -> Result<()> {
         let loser = <[u8; 16]>::try_from(loser).map_err(|_| invalid("a version has 16 bytes"))?;
-        let (graph, loser) = (self.graph.clone(), ElementId::from_bytes(loser));
-        to.ask(id, async move { graph.acknowledge_conflict(loser).await });
+        to.ask(id, self.graph.acknowledge_conflict(ElementId::from_bytes(loser)));
         Ok(())
     }
 

@@ -44,6 +44,11 @@ test('n3 a read sees what was called before it', async (t) => {
     const [made, listed] = await Promise.all([publishing, listing])
     assert.deepEqual(listed, [made])
   }
+  graph.setProperties({ name: 'one' })
+  graph.setProperties({ comment: 'two' })
+  const { name, comment } = await graph.properties()
+  assert.deepEqual([name, comment], ['one', 'two'])
+  assert.deepEqual(await graph.properties(), { name, comment, presenceLifetime: 300_000, presenceMax: null, deferExpiration: false })
 })
 
 test('n3 two hundred sends arrive in the order of the calls', async (t) => {
@@ -80,6 +85,15 @@ test('n3 a close carries out what was called before it', async (t) => {
     assert.deepEqual((await reopened.records()).map(({ text }) => text), numbers(50))
     await again.shutdown()
   }
+})
+
+test('n3 what is made before a shutdown is made', async (t) => {
+  const node = await p.Node.start(p.loopback(join(folderFor(t), 'data')))
+  const making = node.createGroup('before')
+  const ending = node.shutdown()
+  const late = assert.rejects(node.createGroup('late'), p.ClosedError)
+  assert.match((await making).id, /^[0-9a-f]{64}$/)
+  await Promise.all([ending, late])
 })
 
 test('n3 an aborted call disturbs those after it in nothing', async (t) => {

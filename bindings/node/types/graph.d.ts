@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 
 import { DirectConnection, SendReceipt } from './connection.js'
 import { Event, EventKind, EventOf, EventOptions, EventStream, GraphEvents } from './events.js'
-import { AttributesInput, Record, Records } from './records.js'
+import { AttributesInput, Conflict, Pages, Record, Records } from './records.js'
 import {
   Bytes,
   Cancellable,
@@ -91,7 +91,8 @@ export class Graph extends EventEmitter<GraphEvents> {
     changes: { body?: Body; attributes?: AttributesInput; expires?: Date; expectedVersion?: number } & Cancellable,
   ): Promise<Record>
   /**
-   * Deletes a record everywhere; it cannot come back under its id. Resolves to the version of what is left.
+   * Deletes a record everywhere; it cannot come back under its id. It wins over edits that had not seen it: those are
+   * reported as {@link Graph.conflicts}. Resolves to the version of what is left.
    *
    * @throws {NotFoundError} {@link DeletedError}: there is none. And as {@link Graph.publish}.
    */
@@ -111,6 +112,24 @@ export class Graph extends EventEmitter<GraphEvents> {
     recordType?: string,
     options?: { creator?: PeerId; includeDeleted?: boolean; includeReserved?: boolean; pageSize?: number } & Cancellable,
   ): Records
+
+  /**
+   * Conflicts that were not acknowledged, the oldest first, of one record if given: kept through restarts, until they are
+   * acknowledged, for a tombstone's lifetime at most.
+   *
+   * ```ts
+   * for await (const { winner, loser } of graph.conflicts()) {
+   *   await graph.update(winner, { body: `${winner.text}\n${loser.text}` })
+   *   await graph.acknowledgeConflict(loser)
+   * }
+   * ```
+   */
+  conflicts(record?: Record | RecordId, options?: { pageSize?: number } & Cancellable): Pages<Conflict>
+  /**
+   * Drops a version that lost, as `conflicts` or the `conflict` of an event gave it; on this node only. False if it is not
+   * here any more.
+   */
+  acknowledgeConflict(loser: Record, options?: Cancellable): Promise<boolean>
 
   /**
    * Subscribes to events of these kinds, or all. Nothing that happens after this returns is missed.

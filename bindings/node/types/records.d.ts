@@ -66,18 +66,33 @@ export class Record {
   toJSON(): object
 }
 
-/** A question for records: await it for all, or iterate. All pages are as of the moment the first was asked for. */
-export class Records implements PromiseLike<Record[]>, AsyncIterable<Record> {
-  private constructor()
-  /** Page by page. */
-  pages(): AsyncGenerator<Record[], void, undefined>
+/** What comes page by page: await it for all, or iterate. */
+export class Pages<Item> implements PromiseLike<Item[]>, AsyncIterable<Item> {
+  protected constructor()
+  /** Page by page; a page ends at 4 MiB. */
+  pages(): AsyncGenerator<Item[], void, undefined>
   /** All. */
-  toArray(): Promise<Record[]>
-  /** How many there are. */
-  count(): Promise<number>
-  then<Value = Record[], Failure = never>(
-    resolve?: ((records: Record[]) => Value | PromiseLike<Value>) | null,
+  toArray(): Promise<Item[]>
+  then<Value = Item[], Failure = never>(
+    resolve?: ((items: Item[]) => Value | PromiseLike<Value>) | null,
     reject?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
   ): Promise<Value | Failure>
-  [Symbol.asyncIterator](): AsyncGenerator<Record, void, undefined>
+  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined>
+}
+
+/** A question for records. All pages are as of the moment the first was asked for. */
+export class Records extends Pages<Record> {
+  private constructor()
+  /** How many there are: takes time in proportion to them. */
+  count(): Promise<number>
+}
+
+/** Two versions of a record, neither written in knowledge of the other. */
+export interface Conflict {
+  /** The record as it is now; `deleted` if a delete won. */
+  winner: Record
+  /** The version that lost. */
+  loser: Record
+  /** When this node noticed. */
+  noticed: Date
 }

@@ -42,6 +42,9 @@ export async function program(): Promise<void> {
   console.log(figures?.records, clockSkewMs === null ? 'right' : clockSkewMs.toFixed(), note.held satisfies boolean)
   opened.on('sync_progress', ({ recordsExpected }) => console.log(recordsExpected))
   console.log(compareRoles(await group.role(), 'admin') >= 0, ROLES.length)
+  for await (const { winner, loser, noticed } of group.conflicts(note)) {
+    console.log(winner.text, noticed.getTime(), (await group.acknowledgeConflict(loser)) satisfies boolean)
+  }
   const every: Event | null = group.events().tryNext()
   console.log(every?.type)
 
