@@ -134,4 +134,3 @@ async def test_c20_a_node_starts_again_at_its_port_while_handles_live() -> None:
         async with Node.start(replace(NodeConfig.loopback(), bind=bound)) as again:
             assert tuple(again.bound) == bound
     assert list(events.drain()) == []
-    assert node.id != again.id

@@ -145,11 +145,13 @@ async def test_e11_a_referral_is_told_as_one_and_another_attempt_follows(other: 
     async with Node.start(small) as full, Node.start(NodeConfig.loopback()) as second:
         graph = await full.create_graph("e11")
         await graph.listen()
-        await second.join(await graph.ticket())
+        # Held: a graph of which nothing is held closes.
+        seconds = await second.join(await graph.ticket())
         far = await other.open_graph(await graph.ticket())
         events = far.events("neighbor_connection")
         hops: list[peergraph.Progress] = []
         info = await far.connect(full.addr, progress=hops.append)
+        assert len(await seconds.neighbors()) >= 1
         assert (info.node, hops) == (second.id, [peergraph.Progress(1, second.id)])
         referred, up = await soon(events), await soon(events)
         assert isinstance(referred, peergraph.NeighborConnectionChanged)
