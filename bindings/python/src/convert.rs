@@ -27,31 +27,42 @@ pub(crate) fn maybe_time(py: Python<'_>, at: Option<Timestamp>) -> PyResult<Py<P
     at.map_or_else(|| Ok(py.None()), |at| time(py, at))
 }
 
-pub(crate) fn moment(value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
-    let value = value.cast::<PyDateTime>()?;
-    if value.call_method0("utcoffset")?.is_none() {
-        return Err(invalid("a datetime needs a time zone: datetime.now(timezone.utc)"));
+/// The beginning of 1970, as Python's `datetime`.
+fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static EPOCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = EPOCH.get_or_try_init(py, || {
+        let module = py.import("datetime")?;
+        let utc = module.getattr("timezone")?.getattr("utc")?;
+        Ok::<_, PyErr>(module.getattr("datetime")?.call_method1("fromtimestamp", (0, utc))?.unbind())
+    })?;
+    Ok(made.bind(py))
+}
+
+/// Milliseconds since 1970, negative before; what is finer is cut. The name of the argument is for the error.
+fn millis(value: &Bound<'_, PyAny>, name: &str) -> PyResult<i64> {
+    let Ok(at) = value.cast::<PyDateTime>() else {
+        return Err(expected(value, name, "a datetime.datetime"));
+    };
+    if at.call_method0("utcoffset")?.is_none() {
+        return Err(invalid(&format!("{name} needs a time zone: datetime.now(timezone.utc)")));
     }
-    let since: f64 = value.call_method0("timestamp")?.extract()?;
-    if since < 0.0 {
-        return Err(invalid("a moment before 1970 cannot be kept"));
+    let since = at.sub(epoch(value.py())?)?;
+    let part = |of: &str| since.getattr(of)?.extract::<i64>();
+    Ok((part("days")? * 86_400 + part("seconds")?) * 1000 + part("microseconds")?.div_euclid(1000))
+}
+
+/// A moment of a clock: not before 1970.
+pub(crate) fn moment(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Timestamp> {
+    match u64::try_from(millis(value, name)?) {
+        Ok(since) => Ok(Timestamp(since)),
+        Err(_) => Err(invalid(&format!("{name} is before 1970"))),
     }
-    Ok(value.extract::<SystemTime>()?.into())
 }
 
 /// A moment of an application's own data, which may lie before 1970.
-fn signed_moment(value: &Bound<'_, PyAny>) -> PyResult<Moment> {
-    let value = value.cast::<PyDateTime>()?;
-    if value.call_method0("utcoffset")?.is_none() {
-        return Err(invalid("a datetime needs a time zone: datetime.now(timezone.utc)"));
-    }
-    Ok(value.extract::<SystemTime>()?.into())
-}
-
 fn signed_time(py: Python<'_>, at: Moment) -> PyResult<Py<PyAny>> {
-    let since = Duration::from_millis(at.0.unsigned_abs());
-    let at = if at.0 < 0 { SystemTime::UNIX_EPOCH - since } else { SystemTime::UNIX_EPOCH + since };
-    Ok(at.into_pyobject(py)?.into_any().unbind())
+    let since = py.import("datetime")?.getattr("timedelta")?.call1((0, 0, 0, at.0))?;
+    Ok(epoch(py)?.add(since)?.unbind())
 }
 
 /// A `timedelta` that is not negative; the name of the argument is for the error.
@@ -135,7 +146,7 @@ fn value_from(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Value> {
     } else if let Ok(bytes) = value.cast::<PyBytes>() {
         Ok(Value::Bytes(bytes.as_bytes().to_vec().into()))
     } else if value.is_instance_of::<PyDateTime>() {
-        Ok(Value::Time(signed_moment(value)?))
+        Ok(Value::Time(Moment(millis(value, &format!("attribute {name:?}"))?)))
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         let items = value.try_iter()?.map(|item| value_from(&item?, name));
         let items = items.collect::<PyResult<Vec<_>>>()?;

@@ -175,12 +175,12 @@ impl Graph {
     }
 
     fn to_peer_time<'py>(&self, py: Python<'py>, local: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let local = moment(local)?;
+        let local = moment(local, "local")?;
         bridge::call(py, self.graph.to_peer_time(local), time)
     }
 
     fn to_local_time<'py>(&self, py: Python<'py>, peer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let peer = moment(peer)?;
+        let peer = moment(peer, "peer")?;
         bridge::call(py, self.graph.to_local_time(peer), time)
     }
 

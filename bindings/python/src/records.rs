@@ -272,7 +272,11 @@ impl Graph {
     ) -> PyResult<Bound<'py, PyAny>> {
         let draft = RecordDraft::new(record_type, content(body)).map_err(Fail::from)?;
         let attributes = attributes.map_or_else(|| Ok(Attributes::new()), attributes_from)?;
-        let draft = RecordDraft { attributes, expires: expires.map(moment).transpose()?, ..draft };
+        let draft = RecordDraft {
+            attributes,
+            expires: expires.map(|at| moment(at, "expires")).transpose()?,
+            ..draft
+        };
         bridge::call(py, self.graph.publish(draft), Record::make)
     }
 
@@ -289,7 +293,7 @@ impl Graph {
         let update = RecordUpdate {
             attributes: attributes.map(attributes_from).transpose()?,
             body: body.map(content),
-            expires: expires.map(moment).transpose()?,
+            expires: expires.map(|at| moment(at, "expires")).transpose()?,
             expected_version,
         };
         bridge::call(py, self.graph.update(id.0, update), Record::make)

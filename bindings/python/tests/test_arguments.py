@@ -363,7 +363,7 @@ def wrong(g: Any, n: Any) -> Told:
         ("peer: 'str' object", lambda: g.member("Ann")),
         ("expected_peer: 'str' object", lambda: g.connect(n.addr, expected_peer="Ann")),
         ("keep_records: 'int' object", lambda: g.remove(n.peer_id, keep_records=1)),
-        ("expires: 'str' object", lambda: g.publish("note", expires="soon")),
+        ("expires is a datetime.datetime, not str", lambda: g.publish("note", expires="soon")),
         ("cursor: 'str' object", lambda: g.save_cursor("name", "cursor")),
         ("seed: 'list' object", lambda: n.create_graph(seed=[1] * 32)),
         ("key: 'list' object", lambda: n.identities.create(key=[1] * 32)),

@@ -62,6 +62,7 @@ CALLS: dict[str, tuple[Any, set[str]]] = {
     "GroupRules": (peergraph.GroupRules, set()),
     "CreateGraph": (Node.create_graph, {"name"}),
     "OpenGraph": (Node.open_graph, {"graph"}),
+    "ConflictQuery": (peergraph.Graph.conflicts, set()),
     "CreateGroup": (Node.create_group, {"name"}),
     "PropertiesUpdate": (peergraph.Graph.set_properties, {"presence_of_all"}),
     "RecordUpdate": (peergraph.Graph.update, {"record"}),
@@ -85,6 +86,9 @@ RENAMED: dict[tuple[str, str], dict[str, object]] = {
     ("ListQuery", "after"): {},
     ("ListQuery", "through"): {},
     ("ListQuery", "limit"): {"page_size": 0},
+    ("ListQuery", "count"): {},
+    ("ConflictQuery", "after"): {},
+    ("ConflictQuery", "limit"): {"page_size": 0},
     ("SubscribeOptions", "filter"): {"kinds": ..., "record_type": (), "author": (), "data_type": ()},
     ("SubscribeOptions", "start"): {"snapshot": False, "after": None},
 }
@@ -135,6 +139,7 @@ OTHER_TYPES = {
     "SecretKey": "bytes",
     "Target": "a union",
     "Census": "for the tests of the core",
+    "Moment": "datetime",
     "OnProgress": "a function",
     "JoinGraph": "arguments",
     "Timestamp": "datetime",
@@ -146,7 +151,7 @@ OTHER_TYPES = {
     "JoinGroup": "arguments",
     **dict.fromkeys(set(CALLS) & TYPES - {"NodeConfig", "GraphProperties", "GroupRules"}, "arguments"),
 }
-OWN_TYPES = {"ERRORS", "InvitationKind", "RecordList", "Records", "Event"}
+OWN_TYPES = {"Conflicts", "ERRORS", "InvitationKind", "RecordList", "Records", "Event"}
 # Exported by the core in a module below its root.
 BELOW = {"ChangeKind", "ChangeOrigin", "ConnectionChange", "ConnectionKind", "FailureReason", "Fingerprint"} | {
     "GroupFailure",

@@ -110,7 +110,7 @@ from ._native import (
     Ticket,
 )
 from ._node import Node
-from ._records import RecordList, Records
+from ._records import Conflict, Conflicts, RecordList, Records
 from ._types import (
     ConnectionInfo,
     Fingerprint,
@@ -160,6 +160,8 @@ __all__ = [
     "ChangeOrigin",
     "CircularChainError",
     "ClosedError",
+    "Conflict",
+    "Conflicts",
     "ConnectToSelfError",
     "ConnectionChange",
     "ConnectionFailed",

@@ -14,7 +14,7 @@ from ._connection import MAX_DATA, DirectConnection, SendReceipt
 from ._event_types import SyncProgress
 from ._events import EventStream
 from ._native import GraphId, NodeId, PeerId, Record, RecordId, Ticket
-from ._records import Query, Records
+from ._records import Conflict, Conflicts, Query, Records
 from ._types import (
     ConnectionInfo,
     Fingerprint,
@@ -121,7 +121,8 @@ class Graph:
 
     @call
     async def delete(self, record: Record | RecordId) -> int:
-        """Deletes a record everywhere; it cannot come back under its id. Returns the version of what is left.
+        """Deletes a record everywhere; it cannot come back under its id: a delete wins over edits that had not seen it, and
+        they are reported as conflicts. Returns the version of what is left.
 
         Raises:
             NotFoundError, DeletedError: there is none. And as `publish`.
@@ -162,6 +163,34 @@ class Graph:
         one("record_type", record_type, str)
         one("creator", creator, PeerId)
         return Records(self._native, Query(record_type, creator, include_deleted, include_reserved, page_size))
+
+    def conflicts(self, record: Record | RecordId | None = None, *, page_size: int = 0) -> Conflicts:
+        """Edits that lost: of two versions of a record, neither written in knowledge of the other, every node agrees on the
+        winner. The loser is kept here until `acknowledge_conflict`, or for as long as deletes are remembered. Oldest first.
+        Await it for a list, or iterate; see `Conflicts`.
+
+        Args:
+            record: of this record. Default: of all.
+            page_size: conflicts on a page; 0: as many as may be.
+
+        Raises, when awaited:
+            StorageError, ClosedError.
+        """
+        return Conflicts(self._native, None if record is None else _id(record), page_size)
+
+    @call
+    async def acknowledge_conflict(self, conflict: Conflict | Record) -> bool:
+        """Drops the version that lost, on this node: it was seen to. False if it is not there any more.
+
+        Args:
+            conflict: of `conflicts`, or the losing version, as in `RecordChanged.conflict`.
+
+        Raises:
+            StorageError, ClosedError.
+        """
+        if not isinstance(conflict, (Conflict, Record)):
+            raise TypeError(f"conflict is a Conflict or a losing Record, not {type(conflict).__name__}")
+        return await self._native.acknowledge_conflict(conflict.loser if isinstance(conflict, Conflict) else conflict)
 
     # Events
 

@@ -391,7 +391,12 @@ class Graph:
         after: int | None,
         through: int | None,
         limit: int,
-    ) -> Awaitable[tuple[list[Record], int | None, int, int]]: ...
+        count: bool = False,
+    ) -> Awaitable[tuple[list[Record], int | None, int, int | None]]: ...
+    def conflicts_page(
+        self, record: RecordId | None, after: int | None, limit: int
+    ) -> Awaitable[tuple[list[tuple[Record, Record, datetime]], int | None]]: ...
+    def acknowledge_conflict(self, loser: Record) -> Awaitable[bool]: ...
     def subscribe(
         self,
         kinds: list[str],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._native import PeerId, Record
+from ._native import PeerId, Record, RecordId
 
 if TYPE_CHECKING:
     import pandas
@@ -93,13 +95,65 @@ class Records:
         """How many there are. Takes longer the more there are; pages do not."""
         query = self._query
         page = await self._native.list_page(
-            query.record_type, query.creator, query.include_deleted, query.include_reserved, None, None, 1
+            query.record_type, query.creator, query.include_deleted, query.include_reserved, None, None, 1, True
         )
-        return page[3]
+        return page[3] or 0
 
     async def to_pandas(self) -> pandas.DataFrame:
         """All as a frame; see `RecordList.to_pandas`."""
         return frame(await self)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two versions of one record, neither written in knowledge of the other. Every node agrees on the winner."""
+
+    winner: Record
+    """The record as it is now; `Record.deleted` if a delete won."""
+    loser: Record
+    """The version that lost, with its content."""
+    noticed: datetime
+    """When this node noticed, in peer time (UTC)."""
+
+
+class Conflicts:
+    """A question for conflicts. Await it for all, or iterate page by page.
+
+    Example::
+
+        async for conflict in graph.conflicts():
+            merged = merge(conflict.winner.body, conflict.loser.body)
+            await graph.update(conflict.winner, body=merged)
+            await graph.acknowledge_conflict(conflict)
+    """
+
+    __slots__ = ("_native", "_page_size", "_record")
+
+    def __init__(self, native: NativeGraph, record: RecordId | None, page_size: int) -> None:
+        self._native = native
+        self._record = record
+        self._page_size = page_size
+
+    def __await__(self) -> Generator[Any, None, list[Conflict]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[Conflict]:
+        return [conflict async for page in self.pages() for conflict in page]
+
+    async def __aiter__(self) -> AsyncIterator[Conflict]:
+        async for page in self.pages():
+            for conflict in page:
+                yield conflict
+
+    async def pages(self) -> AsyncIterator[list[Conflict]]:
+        """Page by page."""
+        after = None
+        while True:
+            items, after = await self._native.conflicts_page(self._record, after, self._page_size)
+            if items:
+                yield [Conflict(*fields) for fields in items]
+            if after is None:
+                return
 
 
 COLUMNS = ("record_type", "version", "creator", "author", "created", "modified", "expires", "deleted", "text", "body")

@@ -14,16 +14,18 @@ Example::
             print(event.record.author.short, event.record.text)
 """
 
-from .._records import RecordList
+from .._records import Conflict, RecordList
 from ._connection import DirectConnection, SendReceipt
 from ._events import EventStream
 from ._graph import Graph
 from ._group import Group
 from ._identities import Identities, Identity
 from ._node import Node
-from ._records import Records
+from ._records import Conflicts, Records
 
 __all__ = [
+    "Conflict",
+    "Conflicts",
     "DirectConnection",
     "EventStream",
     "Graph",
