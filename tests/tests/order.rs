@@ -261,7 +261,8 @@ async fn c43_calls_of_a_node_come_in_order_and_shutdown_after_them() {
     let node = node_at(dir.path()).await;
     let mut stored = node.stored_graphs();
     let mut expected = vec![made.id(), group.id()];
-    (stored.sort_unstable(), expected.sort_unstable());
+    stored.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(stored, expected);
     assert!(node.identities().list().iter().any(|identity| identity.peer_id() == named.peer_id()));
 

@@ -201,11 +201,9 @@ impl Engine {
         if self.store.forget_losers(horizon)? > 0 {
             self.meta_written = true;
         }
-        if self.is_current(now) {
-            if self.store.collect(horizon)? > 0 {
-                self.away.fresh.collected = self.away.fresh.collected.max(horizon);
-                self.meta_written = true;
-            }
+        if self.is_current(now) && self.store.collect(horizon)? > 0 {
+            self.away.fresh.collected = self.away.fresh.collected.max(horizon);
+            self.meta_written = true;
         }
         Ok(())
     }

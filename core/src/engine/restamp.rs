@@ -256,7 +256,7 @@ impl Engine {
             | Credential::EpochKeys(_) => {}
         }
         let me = self.device.peer;
-        let grant = self.group.own_grant().or(old.header().grant);
+        let grant = self.group.own_grant().or_else(|| old.header().grant);
         let nonce = credential.nonce(hlc, grant);
         let header = Header { grant, ..Header::first(RecordType::credential(), nonce, me, hlc) };
         let signed = self.stamper.sign(header, &credential.encode());

@@ -31,6 +31,7 @@ async fn forget(world: &World, id: peergraph::GraphId) {
     world.node.delete_graph(id).await.unwrap();
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one entry for each call")]
 pub(crate) fn cases() -> Vec<(&'static str, Case)> {
     vec![
         case!("Node::start", |world, cut| {
