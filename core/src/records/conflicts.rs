@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     ids::{ElementId, Lsn, PeerId, RecordId},
-    limits::{MAX_CONFLICT_BYTES, MAX_CONFLICTS, MAX_CONFLICTS_PER_RECORD},
+    limits::{MAX_CONFLICT_BYTES, MAX_CONFLICTS, MAX_CONFLICTS_PER_RECORD, PUSH_LIMIT},
     record::{Record, RecordKey, SignedRecord},
     time::Timestamp,
 };
@@ -136,6 +136,17 @@ impl Losers {
     pub(super) fn wants(&self, record: &SignedRecord) -> bool {
         let (author, key) = (record.header().author(), record.key());
         self.of(&record.id()).all(|(_, loser)| loser.author != author || loser.key < key)
+    }
+
+    /// Where the feed told of an earlier loser by the same author, if that is enough: moving a large record each time
+    /// somebody sends another small loser would cost far more than sending it.
+    pub(super) fn told_before(&self, loser: &SignedRecord, winner: &SignedRecord) -> Option<Lsn> {
+        if winner.bytes().len() <= PUSH_LIMIT {
+            return None;
+        }
+        let author = loser.header().author();
+        let mut of_record = self.of_record.get(&loser.id())?.iter().map(|number| &self.rows[number]);
+        of_record.find(|other| other.author == author && !other.is_acknowledged()).map(|other| other.told)
     }
 
     /// Keeps a loser that is [wanted](Self::wants). Gives its number; [`changed`](Self::changed) tells what went.

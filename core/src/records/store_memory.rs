@@ -195,7 +195,7 @@ impl Store for MemoryStore {
             return Ok(None);
         }
         let version = highest_version(&winner.record, Some(loser.header().version)).max(winner.version);
-        let lsn = match told {
+        let lsn = match told.or_else(|| self.losers.told_before(loser, &winner.record)) {
             Some(lsn) => lsn,
             None => {
                 let lsn = self.advance(loser.header().hlc);

@@ -183,6 +183,24 @@ fn c42_losers_are_told_in_the_feed_listed_and_acknowledged() {
 }
 
 #[test]
+fn c42_a_large_winner_is_not_written_again_for_every_small_loser_of_one_author() {
+    let base = version(1, 2, 0, None, b"base");
+    let won = version(1, 1000, 0, Some(&base), &[7; 100_000]);
+    each_store(|store| {
+        take(store, &base, 9);
+        take(store, &won, 9);
+        let moved = take(store, &edit(10, 1, &base), 9).unwrap();
+        assert_eq!(moved.lsn, Lsn(3));
+        for at in 11..20 {
+            assert_eq!(take(store, &edit(at, 1, &base), 9), Some(moved), "{at}");
+        }
+        assert_eq!(take(store, &edit(10, 2, &base), 9).unwrap().lsn, Lsn(4), "of another author");
+        commit(store);
+        assert_eq!(losers(store), ["edit at 19 by 1", "edit at 10 by 2"]);
+    });
+}
+
+#[test]
 fn c42_losers_are_bounded_and_go_with_their_record() {
     let base = version(1, 2, 0, None, b"base");
     each_store(|store| {

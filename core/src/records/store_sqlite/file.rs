@@ -73,6 +73,8 @@ pub(super) fn configure_writer(path: &Path, conn: &Connection) -> Result<(), Sto
 /// Writes the log back into the file and empties it. What cannot be emptied now, because somebody reads, is when they
 /// have finished.
 pub(super) fn empty_log(conn: &Connection) {
+    // Closing waits for nobody who reads for long, such as an export.
+    let _ = conn.busy_timeout(CLOSING_TIMEOUT);
     let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     if !matches!(busy, Ok(false)) {
         tracing::debug!(?busy, "the log of the database is not empty yet");
@@ -98,5 +100,7 @@ pub(super) fn set_durability(conn: &Connection, durability: Durability) -> rusql
     conn.pragma_update(None, "synchronous", level)
 }
 
+/// How long to wait for readers when the log is emptied.
+const CLOSING_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long to wait for another process, such as a backup, that holds a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -221,7 +221,7 @@ impl Store for SqliteStore {
         let Some(winner) = self.db.find(&loser.id()).map_err(sql)? else { return Ok(None) };
         self.begin()?;
         let version = highest_version(&winner.record, Some(loser.header().version)).max(winner.version);
-        let lsn = match told {
+        let lsn = match told.or_else(|| self.losers.told_before(loser, &winner.record)) {
             Some(lsn) => lsn,
             None => {
                 let interned = self.intern(&winner.record)?;
