@@ -36,6 +36,7 @@ pub const CALLS: &[&str] = &[
     "Graph::update",
     "Graph::delete",
     "Graph::set_properties",
+    "Graph::acknowledge_conflict",
     "Graph::save_cursor",
     "Graph::set_node_attributes",
     "Graph::force_presence",
@@ -281,6 +282,9 @@ async fn on_graph(call: &str, dir: &Path, node: &Node, given: &Given, begin: imp
         "Graph::set_properties" => {
             let update = PropertiesUpdate { comment: Some("changed".into()), ..PropertiesUpdate::default() };
             graph.set_properties(update).await.map(drop)
+        }
+        "Graph::acknowledge_conflict" => {
+            graph.acknowledge_conflict(peergraph::ids::ElementId::from_bytes([1; 16])).await.map(drop)
         }
         "Graph::save_cursor" => {
             let cursor = graph.events(peergraph::EventFilter::all())?.cursor();

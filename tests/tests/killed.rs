@@ -23,6 +23,7 @@ const READS: &[&str] = &[
     "Identity::groups",
     "Graph::get",
     "Graph::list",
+    "Graph::conflicts",
     "RecordPages::next",
     "RecordPages::collect",
     "Graph::ticket",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -75,8 +76,12 @@ async def test_c42_the_edit_that_lost_is_kept_until_it_was_seen_to(node: Node, t
         assert await far.acknowledge_conflict(conflict)
         assert not await far.acknowledge_conflict(conflict.loser)
         assert await far.conflicts() == []
-    with sync.Node.start(NodeConfig.loopback(tmp_path)) as blocking:
-        assert blocking.open_graph(graph.id, offline=True).conflicts().all() == []
+
+    def blocking() -> list[Conflict]:
+        with sync.Node.start(NodeConfig.loopback(tmp_path)) as other:
+            return other.open_graph(graph.id, offline=True).conflicts().all()
+
+    assert await asyncio.to_thread(blocking) == []
 
 
 async def test_c40_a_delete_wins_over_an_edit_that_had_not_seen_it(node: Node, other: Node) -> None:

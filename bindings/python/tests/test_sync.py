@@ -150,6 +150,8 @@ def test_ctrl_c_ends_waiting_and_the_node_shuts_down() -> None:
 @pytest.mark.parametrize("name", sync.__all__)
 def test_it_has_every_word_of_the_other(name: str) -> None:
     ours, theirs = getattr(sync, name), getattr(peergraph, name)
+    if ours is theirs:  # a value, not a handle
+        return
     other = {"all", "next"}
     words = {word for word in dir(theirs) if not word.startswith("_")}
     assert {word for word in dir(ours) if not word.startswith("_")} - other == words - other

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use peergraph::{
-    ConnectOptions, ErrorKind, EventFilter, ImportDatabase, ListQuery, PropertiesUpdate, RecordUpdate,
-    Target, Timestamp,
+    ConflictQuery, ConnectOptions, ErrorKind, EventFilter, ImportDatabase, ListQuery, PropertiesUpdate, RecordUpdate,
+    Target, Timestamp, ids::ElementId,
 };
 use peergraph_tests::{eventually, note};
 
@@ -60,6 +60,10 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
             world.graph.get(record.id).await
         }),
         plain!("Graph::list", |world| world.graph.list(ListQuery::default())),
+        plain!("Graph::conflicts", |world| world.graph.conflicts(ConflictQuery::default())),
+        plain!("Graph::acknowledge_conflict", |world| {
+            world.graph.acknowledge_conflict(ElementId::from_bytes([1; 16]))
+        }),
         plain!("RecordPages::next", |world| async { world.graph.records(ListQuery::default()).next().await }),
         plain!("RecordPages::collect", |world| world.graph.records(ListQuery::default()).collect()),
         plain!("Graph::ticket", |world| world.graph.ticket()),
