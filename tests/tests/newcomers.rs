@@ -29,21 +29,26 @@ async fn m4_a_text_that_is_no_invitation_says_what_it_is() {
     let invalid = ErrorKind::InvalidInvitation;
     refused("nothing", join(&ben, "").await, invalid, "begins with");
     refused("a web page", join(&ben, "https://example.org").await, invalid, "begins with");
-    refused("a link cut off", join(&ben, &text[..text.len() - 20]).await, invalid, "incomplete or mistyped");
+    refused(
+        "a link cut off",
+        join(&ben, &text[..text.len() - 20]).await,
+        invalid,
+        "incomplete or was changed",
+    );
     let other = if text.as_bytes()[60] == b'a' { "b" } else { "a" };
     let typo = format!("{}{other}{}", &text[..60], &text[61..]);
-    refused("a mistyped link", join(&ben, &typo).await, invalid, "incomplete or mistyped");
+    refused("a mistyped link", join(&ben, &typo).await, invalid, "incomplete or was changed");
     refused("a link with a foreign letter", join(&ben, &text.replace('b', "ß")).await, invalid, "character");
     let ticket = graph.ticket().await.unwrap().to_string();
     refused("a ticket as an invitation", join(&ben, &ticket).await, invalid, "join it as a graph");
     let described = ada.identities().default().await.unwrap().describe().unwrap().to_string();
-    refused("an identity's description", join(&ben, &described).await, invalid, "somebody who may invite");
+    refused("an identity's description", join(&ben, &described).await, invalid, "a member who may invite");
     let ticket = text.parse::<Ticket>().map_err(peergraph::Error::from);
-    refused("an invitation as a ticket", ticket, ErrorKind::InvalidTicket, "join it as a group");
+    refused("an invitation as a ticket", ticket, ErrorKind::InvalidTicket, "join the group with it");
     let mut link = JoinGroup::parse(&text).unwrap().invitation;
     let access = link.access().unwrap().clone();
     link.way = Way::Password { access };
-    refused("an altered link", join(&ben, &link.to_string()).await, invalid, "altered");
+    refused("an altered link", join(&ben, &link.to_string()).await, invalid, "changed after");
     assert!(ben.open_graphs().is_empty());
 }
 
@@ -69,7 +74,7 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
     let once = club.invite_link(InviteLink::default()).await.unwrap().to_string();
     let dan = node().await;
     join(&dan, &once).await.unwrap();
-    refused("a used-up link", join(&eve, &once).await, ErrorKind::InvitationUsedUp, "used up");
+    refused("a used-up link", join(&eve, &once).await, ErrorKind::InvitationUsedUp, "maximum number of uses");
 
     let revoked = club.invite_link(InviteLink::default()).await.unwrap().to_string();
     for open in club.invitations().await.unwrap() {
@@ -95,7 +100,7 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
 
     ada.shutdown().await;
     dan.shutdown().await;
-    refused("nobody online", join(&eve, &link).await, ErrorKind::Unreachable, "nobody");
+    refused("nobody online", join(&eve, &link).await, ErrorKind::Unreachable, "must be online");
     assert!(eve.open_graphs().is_empty());
 }
 

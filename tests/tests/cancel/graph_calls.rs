@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use peergraph::{
-    ConflictQuery, ConnectOptions, ErrorKind, EventFilter, ImportDatabase, ListQuery, PropertiesUpdate, RecordUpdate,
-    Target, Timestamp, ids::ElementId,
+    ConflictQuery, ConnectOptions, ErrorKind, EventFilter, ImportDatabase, ListQuery, PropertiesUpdate,
+    RecordUpdate, Target, Timestamp, ids::ElementId,
 };
 use peergraph_tests::{eventually, note};
 
