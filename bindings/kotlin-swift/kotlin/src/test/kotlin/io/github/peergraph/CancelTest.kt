@@ -126,7 +126,7 @@ class CancelTest {
     @Test
     fun `joins, connects and opens that hang end when they are cancelled`() = real {
         nodes(3) { (node, late, gone) ->
-            val link = node.createGroup("gone").inviteLink().kept()
+            val link = node.createGroup("gone").kept().inviteLink()
             val graph = late.createGraph("mine").kept()
             val nobody = NodeAddr(gone.id, listOf("127.0.0.1:9"), null)
             gone.shutdown()

@@ -370,7 +370,7 @@ class FindingsTest {
                     assertEquals(List(50) { "$it" }, listing.await().items.map { it.bodyText!! })
                     assertEquals(List(50) { (it + 2).toULong() }, updates.awaitAll().map { it.version })
                     publishes.awaitAll()
-                    closing.join().kept()
+                    closing.join()
                 }
             }
         }

@@ -142,7 +142,7 @@ class GroupEventTest {
                 failing<PeergraphException.TimedOut> { graph.connect(Target(nobody), deadline = 300.milliseconds) }
             }
             assertTrue(connecting < 10.seconds, "$connecting")
-            val link = node.createGroup("x2").inviteLink().kept()
+            val link = node.createGroup("x2").kept().inviteLink()
             node.shutdown()
             val joining = measureTime {
                 val error = assertFailsWith<PeergraphException> { late.joinGroup(link, deadline = 1.seconds) }

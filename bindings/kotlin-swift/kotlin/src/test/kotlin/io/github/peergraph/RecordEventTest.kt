@@ -57,7 +57,7 @@ class RecordEventTest {
                 EventFilter(listOf(EventKind.DIRECT_CONNECTION, EventKind.INCOMING_DATA), dataTypes = listOf("wanted")),
             )
             graph.listen()
-            val direct = other.join(graph.ticket()).openDirect(Target(node.id)).kept()
+            val direct = other.join(graph.ticket()).kept().openDirect(Target(node.id))
             assertFalse(direct.send("other", byteArrayOf(1)).delivered())
             assertTrue(direct.send("wanted", byteArrayOf(2)).delivered())
             assertEquals(listOf<Byte>(2), find(data) { (it as? Event.IncomingData)?.data?.toList() })
