@@ -120,7 +120,8 @@ pub(crate) fn words(lines: &mut Vec<String>) {
                 [open].into_iter().chain(all[at + 1..].iter().take(8).copied()).collect::<String>();
             // A call that has its place when it is made is awaited all the same.
             let gives = signature.split_once('{').map_or(&*signature, |(head, _)| head);
-            let kind = if is_async || gives.contains("-> Call<") { "async" } else { "plain" };
+            let awaited = is_async || gives.contains("-> Call<") || gives.contains("-> impl Future<");
+            let kind = if awaited { "async" } else { "plain" };
             let words = [rest[..end].to_owned(), kind.to_owned()].into_iter().chain(arguments(&signature));
             methods.entry(of.clone()).or_default().insert(words.collect::<Vec<_>>().join(" "));
         }

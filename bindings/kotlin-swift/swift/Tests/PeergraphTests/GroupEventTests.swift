@@ -66,14 +66,15 @@ import Testing
         try await bens.leave()
         let left = try await told(.left)
         #expect((left.peer, left.role) == (ben.peerId, nil))
-        _ = try await member(club, cyd, "Cyd")
+        let cyds = try await member(club, cyd, "Cyd")
         #expect(try await told(.connected).peer == cyd.peerId)
         try await club.remove(cyd.peerId)
         let removed = try await told(.removed)
         #expect((removed.peer, removed.name, removed.role) == (cyd.peerId, "Cyd", nil))
         let dan = try await Node.start(.loopback())
-        _ = try await member(club, dan, "Dan", .seconds(5))
+        let dans = try await member(club, dan, "Dan", .seconds(5))
         #expect(try await told(.expired).peer == dan.peerId)
+        withExtendedLifetime((cyds, dans)) {}
         for each in [dan, cyd, ben, node] { await each.shutdown() }
     }
 

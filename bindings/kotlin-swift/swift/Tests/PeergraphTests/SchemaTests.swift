@@ -209,7 +209,9 @@ private let interface = Result { try Interface.read() }
         "Attributes", "ConnectionId", "Connecting", "Error", "ErrorKind", "GraphRef", "GraphSecret", "Page", "RecordType",
         "Result", "SecretKey", "Timestamp", "UpdateOutcome", "RecordDraft", "JoinGroup", "JoinGraph", "OnProgress", "CreateGraph", "OpenGraph",
         "CreateGroup", "PropertiesUpdate", "RecordUpdate", "ConflictQuery", "ConnectOptions", "CreateIdentity", "InviteMember", "InviteLink",
-        "InvitePassword", "RemoveMember", "ImportDatabase", "KeySource",
+        "InvitePassword", "RemoveMember", "ImportDatabase", "KeySource", "Call", "Moment",
+        // For the tests of the core.
+        "Census",
     ]
     private static let ownTypes: Set = ["ConflictPage", "InvitationKind", "PeergraphError", "RecordPage", "Start"]
 

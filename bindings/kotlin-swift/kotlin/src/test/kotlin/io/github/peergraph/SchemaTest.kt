@@ -228,7 +228,9 @@ class SchemaTest {
         "Attributes", "ConnectionId", "Connecting", "Error", "ErrorKind", "GraphRef", "GraphSecret", "Page", "RecordType", "Result",
         "SecretKey", "Timestamp", "UpdateOutcome", "RecordDraft", "JoinGroup", "JoinGraph", "OnProgress", "CreateGraph", "OpenGraph", "CreateGroup",
         "PropertiesUpdate", "RecordUpdate", "ConflictQuery", "ConnectOptions", "CreateIdentity", "InviteMember", "InviteLink", "InvitePassword",
-        "RemoveMember", "ImportDatabase", "RecordPages", "EventStream", "KeySource",
+        "RemoveMember", "ImportDatabase", "RecordPages", "EventStream", "KeySource", "Call", "Moment",
+        // For the tests of the core.
+        "Census",
     )
     private val ownTypes = setOf("ConflictPage", "EventIterator", "EventSubscription", "Id", "InvitationKind", "PeergraphException", "PeergraphFailure", "RecordPage", "Start", "Texts")
 
