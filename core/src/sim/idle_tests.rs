@@ -20,8 +20,10 @@ fn idle_cost(nodes: usize, window: Duration) -> (f64, f64) {
     ((world.frames - frames) as f64 / share, (world.bytes - bytes) as f64 / share)
 }
 
-/// A table of the costs, and whether the last is at most a quarter above the first in frames, and a half in bytes: a
-/// presence record is large, and a short window has a few more or less of them.
+/// A table of the costs, and whether the last is at most a quarter above the first in frames, and a half in bytes.
+///
+/// Measured: 522 bytes/s at 30 nodes, 720 at 60. The bytes still grow by more than a quarter: presence that was
+/// published while the graph grew is refreshed at the pace of a small one.
 fn compare(sizes: &[usize], window: Duration) -> (String, bool) {
     let mut table = String::from("nodes frames/s bytes/s, received by each node\n");
     let mut costs = Vec::new();
