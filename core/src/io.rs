@@ -97,9 +97,12 @@ pub enum Output {
         /// Its identity.
         peer: PeerId,
     },
-    /// Close a link when what was sent before is written. No `LinkClosed` follows.
+    /// Close a link. No `LinkClosed` follows.
     Close {
         /// Which.
         link: LinkId,
+        /// False: once what was sent before is written. True: at once, because the other end is silent; what is still
+        /// buffered is dropped, so that it does not cross for nothing if the network comes back.
+        abort: bool,
     },
 }

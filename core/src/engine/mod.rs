@@ -381,7 +381,7 @@ impl Engine {
     /// The next thing to be done outside.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front().or_else(|| self.overlay.poll_output());
-        if let Some(Output::Close { link }) = &output {
+        if let Some(Output::Close { link, .. }) = &output {
             // The transport does not report a link that was closed from this side.
             self.forget_link(*link);
         }

@@ -20,7 +20,7 @@ impl Overlay {
     pub(super) fn begin_link(&mut self, now: Now, id: LinkId, node: NodeId, why: Option<DialWhy>) {
         let setting_up = self.links.values().filter(|l| l.state != LinkState::Ready).count();
         if why.is_none() && (setting_up >= MAX_HANDSHAKES || node == self.me()) {
-            return self.outputs.push_back(Output::Close { link: id });
+            return self.outputs.push_back(Output::Close { link: id, abort: false });
         }
         let purpose = match why {
             Some(DialWhy::Connect(connect)) => self.connects.purpose(connect),
@@ -30,7 +30,7 @@ impl Overlay {
         if let Some(DialWhy::Connect(connect)) = why
             && !self.connect_linked(connect, node, id)
         {
-            return self.outputs.push_back(Output::Close { link: id });
+            return self.outputs.push_back(Output::Close { link: id, abort: false });
         }
         let link = Link {
             id,
@@ -88,7 +88,7 @@ impl Overlay {
             let referrals = if refers { self.referrals(&node) } else { Vec::new() };
             self.send(id, &Message::Refuse(Refuse { reason, referrals }));
             self.links.remove(&id);
-            return self.outputs.push_back(Output::Close { link: id });
+            return self.outputs.push_back(Output::Close { link: id, abort: false });
         }
         if connect.purpose == Purpose::Neighbor {
             self.replace_others(now, id, node);
@@ -181,7 +181,7 @@ impl Overlay {
             &Message::Refuse(Refuse { reason: RefuseReason::NotAuthorized, referrals: Vec::new() }),
         );
         self.links.remove(&link);
-        self.outputs.push_back(Output::Close { link });
+        self.outputs.push_back(Output::Close { link, abort: false });
     }
 
     /// The node at the other end of a link being set up could not show that it is a member.
@@ -197,7 +197,7 @@ impl Overlay {
 
     pub(super) fn on_refuse(&mut self, now: Now, id: LinkId, refuse: Refuse) {
         let Some(link) = self.links.remove(&id) else { return };
-        self.outputs.push_back(Output::Close { link: id });
+        self.outputs.push_back(Output::Close { link: id, abort: false });
         for referral in &refuse.referrals {
             self.add_contact(now, referral.clone(), None);
         }
@@ -341,7 +341,7 @@ impl Overlay {
         }
         self.connect_done(now, id, &info);
         self.links.remove(&id);
-        self.outputs.push_back(Output::Close { link: id });
+        self.outputs.push_back(Output::Close { link: id, abort: false });
         false
     }
 

@@ -150,7 +150,7 @@ impl Overlay {
             Some(dial) => match self.dials.remove(&dial) {
                 Some(dial) => Some(dial.why),
                 // Cancelled meanwhile.
-                None => return self.outputs.push_back(Output::Close { link }),
+                None => return self.outputs.push_back(Output::Close { link, abort: false }),
             },
             None => None,
         };

@@ -28,7 +28,8 @@ impl Overlay {
     /// Closes a link from our side.
     pub(super) fn drop_link(&mut self, now: Now, link: LinkId, why: FailureReason) {
         if self.links.contains_key(&link) {
-            self.outputs.push_back(Output::Close { link });
+            let abort = why == FailureReason::Lost;
+            self.outputs.push_back(Output::Close { link, abort });
             self.remove_link(now, link, why);
         }
     }

@@ -214,6 +214,13 @@ impl LinkHandle {
         });
     }
 
+    /// The engine has given the link up: nothing more is written or read.
+    pub(super) fn abort(self: &Arc<Self>, transport: &Arc<Transport>) {
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            self.end(transport);
+        }
+    }
+
     fn end(&self, transport: &Arc<Transport>) {
         self.over.cancel();
         if let Some(data) = self.data() {
@@ -273,8 +280,13 @@ async fn write_stream(
     frames: mpsc::UnboundedReceiver<Frame>,
     over: CancellationToken,
 ) {
-    write_frames(&graph, id, stream, &mut send, frames, &over).await;
-    finish_stream(send).await;
+    if write_frames(&graph, id, stream, &mut send, frames, &over).await {
+        finish_stream(send).await;
+    } else {
+        // The other end reads no more of this link: a stream that is merely finished would go on sending its buffer,
+        // up to the window of the other end, over a connection that outlives the link.
+        let _ = send.reset(NO_REASON);
+    }
 }
 
 async fn finish_stream(mut send: SendStream) {

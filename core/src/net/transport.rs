@@ -372,10 +372,13 @@ impl GraphPort {
                     link.set_data(data);
                 }
             }
-            Output::Close { link } => {
+            Output::Close { link, abort } => {
                 if let Some(link) = self.entry.link(link) {
                     self.entry.remove_link(&link);
-                    link.finish(&self.transport);
+                    match abort {
+                        true => link.abort(&self.transport),
+                        false => link.finish(&self.transport),
+                    }
                 }
             }
         }

@@ -125,7 +125,7 @@ impl World {
             }
             // A cancelled dial may succeed all the same, as it may outside.
             Output::CancelDial(_) | Output::LinkReady { .. } => {}
-            Output::Close { link } => self.close(End { node, link }),
+            Output::Close { link, .. } => self.close(End { node, link }),
         }
     }
 
