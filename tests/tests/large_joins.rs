@@ -2,17 +2,20 @@
 //! does not come again.
 
 use std::{
+    path::Path,
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use peergraph::{
-    Durability, ErrorKind, Event, EventFilter, EventKind, Graph, InviteLink, JoinGraph, JoinGroup,
-    JoinOutcome, Node, NodeAddr, NodeConfig, RecordDraft, SyncProgress, Ticket,
+    Durability, ErrorKind, Event, EventFilter, EventKind, Graph, GraphId, Invitation, InviteLink, JoinGraph,
+    JoinGroup, JoinOutcome, Node, NodeAddr, NodeConfig, RecordDraft, SyncProgress, Ticket,
 };
 use peergraph_tests::{
     converge, eventually, group,
     identities::key,
+    killed::{self, Given},
     leaks::access_mut,
     node, node_as, node_at,
     throttle::{Throttle, behind, through},
@@ -211,6 +214,83 @@ async fn c7_a_join_that_was_given_up_goes_on_and_uses_no_invitation_twice() {
     assert!(open.is_empty(), "the one use is used up, by him alone: {open:?}");
     assert_eq!(club.members().await.unwrap().len(), 2);
     assert!(throttle.passed() < (COUNT * 1900) as u64, "{} bytes", throttle.passed());
+}
+
+/// Records in the database of a group that is not open.
+fn stored(dir: &Path, group: GraphId) -> u64 {
+    let file = dir.join("graphs").join(format!("{group}.db"));
+    let database = rusqlite::Connection::open(file).unwrap();
+    let count: i64 = database.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).unwrap();
+    u64::try_from(count).unwrap()
+}
+
+/// Joins in a process of its own, which is killed once a megabyte has come.
+async fn kill_midway(dir: &Path, link: &Invitation, way: &Throttle) {
+    let given = Given { link: link.to_string(), ..Given::default() };
+    let mut joining = Command::new(env!("CARGO_BIN_EXE_victim"))
+        .arg(dir)
+        // It ends at none of its writes by itself.
+        .args(["Node::join_group", "0"])
+        .args(given.words())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("a megabyte has come", async || way.passed() > 1_000_000).await;
+    assert_eq!(joining.try_wait().unwrap(), None, "it ended by itself");
+    joining.kill().unwrap();
+    joining.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c7_a_join_that_is_killed_while_records_come_goes_on() {
+    const COUNT: usize = 3000;
+    let config =
+        NodeConfig { identity: Some(key(1)), durability: Durability::Relaxed, ..NodeConfig::loopback() };
+    let ada = behind(config).await;
+    let club = ada.create_group("c7").await.unwrap();
+    fill(&club, COUNT).await;
+    // One use, strictly.
+    let options = InviteLink { uses: 1, admitters: vec![ada.peer_id()], ..InviteLink::default() };
+    let mut link = club.invite_link(options).await.unwrap();
+    let mut by = |throttle: &Throttle| {
+        access_mut(&mut link).nodes = vec![through(&ada, throttle)];
+        link.clone().signed(&key(1))
+    };
+
+    let all = tempfile::tempdir().unwrap();
+    let dir = all.path().join("plain");
+    let (mut crossed, mut here) = (0, 0);
+    for killed in 1..=2 {
+        let way = Throttle::new(ada.bound()[0], SLOW).await;
+        kill_midway(&dir, &by(&way), &way).await;
+        crossed += way.passed();
+        drop(way);
+        let before = std::mem::replace(&mut here, stored(&dir, club.id()));
+        assert!(here > before + 500, "killed {killed} times: {here} records, {before} before");
+        assert!(here < COUNT as u64, "there is something left to come");
+    }
+
+    let way = Throttle::new(ada.bound()[0], SLOW).await;
+    let ben = Node::start(killed::config(&dir)).await.unwrap();
+    assert!(ben.stored_graphs().is_empty(), "not whole");
+    let (told, tell) = told();
+    let bens = ben.join_group(JoinGroup::from(by(&way)).on_progress(tell)).await.unwrap();
+    assert_eq!(bens.join_outcome(), JoinOutcome::AlreadyMember);
+    converge(&[&club, &bens]).await;
+    let (whole, last) = (stored(&dir, club.id()), *told.lock().unwrap().last().unwrap());
+    // What was missing came, and nothing else did: 5 % are for headers and the comparison.
+    assert!(last.records + here <= whole, "{here} were here, of {whole}: {last:?}");
+    let frame = peergraph::limits::BATCH_BYTES as u64;
+    let most = |bytes: u64| bytes + bytes / 20 + frame;
+    assert!(way.passed() <= most(last.bytes), "{} bytes for {last:?}", way.passed());
+    // What a kill costs is what was on its way.
+    crossed += way.passed();
+    let expected = whole * last.bytes / last.records;
+    assert!(crossed <= most(expected) + 2 * frame, "{crossed} bytes in all for {expected}");
+    assert_eq!(ben.stored_groups().unwrap(), [club.id()]);
+    let open = club.invitations().await.unwrap();
+    assert!(open.is_empty(), "the one use is used up, by him alone: {open:?}");
+    assert_eq!(club.members().await.unwrap().len(), 2);
 }
 
 /// Waits until a join that was given up has let go.
