@@ -1,5 +1,6 @@
 //! Helpers for the tests that need real nodes: opening them on loopback, waiting for conditions with a deadline.
 
+pub mod apart;
 pub mod calls;
 pub mod identities;
 pub mod insider;

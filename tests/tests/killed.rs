@@ -8,9 +8,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use peergraph::{ErrorKind, InviteMember, Node, NodeConfig, RecordDraft, SecretKey};
+use peergraph::{ErrorKind, InviteMember, ListQuery, Node, NodeConfig, RecordDraft, SecretKey};
 use peergraph_tests::{
-    calls, eventually,
+    apart, calls, converge, eventually, joiner,
     killed::{CALLS, Given, PASSWORD, config, make, member},
     offline,
 };
@@ -107,13 +107,19 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A directory in use: a graph with notes, a group with a second member, an identity to spare.
+/// A directory in use: a graph with notes and a conflict, a group with a second member, an identity to spare.
 async fn prepare(dir: &Path, given: &Given) -> Given {
     let node = Node::start(config(dir)).await.unwrap();
     let graph = node.create_graph("kept graph").await.unwrap();
     for n in 0..3 {
         graph.publish(RecordDraft::new("test.note", format!("note {n}")).unwrap()).await.unwrap();
     }
+    graph.listen().await.unwrap();
+    let (other, theirs) = joiner(&graph).await;
+    let first = graph.list(ListQuery::default()).await.unwrap().items.remove(0);
+    converge(&[&graph, &theirs]).await;
+    apart::check_whole(&apart::conflict(&graph, &theirs, other.addr(), first.id).await);
+    other.shutdown().await;
     let rules = peergraph::record::GroupRules { encrypted_bodies: true, ..Default::default() };
     let options = peergraph::CreateGroup { rules, ..peergraph::CreateGroup::from("kept group") };
     let group = node.create_group(options).await.unwrap();
@@ -137,7 +143,14 @@ async fn check(call: &str, node: &Node, given: &Given) {
             None => node.open_graph(id, offline()).await.expect(call),
         };
         match graph.properties().await {
-            Ok(_) => drop(graph.publish(RecordDraft::new("test.note", "after").unwrap()).await.unwrap()),
+            Ok(_) => {
+                if id.to_string() == given.graph {
+                    let left = apart::conflicts(&graph).await;
+                    left.iter().for_each(apart::check_whole);
+                    assert!(left.len() == 1 || call == "Graph::acknowledge_conflict", "{call}: {left:?}");
+                }
+                drop(graph.publish(RecordDraft::new("test.note", "after").unwrap()).await.unwrap());
+            }
             // Known by a ticket, or let in, and never synchronised yet: the next time it is.
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::NeverSynchronized, "{call}");

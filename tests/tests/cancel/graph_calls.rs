@@ -4,23 +4,14 @@ use std::time::Duration;
 
 use peergraph::{
     ConflictQuery, ConnectOptions, ErrorKind, EventFilter, ImportDatabase, ListQuery, PropertiesUpdate,
-    RecordUpdate, Target, Timestamp, ids::ElementId,
+    RecordUpdate, Target, Timestamp,
 };
-use peergraph_tests::{eventually, note};
+use peergraph_tests::{
+    apart::{self, part},
+    converge, eventually, note,
+};
 
 use crate::{Case, World, case, plain};
-
-/// Ends the link of the two nodes in the graph, whatever state it is in.
-async fn part(world: &World) {
-    eventually("no link is left", async || {
-        let links = world.graph.neighbors().await.unwrap();
-        for link in &links {
-            let _ = world.graph.disconnect(link.connection).await;
-        }
-        links.is_empty()
-    })
-    .await;
-}
 
 async fn linked(world: &World) {
     eventually("the two are linked", async || !world.graph.neighbors().await.unwrap().is_empty()).await;
@@ -61,8 +52,24 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         }),
         plain!("Graph::list", |world| world.graph.list(ListQuery::default())),
         plain!("Graph::conflicts", |world| world.graph.conflicts(ConflictQuery::default())),
-        plain!("Graph::acknowledge_conflict", |world| {
-            world.graph.acknowledge_conflict(ElementId::from_bytes([1; 16]))
+        case!("Graph::acknowledge_conflict", |world, cut| {
+            let record = world.graph.publish(note("to be edited apart")).await.unwrap();
+            converge(&[&world.graph, &world.their_graph]).await;
+            let there = world.friend.addr();
+            let conflict = apart::conflict(&world.graph, &world.their_graph, there, record.id).await;
+            let loser = conflict.loser.key.element;
+            if let Some(acknowledged) = cut.run(|| world.graph.acknowledge_conflict(loser)).await {
+                assert!(acknowledged.expect("to acknowledge"), "it was here");
+            }
+            // The call has its place once it is made: what is given up is the waiting.
+            assert_eq!(apart::conflicts(&world.graph).await, [], "none of it is left");
+            assert!(!world.graph.acknowledge_conflict(loser).await.expect("to acknowledge again"));
+            let winner = world.graph.get(record.id).await.unwrap().expect("the record stays");
+            assert_eq!(winner.body, conflict.winner.body);
+            // There it is until they acknowledge it themselves.
+            let [theirs] = &apart::conflicts(&world.their_graph).await[..] else { panic!("it is one") };
+            apart::check_whole(theirs);
+            assert!(world.their_graph.acknowledge_conflict(theirs.loser.key.element).await.unwrap());
         }),
         plain!("RecordPages::next", |world| async { world.graph.records(ListQuery::default()).next().await }),
         plain!("RecordPages::collect", |world| world.graph.records(ListQuery::default()).collect()),
@@ -113,12 +120,12 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
             linked(world).await;
         }),
         case!("Graph::connect, Graph::connect_with", |world, cut| {
-            part(world).await;
+            part(&world.graph).await;
             if let Some(connected) = cut.run(|| async { world.graph.connect(target(world)).await }).await {
                 fine(connected);
             }
             fine(world.graph.connect(target(world)).await);
-            part(world).await;
+            part(&world.graph).await;
             let options =
                 || ConnectOptions { deadline: Duration::from_secs(20), ..ConnectOptions::default() };
             let again = || async { world.graph.connect_with(target(world), options()).await };
