@@ -52,6 +52,7 @@ pub const CALLS: &[&str] = &[
     "Group::clear_password",
     "Group::revoke_invitation",
     "Group::renew",
+    "Group::set_name",
     "Group::set_role",
     "Group::remove",
     "Group::renew_body_key",
@@ -340,6 +341,7 @@ async fn on_group(call: &str, node: &Node, given: &Given, begin: impl Fn()) -> R
         "Group::set_password" => drop(group.set_password(PASSWORD, InvitePassword::default()).await?),
         "Group::clear_password" => group.clear_password().await?,
         "Group::renew" => group.renew(peer, None).await?,
+        "Group::set_name" => group.set_name("Ada").await?,
         "Group::set_role" => group.set_role(peer, Role::Reader).await?,
         "Group::remove" => {
             let removed = group.remove(peer, RemoveMember::default()).await;

@@ -226,7 +226,8 @@ async fn m21_presence_can_be_off_and_members_are_listed_all_the_same() {
     converge(&[&club, &bens, &cyds]).await;
     for group in [&club, &bens, &cyds] {
         eventually("all three are listed", || async { group.members().await.unwrap().len() == 3 }).await;
-        assert_eq!(group.member(ben.peer_id()).await.unwrap().name, "");
+        let label = format!("[{}]", ben.peer_id().short());
+        assert_eq!(group.member(ben.peer_id()).await.unwrap().name, label);
     }
     let present = club.present_members().await.unwrap();
     assert_eq!(present.iter().map(|member| member.peer).collect::<Vec<_>>(), [ada.peer_id()], "she herself");

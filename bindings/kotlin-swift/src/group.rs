@@ -148,6 +148,11 @@ impl NativeGraph {
         Ok(self.turn.make_for(self.as_group()?, |group| group.renew(peer, span(lifetime))).await?)
     }
 
+    /// Changes the name that this identity goes by.
+    pub async fn set_name(&self, name: String) -> Result<()> {
+        Ok(self.turn.make_for(self.as_group()?, |group| group.set_name(&name)).await?)
+    }
+
     /// Gives a member another role, at once.
     pub async fn set_role(&self, peer: PeerId, role: Role) -> Result<()> {
         Ok(self.turn.make_for(self.as_group()?, |group| group.set_role(peer, role.into())).await?)

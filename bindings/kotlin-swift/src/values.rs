@@ -106,7 +106,7 @@ impl From<events::NodeInfo> for NodeInfo {
 pub struct MemberInfo {
     /// Its identity.
     pub peer: PeerId,
-    /// The friendly name it goes by.
+    /// The one it gave itself, or else the one it was invited under, or else the first ten digits of its id in brackets.
     pub name: String,
     /// What it may do; none once it is no member any more.
     pub role: Option<Role>,

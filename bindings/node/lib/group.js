@@ -92,6 +92,10 @@ class Group extends Graph {
     await this.#ask('renew', [text(peer, 'peer'), maybe(lifetime)(time, 'lifetime')], waiting(options))
   }
 
+  async setName(name, options) {
+    await this.#ask('setName', [text(name, 'name')], waiting(options))
+  }
+
   async setRole(peer, role, options) {
     await this.#ask('setRole', [text(peer, 'peer'), text(role, 'role')], waiting(options))
   }

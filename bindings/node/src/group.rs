@@ -162,6 +162,12 @@ impl NativeGraph {
     }
 
     #[napi]
+    pub fn set_name(&self, to: &Bridge, id: u32, name: String) -> Result<()> {
+        to.act(id, self.as_group()?.set_name(&name));
+        Ok(())
+    }
+
+    #[napi]
     pub fn set_role(&self, to: &Bridge, id: u32, peer: String, as_role: String) -> Result<()> {
         to.act(id, self.as_group()?.set_role(parse(&peer)?, role(&as_role)?));
         Ok(())

@@ -310,6 +310,14 @@ export class Group extends Graph {
   revokeInvitation(key: PeerId | OpenInvitation, options?: Cancellable): Promise<void>
   /** Gives a membership anew, for another time: 30 days by default, `null`: as long as one's own. */
   renew(peer: PeerId, lifetime?: number | null, options?: Cancellable): Promise<void>
+  /**
+   * Changes the friendly name that this identity goes by in the group, at most 255 bytes; an empty one resets it to the
+   * one its invitation gave it. The others are told by `memberChanged`.
+   *
+   * @throws {TooLargeError} {@link InvalidArgumentError} for control characters or what looks like an id,
+   * {@link NotAMemberError}, {@link RemovedError}.
+   */
+  setName(name: string, options?: Cancellable): Promise<void>
   /** Gives a member another role, at once. @throws {NotAuthorizedError} {@link NotAMemberError}. */
   setRole(peer: PeerId, role: Role, options?: Cancellable): Promise<void>
   /**

@@ -155,6 +155,7 @@ export interface NodeInfo {
 /** What is known of a member. */
 export interface MemberInfo {
   peer: PeerId
+  /** The one it gave itself, or else the one it was invited under, or else the first ten digits of its id in brackets. */
   name: string
   /** `null` once it is no member any more. */
   role: Role | null

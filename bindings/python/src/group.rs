@@ -138,6 +138,11 @@ impl Graph {
         bridge::call(py, group.renew(peer.0, lifetime), nothing)
     }
 
+    fn set_name<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, group.set_name(name), nothing)
+    }
+
     fn set_role<'py>(&self, py: Python<'py>, peer: PeerId, as_role: &str) -> PyResult<Bound<'py, PyAny>> {
         let (group, as_role) = (self.as_group()?, role(as_role)?);
         bridge::call(py, group.set_role(peer.0, as_role), nothing)

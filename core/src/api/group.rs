@@ -20,7 +20,10 @@ use super::{
 use crate::{
     crypto::{PasswordVerifier, SecretKey},
     engine::{Engine, PublishError, Removal},
-    group::{Access, Admission, IdentityDescription, Invitation, Membership, Way},
+    group::{
+        Access, Admission, IdentityDescription, Invitation, Membership, Way, check_friendly_name,
+        clipped_name, is_member_name,
+    },
     ids::{GraphId, NodeId, PeerId},
     limits::{DEFAULT_INVITATION, DEFAULT_MEMBERSHIP, MAX_ADMITTERS, MAX_NAME, MIN_PASSWORD},
     record::{GroupRules, Role, SignedRecord},
@@ -234,13 +237,15 @@ impl Group {
     /// `NotAMember`, `Storage`, `Closed`.
     #[doc(alias = "PeerGroupCreateInvitation")]
     pub fn invite(&self, whom: &IdentityDescription, options: InviteMember) -> Call<Result<Invitation>> {
-        self.invite_peer(whom.peer_id(), whom.name(), options)
+        self.invite_peer(whom.peer_id(), clipped_name(whom.name()), options)
     }
 
-    /// As [`invite`](Self::invite), for an identity known by its id.
+    /// As [`invite`](Self::invite), for an identity known by its id. The name is what it is listed under until it gives
+    /// one itself; it may be empty.
     ///
     /// # Errors
-    /// As [`invite`](Self::invite), `TooLarge` for a name over 255 bytes, `InvalidArgument` for an id that is no key.
+    /// As [`invite`](Self::invite), `TooLarge` for a name over 255 bytes, `InvalidArgument` for a name with control
+    /// characters or an id that is no key.
     pub fn invite_peer(&self, peer: PeerId, name: &str, options: InviteMember) -> Call<Result<Invitation>> {
         let name = attempt!(checked_name(name));
         let InviteMember { role, lifetime } = options;
@@ -356,6 +361,23 @@ impl Group {
             }
             Ok(engine.revoke_invite(now, key)?)
         })
+    }
+
+    /// Changes the friendly name that this identity goes by in the group, at most 255 bytes; an empty one resets it to the
+    /// one its invitation gave it. The others are told by `MemberChanged`. On all nodes of the identity the latest holds.
+    ///
+    /// # Errors
+    /// `TooLarge` for a longer one, `InvalidArgument` for one with control characters or that looks like an id,
+    /// `NotAMember` or `Removed` if this identity is no member, `NeverSynchronized`, `Storage`, `Closed`.
+    pub fn set_name(&self, name: &str) -> Call<Result<()>> {
+        let checked = attempt!(checked_name(name));
+        if checked.is_empty() && !name.is_empty() {
+            return Call::over(Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "a name cannot be blank or look like an id",
+            )));
+        }
+        self.graph.write(move |engine, now| engine.set_name(now, &checked))
     }
 
     /// Gives a membership anew, with the same role and name, for this long from now on; `None`: as long as this
@@ -500,6 +522,8 @@ pub(super) fn not_a_group() -> Error {
     Error::new(ErrorKind::NotAMember, "this graph is not a group")
 }
 
+/// A name for a member. One that cannot be shown, such as an id, counts as none: identities without a friendly name go by
+/// their ids elsewhere.
 pub(super) fn checked_name(name: &str) -> Result<String> {
     if name.len() > MAX_NAME {
         return Err(Error::new(
@@ -507,7 +531,8 @@ pub(super) fn checked_name(name: &str) -> Result<String> {
             format!("the name has {} bytes; the maximum is 255", name.len()),
         ));
     }
-    Ok(name.to_owned())
+    check_friendly_name(name)?;
+    Ok(if is_member_name(name) { name.to_owned() } else { String::new() })
 }
 
 fn not_a_key() -> Error {

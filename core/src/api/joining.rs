@@ -27,7 +27,7 @@ use crate::{
     crypto::SecretKey,
     engine::JoinBy,
     events::{Event, SyncProgress},
-    group::{Access, Admission, Invitation, InvitationError, Way},
+    group::{Access, Admission, Invitation, InvitationError, Way, clipped_name},
     ids::GraphId,
     limits::{CONNECT_TIMEOUT, SKEW_HOLD},
     record::{Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, RecordType},
@@ -75,7 +75,9 @@ impl From<&str> for CreateGroup {
 pub struct JoinGroup {
     /// The invitation.
     pub invitation: Invitation,
-    /// The friendly name to go by there, at most 255 bytes. Default: the identity's.
+    /// The friendly name to go by there, at most 255 bytes: what the list of members shows, whatever the invitation says.
+    /// Default: the name that this identity goes by there already, or else its friendly name, or else the one that the
+    /// invitation gives it.
     pub name: String,
     /// As whom. Default: the identity that the invitation is for, or the node's default.
     pub identity: Option<Identity>,
@@ -297,14 +299,16 @@ impl NodeInner {
         name: &str,
         identity: Option<Identity>,
         password: Option<Zeroizing<String>>,
-    ) -> Result<(Attempt, String, Means, Vec<NodeAddr>)> {
+    ) -> Result<(Attempt, NameGiven, Means, Vec<NodeAddr>)> {
         let name = checked_name(name)?;
         let identity = self.identity_for(invitation, identity).await?;
         // Whoever was let in before needs no invitation that still holds.
         if !self.is_here(&invitation.group) {
             check_time(invitation)?;
         }
-        let name = if name.is_empty() { member_name(&identity) } else { name };
+        let chosen = !name.is_empty();
+        let name = if chosen { name } else { member_name(&identity) };
+        let name = NameGiven { name, chosen };
         let key = identity.secret()?;
         let WayIn { access, genesis, by } = WayIn::of(invitation, &key, password)?;
         let opening = Opening {
@@ -362,6 +366,21 @@ impl NodeInner {
     }
 }
 
+/// What a joiner is to be called.
+#[derive(Clone)]
+struct NameGiven {
+    name: String,
+    /// True if the application said so, false if it is the identity's everywhere.
+    chosen: bool,
+}
+
+impl NameGiven {
+    async fn state(&self, graph: &Graph) -> Result<()> {
+        let Self { name, chosen } = self.clone();
+        graph.write(move |engine, now| engine.join_under(now, &name, chosen)).await
+    }
+}
+
 /// What an invitation comes to for one identity.
 struct WayIn {
     access: Access,
@@ -403,7 +422,7 @@ async fn enter_by(
     graph: &Graph,
     by: Means,
     mut nodes: Vec<NodeAddr>,
-    name: String,
+    name: NameGiven,
     how: &Entering<'_>,
 ) -> Result<JoinOutcome> {
     let member = graph.call(|engine, _| engine.standing().is_some()).await?;
@@ -420,7 +439,7 @@ async fn enter_by(
         }
         Means::Asked(by) => {
             let left = how.until.saturating_duration_since(Instant::now());
-            let asked = within(left, ask(graph, nodes.clone(), &by, &name, how.until)).await;
+            let asked = within(left, ask(graph, nodes.clone(), &by, &name.name, how.until)).await;
             let (again, admitter) = asked.unwrap_or_else(|| {
                 Err(Error::new(ErrorKind::TimedOut, "no member admitted this identity before the deadline"))
             })?;
@@ -428,7 +447,13 @@ async fn enter_by(
             again
         }
     };
+    // Kept together with what is cut off, for the next try. What else the identity stated is known once the database is
+    // here.
+    if name.chosen {
+        name.state(graph).await?;
+    }
     graph.try_enter(Target::Any(nodes), how).await?;
+    name.state(graph).await?;
     Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
 }
 
@@ -466,7 +491,7 @@ fn check_time(invitation: &Invitation) -> Result<()> {
 /// What an identity goes by unless told otherwise: its friendly name, if it was given one.
 fn member_name(identity: &Identity) -> String {
     let name = identity.name();
-    if name == identity.peer_name().to_string() { String::new() } else { name }
+    if name == identity.peer_name().to_string() { String::new() } else { clipped_name(&name).to_owned() }
 }
 
 pub(super) fn is_a_group() -> Error {

@@ -124,6 +124,7 @@ impl Engine {
     fn on_reserved(&mut self, now: Now, signed: &SignedRecord, older: Option<&SignedRecord>) {
         match signed.header().record_type.as_str() {
             RecordType::PRESENCE => self.on_presence(now, signed),
+            RecordType::MEMBER_NAME => self.on_member_name(signed),
             RecordType::PROPERTIES if Some(signed.id()) == self.properties_id => {
                 self.on_properties(now, signed, older.is_none());
             }
@@ -132,8 +133,10 @@ impl Engine {
     }
 
     fn on_reserved_expired(&mut self, record: &Record) {
-        if record.record_type == RecordType::PRESENCE {
-            self.presence_gone(&record.id);
+        match record.record_type.as_str() {
+            RecordType::PRESENCE => self.presence_gone(&record.id),
+            RecordType::MEMBER_NAME => self.member_name_gone(&record.creator),
+            _ => {}
         }
     }
 

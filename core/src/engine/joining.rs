@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 use super::{Engine, Notice, PublishError, ingest::Source, password::Guest};
 use crate::{
     crypto::{self, Domain, PasswordProof, SecretKey},
-    group::{Credential, CredentialId, Grant, InviteFault, Standing, credential_id},
+    group::{Credential, CredentialId, Grant, InviteFault, Standing, clipped_name, credential_id},
     ids::{ConnectionId, LinkId, PeerId},
-    limits::{MAX_NAME, REFERRALS, SKEW_HOLD},
+    limits::{REFERRALS, SKEW_HOLD},
     record::{NodeAddr, Role, SignedRecord},
     time::{Now, Timestamp},
     wire::{JoinDenied, JoinMessage, Purpose, join_proof},
@@ -77,7 +77,7 @@ impl Engine {
             let result = Err(JoinFailure::NotConnected);
             return self.notices.push_back(Notice::Joined { connection, result });
         };
-        let (peer, node, name) = (self.device.peer, self.device.node, shortened(name));
+        let (peer, node, name) = (self.device.peer, self.device.node, clipped_name(name).to_owned());
         let said = join_proof(exporter, &peer, &node);
         let (message, proof) = match by {
             JoinBy::Key(key) => {
@@ -203,7 +203,7 @@ impl Engine {
         let end = came.lifetime.map(|lifetime| peer_now + lifetime);
         Grant {
             subject: came.peer,
-            name: shortened(&came.name),
+            name: clipped_name(&came.name).to_owned(),
             role: came.role,
             // Their clock may be behind ours.
             not_before: peer_now - SKEW_HOLD,
@@ -361,12 +361,6 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),
     }
-}
-
-/// A name cut to what fits, at a character.
-fn shortened(name: &str) -> String {
-    let end = (0..=MAX_NAME.min(name.len())).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
-    name[..end].to_owned()
 }
 
 /// Time between two looks for memberships to renew, ± 50 %.

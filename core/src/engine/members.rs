@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     events::{Event, MemberChange, MemberInfo, NodeInfo},
-    group::{Credential, CredentialFault, CredentialId, Membership, Standing, Throttle, credential_id},
+    group::{
+        Credential, CredentialFault, CredentialId, Membership, Standing, Throttle, credential_id, shown_name,
+    },
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     record::{Header, RecordKey, RecordType, SignedRecord},
     records::{RecordPolicy, StoreError, Verdict, admit_own},
@@ -32,6 +34,8 @@ pub(super) struct GroupState {
     pub(super) joins: Joins,
     pub(super) throttle: Throttle,
     pub(super) epochs: EpochState,
+    /// The names that members have stated.
+    pub(super) names: BTreeMap<PeerId, String>,
     /// The members as they were last told of.
     pub(super) told: BTreeMap<PeerId, MemberInfo>,
     /// True if links may have to end.
@@ -106,6 +110,7 @@ impl Engine {
             waiting = rest;
         }
         self.group.members = Some(members);
+        self.load_names()?;
         self.group.changed = true;
         self.group.expel = true;
         self.refresh_standing(now);
@@ -395,7 +400,9 @@ impl Engine {
             nodes.entry(self.device.peer).or_default().insert(0, self.own_info());
         }
         let listed =
-            members.list(self.membership_time(now)).into_iter().map(|(peer, name, standing, issuer)| {
+            members.list(self.membership_time(now)).into_iter().map(|(peer, granted, standing, issuer)| {
+                let stated = self.group.names.get(&peer);
+                let name = shown_name(peer, stated.into_iter().chain([&granted]).map(String::as_str));
                 let info = MemberInfo {
                     peer,
                     name,

@@ -48,6 +48,7 @@ mod ingest;
 mod joining;
 mod load;
 mod members;
+mod names;
 mod password;
 mod pausing;
 mod presence;

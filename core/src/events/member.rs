@@ -31,7 +31,8 @@ pub enum MemberChange {
 pub struct MemberInfo {
     /// Its identity.
     pub peer: PeerId,
-    /// The friendly name it goes by.
+    /// The friendly name it goes by: the one it gave itself, or else the one it was invited under, or else the first ten
+    /// digits of its id in square brackets, which nobody can choose as a name.
     pub name: String,
     /// What it may do; `None` once it is no member any more.
     pub role: Option<Role>,

@@ -35,7 +35,7 @@ pub use identity::{IdentityDescription, IdentityTextError};
 pub use invitation::{Access, Admission, Invitation, InvitationError, Way};
 pub use key_ring::{BODY_OVERHEAD, KeyRing, NoKey};
 pub use membership::{Membership, Standing, Unfit};
-pub use name::{NameError, PeerName, check_friendly_name};
+pub use name::{NameError, PeerName, check_friendly_name, clipped_name, is_member_name, shown_name, unnamed};
 #[cfg(feature = "qr")]
 pub use qr::QrError;
 pub use roll::InviteFault;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::PeerId,
-    limits::{MAX_CLASSIFIER, MAX_FRIENDLY_NAME},
+    limits::{MAX_CLASSIFIER, MAX_FRIENDLY_NAME, MAX_NAME},
 };
 
 /// The authority of an unsecured name.
@@ -159,6 +159,36 @@ pub fn check_friendly_name(name: &str) -> Result<(), NameError> {
     printable(name)
 }
 
+/// True if a name can be shown as that of a member: not blank, without control characters, and neither an id nor the
+/// [label](unnamed) of a member without a name. Other names count as none, so that nobody can pass for another member's id.
+pub fn is_member_name(name: &str) -> bool {
+    let visible: String = name.chars().filter(char::is_ascii_graphic).collect();
+    let is_id = visible.to_lowercase().parse().is_ok_and(|name: PeerName| name.is_secured());
+    !name.trim().is_empty() && printable(name).is_ok() && !is_id && !is_label(&visible)
+}
+
+/// What a member without a name is listed as: the first ten digits of its id, in square brackets.
+pub fn unnamed(peer: PeerId) -> String {
+    format!("[{}]", peer.short())
+}
+
+fn is_label(name: &str) -> bool {
+    let digits = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    digits.is_some_and(|digits| digits.len() == 10 && digits.bytes().all(|c| c.is_ascii_hexdigit()))
+}
+
+/// The first of these names that can be shown, or the label of a member without one.
+pub fn shown_name<'a>(peer: PeerId, names: impl IntoIterator<Item = &'a str>) -> String {
+    let first = names.into_iter().find(|name| is_member_name(name));
+    first.map_or_else(|| unnamed(peer), |name| clipped_name(name).to_owned())
+}
+
+/// A name cut to the 255 bytes that a member's may have, at a character.
+pub fn clipped_name(name: &str) -> &str {
+    let end = (0..=MAX_NAME.min(name.len())).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    &name[..end]
+}
+
 fn checked(classifier: Option<&str>) -> Result<Option<String>, NameError> {
     let Some(classifier) = classifier.filter(|c| !c.is_empty()) else { return Ok(None) };
     let length = classifier.chars().count();
@@ -218,5 +248,23 @@ mod tests {
         let open = PeerName::unsecured("a").unwrap();
         assert_eq!(open.derive(Some("b")), PeerName::unsecured("b"));
         assert_eq!(open.derive(None), Err(NameError::Nameless));
+    }
+
+    #[test]
+    fn a_member_is_shown_by_its_first_good_name_or_by_a_label_that_no_name_can_be() {
+        assert_eq!(shown_name(PEER, ["Ben", "Ada"]), "Ben");
+        assert_eq!(shown_name(PEER, ["", "Ada"]), "Ada");
+        assert_eq!(shown_name(PEER, [" ", "a\nb"]), "[ababababab]");
+        let id = PEER.to_string();
+        for pretended in [&*id, &id.to_uppercase(), &format!("{id}.work"), &format!("\u{200b}{id}")] {
+            assert_eq!(shown_name(PEER, [pretended, "Ada"]), "Ada", "{pretended}");
+        }
+        for pretended in ["[ababababab]", " [ABABABABAB]", "[abab\u{200b}ababab]", "[ababababab]\u{a0}"] {
+            assert!(!is_member_name(pretended), "{pretended}");
+        }
+        for name in ["0", "0.chat", "[Ada]", "abab", "ab".repeat(31).as_str(), "名前"] {
+            assert!(is_member_name(name), "{name}");
+        }
+        assert_eq!(clipped_name(&"ä".repeat(200)), "ä".repeat(127));
     }
 }

@@ -22,7 +22,7 @@ impl Membership {
         let standing = self.standing(header.author(), header.grant, header.hlc.timestamp())?;
         match header.record_type.as_str() {
             RecordType::CREDENTIAL => drop(self.vet(record)?),
-            RecordType::PRESENCE => {}
+            RecordType::PRESENCE | RecordType::MEMBER_NAME => {}
             RecordType::PROPERTIES if standing.role < self.rules.properties => {
                 return Err(CredentialFault::Role.into());
             }

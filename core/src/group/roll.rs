@@ -75,8 +75,8 @@ impl Membership {
         let listed = self.peers().into_iter().filter_map(|peer| {
             let standing = self.member(peer, now)?;
             let entry = standing.grant.and_then(|id| self.entries.get(&id));
-            let name = entry.and_then(Entry::grant).map_or(&self.rules.creator_name, |grant| &grant.name);
-            Some((peer, name.clone(), standing, entry.map(|entry| entry.issuer)))
+            let name = self.name_of(&standing).to_owned();
+            Some((peer, name, standing, entry.map(|entry| entry.issuer)))
         });
         listed.collect()
     }
@@ -97,6 +97,11 @@ impl Membership {
     /// The grant behind a standing.
     pub fn grant_of(&self, standing: &Standing) -> Option<&Grant> {
         self.entries.get(&standing.grant?)?.grant()
+    }
+
+    /// The name that a member's issuer gave it; empty if none.
+    pub fn name_of(&self, standing: &Standing) -> &str {
+        self.grant_of(standing).map_or(&self.rules.creator_name, |grant| &grant.name)
     }
 
     /// The records that show a standing: the grants from the creator's down.

@@ -31,7 +31,7 @@ pub(crate) use draft::check_content;
 pub use draft::{DraftError, RecordDraft, RecordUpdate};
 pub use genesis::{DeviceCertificate, Genesis, GraphSecret};
 pub use record_type::{RecordType, RecordTypeError};
-pub use reserved::{GraphProperties, Presence, PropertiesError};
+pub use reserved::{GraphProperties, MemberName, Presence, PropertiesError};
 pub use rules::{GroupRules, Role, TypeRule, UnknownRole, Who};
 pub use signed::{DecodeError, Header, SignedRecord};
 pub use ticket::{Ticket, TicketError};

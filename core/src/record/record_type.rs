@@ -31,6 +31,8 @@ impl RecordType {
     pub const PRESENCE: &'static str = "peergraph.presence";
     /// Membership of a group: grants, invitations, removals.
     pub const CREDENTIAL: &'static str = "peergraph.credential";
+    /// The name that a member of a group gives itself.
+    pub const MEMBER_NAME: &'static str = "peergraph.member-name";
     /// Properties of the graph.
     pub const PROPERTIES: &'static str = "peergraph.properties";
 
@@ -65,6 +67,10 @@ impl RecordType {
 
     pub(crate) fn credential() -> Self {
         Self(Self::CREDENTIAL.into())
+    }
+
+    pub(crate) fn member_name() -> Self {
+        Self(Self::MEMBER_NAME.into())
     }
 
     pub(crate) fn properties() -> Self {

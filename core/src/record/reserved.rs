@@ -1,4 +1,4 @@
-//! The library's own records: graph properties and presence.
+//! The library's own records: graph properties, presence, and the names of members.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -119,6 +119,20 @@ impl Presence {
         self.device.node == self.addr.node
             && self.attributes.len() <= MAX_NODE_ATTRIBUTES
             && self.device.verify()
+    }
+}
+
+/// The name that a member of a group goes by: the body of a `peergraph.member-name` record, of which an identity has one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MemberName {
+    /// At most 255 bytes without control characters. Empty: the one of its grant.
+    pub name: String,
+}
+
+impl MemberName {
+    /// True if the name is in bounds.
+    pub fn is_sound(&self) -> bool {
+        self.name.len() <= MAX_NAME && !self.name.chars().any(char::is_control)
     }
 }
 

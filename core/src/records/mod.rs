@@ -27,7 +27,7 @@ pub use conflicts::{Conflict, ConflictQuery, KeptLoser};
 pub use deferred::DeferQueue;
 pub use export::{ExportError, ExportHead, ExportReader, ExportWriter};
 pub use merge::{Rank, is_conflict, rank};
-pub use policy::{OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
+pub use policy::{MEMBER_NAME_NONCE, OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
 pub use store_memory::MemoryStore;
 #[cfg(feature = "sqlite")]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::RejectReason;
 use crate::{
-    record::{Genesis, GraphProperties, Header, Presence, RecordType, SignedRecord},
+    record::{Genesis, GraphProperties, Header, MemberName, Presence, RecordType, SignedRecord},
     wire::decode_exact,
 };
 
@@ -50,6 +50,9 @@ impl RecordPolicy for OpenPolicy {
 /// The nonce of the record with the graph's properties.
 pub const PROPERTIES_NONCE: [u8; 16] = [0; 16];
 
+/// The nonce of the record with a member's name: one identity has one name.
+pub const MEMBER_NAME_NONCE: [u8; 16] = [1; 16];
+
 /// The nonce of a node's presence record: one node has one presence.
 pub fn presence_nonce(node: &crate::ids::NodeId) -> [u8; 16] {
     let mut nonce = [0; 16];
@@ -72,10 +75,13 @@ pub(super) fn check_reserved(record: &SignedRecord, genesis: &Genesis) -> Result
         return check_properties(record, genesis);
     }
     if header.editor.is_some() {
-        return Err(RejectReason::Rule("a presence is written by its creator"));
+        return Err(RejectReason::Rule("presence, names and credentials are written by their creator"));
     }
     if header.record_type == RecordType::CREDENTIAL && genesis.is_group() {
         return check_credential(header);
+    }
+    if header.record_type == RecordType::MEMBER_NAME && genesis.is_group() {
+        return check_member_name(record);
     }
     if header.record_type == RecordType::PRESENCE {
         check_presence(record)
@@ -102,6 +108,17 @@ fn check_properties(record: &SignedRecord, genesis: &Genesis) -> Result<(), Reje
 fn check_credential(header: &Header) -> Result<(), RejectReason> {
     let plain = header.version == 1 && header.expires.is_none() && header.attributes.is_empty();
     if plain { Ok(()) } else { Err(RejectReason::Rule("a credential is written once, and stays")) }
+}
+
+fn check_member_name(record: &SignedRecord) -> Result<(), RejectReason> {
+    let header = record.header();
+    if header.nonce != MEMBER_NAME_NONCE || header.deleted || header.expires.is_some() {
+        return Err(RejectReason::Rule("a member has one name, which stays"));
+    }
+    match decode_exact::<MemberName>(&record.body()) {
+        Ok(name) if name.is_sound() && header.attributes.is_empty() => Ok(()),
+        _ => Err(RejectReason::Rule("the body is not a member's name")),
+    }
 }
 
 fn check_presence(record: &SignedRecord) -> Result<(), RejectReason> {

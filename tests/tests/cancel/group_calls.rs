@@ -34,6 +34,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         plain!("Group::set_password", |world| world.group.set_password(PASSWORD, InvitePassword::default())),
         plain!("Group::clear_password", |world| world.group.clear_password()),
         plain!("Group::renew", |world| world.group.renew(world.their_node.peer_id(), None)),
+        plain!("Group::set_name", |world| world.group.set_name("Ada")),
         plain!("Group::set_role", |world| world.group.set_role(world.their_node.peer_id(), Role::Member)),
         plain!("Group::revoke_device", |world| {
             world.group.revoke_device(world.their_node.peer_id(), peergraph::NodeId::from_bytes([7; 32]))

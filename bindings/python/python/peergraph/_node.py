@@ -266,7 +266,8 @@ class Node:
 
         Args:
             invitation: the invitation, or its text.
-            name: the friendly name to go by there, at most 255 bytes. Default: the identity's.
+            name: the friendly name to go by there, at most 255 bytes, whatever the invitation says. Default: the one that
+                this identity goes by there already, or else its friendly name.
             identity: as whom. Default: the one the invitation is for, or the node's default.
             password: where the invitation asks for one.
             deadline: give up if this identity was not let in after this. Once it is, the database may take as long as it

@@ -145,6 +145,7 @@ class MemberInfo:
 
     peer: PeerId
     name: str
+    """The one it gave itself, or else the one it was invited under, or else the first ten digits of its id in brackets."""
     role: Role | None
     """None once it is no member any more."""
     not_after: datetime | None

@@ -4,8 +4,13 @@ use super::*;
 use crate::{
     crypto::SecretKey,
     ids::NodeId,
-    record::{Attributes, DeviceCertificate, GraphProperties, NodeAddr, Presence, RecordType, RecordUpdate},
-    records::{OpenPolicy, PROPERTIES_NONCE, Store, presence_nonce, sync::tests::store::TestStore},
+    record::{
+        Attributes, DeviceCertificate, GraphProperties, GroupRules, MemberName, NodeAddr, Presence,
+        RecordType, RecordUpdate,
+    },
+    records::{
+        MEMBER_NAME_NONCE, OpenPolicy, PROPERTIES_NONCE, Store, presence_nonce, sync::tests::store::TestStore,
+    },
     time::Hlc,
 };
 
@@ -125,6 +130,38 @@ fn r17_presence_is_of_its_creators_own_node() {
     assert!(told(&key(3), Header { version: 2, editor, hlc: later, ..base() }, &sound).is_err());
     let gone = Header { version: 2, deleted: true, hlc: later, ..base() };
     assert_eq!(judge(&sign(&peer, gone, b"")), Ok(()));
+}
+
+#[test]
+fn c46_a_member_names_itself_once_and_nobody_else() {
+    let genesis = Genesis { rules: Some(GroupRules::default()), ..genesis() };
+    let told = |by: &SecretKey, header: Header, body: &[u8]| {
+        let record = SignedRecord::sign(&genesis.id(), by, header, body);
+        let policy = &OpenPolicy;
+        let context = AdmitContext { genesis: &genesis, peer_time: NOW, policy, seed: 1, parallel: false };
+        let judged = admit(&genesis.id(), vec![record], &context, |_| unreachable!()).unwrap().remove(0);
+        matches!(judged, Admission::Verified(_))
+    };
+    let named = |name: &str| postcard::to_stdvec(&MemberName { name: name.into() }).unwrap();
+    let ben = key(2);
+    let base =
+        || Header { record_type: RecordType::member_name(), nonce: MEMBER_NAME_NONCE, ..header(&ben, 0) };
+    assert!(told(&ben, base(), &named("Ben")) && told(&ben, base(), &named("")));
+    assert!(told(&ben, Header { version: 2, ..base() }, &named(&"x".repeat(255))));
+    for bad in [named(&"x".repeat(256)), named("a\nb"), b"x".to_vec(), [&named("Ben")[..], b"x"].concat()] {
+        assert!(!told(&ben, base(), &bad), "{bad:?}");
+    }
+    assert!(!told(&ben, Header { nonce: [2; 16], ..base() }, &named("Ben")), "a second one");
+    assert!(!told(&ben, Header { expires: Some(NOW + HOUR), ..base() }, &named("Ben")));
+    assert!(!told(&ben, Header { version: 2, deleted: true, ..base() }, b""));
+    let attributes = Attributes::from([("a", 1)]);
+    assert!(!told(&ben, Header { attributes, ..base() }, &named("Ben")));
+    let eve = key(3);
+    let editor = Some(eve.peer());
+    assert!(!told(&eve, Header { version: 2, editor, ..base() }, &named("Fool")), "another's");
+    assert!(!told(&eve, base(), &named("Fool")), "in another's name");
+    // In a graph without members nobody has one.
+    assert!(judge(&sign(&ben, base(), &named("Ben"))).is_err());
 }
 
 #[test]

@@ -117,6 +117,16 @@ public final class Group: Graph, @unchecked Sendable {
         return try await call { try await placed.renew(peer: peer, lifetime: lifetime) }
     }
 
+    /// Changes the friendly name that this identity goes by in the group, at most 255 bytes; an empty one resets it to the one
+    /// its invitation gave it. The others are told by `memberChanged`.
+    public func setName(
+        _ name: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.setName(name: name) }
+    }
+
     /// Gives a member another role, at once. What it wrote stays.
     public func setRole(
         _ peer: PeerId, _ role: Role,

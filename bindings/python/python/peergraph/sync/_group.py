@@ -135,6 +135,18 @@ class Group(Graph):
         now(self._native.renew(peer, lifetime))
 
     @blocking
+    def set_name(self, name: str) -> None:
+        """Changes the friendly name that this identity goes by in the group, at most 255 bytes. An empty one resets it to
+        the one its invitation gave it. The others are told by `MemberChanged`.
+
+        Raises:
+            TooLargeError: a longer one.
+            InvalidArgumentError: it has control characters, or looks like an id.
+            NotAMemberError, RemovedError, NeverSynchronizedError, StorageError, ClosedError.
+        """
+        now(self._native.set_name(name))
+
+    @blocking
     def set_role(self, peer: PeerId, role: Role | str) -> None:
         """Gives a member another role, at once. Raises NotAuthorizedError, NotAMemberError, StorageError, ClosedError."""
         now(self._native.set_role(peer, str(role)))

@@ -69,6 +69,10 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
     /** Gives a membership anew, with the same role and name, for this long from now on; null: as long as one's own. */
     public suspend fun renew(peer: PeerId, lifetime: Duration? = 30.days): Unit = native.renew(peer, lifetime)
 
+    /** Changes the friendly name that this identity goes by in the group, at most 255 bytes; an empty one resets it to the one
+     * its invitation gave it. The others are told by [Event.MemberChanged]. */
+    public suspend fun setName(name: String): Unit = native.setName(text("name", name))
+
     /** Gives a member another role, at once. What it wrote stays. */
     public suspend fun setRole(peer: PeerId, role: Role): Unit = native.setRole(peer, role)
 
