@@ -1,6 +1,7 @@
 'use strict'
 // Events of a batch, which crosses as one buffer. `src/events.rs` writes the layout.
 const { inspect } = require('node:util')
+const { own } = require('./own.js')
 const { Reader } = require('./pack.js')
 const { Record } = require('./record.js')
 
@@ -30,7 +31,7 @@ class RecordChanged extends Shown {
     reader.at = at + 4 + CURSOR
     this.record = new Record(reader)
     this.conflict = buffer[at + 3] === 0 ? null : new Record(reader)
-    this.cursor = buffer.subarray(at + 4, at + 4 + CURSOR)
+    this.cursor = own(buffer, at + 4, at + 4 + CURSOR)
   }
 
   toJSON() {
@@ -49,7 +50,7 @@ class IncomingData extends Shown {
     this.node = buffer.hexSlice(at + 12, at + 44)
     this.peer = buffer.hexSlice(at + 44, at + 76)
     this.dataType = buffer.latin1Slice(at + 80, dataAt)
-    this.data = buffer.subarray(dataAt, dataAt + buffer.readUInt32LE(at + 76))
+    this.data = own(buffer, dataAt, dataAt + buffer.readUInt32LE(at + 76))
   }
 
   toJSON() {
@@ -83,13 +84,13 @@ function eventAt(reader, index) {
 function cursorBefore(batch, index) {
   while (--index >= 0) {
     const at = batch.readUInt32LE(HEAD + 4 * index)
-    if (batch[at] === 0) return batch.subarray(at + 4, at + 4 + CURSOR)
+    if (batch[at] === 0) return own(batch, at + 4, at + 4 + CURSOR)
     if (batch[at] === 2) {
       const { cursor } = new Reader(batch, at + 1).value()
       if (cursor) return cursor
     }
   }
-  return batch.subarray(4, 4 + CURSOR)
+  return own(batch, 4, 4 + CURSOR)
 }
 
 module.exports = { RecordChanged, IncomingData, countOf, readerOf, eventAt, cursorBefore }

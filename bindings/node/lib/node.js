@@ -9,12 +9,13 @@ const { sync } = require('./errors.js')
 const { Graph } = require('./graph.js')
 const { Group } = require('./group.js')
 const { Identities, Identity } = require('./identities.js')
+const { copied } = require('./own.js')
 const { unpack } = require('./pack.js')
 const { Invitation, Ticket, told } = require('./texts.js')
 
 const hidden = (read) => Object.assign(read, { secret: true })
 const secretText = hidden((value, name) => text(value, name))
-const secretBytes = hidden((value, name) => Buffer.from(binary(value, name)))
+const secretBytes = hidden((value, name) => copied(binary(value, name)))
 
 /** A folder, or false for none: a node in memory. */
 function folder(value, name) {
@@ -90,7 +91,7 @@ const RULES = {
   },
 }
 const MAKING = { properties, maxRecord: count, precedence: listed, signal }
-const CREATE_GRAPH = { ...MAKING, seed: (value, name) => Buffer.from(binary(value, name)) }
+const CREATE_GRAPH = { ...MAKING, seed: (value, name) => copied(binary(value, name)) }
 const CREATE_GROUP = { ...MAKING, rules: (value, name) => options(value, RULES, name), identity: Identity.nativeOf }
 const OPEN = { precedence: listed, offline: flag, signal }
 const JOIN = { deadline: span, onProgress: callback, signal }
@@ -128,7 +129,7 @@ class Node extends Known {
     const sourced = keySource !== undefined
     // In memory nothing is sealed.
     const asked = sourced && dataDir !== false ? await keySource() : undefined
-    const told = asked === undefined ? undefined : Buffer.from(binary(asked, 'what keySource gave'))
+    const told = asked === undefined ? undefined : copied(binary(asked, 'what keySource gave'))
     const read = { ...rest, dataDir: dataDir === false ? undefined : dataDir, sourced, asked: told }
     return new Node(await call((bridge, id) => native.NativeNode.start(bridge, id, read), waits))
   }

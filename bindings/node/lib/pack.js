@@ -2,6 +2,7 @@
 // The packed form of values: how everything crosses from and to the native half. `src/pack.rs` is the other half.
 const { types } = require('node:util')
 const { date, described, isAttributes, refused, text, tooLarge } = require('./check.js')
+const { own } = require('./own.js')
 const { Record } = require('./record.js')
 
 const NULL = 0, FALSE = 1, TRUE = 2, NUMBER = 3, TEXT = 4, BYTES = 5, TIME = 6, LIST = 7, MAP = 8, INTEGER = 9,
@@ -61,7 +62,7 @@ class Reader {
       case BYTES: {
         const length = this.length()
         this.at += length
-        return this.buffer.subarray(this.at - length, this.at)
+        return own(this.buffer, this.at - length, this.at)
       }
       case TIME:
         return new Date(this.number())

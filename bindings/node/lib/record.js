@@ -5,6 +5,7 @@
 // many records have in common are made once: records are read in the order in which they were written.
 const { isUtf8 } = require('node:buffer')
 const { inspect, isDeepStrictEqual } = require('node:util')
+const { own } = require('./own.js')
 
 const CREATOR = 16, AUTHOR = 48, ELEMENT = 80, VERSION = 96, CREATED = 104, MODIFIED = 112, EXPIRES = 120, FLAGS = 128,
   TYPE_LENGTH = 129, ATTRIBUTES_LENGTH = 132, BODY_LENGTH = 136, TYPE = 140
@@ -15,14 +16,19 @@ const STATES = ['clear', 'key_missing', 'unreadable']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 class Record {
-  #packed
-  #at
+  // Which version it is, in numbers: kept as bytes it would take another object.
+  #element0
+  #element1
+  #element2
+  #element3
 
   /** Reads the record that the reader is at, and leaves the reader behind it. @internal */
   constructor(reader) {
     const { buffer, view, at } = reader
-    this.#packed = buffer
-    this.#at = at
+    this.#element0 = view.getInt32(at + ELEMENT)
+    this.#element1 = view.getInt32(at + ELEMENT + 4)
+    this.#element2 = view.getInt32(at + ELEMENT + 8)
+    this.#element3 = view.getInt32(at + ELEMENT + 12)
     const flags = buffer[at + FLAGS]
     const typeEnd = at + TYPE + buffer[at + TYPE_LENGTH]
     if ((flags & SAME_TYPE) === 0) reader.recordType = buffer.latin1Slice(at + TYPE, typeEnd)
@@ -46,13 +52,17 @@ class Record {
       reader.at = typeEnd
       this.attributes = reader.value()
     }
-    this.body = buffer.subarray(bodyAt, end)
+    this.body = own(buffer, bodyAt, end)
     reader.at = end
   }
 
   /** Which version it is, among all that were ever written: what names the loser of a conflict. @internal */
   static elementOf(record) {
-    return #packed in record ? record.#packed.subarray(record.#at + ELEMENT, record.#at + VERSION) : undefined
+    if (!(#element0 in record)) return undefined
+    const element = Buffer.alloc(16)
+    const parts = [record.#element0, record.#element1, record.#element2, record.#element3]
+    parts.forEach((part, at) => element.writeInt32BE(part, 4 * at))
+    return element
   }
 
   get text() {

@@ -190,8 +190,7 @@ class EventStream {
   get cursor() {
     if (this.#last !== null) return this.#last
     // Not what was taken over, but what was handed out.
-    const cursor = this.#index === this.#count ? this.#native.cursor() : cursorBefore(this.#batch, this.#index)
-    return Buffer.from(cursor)
+    return this.#index === this.#count ? this.#native.cursor() : cursorBefore(this.#batch, this.#index)
   }
 
   ref() {

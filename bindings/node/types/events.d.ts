@@ -79,7 +79,7 @@ export class IncomingData {
   readonly peer: PeerId
   /** What kind of data, in the sender's word. */
   readonly dataType: string
-  /** The data. Holds the memory of all that came with it: whoever keeps it for long keeps `Buffer.from(data)`. */
+  /** The data. */
   readonly data: Buffer
   /** With the data in base 64. */
   toJSON(): object

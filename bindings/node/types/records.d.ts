@@ -25,8 +25,8 @@ export type BodyState = 'clear' | 'key_missing' | 'unreadable'
  * A signed record as it is now.
  *
  * Plain data: its fields are its own, so that `deepStrictEqual`, `structuredClone`, `postMessage`, spreading and
- * `JSON.stringify` see all of them but `text`, which is read from the body. A record that came with an event holds the
- * memory of all that came with it: whoever keeps a body for long keeps `Buffer.from(record.body)`.
+ * `JSON.stringify` see all of them but `text`, which is read from the body. Its bytes are in buffers of their own: a clone, or a
+ * record that is kept, has nothing of others with it.
  */
 export class Record {
   private constructor()
