@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peergraph::{
-    Attributes, ErrorKind, Event, InviteMember, Node, NodeConfig, OpenGraph, PropertiesUpdate, RecordDraft,
-    RecordUpdate, Role,
+    Attributes, CreateGraph, CreateGroup, ErrorKind, Event, InviteMember, Node, NodeConfig, OpenGraph,
+    PropertiesUpdate, RecordDraft, RecordUpdate, Role,
     events::{EventFilter, EventKind, Start, SubscribeOptions},
     link::ConnectionKind,
     records::ListQuery,
@@ -274,4 +274,114 @@ async fn c43_calls_of_a_node_come_in_order_and_shutdown_after_them() {
     opened.await.unwrap().close().await;
     node.delete_graph(made.id()).await.unwrap();
     node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_an_open_after_a_close_opens_anew_and_a_delete_after_a_close_deletes() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    let mut group = node.create_group("again and again").await.unwrap();
+    let mut graph = node.create_graph("as well").await.unwrap();
+    for round in 0..20 {
+        let published = group.publish(number(round));
+        let also = graph.publish(number(round));
+        let (closed, shut) = (group.close(), graph.close());
+        let options = || OpenGraph { offline: round % 2 == 0, ..OpenGraph::default() };
+        let opened = node.open_group_with(group.id(), options());
+        let reopened = node.open_graph(graph.id(), options());
+        let (opened, reopened) = (opened.await.unwrap(), reopened.await.unwrap());
+        for open in [opened.graph(), &reopened] {
+            assert!(open.status().await.is_ok(), "round {round}");
+            assert_eq!(open.list(ListQuery::default()).await.unwrap().items.len(), round as usize + 1);
+        }
+        assert_eq!(group.status().await.unwrap_err().kind(), ErrorKind::Closed, "the handle that was closed");
+        assert_eq!(node.open_graphs().len(), 2, "round {round}");
+        published.await.unwrap();
+        also.await.unwrap();
+        closed.await;
+        shut.await;
+        (group, graph) = (opened, reopened);
+    }
+    drop(group.close());
+    let deleted = node.delete_graph(group.id());
+    drop(graph.close());
+    let also = node.delete_graph(graph.id());
+    deleted.await.unwrap();
+    also.await.unwrap();
+    assert!(node.stored_graphs().is_empty());
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_graph_in_memory_is_gone_for_the_calls_after_its_close() {
+    let node = peergraph_tests::node().await;
+    let options = || CreateGraph { seed: Some([9; 32]), ..CreateGraph::from("made twice") };
+    let identity = node.identities().create("to be deleted").await.unwrap();
+    for _ in 0..10 {
+        let graph = node.create_graph(options()).await.unwrap();
+        drop(graph.close());
+        let again = node.create_graph(options()).await.unwrap();
+        drop(again.close());
+        assert_eq!(
+            node.open_graph(again.id(), OpenGraph::default()).await.unwrap_err().kind(),
+            ErrorKind::UnknownGraph
+        );
+        let owned = CreateGroup { identity: Some(identity.clone()), ..CreateGroup::from("theirs") };
+        let group = node.create_group(owned).await.unwrap();
+        drop(group.close());
+        assert_eq!(identity.groups().await.unwrap(), []);
+    }
+    let owned = CreateGroup { identity: Some(identity.clone()), ..CreateGroup::from("theirs") };
+    drop(node.create_group(owned).await.unwrap().close());
+    identity.delete().await.unwrap();
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_close_comes_after_the_opens_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    let group = node.create_group("shared").await.unwrap();
+    let graph = node.create_graph("closed").await.unwrap();
+    // Of a graph there is one close for all who have it.
+    let opened = node.open_graph(graph.id(), OpenGraph::default());
+    let closed = graph.close();
+    let opened = opened.await.unwrap();
+    closed.await;
+    assert_eq!(opened.status().await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(node.open_graphs().len(), 1);
+    node.delete_graph(graph.id()).await.unwrap();
+    // Of a group each who opened it has one, and whoever asked before counts.
+    let mut first = group;
+    for round in 0..20 {
+        let second = node.open_group(first.id());
+        let closed = first.close();
+        if round % 2 == 0 {
+            closed.await;
+        }
+        let second = second.await.unwrap();
+        second.publish(number(round)).await.unwrap();
+        first = second;
+    }
+    // One that asked and does not wait for it keeps nothing open.
+    let unwanted = node.open_group(first.id());
+    let closed = first.close();
+    drop(unwanted);
+    closed.await;
+    eventually("it is closed", || async { node.census().open == 0 }).await;
+    node.delete_graph(first.id()).await.unwrap();
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_who_left_has_closed_for_the_calls_after_it() {
+    let (first, group) = peergraph_tests::group("left").await;
+    let (second, theirs) = member(&group, Role::Member, "Ada").await;
+    drop(theirs.leave());
+    // In memory nothing is left of it.
+    let error = second.delete_graph(theirs.id()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownGraph);
+    assert_eq!(second.census().open, 0);
+    first.shutdown().await;
+    second.shutdown().await;
 }

@@ -56,7 +56,7 @@ async fn clear(node: Arc<NodeInner>, graph: Graph) {
     let inner = graph.inner();
     let wanted = inner.joins.load(Ordering::Acquire) > 0
         || inner.leases.load(Ordering::Acquire) > 0
-        || !inner.for_join.load(Ordering::Acquire);
+        || !(inner.for_join.load(Ordering::Acquire) || inner.closing.is_deferred());
     let open = node.find(&graph.id()).is_some_and(|found| Arc::ptr_eq(&found, inner));
     if wanted || !open {
         return;
@@ -67,7 +67,7 @@ async fn clear(node: Arc<NodeInner>, graph: Graph) {
         engine.joining() == Some(Joining::Begun)
     });
     let begun = begun.await.unwrap_or_default();
-    graph.close().await;
+    inner.close().await;
     if begun && let Err(error) = node.clone().delete(graph.id()).await {
         tracing::debug!(%error, "nothing to delete of a join that came to nothing");
     }

@@ -14,8 +14,10 @@ use std::{
 /// whatever task or thread it is awaited, and in whatever order several are. Calls made one after another take effect
 /// one after another: a record that was updated twice has the first update in version 2 and the second in version 3, and
 /// [`Graph::close`](super::Graph::close) or [`Node::shutdown`](super::Node::shutdown) carries out what was called
-/// before it. What is read has everything that was written by calls before it, and may have more. Calls of a node that make, open, close or delete something, or change identities, have an order among
-/// themselves in the same way.
+/// before it. What is read has everything that was written by calls before it, and may have more.
+///
+/// Calls of a node that make, open, close or delete something, or change identities, have an order among themselves in
+/// the same way: a graph that is opened after the call of its close is opened anew, once the close is done.
 ///
 /// # Cancelling
 /// Dropping it stops the waiting, and no more than that: what was called may still happen, or may not. It does not

@@ -107,7 +107,7 @@ pub(crate) struct GraphInner {
     pub(super) joins: AtomicUsize,
     /// True while nobody but joins that are under way has a use for it.
     pub(super) for_join: AtomicBool,
-    pub(super) closing: tokio::sync::OnceCell<()>,
+    pub(super) closing: super::closing::Closing,
     pub(super) watching: Mutex<Option<tokio::task::AbortHandle>>,
 }
 
@@ -404,7 +404,7 @@ impl Graph {
     /// ends all event streams. Repeated calls wait for the first. It goes on if the waiting is given up.
     #[doc(alias = "PeerGraphClose")]
     pub fn close(&self) -> Call<()> {
-        let closing = super::runtime::spawn(self.inner.close());
+        let closing = self.inner.close_in_order();
         Call::placed(async move { drop(closing.await) })
     }
 

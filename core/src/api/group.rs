@@ -1,21 +1,13 @@
 //! A group: a graph whose members are known by name and role, and can be invited and removed.
 
-use std::{
-    fmt,
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use super::{
     Call, Error, ErrorKind, Graph, Result,
     call::attempt,
-    graph::GraphInner,
+    closing::Lease,
     members::no_member,
-    runtime::{runtime, spawn, task_failed},
+    runtime::{runtime, task_failed},
 };
 use crate::{
     crypto::{PasswordVerifier, SecretKey},
@@ -141,31 +133,6 @@ pub struct Group {
     lease: Arc<Lease>,
 }
 
-/// One application's hold on a group that several may share: given up once, at the latest when it is dropped.
-struct Lease {
-    graph: Arc<GraphInner>,
-    over: AtomicBool,
-}
-
-impl Lease {
-    fn of(graph: &Arc<GraphInner>) -> Arc<Self> {
-        graph.leases.fetch_add(1, Ordering::AcqRel);
-        Arc::new(Self { graph: graph.clone(), over: AtomicBool::new(false) })
-    }
-
-    /// True if it was the last.
-    fn end(&self) -> bool {
-        !self.over.swap(true, Ordering::AcqRel) && self.graph.leases.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // With it goes a handle of the graph: the last of those closes it.
-        self.end();
-    }
-}
-
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Group({})", self.graph.id().short())
@@ -191,10 +158,12 @@ impl Group {
     /// and nothing left of the group elsewhere, is given up as well.
     #[doc(alias = "PeerGroupClose")]
     pub fn close(&self) -> Call<()> {
-        if self.lease.end() {
-            return self.graph.close();
-        }
-        Call::over(())
+        let closing = self.lease.close();
+        Call::placed(async move {
+            if let Some(closing) = closing {
+                drop(closing.await);
+            }
+        })
     }
 
     /// The group as a graph.
@@ -445,13 +414,8 @@ impl Group {
     /// # Errors
     /// `NotAuthorized` for the creator, who is a member without end; `Storage`, `Closed`.
     pub fn leave(&self) -> Call<Result<()>> {
-        let (graph, resigned) = (self.graph.clone(), self.graph.write(|engine, now| engine.resign(now)));
-        // On its own task: one that has left does not stay open because nobody waits for it.
-        let leaving = spawn(async move {
-            resigned.await?;
-            graph.close().await;
-            Ok(())
-        });
+        let resigned = self.graph.write(|engine, now| engine.resign(now));
+        let leaving = self.graph.inner().close_after(resigned);
         Call::placed(async move { leaving.await.map_err(task_failed)? })
     }
 

@@ -213,7 +213,7 @@ impl Identity {
     #[doc(alias = "PeerEnumGroups")]
     pub fn groups(&self) -> Call<Result<Vec<GraphId>>> {
         let entry = self.entry.clone();
-        self.node.exclusive(move |node| {
+        self.node.exclusive_of(Some(self.peer_id()), move |node| {
             entry.whole()?;
             node.graphs_of(entry.peer_id())
         })
@@ -227,7 +227,7 @@ impl Identity {
     #[doc(alias = "PeerIdentityDelete")]
     pub fn delete(&self) -> Call<Result<()>> {
         let entry = self.entry.clone();
-        self.node.exclusive(move |node| {
+        self.node.exclusive_of(Some(self.peer_id()), move |node| {
             entry.whole()?;
             let graphs = node.graphs_of(entry.peer_id())?;
             if graphs.is_empty() {

@@ -14,6 +14,7 @@ use super::{
     Result, Target,
     asking::{ask, failure},
     attempt::Attempt,
+    closing::Expecting,
     config::Hidden,
     entering::Entering,
     graph::GraphInner,
@@ -190,11 +191,17 @@ impl Node {
                 Opening { precedence, ..Opening::of(group, Guard::Membership, node.key_of(group)?) };
             let graph = node.open_alone(opening).await?;
             if !offline {
-                graph.driver.call(crate::engine::Engine::go_online).await?;
+                let told = graph.driver.tell(crate::engine::Engine::go_online);
+                graph.unless_closed(told.map_err(Error::from))?;
             }
             Ok((graph, Undo::Open(group)))
         };
-        let take = |opened| Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
+        let expecting = Expecting::new(&self.inner, group);
+        let take = move |opened| {
+            let group = Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
+            drop(expecting);
+            group
+        };
         self.inner.make(open, take)
     }
 
@@ -216,12 +223,14 @@ impl Node {
     pub fn join_group(&self, join: impl Into<JoinGroup>) -> Call<Result<Group>> {
         let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
         let (node, entered) = (self.inner.clone(), self.inner.enter());
+        let expecting = Expecting::new(&self.inner, invitation.group);
         // Who stops waiting drops the attempt, which ends it.
         let opened = on_task(async move {
             let _guard = entered.await;
             node.open_by_invitation(&invitation, &name, identity, password).await
         });
         Call::placed(async move {
+            let _expecting = expecting;
             let (attempt, name, by, nodes) = opened.await?;
             let graph = attempt.graph().clone();
             let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
@@ -536,7 +545,7 @@ impl NodeInner {
     pub(super) async fn open_alone(self: &Arc<Self>, opening: Opening) -> Result<Arc<GraphInner>> {
         self.check_open()?;
         let (id, guard) = (opening.id, opening.guard);
-        if let Some(graph) = self.find(&id) {
+        if let Some(graph) = self.find_open(&id).await {
             if guard == Guard::Ticket && graph.is_group() {
                 return Err(is_a_group());
             }

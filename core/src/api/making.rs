@@ -203,7 +203,8 @@ impl NodeInner {
     async fn close_unused(&self, graph: GraphId) {
         let open = self.graphs().get(&graph).cloned();
         if let Some(open) = open
-            && open.holds.load(Ordering::Acquire) == 0
+            && (open.holds.load(Ordering::Acquire) == 0
+                || (open.closing.is_deferred() && open.leases.load(Ordering::Acquire) == 0))
             && !self.is_awaited(&graph)
         {
             open.close().await;

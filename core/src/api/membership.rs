@@ -84,7 +84,7 @@ impl NodeInner {
         membership: ExportedMembership,
     ) -> Result<(Arc<GraphInner>, Undo)> {
         let id = membership.group();
-        if self.is_here(&id) {
+        if self.find_open(&id).await.is_some() || self.is_here(&id) {
             let message = format!("group {} already exists on this node", id.short());
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }

@@ -3,6 +3,7 @@
 mod asking;
 mod attempt;
 mod call;
+mod closing;
 mod config;
 mod connection;
 mod database;

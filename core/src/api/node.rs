@@ -12,11 +12,10 @@ use std::{
     time::Instant,
 };
 
-use tokio::task::JoinHandle;
-
 use super::{
     Call, CreateGraph, Error, ErrorKind, Graph, Identities, JoinGraph, NodeConfig, OpenGraph, Result, Target,
     call::attempt,
+    closing::Expected,
     entering::Entering,
     graph::GraphInner,
     identity_store::IdentityStore,
@@ -24,7 +23,7 @@ use super::{
     making::{Made, Undo},
     opening::{Guard, Opening},
     runtime::{blocking, on_task, spawn},
-    starting::{Claim, Parts},
+    starting::Parts,
 };
 use crate::{
     crypto,
@@ -72,7 +71,9 @@ pub(crate) struct NodeInner {
     pub(super) opening: Arc<tokio::sync::Mutex<()>>,
     /// What callers may not have taken yet.
     pub(super) made: Mutex<Vec<Made>>,
-    closed: AtomicBool,
+    /// Groups that calls are about to open.
+    pub(super) expected: Expected,
+    pub(super) closed: AtomicBool,
     /// Changes under `opening` only.
     pub(super) paused: AtomicBool,
     handles: AtomicUsize,
@@ -269,10 +270,12 @@ impl Node {
         })
     }
 
-    /// The graphs that are open in this node.
+    /// The graphs that are open in this node. Not those whose close was called.
     pub fn open_graphs(&self) -> Vec<Graph> {
         let open: Vec<_> = self.inner.graphs().values().cloned().collect();
-        open.into_iter().filter(|graph| !self.inner.is_unwanted(&graph.id)).map(Graph::new).collect()
+        let wanted =
+            |graph: &Arc<GraphInner>| !graph.closing.is_called() && !self.inner.is_unwanted(&graph.id);
+        open.into_iter().filter(wanted).map(Graph::new).collect()
     }
 
     /// The graphs that have a database here, open or not. Not those whose join was cut off before all of it had come:
@@ -309,11 +312,16 @@ impl Node {
 }
 
 /// Goes online with a graph that has a database, if it is to.
-async fn come_back(graph: &GraphInner, offline: bool) -> Result<()> {
-    if !offline && graph.driver.call(|engine, _| engine.is_usable()).await? {
-        graph.driver.call(crate::engine::Engine::go_online).await?;
+fn come_back(graph: &GraphInner, offline: bool) -> Result<()> {
+    if offline {
+        return Ok(());
     }
-    Ok(())
+    let told = graph.driver.tell(|engine, now| {
+        if engine.is_usable() {
+            engine.go_online(now);
+        }
+    });
+    graph.unless_closed(told.map_err(Error::from))
 }
 
 /// Counters of a node since its start.
@@ -371,18 +379,10 @@ impl NodeInner {
             graphs: Mutex::default(),
             opening: Arc::default(),
             made: Mutex::default(),
+            expected: Expected::default(),
             closed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             handles: AtomicUsize::new(1),
-        }
-    }
-
-    /// The end of the node. Until that is done, whoever starts at its directory or ports waits.
-    fn ending(self: Arc<Self>) -> impl Future<Output = ()> + Send {
-        let (claim, shut) = (Claim::of(&self.config), self.shutdown());
-        async move {
-            shut.await;
-            drop(claim);
         }
     }
 
@@ -396,7 +396,7 @@ impl NodeInner {
         }
         let secret = GraphSecret::from_bytes(crypto::hash("peergraph v1 graph secret", &[&seed]));
         let id = genesis.id();
-        if self.is_here(&id) {
+        if self.find_open(&id).await.is_some() || self.is_here(&id) {
             let message = format!("graph {} already exists on this node", id.short());
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
@@ -419,12 +419,12 @@ impl NodeInner {
         secret: Option<GraphSecret>,
         options: OpenGraph,
     ) -> Result<(Arc<GraphInner>, Undo)> {
-        if let Some(graph) = self.find(&id) {
+        if let Some(graph) = self.find_open(&id).await {
             if graph.is_group() {
                 return Err(super::joining::is_a_group());
             }
             graph.for_join.store(false, Ordering::Release);
-            come_back(&graph, options.offline).await?;
+            come_back(&graph, options.offline)?;
             return Ok((graph, Undo::Open(id)));
         }
         let here = self.is_here(&id);
@@ -442,7 +442,7 @@ impl NodeInner {
             Opening { secret, precedence: options.precedence, ..Opening::of(id, Guard::Ticket, identity) };
         let graph = self.add(GraphInner::open(&self, opening).await?);
         let undo = if here { Undo::Open(id) } else { Undo::Graph(id) };
-        match come_back(&graph, options.offline).await {
+        match come_back(&graph, options.offline) {
             Ok(()) => Ok((graph, undo)),
             Err(error) => {
                 self.undo(undo).await;
@@ -454,7 +454,7 @@ impl NodeInner {
     /// While nothing else is opened.
     pub(super) async fn delete(self: Arc<Self>, graph: GraphId) -> Result<()> {
         self.check_open()?;
-        if self.graphs().contains_key(&graph) {
+        if self.find_open(&graph).await.is_some() {
             return Err(Error::new(ErrorKind::GraphInUse, "the graph is open; close it before deleting it"));
         }
         blocking(move || match &self.dir {
@@ -469,10 +469,6 @@ impl NodeInner {
 
     pub(super) fn is_here(&self, id: &GraphId) -> bool {
         self.graphs().contains_key(id) || self.dir.as_ref().is_some_and(|dir| dir.has(id))
-    }
-
-    pub(super) fn remove(&self, id: &GraphId) {
-        self.graphs().remove(id);
     }
 
     pub(super) fn add(&self, inner: Arc<GraphInner>) -> Arc<GraphInner> {
@@ -502,37 +498,24 @@ impl NodeInner {
         self: &Arc<Self>,
         f: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Call<Result<T>> {
+        self.exclusive_of(None, f)
+    }
+
+    /// The same, after the ends of the closes that were called before, of graphs of this identity.
+    pub(super) fn exclusive_of<T: Send + 'static>(
+        self: &Arc<Self>,
+        peer: Option<PeerId>,
+        f: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Call<Result<T>> {
         let (node, entered) = (self.clone(), self.enter());
         on_task(async move {
             let _guard = entered.await;
             node.check_open()?;
+            if let Some(peer) = peer {
+                node.finish_closes(peer).await;
+            }
             let inner = node.clone();
             blocking(move || f(&inner)).await
         })
-    }
-
-    fn shutdown(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
-        let (node, entered) = (self.clone(), self.enter());
-        // The closes have their place behind what was called on each graph; those opened before its turn follow.
-        let mut closing = self.close_all();
-        async move {
-            let _guard = entered.await;
-            if node.closed.swap(true, Ordering::AcqRel) {
-                return;
-            }
-            closing.extend(node.close_all());
-            for task in closing {
-                let _ = task.await;
-            }
-            node.transport.close().await;
-            if let Some(dir) = &node.dir {
-                dir.release();
-            }
-        }
-    }
-
-    fn close_all(&self) -> Vec<JoinHandle<()>> {
-        let graphs: Vec<_> = self.graphs().values().cloned().collect();
-        graphs.into_iter().map(|graph| spawn(graph.close())).collect()
     }
 }

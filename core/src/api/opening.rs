@@ -183,7 +183,7 @@ impl GraphInner {
             leases: AtomicUsize::new(0),
             joins: AtomicUsize::new(0),
             for_join: AtomicBool::new(joining),
-            closing: tokio::sync::OnceCell::new(),
+            closing: super::closing::Closing::default(),
             watching: Mutex::default(),
             driver,
         };
@@ -213,40 +213,6 @@ impl GraphInner {
             }
         });
         *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-    }
-
-    /// No application has anything of it any more: it closes, unless one opens it meanwhile.
-    pub(super) fn let_go(self: &Arc<Self>) {
-        let Some(node) = self.node.upgrade().filter(|_| !self.closing.initialized()) else { return };
-        let graph = self.clone();
-        super::runtime::spawn(async move {
-            let _guard = node.enter().await;
-            if graph.holds.load(Ordering::Acquire) == 0 && !node.is_awaited(&graph.id) {
-                graph.close().await;
-            }
-        });
-    }
-
-    /// Goodbyes, database, registration, subscriptions: once, after the calls made before.
-    pub(super) fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
-        let (inner, stopped) = (self.clone(), self.driver.stop());
-        async move {
-            let closing = || async {
-                inner.hub.on_accepts_direct_changed(Arc::new(|| {}));
-                if let Some(task) = inner.watching.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    task.abort();
-                }
-                // Before the writer, which then leaves one tidy file behind.
-                inner.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-                stopped.await;
-                inner.port.close().await;
-                inner.hub.close();
-                if let Some(node) = inner.node.upgrade() {
-                    node.remove(&inner.id);
-                }
-            };
-            inner.closing.get_or_init(closing).await;
-        }
     }
 }
 
