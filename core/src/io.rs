@@ -57,6 +57,15 @@ pub enum Input {
         /// How many bytes of frames.
         bytes: usize,
     },
+    /// Part of a frame arrived, told at most once a second while a large frame is on its way.
+    Arriving {
+        /// On which link.
+        link: LinkId,
+        /// On which stream.
+        stream: Stream,
+        /// How many bytes since this was last told of the same frame.
+        bytes: usize,
+    },
     /// This node can now be dialled here.
     AddressesChanged(NodeAddr),
 }

@@ -210,6 +210,15 @@ pub const PULL_WINDOW: usize = 1024 * 1024;
 pub const MAX_PULLS: usize = 16;
 /// A session without progress for this long is aborted.
 pub const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of an unfinished frame, an engine is told after this many more bytes, and no more often than
+/// [`ARRIVING_INTERVAL`]. Slower than this within [`SYNC_TIMEOUT`] is no progress.
+pub const ARRIVING_BYTES: usize = 16 * 1024;
+/// See [`ARRIVING_BYTES`].
+pub const ARRIVING_INTERVAL: Duration = Duration::from_secs(1);
+/// While a large record is on its way, the node that sends it hears this often that it is awaited.
+pub const AWAIT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often in a row that keeps a session open: a record of 16 MiB crosses at about 200 kbit/s meanwhile.
+pub const MAX_AWAITED: u32 = 64;
 /// How often at most it is told how far a database is on its way here.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// A node that is current tells how far others' records are on their way from so many missing ones on.

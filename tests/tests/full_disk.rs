@@ -86,3 +86,28 @@ async fn c32_others_records_come_within_seconds_once_a_full_disk_has_room_again(
     first.shutdown().await;
     second.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c32_a_write_that_a_full_disk_lost_is_not_acknowledged_by_the_pause_or_close_after_it() {
+    let Some(disk) = Mount::new(16) else {
+        println!("SKIPPED c32: only root on Linux can mount a small disk to fill it");
+        return;
+    };
+    let node = node_at(&disk.path().join("data")).await;
+    let graph = node.create_graph("c32").await.unwrap();
+    disk.fill();
+    let large = || RecordDraft::new("note", vec![1; 500_000]).unwrap();
+    let (lost, paused) = (graph.publish(large()), node.pause());
+    assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Storage, "before a pause");
+    paused.await.unwrap();
+    node.resume().await.unwrap();
+    let (lost, closed) = (graph.publish(large()), graph.close());
+    assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Storage, "before a close");
+    closed.await;
+    disk.make_room();
+    let graph = node.open_graph(graph.id(), peergraph_tests::offline()).await.unwrap();
+    let all = graph.list(ListQuery { count: true, ..ListQuery::default() }).await.unwrap();
+    assert_eq!(all.total, Some(0), "neither is here");
+    graph.publish(large()).await.unwrap();
+    node.shutdown().await;
+}

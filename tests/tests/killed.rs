@@ -169,6 +169,29 @@ async fn check(call: &str, node: &Node, given: &Given) {
     }
 }
 
+/// What a call made, once it returned success, is there after a restart.
+fn check_done(call: &str, node: &Node, given: &Given, what: &str) {
+    let stored = node.stored_graphs();
+    let before = [&given.graph, &given.group].iter().filter(|id| !id.is_empty()).count();
+    match call {
+        "Node::create_graph"
+        | "Node::create_group"
+        | "Node::open_graph"
+        | "Node::join"
+        | "Node::join_group"
+        | "Node::import_membership" => {
+            assert!(stored.len() > before, "{what}: what it made is gone after a restart");
+        }
+        "Node::delete_graph" => {
+            assert!(stored.iter().all(|id| id.to_string() != given.graph), "{what}: it is still there");
+        }
+        "Identities::create" | "Identities::import" => {
+            assert!(node.identities().list().len() > 2, "{what}: the identity is gone after a restart");
+        }
+        _ => {}
+    }
+}
+
 fn nothing_half_made(dir: &Path, call: &str) {
     let mut found = Vec::new();
     files(dir, &mut found);
@@ -257,6 +280,11 @@ async fn c21_a_call_that_is_killed_at_any_write_is_whole_or_nothing() {
                     node.shutdown().await;
                     drop(node);
                     nothing_half_made(&all.path().join("run"), &what);
+                    let node =
+                        Node::start(config(&dir)).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+                    check_done(call, &node, &given, &what);
+                    node.shutdown().await;
+                    drop(node);
                     if done {
                         break;
                     }

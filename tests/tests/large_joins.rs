@@ -112,6 +112,22 @@ async fn c7_progress_is_an_event_that_ends_before_synchronized() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c7_a_large_record_that_is_on_its_way_is_progress() {
+    let (_ada, graph, _throttle, ticket) = far(0, SLOW / 3).await;
+    graph.publish(RecordDraft::new("large", vec![7; 900_000]).unwrap()).await.unwrap();
+    let (all, tell) = told();
+    let ben = node().await;
+    let joined = ben.join(JoinGraph::from(ticket).on_progress(tell)).await.unwrap();
+    converge(&[&graph, &joined]).await;
+    let all = std::mem::take(&mut *all.lock().unwrap());
+    let last = *all.last().unwrap();
+    let within = all.windows(2).filter(|w| w[0].records == w[1].records && w[0].bytes < w[1].bytes).count();
+    assert!(within >= 3, "bytes of the record are told as they come: {all:?}");
+    assert!(all.windows(2).all(|w| w[0].bytes <= w[1].bytes), "{all:?}");
+    assert!((900_000..1_000_000).contains(&last.bytes), "none is counted twice: {last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c7_over_a_slow_way_that_breaks_each_record_crosses_once() {
     const COUNT: usize = 4000;
     let (ada, graph, throttle, ticket) = far(COUNT, SLOW).await;

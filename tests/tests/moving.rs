@@ -7,7 +7,7 @@ use peergraph::{
 use peergraph_tests::{
     converge, eventually, group,
     identities::{holders, key, phrase},
-    member, node, node_at, note,
+    member, node, node_as, node_at, note, offline,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -54,6 +54,48 @@ async fn m25_an_owner_moves_with_all_its_power() {
     let (_cyd, cyds) = member(&club, Role::Inviter, "Cyd").await;
     converge(&[&club, &bens, &cyds]).await;
     assert_eq!(cyds.members().await.unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c21_an_imported_membership_stays_when_the_node_restarts_before_its_first_contact() {
+    let (ada, club) = group("Book club").await;
+    let (_ben, bens) = member(&club, Role::Member, "Ben").await;
+    for exporter in [&club, &bens] {
+        let text = exporter.export_membership(PASSWORD).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let new = node_at(dir.path()).await;
+        new.import_membership(&text, PASSWORD).await.unwrap();
+        new.shutdown().await;
+        let new = node_at(dir.path()).await;
+        assert_eq!(new.stored_groups().unwrap(), [exporter.id()]);
+        let again = new.open_group_with(exporter.id(), offline()).await.unwrap();
+        again.enter(again.contacts().await.unwrap()).await.unwrap();
+        converge(&[exporter, &again]).await;
+        new.shutdown().await;
+    }
+    ada.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c21_an_own_graph_opened_by_its_ticket_stays_without_a_contact() {
+    let seed = peergraph::CreateGraph { seed: Some([7; 32]), ..peergraph::CreateGraph::from("own") };
+    let identity = key(1);
+    let ada = node_as(&identity).await;
+    let graph = ada.create_graph(seed).await.unwrap();
+    let ticket = graph.ticket().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = || NodeConfig {
+        data_dir: Some(dir.path().into()),
+        identity: Some(identity.clone()),
+        ..NodeConfig::loopback()
+    };
+    let new = Node::start(config()).await.unwrap();
+    new.open_graph(ticket, offline()).await.unwrap();
+    new.shutdown().await;
+    let new = Node::start(config()).await.unwrap();
+    assert_eq!(new.stored_graphs(), [graph.id()]);
+    new.shutdown().await;
+    ada.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +225,7 @@ async fn g4_a_graph_opened_offline_is_silent_until_it_is_asked_to_connect() {
     let invitation = club.invite(&description(&ben).await, InviteMember::default()).await.unwrap();
     ben.join_group(JoinGroup::from(invitation)).await.unwrap().graph().close().await;
     eventually("he is gone", || async { club.neighbors().await.unwrap().is_empty() }).await;
-    let opened = ben.open_group_with(club.id(), peergraph_tests::offline()).await.unwrap();
+    let opened = ben.open_group_with(club.id(), offline()).await.unwrap();
     assert!(!opened.contacts().await.unwrap().is_empty());
     // Several rounds of the graph thread, in which contacts would be dialled.
     for _ in 0..100 {

@@ -311,7 +311,10 @@ async fn c21_what_an_earlier_version_left_half_made_is_removed_and_nothing_else(
     for id in [empty, own] {
         let database = rusqlite::Connection::open(graphs.join(format!("{id}.db"))).unwrap();
         database
-            .execute_batch("DELETE FROM records; DELETE FROM buckets; PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute_batch(
+                "DELETE FROM records; DELETE FROM buckets; DELETE FROM meta WHERE name = 'marked';
+                PRAGMA wal_checkpoint(TRUNCATE)",
+            )
             .unwrap();
     }
     fs::write(graphs.join(format!("{marked}.undone")), b"").unwrap();

@@ -96,8 +96,8 @@ impl Identities {
         Ok(self.handle(self.node.identities.get(name)?))
     }
 
-    /// Takes in an identity that [`Identity::export`] wrote, here or on another machine. The text must be the same to
-    /// the last character.
+    /// Takes in an identity that [`Identity::export`] wrote, here or on another machine. What a mail or a chat does to
+    /// the text is undone; no character may be missing or another.
     ///
     /// # Errors
     /// `InvalidArgument` if the text is not an exported identity or was altered, `UnsupportedVersion` if a later

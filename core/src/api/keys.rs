@@ -35,7 +35,7 @@ impl DataDir {
         make_folder(&path.join("graphs")).map_err(|e| failed("make the data directory", e))?;
         fault::point();
         tell_if_open(path);
-        let lock = private().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
+        let lock = create_or_open(&path.join("lock"));
         let lock = lock.map_err(|e| failed("open the lock of", e))?;
         // Not of the standard library: on Android that says that there are no locks.
         match FileExt::try_lock(&lock) {
@@ -111,7 +111,7 @@ impl DataDir {
     /// deleted. If the process ends before [`settle`](Self::settle), the next start removes it.
     pub(crate) fn begin(&self, graph: &GraphId) -> Result<()> {
         let mark = self.mark(graph);
-        let marked = private().write(true).create(true).truncate(false).open(&mark);
+        let marked = create_or_open(&mark);
         let marked = marked.and_then(|file| file.sync_all()).and_then(|()| sync_parent(&mark));
         fault::point();
         marked.map_err(|error| Error::file(ErrorKind::Storage, "write", &mark, error))
@@ -165,6 +165,22 @@ impl DataDir {
 
 /// Ends the name of the mark beside a database that is being made or deleted.
 const MARK: &str = ".undone";
+
+/// A file of ours, made if it is not there. Never through a link: where others may write, it could lead anywhere.
+fn create_or_open(path: &Path) -> io::Result<File> {
+    match private().read(true).write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if !path.symlink_metadata()?.is_file() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "something else than a file is there",
+                ));
+            }
+            private().read(true).write(true).open(path)
+        }
+        made => made,
+    }
+}
 
 /// Says in the log what a data directory lets others do. Keys and databases are readable for this user alone in any
 /// case.
@@ -297,6 +313,27 @@ mod tests {
         ] {
             assert_eq!(mode(name), expected, "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn c47_a_link_in_the_place_of_a_file_is_not_followed() {
+        use std::os::unix::fs::symlink;
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = elsewhere.path().join("made");
+        symlink(&target, dir.path().join("lock")).unwrap();
+        let refused = open(dir.path(), &KeyProtection::Plain).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Storage, "{refused}");
+        fs::remove_file(dir.path().join("lock")).unwrap();
+        let data = open(dir.path(), &KeyProtection::Plain).unwrap();
+        let graph = GraphId::from_bytes([5; 32]);
+        symlink(&target, data.mark(&graph)).unwrap();
+        assert_eq!(data.begin(&graph).unwrap_err().kind(), ErrorKind::Storage);
+        assert!(!target.exists(), "nothing is made elsewhere");
+        fs::remove_file(data.mark(&graph)).unwrap();
+        data.begin(&graph).unwrap();
+        data.begin(&graph).unwrap();
+        data.settle(&graph).unwrap();
     }
 
     #[cfg(unix)]

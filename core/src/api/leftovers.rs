@@ -4,7 +4,7 @@
 use super::{
     Result,
     keys::DataDir,
-    opening::{Guard, META_GENESIS, META_IDENTITY, META_POLICY},
+    opening::{Guard, META_GENESIS, META_IDENTITY, META_MARKED, META_POLICY},
     sealing::sealer,
 };
 use crate::{
@@ -31,8 +31,8 @@ pub(super) fn remove(dir: &DataDir) {
     }
 }
 
-/// True for one without records that is a group's, which nobody was let into, or was to be this identity's own graph,
-/// which was never made.
+/// True for a join that was never let in. And for a database of an earlier version without records that is a group's,
+/// which nobody was let into, or was to be this identity's own graph, which was never made: such a version left no mark.
 fn is_useless(dir: &DataDir, graph: GraphId) -> Result<bool> {
     let path = dir.database(&graph);
     if path.metadata().is_ok_and(|found| found.len() > MAX_SIZE) {
@@ -44,6 +44,10 @@ fn is_useless(dir: &DataDir, graph: GraphId) -> Result<bool> {
     if !empty || join.is_some() {
         // A join that nobody let in holds nothing but what its invitation said.
         return Ok(join == Some(Joining::Begun));
+    }
+    if kept(META_MARKED)?.is_some() {
+        // An imported membership of an owner holds no record before its first contact.
+        return Ok(false);
     }
     if kept(META_POLICY)?.is_some_and(|policy| policy == Guard::Membership.name()) {
         return Ok(true);

@@ -26,6 +26,9 @@ pub(super) const META_GENESIS: &str = "genesis";
 /// Whose graph it is: an identity must be there as long as its graphs are.
 pub(super) const META_IDENTITY: &str = "identity";
 pub(super) const META_POLICY: &str = "policy";
+/// Set by versions that mark unfinished databases in the directory, see [`DataDir::begin`]: without such a mark, this
+/// database is finished, however empty it is.
+pub(super) const META_MARKED: &str = "marked";
 
 /// What guards a graph. Kept in its database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -252,6 +255,7 @@ fn open_store(
         None => {
             let secret = secret.ok_or_else(|| damaged("secret"))?;
             store.set_meta(META_SECRET, secret.as_bytes())?;
+            store.set_meta(META_MARKED, &[1])?;
             if joining || anew {
                 let begun = joining.then_some(Joining::Begun);
                 store.set_meta(META_JOINING, &Joining::to_bytes(begun))?;

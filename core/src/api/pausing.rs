@@ -64,10 +64,7 @@ impl NodeInner {
         let quiet = graphs.into_iter().map(|graph| {
             spawn(async move {
                 // A graph that was closed meanwhile is quiet.
-                let paused = graph.driver.settle(|engine, now| {
-                    engine.pause(now);
-                });
-                if paused.await.is_ok() {
+                if graph.driver.pause().await.is_ok() {
                     graph.port.written_out().await;
                 }
             })

@@ -108,11 +108,12 @@ impl Engine {
                 }
             } else {
                 self.weigh(now, link, session, &record);
-                self.progress.received(1, size);
+                self.progress.received(link, size);
                 self.incoming_keys.insert(key);
                 self.incoming.push(Candidate { record, source: Source::Sync { link, session } });
             }
         }
+        self.progress.arrived(link);
         self.syncs.arrived(now, link, session, &known);
     }
 

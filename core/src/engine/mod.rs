@@ -299,6 +299,7 @@ impl Engine {
                 _ => self.close_for_protocol(now, link),
             },
             Input::Written { link, stream, bytes } => self.overlay.written(now, link, stream, bytes),
+            Input::Arriving { link, stream, bytes } => self.on_arriving(now, link, stream, bytes),
             Input::AddressesChanged(addr) => self.set_address(now, addr),
         }
         self.pump(now);
@@ -472,6 +473,7 @@ impl Engine {
         self.strikes.remove(&link);
         self.links.remove(&link);
         self.away.forget_link(link);
+        self.progress.forget_link(link);
         // Whoever waits for an answer on this link waits no longer.
         if let Some(connection) = self.group.forget_link(link) {
             self.notices.push_back(Notice::Joined { connection, result: Err(JoinFailure::NotConnected) });

@@ -1,11 +1,15 @@
 //! How far the database is on its way here: counted over all comparisons, and over links that break, until this node has
 //! caught up.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
 use crate::{
     events::{Event, SyncProgress},
+    ids::LinkId,
     limits::{PROGRESS_INTERVAL, PROGRESS_WORTH},
     time::{Mono, Now},
+    wire::Stream,
 };
 
 /// What was told of a way that is not at its end.
@@ -15,15 +19,36 @@ pub(super) struct Progress {
     so_far: Option<SyncProgress>,
     /// What was told last, and when.
     told: Option<(SyncProgress, Mono)>,
+    /// Bytes already counted of the frame that is arriving on a link.
+    arriving: BTreeMap<LinkId, u64>,
 }
 
 impl Progress {
-    /// Records came that had been asked for and were not here.
-    pub(super) const fn received(&mut self, records: u64, bytes: u64) {
+    /// A record came that had been asked for and was not here.
+    pub(super) fn received(&mut self, link: LinkId, bytes: u64) {
+        let counted = self.arriving.entry(link).or_default();
+        let new = bytes.saturating_sub(*counted);
+        *counted = counted.saturating_sub(bytes);
         if let Some(so_far) = &mut self.so_far {
-            so_far.records = so_far.records.saturating_add(records);
-            so_far.bytes = so_far.bytes.saturating_add(bytes);
+            so_far.records = so_far.records.saturating_add(1);
+            so_far.bytes = so_far.bytes.saturating_add(new);
         }
+    }
+
+    fn arriving(&mut self, link: LinkId, bytes: u64) {
+        if let Some(so_far) = &mut self.so_far {
+            so_far.bytes = so_far.bytes.saturating_add(bytes);
+            *self.arriving.entry(link).or_default() += bytes;
+        }
+    }
+
+    /// The frame that was arriving is here as a whole, and its records were counted.
+    pub(super) fn arrived(&mut self, link: LinkId) {
+        self.arriving.remove(&link);
+    }
+
+    pub(super) fn forget_link(&mut self, link: LinkId) {
+        self.arriving.remove(&link);
     }
 
     /// When something is to be told that was held back, so that it is not told too often.
@@ -34,6 +59,13 @@ impl Progress {
 }
 
 impl Engine {
+    /// Part of a large frame has come: whoever waits for a record in it waits on.
+    pub(super) fn on_arriving(&mut self, now: Now, link: LinkId, stream: Stream, bytes: usize) {
+        if stream == Stream::Bulk && self.links.contains_key(&link) && self.syncs.arriving(now, link) {
+            self.progress.arriving(link, bytes as u64);
+        }
+    }
+
     /// How far the database is on its way here; `None` while nothing is known to be missing.
     pub const fn sync_progress(&self) -> Option<SyncProgress> {
         self.progress.so_far

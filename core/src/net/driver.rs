@@ -395,6 +395,16 @@ impl Driver {
         })))
     }
 
+    /// Pauses the engine, after what was called before was made durable and answered.
+    pub fn pause(&self) -> Answer<()> {
+        self.post(|thread, sender| {
+            let now = thread.clock.now();
+            thread.settle(now);
+            thread.engine.pause(now);
+            thread.settled.push(sender);
+        })
+    }
+
     /// Says goodbye, makes everything durable, ends the thread, after the calls before this one. Resolves when that is
     /// done, or was.
     pub fn stop(&self) -> impl Future<Output = ()> + Send + 'static {
@@ -445,6 +455,8 @@ impl GraphThread {
                 self.engine.handle_timeout(now);
             }
             if !matches!(stop, Turn::Go) {
+                // What was called before is answered by its own commit, not by that of the goodbye.
+                self.settle(now);
                 self.engine.leave(now);
             }
             self.settle(now);

@@ -13,7 +13,7 @@ use iroh::endpoint::{RecvStream, SendStream};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     ids::LinkId,
     io::Input,
-    limits::CLOSE_TIMEOUT,
+    limits::{ARRIVING_BYTES, ARRIVING_INTERVAL, CLOSE_TIMEOUT},
     link::FailureReason,
     wire::{Malformed, Stream, next_frame},
 };
@@ -332,6 +332,26 @@ async fn write_frames(
     }
 }
 
+/// How much of an unfinished frame has arrived, and how much of that the engine was told.
+#[derive(Default)]
+struct Partial {
+    told: usize,
+    last: Option<Instant>,
+}
+
+impl Partial {
+    /// With this many bytes here: how many more than last told, if the engine is to be told now.
+    fn grown(&mut self, len: usize) -> Option<usize> {
+        let since = self.last.get_or_insert_with(Instant::now);
+        let bytes = len.saturating_sub(self.told);
+        if bytes < ARRIVING_BYTES || since.elapsed() < ARRIVING_INTERVAL {
+            return None;
+        }
+        *self = Self { told: len, last: Some(Instant::now()) };
+        Some(bytes)
+    }
+}
+
 /// Reads frames until the stream or the link ends.
 pub(super) async fn read_stream(
     transport: &Arc<Transport>,
@@ -341,6 +361,7 @@ pub(super) async fn read_stream(
 ) {
     let reading = async {
         let mut buffer = BytesMut::new();
+        let mut partial = Partial::default();
         loop {
             if !read_more(&mut receive, &link.over, &mut buffer).await {
                 return;
@@ -355,8 +376,16 @@ pub(super) async fn read_stream(
                         }
                         return link.down(transport, FailureReason::Protocol);
                     }
-                    Ok(Some(bytes)) => pass_on(link, stream, bytes).await,
-                    Ok(None) => break,
+                    Ok(Some(bytes)) => {
+                        partial = Partial::default();
+                        pass_on(link, stream, bytes).await;
+                    }
+                    Ok(None) => {
+                        if let Some(bytes) = partial.grown(buffer.len()) {
+                            link.graph.tell(Input::Arriving { link: link.id, stream, bytes });
+                        }
+                        break;
+                    }
                     Err(Malformed) => return link.down(transport, FailureReason::Protocol),
                 }
             }

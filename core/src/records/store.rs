@@ -76,6 +76,13 @@ pub struct Change {
     pub conflict: Option<Arc<Record>>,
 }
 
+impl Change {
+    /// Bytes of bodies it holds.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.record.body.len() + self.conflict.as_ref().map_or(0, |loser| loser.body.len())
+    }
+}
+
 /// A stretch of the feed.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Changes {

@@ -145,18 +145,17 @@ impl Reader for Shared {
             };
             let later = committed.by_lsn.range(Lsn(after.0.saturating_add(1))..).map(|(_, row)| row);
             let (mut bytes, mut cut) = (0, false);
-            let within = |row: &&Arc<Row>| {
+            let within = |change: &Change| {
                 let first = bytes == 0;
-                bytes += row.record.body().len();
+                bytes += change.body_bytes();
                 cut = bytes > EVENT_BATCH_BYTES && !first;
                 !cut
             };
-            let entries = later.filter(wanted).take(max).take_while(within);
             let tell = |row: &Arc<Row>| Change {
                 conflict: committed.loser_to_tell(row, after),
                 ..change(after, row.lsn, row.born, row.state, (&row.record, row.version))
             };
-            let entries: Vec<_> = entries.map(tell).collect();
+            let entries: Vec<_> = later.filter(wanted).take(max).map(tell).take_while(within).collect();
             let through = match entries.last() {
                 Some(last) if cut || entries.len() == max => last.lsn,
                 _ if max == 0 => after,

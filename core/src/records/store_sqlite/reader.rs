@@ -172,7 +172,7 @@ impl Reader for SqliteReader {
             let (mut entries, mut bytes) = (Vec::new(), 0);
             for lsn in places {
                 let change = self.change(conn, after, lsn)?;
-                bytes += change.record.body.len();
+                bytes += change.body_bytes();
                 if bytes > EVENT_BATCH_BYTES
                     && let Some(last) = entries.last().map(|last: &Change| last.lsn)
                 {

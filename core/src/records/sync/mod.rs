@@ -279,6 +279,20 @@ impl Syncs {
         self.settle(now);
     }
 
+    /// Part of a large record arrived on this link. True if a session there waits for records: it waits on, and the
+    /// other side hears so now and then, for it sends nothing else meanwhile.
+    pub fn arriving(&mut self, now: Now, link: LinkId) -> bool {
+        let mut awaited = false;
+        for owner in self.owners_of(link) {
+            // Without a message or the store nothing can fail.
+            let _ = self.step(owner, now, |session, context| {
+                awaited |= session.wait_on(context);
+                Ok(None)
+            });
+        }
+        awaited
+    }
+
     /// Sends up to about `room` bytes of the records that were asked for on this link.
     ///
     /// # Errors

@@ -9,7 +9,10 @@ use super::{
     serving::{Answer, Batch, Serving},
 };
 use crate::{
-    limits::{FETCH_WINDOW, MAX_OPEN_RANGES, MAX_SYNC_ROUNDS, SYNC_PIPELINE, SYNC_TIMEOUT},
+    limits::{
+        AWAIT_INTERVAL, FETCH_WINDOW, MAX_AWAITED, MAX_OPEN_RANGES, MAX_SYNC_ROUNDS, SYNC_PIPELINE,
+        SYNC_TIMEOUT,
+    },
     record::{RecordKey, RecordType},
     records::Store,
     time::{Mono, Timestamp},
@@ -63,6 +66,10 @@ pub(super) struct Session {
     served: u64,
     max_served: u64,
     touched: Mono,
+    /// When the other side last heard that a record which is still arriving is awaited.
+    awaiting: Mono,
+    /// How often the other side said that it waits on, since it was last sent something.
+    waited: u32,
     pub(super) began: Timestamp,
     pub(super) theirs: Freshness,
     /// How many records the other side had at the beginning.
@@ -89,6 +96,8 @@ impl Session {
             served: 0,
             max_served: count.saturating_mul(2).saturating_add(MIN_SERVED),
             touched: now,
+            awaiting: now,
+            waited: 0,
             began: Timestamp::default(),
             theirs: Freshness::default(),
             their_count: 0,
@@ -189,7 +198,10 @@ impl Session {
                     return Ok(Some(outcome));
                 }
             }
-            SyncMessage::Status { seen, idle, .. } => self.heard(seen, idle)?,
+            SyncMessage::Status { seen, idle, .. } => {
+                self.heard(seen, idle)?;
+                self.waits_on(context.now);
+            }
             SyncMessage::Fetch { request, keys, .. } => {
                 self.serving.fetch(request, keys).map_err(SyncFault::Protocol)?;
             }
@@ -396,6 +408,28 @@ impl Session {
         (seen, !self.is_initiator() && self.is_quiet())
     }
 
+    /// Part of a record came. True if this session waits for one.
+    pub(super) fn wait_on(&mut self, context: &mut Context<'_>) -> bool {
+        if self.fetching.outstanding() == 0 {
+            return false;
+        }
+        self.touch(context.now);
+        if context.now.since(self.awaiting) >= AWAIT_INTERVAL {
+            self.awaiting = context.now;
+            let ((seen, idle), session, initiator) = (self.talk.told, self.id, self.is_initiator());
+            self.send(SyncMessage::Status { session, initiator, seen, idle }, context);
+        }
+        true
+    }
+
+    /// The other side says where it stands: what it was sent may take this long to cross, within bounds.
+    const fn waits_on(&mut self, now: Mono) {
+        if self.served > 0 && self.waited < MAX_AWAITED {
+            self.waited += 1;
+            self.touch(now);
+        }
+    }
+
     fn acknowledge(&mut self, context: &mut Context<'_>) {
         let standing = self.standing();
         if standing != self.talk.told {
@@ -446,6 +480,7 @@ impl Session {
         let bytes = records.iter().map(bytes::Bytes::len).sum();
         if !records.is_empty() {
             self.served = self.served.saturating_add(records.len() as u64);
+            self.waited = 0;
             self.touch(context.now);
             let (link, session) = (self.owner.0, self.id);
             context.out.push_back(SyncOutput::SendRecords { link, session, records });

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ids::{ElementId, LinkId},
-    limits::{FETCH_WINDOW, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT},
+    limits::{FETCH_WINDOW, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT},
     record::RecordKey,
     records::sync::{SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
     time::{Hlc, Now},
@@ -312,6 +312,53 @@ fn s18_a_stranger_session_is_refused_and_an_abort_never_answered() {
     assert_eq!(victim.said, [SyncMessage::Abort { session: 1, initiator: true }]);
     victim.hear(SyncMessage::Abort { session: 5, initiator: true }).unwrap();
     assert_eq!(victim.said.len(), 1);
+}
+
+#[test]
+fn c7_a_session_waits_as_long_as_a_large_record_arrives_and_no_longer() {
+    let mut victim = Victim::with(10);
+    victim.have(vec![no_such_key(1)]).unwrap();
+    let status = |victim: &Victim| {
+        victim.said.iter().filter(|said| matches!(said, SyncMessage::Status { .. })).count()
+    };
+    let before = status(&victim);
+    for _ in 0..20 {
+        victim.now.mono = victim.now.mono + SYNC_TIMEOUT / 2;
+        assert!(victim.syncs.arriving(victim.now, LINK), "it waits for a record");
+        victim.syncs.handle_timeout(victim.now);
+        victim.drain();
+        assert_eq!(victim.outcome, None);
+    }
+    assert_eq!(status(&victim), before + 20, "the other side hears that it is awaited");
+    victim.now.mono = victim.now.mono + SYNC_TIMEOUT;
+    victim.syncs.handle_timeout(victim.now);
+    victim.drain();
+    assert_eq!(victim.outcome, Some(SyncOutcome::Aborted(SyncAbort::TimedOut)));
+    assert!(!victim.syncs.arriving(victim.now, LINK), "nobody waits any more");
+}
+
+#[test]
+fn c7_who_was_sent_something_may_wait_for_it_within_bounds() {
+    for served in [false, true] {
+        let mut victim = Victim::with(10);
+        if served {
+            victim.pull(1, RecordKey::MIN, 1 << 20).unwrap();
+            assert!(victim.frames > 0);
+        }
+        let mut waits = 0;
+        while victim.outcome.is_none() {
+            victim.now.mono = victim.now.mono + SYNC_TIMEOUT / 2;
+            let seen = victim.exchanged();
+            let status = SyncMessage::Status { session: SESSION, initiator: true, seen, idle: false };
+            victim.hear(status).unwrap();
+            victim.syncs.handle_timeout(victim.now);
+            victim.drain();
+            waits += 1;
+            assert!(waits < 1000, "it waits for ever");
+        }
+        // The last word is honoured for the whole time, which is two of these steps.
+        assert_eq!(waits, if served { MAX_AWAITED + 2 } else { 2 }, "served: {served}");
+    }
 }
 
 #[test]
