@@ -385,3 +385,61 @@ async fn c43_who_left_has_closed_for_the_calls_after_it() {
     first.shutdown().await;
     second.shutdown().await;
 }
+
+/// What a call came to, if that is known already.
+async fn known<T>(call: &mut peergraph::Call<T>) -> Option<T> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut *call).poll(cx) {
+        std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_close_of_one_of_several_returns_when_what_was_called_before_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    let group = node.create_group("shared").await.unwrap();
+    for round in 0..20 {
+        let part = node.open_group(group.id()).await.unwrap();
+        let mut calls: Vec<_> = (0..PUBLISHED).map(|n| part.publish(number(n))).collect();
+        // Every second time another part opens it meanwhile.
+        let opening = (round % 2 == 0).then(|| node.open_group(group.id()));
+        part.close().await;
+        for call in &mut calls {
+            let stored = known(call).await.unwrap_or_else(|| panic!("round {round}: not stored yet"));
+            stored.unwrap();
+        }
+        // Closing it again waits too.
+        let mut late = group.publish(number(0));
+        part.clone().close().await;
+        known(&mut late).await.expect("stored as well").unwrap();
+        if let Some(opening) = opening {
+            opening.await.unwrap().close().await;
+        }
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_second_close_waits_for_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node_at(dir.path()).await;
+    for round in 0..10 {
+        let group = node.create_group("closed twice").await.unwrap();
+        let mut calls: Vec<_> = (0..PUBLISHED).map(|n| group.publish(number(n))).collect();
+        let first = group.close();
+        group.clone().close().await;
+        assert_eq!(node.census().open, 0, "round {round}");
+        for call in &mut calls {
+            known(call).await.expect("stored").unwrap();
+        }
+        let graph = node.create_graph("closed twice").await.unwrap();
+        let also = graph.close();
+        graph.close().await;
+        assert_eq!(node.census().open, 0, "round {round}");
+        first.await;
+        also.await;
+    }
+    node.shutdown().await;
+}

@@ -70,6 +70,15 @@ impl GraphInner {
         })
     }
 
+    /// Resolves when the calls before this one are stored.
+    fn stored(&self) -> Call<()> {
+        let stored = self.driver.call_stored(|_, _| ());
+        Call::placed(async move {
+            // A closed graph has stored everything.
+            let _ = stored.await;
+        })
+    }
+
     /// Closes the graph unless a call that was made before has a use for it: decided in a turn of its own.
     pub(super) fn close_if_unused(self: &Arc<Self>) -> JoinHandle<()> {
         let (graph, turn) = (self.clone(), self.node.upgrade().map(|node| (node.enter(), node)));
@@ -240,20 +249,28 @@ impl Lease {
         Arc::new(Self { graph: graph.clone(), over: AtomicBool::new(false) })
     }
 
-    /// Gives it up, and closes the group if it was the last.
-    pub(super) fn close(&self) -> Option<JoinHandle<()>> {
-        if !self.end() {
-            return None;
+    /// Gives it up, and closes the group if it was the last. Resolves when what was called before is stored, and the group
+    /// closed if it closes. Repeated calls wait for the same.
+    pub(super) fn close(&self) -> Call<()> {
+        self.end();
+        let graph = &self.graph;
+        if graph.leases.load(Ordering::Acquire) > 0 {
+            return graph.stored();
         }
         // A call that was made before and opens the group has a use for it.
-        let node = self.graph.node.upgrade();
-        let expected = node.is_some_and(|node| node.expected.contains(&self.graph.id));
-        Some(if expected { self.graph.close_if_unused() } else { self.graph.close_in_order() })
+        let expected = graph.node.upgrade().is_some_and(|node| node.expected.contains(&graph.id));
+        if graph.closing.is_called() || !expected {
+            let closing = graph.close_in_order();
+            return Call::placed(async move { drop(closing.await) });
+        }
+        let (stored, closing) = (graph.stored(), graph.close_if_unused());
+        Call::placed(async move { drop(tokio::join!(stored, closing)) })
     }
 
-    /// True if it was the last.
-    fn end(&self) -> bool {
-        !self.over.swap(true, Ordering::AcqRel) && self.graph.leases.fetch_sub(1, Ordering::AcqRel) == 1
+    fn end(&self) {
+        if !self.over.swap(true, Ordering::AcqRel) {
+            self.graph.leases.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 

@@ -156,14 +156,11 @@ impl Group {
     /// Gives up this handle and its clones. The group goes offline and closes when all who opened it have: several
     /// parts of a program can share one, each with record types of its own. A handle that is dropped with all its clones,
     /// and nothing left of the group elsewhere, is given up as well.
+    ///
+    /// In any case this returns when what was called before is stored. Repeated calls, on clones too, wait for the first.
     #[doc(alias = "PeerGroupClose")]
     pub fn close(&self) -> Call<()> {
-        let closing = self.lease.close();
-        Call::placed(async move {
-            if let Some(closing) = closing {
-                drop(closing.await);
-            }
-        })
+        self.lease.close()
     }
 
     /// The group as a graph.
