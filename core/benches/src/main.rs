@@ -10,11 +10,14 @@ mod flood;
 mod gossip;
 mod groups;
 mod heard;
+mod joins;
 mod limits;
 mod mobile;
 mod ours;
 mod raw;
 mod report;
+#[path = "../../../tests/src/throttle.rs"]
+mod throttle;
 mod wires;
 
 use std::{collections::BTreeMap, env, process::Command};
@@ -48,6 +51,8 @@ const MEASUREMENTS: &[&str] = &[
     "peergraph: checks of membership",
     "peergraph: removal among 100",
     "peergraph: pause and resume",
+    "peergraph: join 1,000,000 records",
+    "peergraph: join 200,000 through 1 MB/s that breaks every 20 s",
 ];
 
 async fn measure(name: &str, report: &mut Report) -> Result<()> {
@@ -74,6 +79,8 @@ async fn measure(name: &str, report: &mut Report) -> Result<()> {
         "peergraph: checks of membership" => groups::checks(report),
         "peergraph: removal among 100" => groups::removal(report).await,
         "peergraph: pause and resume" => mobile::pause(report).await,
+        "peergraph: join 1,000,000 records" => joins::million(report).await,
+        "peergraph: join 200,000 through 1 MB/s that breaks every 20 s" => joins::throttled(report).await,
         _ => bail!("there is no measurement {name:?}; --list names them"),
     }
 }

@@ -37,7 +37,7 @@ pub async fn founder(config: NodeConfig) -> Result<(Node, Graph)> {
     Ok((node, graph))
 }
 
-async fn fill(graph: &Graph, from: usize, count: usize, size: usize, in_flight: usize) -> Result<()> {
+pub async fn fill(graph: &Graph, from: usize, count: usize, size: usize, in_flight: usize) -> Result<()> {
     stream::iter(from..from + count)
         .map(|n| async move {
             graph.publish(RecordDraft::new("bench.note", body(n, size))?).await?;
@@ -67,7 +67,7 @@ pub async fn publish(report: &mut Report) -> Result<()> {
 }
 
 /// Waits until the second has what the first has.
-async fn equal(one: &Graph, two: &Graph) -> Result<()> {
+pub async fn equal(one: &Graph, two: &Graph) -> Result<()> {
     let start = Instant::now();
     // Both may still publish their presence.
     while two.fingerprint().await? != one.fingerprint().await? {

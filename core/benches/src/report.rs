@@ -66,8 +66,23 @@ fn cpu_seconds() -> f64 {
 
 /// Resident memory of this process in MiB.
 pub fn rss_mib() -> f64 {
+    memory("VmRSS:")
+}
+
+/// The most that it was since [`forget_peak`].
+pub fn peak_rss_mib() -> f64 {
+    memory("VmHWM:")
+}
+
+/// Begins to look for the peak anew.
+pub fn forget_peak() {
+    // Where the system does not allow it, the peak is that of the whole life.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+fn memory(name: &str) -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap_or(f64::NAN) / 1024.0
 }
 
