@@ -200,8 +200,12 @@ pub const SYNC_PIPELINE: u32 = 4;
 pub const MAX_SYNC_ROUNDS: u32 = 256;
 /// Ranges waiting to be sent in a session; beyond, it is aborted. Memory: about 80 bytes each, and keys.
 pub const MAX_OPEN_RANGES: usize = 16 * 1024;
-/// Keys asked for and not yet received in a session.
+/// Keys asked for and not yet received in a session, at most.
 pub const FETCH_WINDOW: usize = 2048;
+/// The same at the beginning of a session: then as many as come in [`FETCH_PACE`], since nobody knows how large they are.
+pub const FETCH_START: usize = 32;
+/// How long what is asked for may take: well below [`FETCH_PATIENCE`].
+pub const FETCH_PACE: Duration = Duration::from_secs(2);
 /// A key asked for on one link may be asked for on another after this.
 pub const FETCH_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes asked for by range and not yet received in a session.

@@ -1,10 +1,13 @@
 //! The receiving side: what is wanted, what is asked for, within a window, and by which session.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use super::{Owner, ranges::Gap};
 use crate::{
-    limits::{FETCH_PATIENCE, FETCH_WINDOW, MAX_PULLS, PULL_WINDOW},
+    limits::{FETCH_PACE, FETCH_PATIENCE, FETCH_START, FETCH_WINDOW, MAX_PULLS, PULL_WINDOW},
     record::RecordKey,
     time::Mono,
 };
@@ -99,6 +102,33 @@ struct Fetch {
     left: BTreeSet<RecordKey>,
     got: u32,
     said: Option<u32>,
+    /// When it was sent, and how many keys were then under way, its own included.
+    sent: Mono,
+    under_way: usize,
+}
+
+/// How many keys may be under way: as many as come in [`FETCH_PACE`]. So none is claimed here for so long that another
+/// session asks for it as well, and sessions with slow links share what is missing.
+#[derive(Debug)]
+struct Window(usize);
+
+impl Default for Window {
+    fn default() -> Self {
+        Self(FETCH_START)
+    }
+}
+
+impl Window {
+    /// A fetch was answered: so many keys came in this time.
+    fn learn(&mut self, keys: usize, took: Duration) {
+        let pace = keys as u128 * FETCH_PACE.as_micros() / took.as_micros().max(1);
+        let pace = usize::try_from(pace).unwrap_or(usize::MAX).clamp(1, FETCH_WINDOW);
+        self.0 = match took > FETCH_PACE {
+            true => pace,
+            // Not all at once: the next records may be larger.
+            false => self.0.max(pace.min(4 * keys)),
+        };
+    }
 }
 
 #[derive(Debug)]
@@ -116,6 +146,7 @@ pub(super) struct Fetching {
     /// Wanted, and under way in another session.
     awaited: BTreeSet<RecordKey>,
     fetches: BTreeMap<u32, Fetch>,
+    window: Window,
     gaps: VecDeque<Gap>,
     /// Gaps that another session pulls now; compared again afterwards.
     held: Vec<Gap>,
@@ -177,9 +208,9 @@ impl Fetching {
 
     fn next_fetch(&mut self, now: Mono, owner: Owner, claims: &mut Claims) -> Option<Request> {
         let asked: usize = self.fetches.values().map(|f| f.left.len()).sum();
-        let room = FETCH_WINDOW.saturating_sub(asked);
+        let room = self.window.0.saturating_sub(asked);
         // Not a handful at a time, unless that is all.
-        if room < FETCH_WINDOW / 4 && room < self.wanted.len() {
+        if room < self.window.0.div_ceil(4) && room < self.wanted.len() {
             return None;
         }
         let mut keys = BTreeSet::new();
@@ -197,7 +228,8 @@ impl Fetching {
         }
         let request = self.number();
         let list = keys.iter().copied().collect();
-        self.fetches.insert(request, Fetch { left: keys, got: 0, said: None });
+        let under_way = asked + keys.len();
+        self.fetches.insert(request, Fetch { left: keys, got: 0, said: None, sent: now, under_way });
         Some(Request::Fetch { request, keys: list })
     }
 
@@ -229,7 +261,7 @@ impl Fetching {
     }
 
     /// A record came in this session. True if it was asked for.
-    pub(super) fn arrived(&mut self, owner: Owner, key: &RecordKey, claims: &mut Claims) -> bool {
+    pub(super) fn arrived(&mut self, now: Mono, owner: Owner, key: &RecordKey, claims: &mut Claims) -> bool {
         let mut asked = false;
         for fetch in self.fetches.values_mut() {
             if fetch.left.remove(key) {
@@ -243,7 +275,7 @@ impl Fetching {
                 asked = true;
             }
         }
-        self.close_answered(owner, claims);
+        self.close_answered(now, owner, claims);
         asked
     }
 
@@ -256,6 +288,7 @@ impl Fetching {
     /// The other side says that an answer is complete. False if nothing of the kind is open.
     pub(super) fn sent(
         &mut self,
+        now: Mono,
         owner: Owner,
         request: u32,
         records: u32,
@@ -275,14 +308,16 @@ impl Fetching {
         } else {
             return Ok(false);
         }
-        self.close_answered(owner, claims);
+        self.close_answered(now, owner, claims);
         Ok(true)
     }
 
-    fn close_answered(&mut self, owner: Owner, claims: &mut Claims) {
+    fn close_answered(&mut self, now: Mono, owner: Owner, claims: &mut Claims) {
+        let window = &mut self.window;
         self.fetches.retain(|_, fetch| {
             let over = fetch.left.is_empty() || fetch.said.is_some_and(|said| fetch.got >= said);
             if over {
+                window.learn(fetch.under_way, now.since(fetch.sent));
                 // What did not come has been replaced over there; its successor is found by comparing.
                 fetch.left.iter().for_each(|key| claims.free(key));
             }

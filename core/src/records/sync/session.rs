@@ -209,7 +209,8 @@ impl Session {
                 self.serving.pull(request, filter, from, to, max_bytes).map_err(SyncFault::Protocol)?;
             }
             SyncMessage::Sent { request, records, next, .. } => {
-                let answer = self.fetching.sent(self.owner, request, records, next, context.claims);
+                let answer =
+                    self.fetching.sent(context.now, self.owner, request, records, next, context.claims);
                 if answer.map_err(SyncFault::Protocol)? {
                     self.touch(context.now);
                 }
@@ -442,7 +443,7 @@ impl Session {
 
     /// A record came in this session.
     pub(super) fn arrived(&mut self, key: &RecordKey, context: &mut Context<'_>) {
-        if self.fetching.arrived(self.owner, key, context.claims) {
+        if self.fetching.arrived(context.now, self.owner, key, context.claims) {
             self.received += 1;
             self.touch(context.now);
         }

@@ -149,6 +149,29 @@ fn two_links_bring_each_record_once() {
 }
 
 #[test]
+fn c7_slow_links_share_what_is_missing_and_bring_each_record_once() {
+    let lacking = every(2000, |i| i % 2 == 0).count();
+    for per_round in [1, 16] {
+        let stores = [
+            TestStore::of(every(2000, |i| i % 2 == 1)),
+            TestStore::of(pool(0..2000)),
+            TestStore::of(pool(0..2000)),
+        ];
+        let mut world = World::new(stores, &[]);
+        world.room = per_round * pool(0..1).map(|record| record.bytes().len()).sum::<usize>();
+        // 1,000 records take longer than anyone waits for one that was asked for.
+        world.round = Duration::from_millis(50);
+        world.link(1, 0, 1);
+        world.link(2, 0, 2);
+        assert!(world.open(1, 0) && world.open(2, 0));
+        world.run();
+        assert!(world.equal());
+        assert_eq!(world.records, lacking, "each once");
+        assert_eq!(world.aborted(0), []);
+    }
+}
+
+#[test]
 fn a_session_goes_on_after_the_link_broke() {
     let mut world = World::pair(pool(0..2000), pool(0..20_000));
     let mut sent = 0;

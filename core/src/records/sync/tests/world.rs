@@ -23,9 +23,6 @@ use crate::{
 };
 
 pub(crate) const GRAPH: GraphId = GraphId::from_bytes([3; 32]);
-/// What a link takes in a round.
-const ROOM: usize = 256 * 1024;
-
 pub(crate) fn record(record_type: &str, number: u64, at: Timestamp) -> SignedRecord {
     let key = SecretKey::from_bytes(&[1; 32]);
     let mut nonce = [0; 16];
@@ -67,6 +64,10 @@ pub(super) struct World {
     bulk: VecDeque<(u32, usize, LinkId, Frame)>,
     /// Rounds that records take longer than messages.
     pub(super) bulk_delay: u32,
+    /// Bytes that a link takes in a round; one record at least.
+    pub(super) room: usize,
+    /// How long a round lasts.
+    pub(super) round: Duration,
     pub(super) rounds: u32,
     /// Bytes of messages other than records.
     pub(super) bytes: usize,
@@ -93,6 +94,8 @@ impl World {
             control: VecDeque::new(),
             bulk: VecDeque::new(),
             bulk_delay: 1,
+            room: 256 * 1024,
+            round: Duration::from_millis(1),
             rounds: 0,
             bytes: 0,
             messages: 0,
@@ -152,7 +155,7 @@ impl World {
 
     pub(super) fn step(&mut self) -> bool {
         self.rounds += 1;
-        self.wait(Duration::from_millis(1));
+        self.wait(self.round);
         for (to, link, frame) in std::mem::take(&mut self.control) {
             self.deliver(to, link, frame);
         }
@@ -164,7 +167,7 @@ impl World {
             for at in *ends {
                 let node = &mut self.nodes[at];
                 if !node.mute {
-                    node.syncs.bulk_room(self.now, *link, ROOM, &node.store).unwrap();
+                    node.syncs.bulk_room(self.now, *link, self.room, &node.store).unwrap();
                 }
             }
         }
