@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import peergraph
-from peergraph import GroupRules, NodeId, PeerId, TypeRule
+from peergraph import GroupRules, NodeId, PeerId, SyncProgress, TypeRule
 from scenario_world import World, verb
-from scenarios import Facts, Step, flag, invitation_facts, many, ordered, peers, seconds, told
+from scenarios import Facts, Step, flag, invitation_facts, many, ordered, peers, progress_facts, seconds, told
 
 
 @verb
@@ -19,13 +19,18 @@ async def group(world: World, step: Step) -> Facts:
 
 @verb
 async def open_group(world: World, step: Step) -> Facts:
-    return world.keep_group(step.names[0], await world.node(step.names[1]).open_group(step.need("id")))
+    opened = await world.node(step.names[1]).open_group(step.need("id"), **step.given(offline=flag))
+    return world.keep_group(step.names[0], opened)
 
 
 @verb
 async def join_group(world: World, step: Step) -> Facts:
     given = step.given(name=str, password=str, deadline=seconds, identity=lambda name: world.get(peergraph.Identity, name))
-    return world.keep_group(step.names[0], await world.node(step.names[1]).join_group(step.need("invitation"), **given))
+    seen: list[SyncProgress] = []
+    if "progress" in step.keys:
+        given["on_progress"] = seen.append
+    joined = await world.node(step.names[1]).join_group(step.need("invitation"), **given)
+    return world.keep_group(step.names[0], joined) | progress_facts(step, seen)
 
 
 @verb
@@ -106,6 +111,12 @@ async def revoke_invitation(world: World, step: Step) -> Facts:
 @verb
 async def renew(world: World, step: Step) -> Facts:
     await world.group(step.names[0]).renew(PeerId(step.need("peer")), **step.given(lifetime=seconds))
+    return {}
+
+
+@verb
+async def set_name(world: World, step: Step) -> Facts:
+    await world.group(step.names[0]).set_name(step.need("name"))
     return {}
 
 

@@ -118,6 +118,22 @@ async def list_(world: World, step: Step) -> Facts:
     return told(count=len(every), texts=[record.text for record in every], pages=len(pages))
 
 
+@verb
+async def conflicts(world: World, step: Step) -> Facts:
+    found = await world.graph(step.names[1]).conflicts(**step.given(record=peergraph.RecordId))
+    world.made[f"conflicts {step.names[0]}"] = found
+    first = found[0] if found else None
+    return told(count=len(found), winner=first and first.winner.text, loser=first and first.loser.text)
+
+
+@verb
+async def acknowledge_conflict(world: World, step: Step) -> Facts:
+    found = world.made.get(f"conflicts {step.need('conflict')}")
+    if not found:
+        raise ScriptError("no conflict was found under this name")
+    return told(known=await world.graph(step.names[0]).acknowledge_conflict(found[0]))
+
+
 # Events
 
 

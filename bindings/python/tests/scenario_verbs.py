@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import peergraph
-from peergraph import GraphProperties, Node, NodeConfig, NodeId, PeerId
+from peergraph import GraphProperties, Node, NodeConfig, NodeId, PeerId, SyncProgress
 from scenario_world import World, verb
-from scenarios import Facts, Step, flag, many, ordered, properties_facts, seconds, status_facts, told
+from scenarios import Facts, Step, flag, many, ordered, progress_facts, properties_facts, seconds, status_facts, told
 
 
 @verb
@@ -137,12 +137,15 @@ async def ticket(world: World, step: Step) -> Facts:
 
 @verb
 async def join(world: World, step: Step) -> Facts:
-    return world.keep_graph(step.names[0], await world.node(step.names[1]).join(step.need("ticket")))
+    seen: list[SyncProgress] = []
+    on_progress = seen.append if "progress" in step.keys else None
+    joined = await world.node(step.names[1]).join(step.need("ticket"), on_progress=on_progress)
+    return world.keep_graph(step.names[0], joined) | progress_facts(step, seen)
 
 
 @verb
 async def open_(world: World, step: Step) -> Facts:
-    opened = await world.node(step.names[1]).open_graph(step.need("graph"), **step.given(precedence=many))
+    opened = await world.node(step.names[1]).open_graph(step.need("graph"), **step.given(precedence=many, offline=flag))
     return world.keep_graph(step.names[0], opened)
 
 
@@ -166,6 +169,12 @@ async def listen(world: World, step: Step) -> Facts:
 @verb
 async def status(world: World, step: Step) -> Facts:
     return status_facts(await world.graph(step.names[0]).status())
+
+
+@verb
+async def sync_progress(world: World, step: Step) -> Facts:
+    now = await world.graph(step.names[0]).sync_progress()
+    return told(records=now and now.records, expected=now and now.records_expected)
 
 
 @verb

@@ -240,6 +240,14 @@ def status_facts(now: peergraph.Status) -> Facts:
     return told(listening=now.listening, connections=now.has_connections, synchronized=now.synchronized)
 
 
+def progress_facts(step: Step, seen: list[peergraph.SyncProgress]) -> Facts:
+    """What a join with progress=true was told, and whether that ended with everything."""
+    if step.keys.get("progress") != "true":
+        return {}
+    whole = bool(seen) and seen[-1].records_expected == seen[-1].records > 0
+    return told(told=bool(seen), whole=whole)
+
+
 def connection_facts(info: peergraph.ConnectionInfo) -> Facts:
     return told(connection=info.connection, link=info.kind, node=info.node, peer=info.peer)
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use peergraph::{
     CreateGroup, GroupRules, ImportDatabase, Invitation, InviteLink, InviteMember, InvitePassword, JoinGroup,
-    OpenInvitation, PeerId, RecordType, RemoveMember, Role, TypeRule, Who,
+    OpenGraph, OpenInvitation, PeerId, RecordType, RemoveMember, Role, TypeRule, Who,
     group::{IdentityDescription, Way},
 };
 
 use crate::{
     facts,
     script::{Facts, Fault, Step, wrong},
-    world::{Told, World, or_none, seconds, sorted},
+    world::{Progress, Told, World, flag, or_none, seconds, sorted},
 };
 
 const NOTHING: fn() -> Told = || Ok(Facts::new());
@@ -28,7 +28,9 @@ impl World {
                 self.invite(step).await
             }
             "invitation" => self.read_invitation(step),
-            "renew" | "set-role" | "remove" | "revoke-device" | "leave" => self.change_members(step).await,
+            "renew" | "set-name" | "set-role" | "remove" | "revoke-device" | "leave" => {
+                self.change_members(step).await
+            }
             "export-database" | "import-database" | "export-membership" => self.files(step).await,
             _ => return None,
         })
@@ -62,7 +64,10 @@ impl World {
     async fn get_group(&mut self, step: &Step) -> Told {
         let node = self.node(&step.names[1])?;
         let group = match step.verb.as_str() {
-            "open-group" => node.open_group(step.need("id")?.parse()?).await?,
+            "open-group" => {
+                let options = OpenGraph { offline: flag(step, "offline")?, ..OpenGraph::default() };
+                node.open_group_with(step.need("id")?.parse()?, options).await?
+            }
             "import-membership" => node.import_membership(step.need("text")?, step.need("password")?).await?,
             _ => {
                 let mut join = JoinGroup::parse(step.need("invitation")?)?;
@@ -72,7 +77,10 @@ impl World {
                 }
                 join.identity = step.opt("identity").map(|name| self.identity(name).cloned()).transpose()?;
                 join.deadline = step.opt("deadline").map_or(Ok(join.deadline), seconds)?;
-                node.join_group(join).await?
+                let told = Progress::of(step)?;
+                join.on_progress = told.as_ref().map(Progress::callback);
+                let group = node.join_group(join).await?;
+                return self.add_group(&step.names[0], group).map(|facts| Progress::add_to(facts, told));
             }
         };
         self.add_group(&step.names[0], group)
@@ -178,6 +186,10 @@ impl World {
         let group = self.group(&step.names[0])?;
         if step.verb == "leave" {
             group.leave().await?;
+            return NOTHING();
+        }
+        if step.verb == "set-name" {
+            group.set_name(step.need("name")?).await?;
             return NOTHING();
         }
         let peer: PeerId = step.need("peer")?.parse()?;

@@ -88,4 +88,14 @@ scenarios! {
     lists_come_in_pages
     the_changed_come_last_and_the_deleted_on_request
     edits_travel_both_ways
+    the_name_given_when_joining_is_listed
+    who_gives_no_name_goes_by_the_one_of_the_identity
+    a_member_changes_its_name
+    a_join_tells_how_far_it_is
+    a_join_by_invitation_tells_how_far_it_is
+    progress_is_an_event_before_all_is_here
+    what_is_opened_offline_stays_alone_until_told
+    a_group_is_opened_offline
+    an_edit_that_lost_is_kept_until_it_is_acknowledged
+    an_edit_loses_against_a_delete
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use peergraph::{
-    Attributes, EventFilter, EventKind, EventStream, ListQuery, Record, RecordDraft, RecordType,
-    RecordUpdate, Timestamp, Value,
+    Attributes, ConflictQuery, EventFilter, EventKind, EventStream, ListQuery, Record, RecordDraft,
+    RecordType, RecordUpdate, Timestamp, Value,
     events::{ConnectionChange, ConnectionEvent, Cursor, Event, Start, SubscribeOptions},
 };
 
@@ -16,11 +16,13 @@ use crate::{
 };
 
 impl World {
-    pub(crate) async fn step_of_records(&self, step: &Step) -> Option<Told> {
+    pub(crate) async fn step_of_records(&mut self, step: &Step) -> Option<Told> {
         Some(match step.verb.as_str() {
             "publish" | "update" | "get" => self.one_record(step).await,
             "delete" => self.delete(step).await,
             "list" => self.list(step).await,
+            "conflicts" => self.list_conflicts(step).await,
+            "acknowledge-conflict" => self.acknowledge(step).await,
             _ => return None,
         })
     }
@@ -72,6 +74,23 @@ impl World {
             count += 1;
         }
         facts!(count = all.len(), texts = joined(all.iter().map(text)), pages = count)
+    }
+
+    async fn list_conflicts(&mut self, step: &Step) -> Told {
+        let record = step.opt("record").map(str::parse).transpose()?;
+        let query = ConflictQuery { record, ..ConflictQuery::default() };
+        let found = self.graph(&step.names[1])?.conflicts(query).await?.items;
+        let (winner, loser) = found.first().map(|first| (text(&first.winner), text(&first.loser))).unzip();
+        let facts = facts!(count = found.len(), winner = or_none(winner), loser = or_none(loser));
+        self.conflicts.insert(step.names[0].clone(), found);
+        facts
+    }
+
+    async fn acknowledge(&self, step: &Step) -> Told {
+        let found = self.conflicts.get(step.need("conflict")?).and_then(|found| found.first());
+        let Some(conflict) = found else { return wrong("no conflict was found under this name") };
+        let loser = conflict.loser.key.element;
+        facts!(known = self.graph(&step.names[0])?.acknowledge_conflict(loser).await?)
     }
 
     pub(crate) async fn step_of_events(&mut self, step: &Step) -> Option<Told> {

@@ -1,11 +1,16 @@
 //! What a scenario has: nodes, graphs, streams, identities. And the verbs for nodes, identities and graphs.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use peergraph::{
-    CreateGraph, CreateIdentity, EventStream, Graph, GraphProperties, GraphRef, Group, Identity,
-    KeyProtection, Node, NodeConfig, OpenGraph, OpenOutcome, PeerId, PeerName, PropertiesUpdate, RecordType,
-    Ticket, events::NodeInfo,
+    Conflict, CreateGraph, CreateIdentity, EventStream, Graph, GraphProperties, GraphRef, Group, Identity,
+    JoinGraph, KeyProtection, Node, NodeConfig, OnProgress, OpenGraph, OpenOutcome, PeerId, PeerName,
+    PropertiesUpdate, RecordType, SyncProgress, Ticket, events::NodeInfo,
 };
 
 use crate::script::{Facts, Fault, Step, wrong};
@@ -18,6 +23,7 @@ pub(crate) struct World {
     graphs: HashMap<String, Graph>,
     groups: HashMap<String, Group>,
     streams: HashMap<String, EventStream>,
+    pub(crate) conflicts: HashMap<String, Vec<Conflict>>,
     identities: HashMap<String, Identity>,
 }
 
@@ -67,6 +73,34 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, Fault> {
     }
 }
 
+/// What a join with `progress=true` was told last.
+pub(crate) struct Progress(Arc<Mutex<Option<SyncProgress>>>);
+
+impl Progress {
+    pub(crate) fn of(step: &Step) -> Result<Option<Self>, Fault> {
+        Ok(flag(step, "progress")?.then(|| Self(Arc::default())))
+    }
+
+    pub(crate) fn callback(&self) -> OnProgress {
+        let last = self.0.clone();
+        OnProgress::new(move |now| *last.lock().unwrap() = Some(now))
+    }
+
+    pub(crate) fn add_to(mut facts: Facts, told: Option<Self>) -> Facts {
+        let Some(Self(last)) = told else { return facts };
+        let last = *last.lock().unwrap();
+        let whole = last.is_some_and(|now| now.records > 0 && now.records == now.records_expected);
+        facts.insert("told".into(), last.is_some().to_string());
+        facts.insert("whole".into(), whole.to_string());
+        facts
+    }
+}
+
+/// True if the step says so.
+pub(crate) fn flag(step: &Step, key: &str) -> Result<bool, Fault> {
+    Ok(step.read(key)?.unwrap_or(false))
+}
+
 impl World {
     pub(crate) fn new(patience: Duration) -> Self {
         Self {
@@ -76,6 +110,7 @@ impl World {
             graphs: HashMap::new(),
             groups: HashMap::new(),
             streams: HashMap::new(),
+            conflicts: HashMap::new(),
             identities: HashMap::new(),
         }
     }
@@ -273,10 +308,9 @@ impl World {
         Some(match step.verb.as_str() {
             "graph" | "join" | "open" => self.get_graph(step).await,
             "delete-graph" => self.delete_graph(step).await,
-            "ticket" | "close" | "listen" | "status" | "genesis" | "properties" | "set-properties"
-            | "same" | "nodes" | "node-info" | "set-attributes" | "force-presence" | "contacts" => {
-                self.use_graph(step).await
-            }
+            "ticket" | "close" | "listen" | "status" | "sync-progress" | "genesis" | "properties"
+            | "set-properties" | "same" | "nodes" | "node-info" | "set-attributes" | "force-presence"
+            | "contacts" => self.use_graph(step).await,
             "connect" | "enter" | "direct" | "neighbors" | "direct-connections" | "disconnect" | "send" => {
                 self.use_connections(step).await
             }
@@ -297,14 +331,20 @@ impl World {
                 let seed = step.read("seed")?.map(|byte: u8| [byte; 32]);
                 node.create_graph(CreateGraph { properties, max_record, seed, precedence }).await?
             }
-            "join" => node.join(step.need("ticket")?.parse::<Ticket>()?).await?,
+            "join" => {
+                let told = Progress::of(step)?;
+                let mut join = JoinGraph::from(step.need("ticket")?.parse::<Ticket>()?);
+                join.on_progress = told.as_ref().map(Progress::callback);
+                let graph = node.join(join).await?;
+                return self.add_graph(&step.names[0], graph).map(|facts| Progress::add_to(facts, told));
+            }
             _ => {
                 let which = step.need("graph")?;
                 let which: GraphRef = match which.contains(':') {
                     true => which.parse::<Ticket>()?.into(),
                     false => which.parse::<peergraph::GraphId>()?.into(),
                 };
-                node.open_graph(which, OpenGraph { precedence, ..OpenGraph::default() }).await?
+                node.open_graph(which, OpenGraph { precedence, offline: flag(step, "offline")? }).await?
             }
         };
         self.add_graph(&step.names[0], graph)
@@ -338,6 +378,11 @@ impl World {
                     connections = status.has_connections,
                     synchronized = status.synchronized
                 )
+            }
+            "sync-progress" => {
+                let now = graph.sync_progress().await?;
+                let expected = now.map(|now| now.records_expected);
+                facts!(records = or_none(now.map(|now| now.records)), expected = or_none(expected))
             }
             "genesis" => {
                 let genesis = graph.genesis().await?;

@@ -139,6 +139,13 @@ function keepGraph(world, step, made) {
   world.keep('graph', step.names[0], made)
   return { id: made.id, outcome: made.joinOutcome ?? made.openOutcome }
 }
+/** Options of a join that is told how far the database is if the step has progress=true, and what it was told. */
+function watched(step) {
+  if (step.keys.progress !== 'true') return [{}, () => ({})]
+  let last
+  const facts = () => ({ told: last !== undefined, whole: last?.records > 0 && last.records === last.recordsExpected })
+  return [{ onProgress: (now) => (last = now) }, facts]
+}
 function keepIdentity(world, step, made) {
   world.keep('identity', step.names[0], made)
   return { peer: made.peerId, peer_name: made.peerName, name: made.name }
@@ -207,13 +214,21 @@ export const VERBS = {
     const ticket = await graph(world, step, 1).ticket()
     return { text: ticket, graph: ticket.graph, nodes: ticket.nodes.length }
   },
-  join: async (world, step) => keepGraph(world, step, await node(world, step, 1).join(step.need('ticket'))),
+  async join(world, step) {
+    const [options, facts] = watched(step)
+    const joined = await node(world, step, 1).join(step.need('ticket'), options)
+    return { ...keepGraph(world, step, joined), ...facts() }
+  },
   open: async (world, step) =>
-    keepGraph(world, step, await node(world, step, 1).openGraph(step.need('graph'), given(step, { precedence: many }))),
+    keepGraph(world, step, await node(world, step, 1).openGraph(step.need('graph'), given(step, { precedence: many, offline: flag }))),
   close: (world, step) => graph(world, step).close(),
   'delete-graph': (world, step) => node(world, step).deleteGraph(step.need('id')),
   listen: async (world, step) => ({ outcome: await graph(world, step).listen() }),
   status: async (world, step) => statusFacts(await graph(world, step).status()),
+  async 'sync-progress'(world, step) {
+    const now = await graph(world, step).syncProgress()
+    return { records: now?.records, expected: now?.recordsExpected }
+  },
   async genesis(world, step) {
     const { creator, maxRecord, rules } = await graph(world, step).genesis()
     return { creator, max_record: maxRecord, group: rules !== null }
@@ -283,6 +298,18 @@ export const VERBS = {
     return { count: every.length, texts: every.map((record) => record.text), pages: pages.length }
   },
 
+  async conflicts(world, step) {
+    const found = []
+    for await (const conflict of graph(world, step, 1).conflicts(given(step, { record: p.RecordId }).record)) found.push(conflict)
+    world.keep('conflicts', step.names[0], found)
+    return { count: found.length, winner: found[0]?.winner.text, loser: found[0]?.loser.text }
+  },
+  async 'acknowledge-conflict'(world, step) {
+    const [first] = world.get('conflicts', step.need('conflict'))
+    if (!first) throw new ScriptError('no conflict was found under this name')
+    return { known: await graph(world, step).acknowledgeConflict(first.loser) }
+  },
+
   events(world, step) {
     const options = given(step, {
       types: ['recordTypes', many], authors: peers, data_types: ['dataTypes', many], snapshot: flag, after: hex, capacity: whole,
@@ -312,10 +339,13 @@ export const VERBS = {
     const { name, ...options } = given(step, { name: text, max_record: ['maxRecord', whole], identity: (of) => identity(world, of) })
     return keepGraph(world, step, await node(world, step, 1).createGroup(name, { ...options, rules: { ...rules, types } }))
   },
-  'open-group': async (world, step) => keepGraph(world, step, await node(world, step, 1).openGroup(step.need('id'))),
+  'open-group': async (world, step) =>
+    keepGraph(world, step, await node(world, step, 1).openGroup(step.need('id'), given(step, { offline: flag }))),
   async 'join-group'(world, step) {
     const options = given(step, { name: text, password: text, deadline: seconds, identity: (of) => identity(world, of) })
-    return keepGraph(world, step, await node(world, step, 1).joinGroup(step.need('invitation'), options))
+    const [watching, facts] = watched(step)
+    const joined = await node(world, step, 1).joinGroup(step.need('invitation'), { ...options, ...watching })
+    return { ...keepGraph(world, step, joined), ...facts() }
   },
   async rules(world, step) {
     const rules = await graph(world, step).rules()
@@ -354,6 +384,7 @@ export const VERBS = {
   },
   'revoke-invitation': (world, step) => graph(world, step).revokeInvitation(p.PeerId(step.need('key'))),
   renew: (world, step) => graph(world, step).renew(p.PeerId(step.need('peer')), given(step, { lifetime: seconds }).lifetime),
+  'set-name': (world, step) => graph(world, step).setName(step.need('name')),
   'set-role': (world, step) => graph(world, step).setRole(p.PeerId(step.need('peer')), step.need('role')),
   remove(world, step) {
     const options = given(step, { reason: text, keep_records: ['keepRecords', flag], with_branch: ['withBranch', flag] })

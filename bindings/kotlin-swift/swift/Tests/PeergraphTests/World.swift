@@ -36,6 +36,28 @@ func bytes(_ text: String) throws -> Data {
     return data
 }
 
+/// What a join with progress=true was told last.
+final class Watch: @unchecked Sendable {
+    private let wanted: Bool
+    private let lock = NSLock()
+    private var last: SyncProgress?
+
+    init(_ step: Step) throws {
+        wanted = try step.read("progress") ?? false
+    }
+
+    var callback: (@Sendable (SyncProgress) -> Void)? {
+        guard wanted else { return nil }
+        return { now in self.lock.withLock { self.last = now } }
+    }
+
+    var facts: Facts {
+        guard wanted else { return [:] }
+        guard let now = lock.withLock({ last }) else { return ["told": "false"] }
+        return ["told": "true", "whole": "\(now.records > 0 && now.records == now.recordsExpected)"]
+    }
+}
+
 /// Everything that the steps of one scenario made, and the verbs for nodes, identities and graphs.
 final class World {
     let patience: Duration
@@ -44,6 +66,7 @@ final class World {
     private var graphs: [String: Graph] = [:]
     private var identities: [String: Identity] = [:]
     var streams: [String: EventStream] = [:]
+    var conflicts: [String: [Conflict]] = [:]
 
     init(_ patience: Duration) {
         self.patience = patience
@@ -102,7 +125,7 @@ final class World {
         case "ticket":
             let ticket = try await graph(step.names[1]).ticket()
             return ["text": ticket.text, "graph": "\(ticket.graph)", "nodes": "\(ticket.nodes.count)"]
-        case "close", "listen", "status", "genesis", "properties", "set-properties", "same", "nodes", "node-info",
+        case "close", "listen", "status", "sync-progress", "genesis", "properties", "set-properties", "same", "nodes", "node-info",
             "set-attributes", "force-presence", "contacts":
             return try await useGraph(step, graph(name))
         default:
@@ -173,6 +196,7 @@ final class World {
 
     private func getGraph(_ step: Step) async throws -> Facts {
         let (node, precedence) = (try node(step.names[1]), step.words("precedence"))
+        let offline = try step.read("offline") ?? false
         switch step.verb {
         case "graph":
             var properties = GraphProperties(name: step.opt("name") ?? "")
@@ -181,13 +205,17 @@ final class World {
             let max = try step.read("max_record") ?? Node.maxRecord
             let made = try await node.createGraph(properties, maxRecord: max, seed: seed, precedence: precedence)
             return added(step.names[0], made)
-        case "join": return added(step.names[0], try await node.join(step.need("ticket")))
+        case "join":
+            let watch = try Watch(step)
+            let joined = try await node.join(step.need("ticket"), onProgress: watch.callback)
+            return added(step.names[0], joined).merging(watch.facts) { $1 }
         default:
             let which = try step.need("graph")
             if which.contains(":") {
-                return added(step.names[0], try await node.openGraph(Ticket(which), precedence: precedence))
+                return added(step.names[0], try await node.openGraph(Ticket(which), precedence: precedence, offline: offline))
             }
-            return added(step.names[0], try await node.openGraph(GraphId(which), precedence: precedence))
+            let opened = try await node.openGraph(GraphId(which), precedence: precedence, offline: offline)
+            return added(step.names[0], opened)
         }
     }
 
@@ -203,6 +231,9 @@ final class World {
                 "listening": "\(now.listening)", "connections": "\(now.hasConnections)",
                 "synchronized": "\(now.synchronized)",
             ]
+        case "sync-progress":
+            let now = try await graph.syncProgress()
+            return ["records": orNone(now?.records), "expected": orNone(now?.recordsExpected)]
         case "genesis":
             let genesis = try await graph.genesis()
             return [

@@ -78,20 +78,23 @@ extension World {
         let name = step.names[0]
         switch step.verb {
         case "group": return try await createGroup(step)
-        case "open-group": return added(name, try await node(step.names[1]).openGroup(GraphId(step.need("id"))))
+        case "open-group":
+            let offline = try step.read("offline") ?? false
+            return added(name, try await node(step.names[1]).openGroup(GraphId(step.need("id")), offline: offline))
         case "import-membership":
             let node = try node(step.names[1])
             return added(name, try await node.importMembership(step.need("text"), password: step.need("password")))
         case "join-group":
-            return added(
-                name,
-                try await node(step.names[1]).joinGroup(
-                    step.need("invitation"), name: step.opt("name") ?? "",
-                    identity: step.opt("identity").map { try identity($0) }, password: step.opt("password"),
-                    deadline: step.opt("deadline").map { try span($0) } ?? .seconds(60)))
+            let watch = try Watch(step)
+            let joined = try await node(step.names[1]).joinGroup(
+                step.need("invitation"), name: step.opt("name") ?? "",
+                identity: step.opt("identity").map { try identity($0) }, password: step.opt("password"),
+                deadline: step.opt("deadline").map { try span($0) } ?? .seconds(60), onProgress: watch.callback)
+            return added(name, joined).merging(watch.facts) { $1 }
         case "clear-password": try await group(name).clearPassword()
         case "revoke-invitation": try await group(name).revokeInvitation(PeerId(step.need("key")))
         case "renew": try await group(name).renew(PeerId(step.need("peer")), lifetime: lifetime(step, .days(30)))
+        case "set-name": try await group(name).setName(step.need("name"))
         case "set-role": try await group(name).setRole(PeerId(step.need("peer")), role(step.need("role"))!)
         case "remove":
             try await group(name).remove(

@@ -61,6 +61,19 @@ extension World {
             let found = try await graph(step.names[1]).get(RecordId(step.need("id")))
             return (found.map(record) ?? [:]).merging(["found": "\(found != nil)"]) { $1 }
         case "delete": return ["version": "\(try await graph(step.names[0]).delete(RecordId(step.need("id"))))"]
+        case "conflicts":
+            let record = try step.opt("record").map { try RecordId($0) }
+            let found = try await graph(step.names[1]).conflicts(record: record).items
+            conflicts[step.names[0]] = found
+            return [
+                "count": "\(found.count)", "winner": orNone(found.first?.winner.bodyText),
+                "loser": orNone(found.first?.loser.bodyText),
+            ]
+        case "acknowledge-conflict":
+            guard let first = conflicts[try step.need("conflict")]?.first else {
+                throw Wrong("no conflict was found under this name")
+            }
+            return ["known": "\(try await graph(step.names[0]).acknowledgeConflict(first.loser))"]
         case "list":
             var query = ListQuery(recordType: step.opt("type"))
             query.creator = try step.opt("creator").map { try PeerId($0) }
@@ -85,6 +98,7 @@ extension World {
                 let kinds: [EventKind] = [
                     .statusChanged, .propertyChanged, .recordChanged, .directConnection, .neighborConnection, .incomingData,
                     .connectionRequired, .nodeChanged, .synchronized, .memberChanged, .connectionFailed,
+                    .syncProgress,
                 ]
                 guard let kind = kinds.first(where: { snake($0) == word }) else {
                     throw Wrong("no kind of event is called \(word)")

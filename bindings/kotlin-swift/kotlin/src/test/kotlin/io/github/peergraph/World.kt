@@ -20,6 +20,23 @@ fun facts(vararg facts: Pair<String, Any?>): Facts = facts.associate { it.first 
 
 fun span(text: String): Duration = text.toDoubleOrNull()?.seconds ?: wrong("$text is no number of seconds")
 
+/** What a join with progress=true was told last. */
+class Watch private constructor(private val wanted: Boolean) {
+    @Volatile
+    private var last: SyncProgress? = null
+
+    val callback: ((SyncProgress) -> Unit)? = if (wanted) { now -> last = now } else null
+
+    fun facts(): Facts = when (val now = last) {
+        null -> if (wanted) facts("told" to false) else emptyMap()
+        else -> facts("told" to true, "whole" to (now.records > 0u && now.records == now.recordsExpected))
+    }
+
+    companion object {
+        fun of(step: Step) = Watch(step.flag("progress") ?: false)
+    }
+}
+
 /** Everything that the steps of one scenario made, and the verbs for nodes, identities and graphs. */
 class World(val patience: Duration) {
     private val dir: Path = Files.createTempDirectory("peergraph")
@@ -27,6 +44,7 @@ class World(val patience: Duration) {
     private val graphs = mutableMapOf<String, Graph>()
     private val identities = mutableMapOf<String, Identity>()
     val streams = mutableMapOf<String, EventSubscription>()
+    val conflicts = mutableMapOf<String, List<Conflict>>()
 
     fun node(name: String) = nodes[name] ?: wrong("no node is called $name")
 
@@ -64,7 +82,7 @@ class World(val patience: Duration) {
         "ticket" -> graph(step.names[1]).ticket().let {
             facts("text" to it.text, "graph" to it.graph, "nodes" to it.nodes.size)
         }
-        "close", "listen", "status", "genesis", "properties", "set-properties", "same", "nodes", "node-info",
+        "close", "listen", "status", "sync-progress", "genesis", "properties", "set-properties", "same", "nodes", "node-info",
         "set-attributes", "force-presence", "contacts" -> useGraph(step, graph(step.names[0]))
         else -> connections(step) ?: records(step) ?: events(step) ?: groups(step)
             ?: wrong("the interpreter does not know the verb ${step.verb}")
@@ -123,6 +141,8 @@ class World(val patience: Duration) {
     private suspend fun getGraph(step: Step): Facts {
         val node = node(step.names[1])
         val precedence = step.words("precedence")
+        val offline = step.flag("offline") ?: false
+        val watch = Watch.of(step)
         val graph = when (step.verb) {
             "graph" -> node.createGraph(
                 graphProperties(step.opt("name") ?: "", step.opt("comment") ?: ""),
@@ -130,13 +150,13 @@ class World(val patience: Duration) {
                 step.int("seed")?.let { seed -> ByteArray(32) { seed.toByte() } },
                 precedence,
             )
-            "join" -> node.join(step.need("ticket"))
+            "join" -> node.join(step.need("ticket"), onProgress = watch.callback)
             else -> step.need("graph").let { which ->
-                if (':' in which) node.openGraph(Texts.ticket(which), precedence)
-                else node.openGraph(GraphId.parse(which), precedence)
+                if (':' in which) node.openGraph(Texts.ticket(which), precedence, offline)
+                else node.openGraph(GraphId.parse(which), precedence, offline)
             }
         }
-        return added(step.names[0], graph)
+        return added(step.names[0], graph) + watch.facts()
     }
 
     private suspend fun useGraph(step: Step, graph: Graph): Facts = when (step.verb) {
@@ -144,6 +164,9 @@ class World(val patience: Duration) {
         "listen" -> facts("outcome" to snake(graph.listen()))
         "status" -> graph.status().let {
             facts("listening" to it.listening, "connections" to it.hasConnections, "synchronized" to it.synchronized)
+        }
+        "sync-progress" -> graph.syncProgress().let {
+            facts("records" to orNone(it?.records), "expected" to orNone(it?.recordsExpected))
         }
         "genesis" -> graph.genesis().let {
             facts("creator" to it.creator, "max_record" to it.maxRecord, "group" to (it.rules != null))
@@ -249,16 +272,17 @@ suspend fun World.groups(step: Step): Facts? {
     suspend fun peer() = PeerId.parse(step.need("peer"))
     return when (step.verb) {
         "group" -> createGroup(step)
-        "open-group" -> added(name, node(step.names[1]).openGroup(GraphId.parse(step.need("id"))))
+        "open-group" ->
+            added(name, node(step.names[1]).openGroup(GraphId.parse(step.need("id")), offline = step.flag("offline") ?: false))
         "import-membership" ->
             added(name, node(step.names[1]).importMembership(step.need("text"), step.need("password")))
-        "join-group" -> added(
-            name,
-            node(step.names[1]).joinGroup(
+        "join-group" -> Watch.of(step).let { watch ->
+            val joined = node(step.names[1]).joinGroup(
                 step.need("invitation"), step.opt("name") ?: "", step.opt("identity")?.let(::identity),
-                step.opt("password"), step.opt("deadline")?.let(::span) ?: 1.minutes,
-            ),
-        )
+                step.opt("password"), step.opt("deadline")?.let(::span) ?: 1.minutes, onProgress = watch.callback,
+            )
+            added(name, joined) + watch.facts()
+        }
         "rules" -> group(name).rules().let { rules ->
             facts(
                 "creator_name" to rules.creatorName, "max_chain" to rules.maxChain, "min_version" to rules.minVersion,
@@ -310,6 +334,7 @@ suspend fun World.groups(step: Step): Facts? {
         "invitation" -> told(Texts.invitation(step.need("text")))
         "revoke-invitation" -> group(name).revokeInvitation(PeerId.parse(step.need("key"))).let { facts() }
         "renew" -> group(name).renew(peer(), lifetime(step, 30.days)).let { facts() }
+        "set-name" -> group(name).setName(step.need("name")).let { facts() }
         "set-role" -> group(name).setRole(peer(), role(step.need("role"))).let { facts() }
         "remove" -> group(name).remove(
             peer(), step.opt("reason") ?: "", step.flag("keep_records") ?: true, step.flag("with_branch") ?: false,

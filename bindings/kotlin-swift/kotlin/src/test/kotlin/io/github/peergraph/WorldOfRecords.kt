@@ -60,6 +60,18 @@ suspend fun World.records(step: Step): Facts? {
         "get" -> graph(step.names[1]).get(RecordId.parse(step.need("id")))
             .let { found -> (found?.let(::record) ?: emptyMap()) + facts("found" to (found != null)) }
         "delete" -> facts("version" to graph(step.names[0]).delete(RecordId.parse(step.need("id"))))
+        "conflicts" -> {
+            val found = graph(step.names[1]).conflicts(step.opt("record")?.let(RecordId::parse)).items
+            conflicts[step.names[0]] = found
+            val first = found.firstOrNull()
+            facts(
+                "count" to found.size, "winner" to orNone(first?.winner?.bodyText), "loser" to orNone(first?.loser?.bodyText),
+            )
+        }
+        "acknowledge-conflict" -> {
+            val first = conflicts[step.need("conflict")]?.firstOrNull() ?: wrong("no conflict was found under this name")
+            facts("known" to graph(step.names[0]).acknowledgeConflict(first.loser))
+        }
         "list" -> {
             val query = ListQuery(
                 recordType = step.opt("type"), creator = step.opt("creator")?.let(PeerId::parse),
