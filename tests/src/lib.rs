@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod calls;
+pub mod files;
 pub mod identities;
 pub mod insider;
 pub mod killed;

@@ -1,10 +1,10 @@
 //! Deletes against edits, and conflicts that can be read until they are acknowledged, on real nodes.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use peergraph::{
-    Conflict, ConflictQuery, CreateGroup, EventFilter, EventKind, Graph, Group, GroupRules, InviteLink,
-    JoinGroup, ListQuery, Node, NodeConfig, Record, RecordId, RecordUpdate,
+    Conflict, ConflictQuery, CreateGroup, EventFilter, EventKind, Graph, GraphId, Group, GroupRules,
+    InviteLink, JoinGroup, ListQuery, Node, NodeConfig, Record, RecordId, RecordUpdate,
     events::{ChangeKind, Cursor, Event, RecordChanged, Start, SubscribeOptions},
 };
 use peergraph_tests::{
@@ -44,29 +44,68 @@ async fn end_of_feed(graph: &Graph) -> Cursor {
     }
 }
 
-/// Opens a graph without linking it to anybody.
-async fn alone(dir: &Path, id: peergraph::GraphId) -> (Node, Graph) {
-    let node = node_at(dir).await;
-    let graph = node.open_graph(id, offline()).await.unwrap();
-    (node, graph)
+/// A graph with one record on two nodes that are off, each in a folder of its own.
+struct Apart {
+    dirs: [tempfile::TempDir; 2],
+    graph: GraphId,
+    record: Record,
 }
 
-/// Two nodes with one record, both of them off: their folders, the graph and the record.
-async fn two_apart(dirs: [&Path; 2]) -> (peergraph::GraphId, Record) {
-    let first = node_at(dirs[0]).await;
-    let graph = first.create_graph("apart").await.unwrap();
-    graph.listen().await.unwrap();
-    let second = node_at(dirs[1]).await;
-    let joined = second.join(graph.ticket().await.unwrap()).await.unwrap();
-    let record = graph.publish(note("base")).await.unwrap();
-    converge(&[&graph, &joined]).await;
-    second.shutdown().await;
-    first.shutdown().await;
-    (graph.id(), record)
+impl Apart {
+    async fn new() -> Self {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let first = node_at(dirs[0].path()).await;
+        let graph = first.create_graph("apart").await.unwrap();
+        graph.listen().await.unwrap();
+        let second = node_at(dirs[1].path()).await;
+        let joined = second.join(graph.ticket().await.unwrap()).await.unwrap();
+        let record = graph.publish(note("base")).await.unwrap();
+        converge(&[&graph, &joined]).await;
+        shutdown([second, first]).await;
+        Self { dirs, graph: graph.id(), record }
+    }
+
+    /// Starts one of the nodes, and opens the graph without linking it to anybody.
+    async fn alone(&self, which: usize) -> (Node, Graph) {
+        let node = node_at(self.dirs[which].path()).await;
+        let graph = node.open_graph(self.graph, offline()).await.unwrap();
+        (node, graph)
+    }
+
+    async fn both(&self) -> ([Node; 2], [Graph; 2]) {
+        let (first, graph) = self.alone(0).await;
+        let (second, joined) = self.alone(1).await;
+        ([first, second], [graph, joined])
+    }
+
+    /// Updates the record on both, without either knowing of the other's version: the one that loses, the one that wins.
+    async fn edit_both(&self, graphs: &[Graph; 2]) -> (Record, Record) {
+        let lost = graphs[0].update(self.record.id, RecordUpdate::body("lost")).await.unwrap();
+        later_than(&graphs[0], &lost).await;
+        let won = graphs[1].update(self.record.id, RecordUpdate::body("won")).await.unwrap();
+        assert!(won.key > lost.key);
+        (lost, won)
+    }
+}
+
+/// Waits until what is written next is later by the clock of both.
+async fn later_than(graph: &Graph, record: &Record) {
+    eventually("a later moment", || async { graph.peer_time().await.unwrap() > record.modified }).await;
+}
+
+async fn conflict_at(graph: &Graph) -> Vec<Conflict> {
+    eventually("the conflict", || async { !conflicts(graph).await.is_empty() }).await;
+    conflicts(graph).await
+}
+
+async fn shutdown(nodes: impl IntoIterator<Item = Node>) {
+    for node in nodes {
+        node.shutdown().await;
+    }
 }
 
 /// Links two graphs and waits until their databases are equal.
-async fn meet(nodes: [&Node; 2], graphs: [&Graph; 2]) {
+async fn meet(nodes: &[Node; 2], graphs: [&Graph; 2]) {
     for graph in graphs {
         graph.listen().await.unwrap();
     }
@@ -76,74 +115,61 @@ async fn meet(nodes: [&Node; 2], graphs: [&Graph; 2]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c40_a_delete_wins_over_a_later_edit_that_had_not_seen_it_and_the_edit_is_reported() {
-    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let paths = [dirs[0].path(), dirs[1].path()];
-    let (id, record) = two_apart(paths).await;
-
-    let (first, graph) = alone(paths[0], id).await;
-    assert_eq!(graph.delete(record.id).await.unwrap().version, 2);
+    let apart = Apart::new().await;
+    let id = apart.record.id;
+    let (first, graph) = apart.alone(0).await;
+    assert_eq!(graph.delete(id).await.unwrap().version, 2);
     first.shutdown().await;
-    let (second, joined) = alone(paths[1], id).await;
-    joined.update(record.id, RecordUpdate::body("one more line")).await.unwrap();
-    let edit = joined.update(record.id, RecordUpdate::body("and another")).await.unwrap();
+    let (second, joined) = apart.alone(1).await;
+    joined.update(id, RecordUpdate::body("one more line")).await.unwrap();
+    let edit = joined.update(id, RecordUpdate::body("and another")).await.unwrap();
     assert_eq!(edit.version, 3);
 
-    let (first, graph) = alone(paths[0], id).await;
-    meet([&first, &second], [&graph, &joined]).await;
+    let (first, graph) = apart.alone(0).await;
+    let nodes = [first, second];
+    meet(&nodes, [&graph, &joined]).await;
     for (graph, node) in [(&graph, "deleted it"), (&joined, "edited it")] {
-        assert_eq!(graph.get(record.id).await.unwrap(), None, "at the node that {node}");
-        eventually("the conflict", || async { !conflicts(graph).await.is_empty() }).await;
+        assert_eq!(graph.get(id).await.unwrap(), None, "at the node that {node}");
+        let found = conflict_at(graph).await;
         let listed = graph.list(ListQuery { include_deleted: true, ..ListQuery::default() }).await.unwrap();
         let [tombstone] = &listed.items[..] else { panic!("{listed:?}") };
         assert!(tombstone.deleted && tombstone.version == 4, "the version does not go down: {tombstone:?}");
-        let [conflict] = &conflicts(graph).await[..] else { panic!("at the node that {node}") };
+        let [conflict] = &found[..] else { panic!("at the node that {node}") };
         assert_eq!((conflict.loser.body_text(), conflict.loser.version), (Some("and another"), 3));
-        assert!(conflict.winner.deleted && conflict.winner.id == record.id);
+        assert!(conflict.winner.deleted && conflict.winner.id == id);
         assert_eq!(conflict.winner.version, 4);
-        let kind = graph.update(record.id, RecordUpdate::body("again")).await.unwrap_err().kind();
+        let kind = graph.update(id, RecordUpdate::body("again")).await.unwrap_err().kind();
         assert_eq!(kind, peergraph::ErrorKind::Deleted);
     }
     // A third node that comes later takes over the delete.
     let (third, late) = joiner(&graph).await;
     converge(&[&graph, &late]).await;
-    assert_eq!(late.get(record.id).await.unwrap(), None);
-    for node in [first, second, third] {
-        node.shutdown().await;
-    }
+    assert_eq!(late.get(id).await.unwrap(), None);
+    shutdown(nodes.into_iter().chain([third])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c42_a_conflict_is_read_after_a_restart_by_cursor_snapshot_and_call_until_acknowledged() {
-    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let paths = [dirs[0].path(), dirs[1].path()];
-    let (id, record) = two_apart(paths).await;
-    let (first, graph) = alone(paths[0], id).await;
-    let before = end_of_feed(&graph).await;
-    let lost = graph.update(record.id, RecordUpdate::body("lost")).await.unwrap();
-    let (second, joined) = alone(paths[1], id).await;
-    let before_there = end_of_feed(&joined).await;
-    // Written later by the clock of both.
-    eventually("a later moment", || async { graph.peer_time().await.unwrap() > lost.modified }).await;
-    let won = joined.update(record.id, RecordUpdate::body("won")).await.unwrap();
-    assert!(won.key > lost.key);
-    meet([&first, &second], [&graph, &joined]).await;
-    eventually("both know", || async {
-        !conflicts(&graph).await.is_empty() && !conflicts(&joined).await.is_empty()
-    })
-    .await;
-    first.shutdown().await;
-    second.shutdown().await;
+    let apart = Apart::new().await;
+    let (nodes, graphs) = apart.both().await;
+    let before = [end_of_feed(&graphs[0]).await, end_of_feed(&graphs[1]).await];
+    let (lost, won) = apart.edit_both(&graphs).await;
+    meet(&nodes, graphs.each_ref()).await;
+    for graph in &graphs {
+        conflict_at(graph).await;
+    }
+    shutdown(nodes).await;
 
     // Whichever version came first at a node, and whoever was listening: after a restart it is all there.
-    for (path, before) in [(paths[0], before), (paths[1], before_there)] {
-        let (node, graph) = alone(path, id).await;
+    for (which, before) in before.into_iter().enumerate() {
+        let (node, graph) = apart.alone(which).await;
         let found = conflicts(&graph).await;
         assert_eq!(found.len(), 1);
         assert_eq!((&found[0].winner, &found[0].loser), (&won, &lost));
         for (start, kind) in
             [(Start::After(before), ChangeKind::Updated), (Start::Snapshot, ChangeKind::Added)]
         {
-            let changes = told(&graph, start, record.id).await;
+            let changes = told(&graph, start, won.id).await;
             let last = changes.last().unwrap();
             assert_eq!((last.change, &*last.record), (kind, &won));
             assert_eq!(last.conflict.as_deref(), Some(&lost));
@@ -152,34 +178,27 @@ async fn c42_a_conflict_is_read_after_a_restart_by_cursor_snapshot_and_call_unti
     }
 
     // Acknowledged here, for good; not there.
-    let (first, graph) = alone(paths[0], id).await;
+    let (first, graph) = apart.alone(0).await;
     assert!(graph.acknowledge_conflict(lost.key.element).await.unwrap());
     assert!(!graph.acknowledge_conflict(lost.key.element).await.unwrap());
     assert!(conflicts(&graph).await.is_empty());
     first.shutdown().await;
-    let (first, graph) = alone(paths[0], id).await;
-    let (second, joined) = alone(paths[1], id).await;
-    meet([&first, &second], [&graph, &joined]).await;
+    let (nodes, [graph, joined]) = apart.both().await;
+    meet(&nodes, [&graph, &joined]).await;
     assert!(conflicts(&graph).await.is_empty());
-    assert!(told(&graph, Start::Snapshot, record.id).await[0].conflict.is_none());
+    assert!(told(&graph, Start::Snapshot, won.id).await[0].conflict.is_none());
     assert_eq!(conflicts(&joined).await.len(), 1);
-    first.shutdown().await;
-    second.shutdown().await;
+    shutdown(nodes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c42_a_node_that_had_the_winner_first_is_told_while_it_listens() {
-    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let paths = [dirs[0].path(), dirs[1].path()];
-    let (id, record) = two_apart(paths).await;
-    let (first, graph) = alone(paths[0], id).await;
-    let lost = graph.update(record.id, RecordUpdate::body("lost")).await.unwrap();
-    let (second, joined) = alone(paths[1], id).await;
-    eventually("a later moment", || async { graph.peer_time().await.unwrap() > lost.modified }).await;
-    let won = joined.update(record.id, RecordUpdate::body("won")).await.unwrap();
+    let apart = Apart::new().await;
+    let (nodes, graphs) = apart.both().await;
+    let (lost, won) = apart.edit_both(&graphs).await;
     let filter = EventFilter::kinds([EventKind::RecordChanged]);
-    let streams = [graph.events(filter.clone()).unwrap(), joined.events(filter).unwrap()];
-    meet([&first, &second], [&graph, &joined]).await;
+    let streams = graphs.each_ref().map(|graph| graph.events(filter.clone()).unwrap());
+    meet(&nodes, graphs.each_ref()).await;
     for events in &streams {
         let conflict = peergraph_tests::expect(events, "the conflict", |event| match event {
             Event::RecordChanged(change) => Some((change.record.clone(), change.conflict.clone()?)),
@@ -188,67 +207,51 @@ async fn c42_a_node_that_had_the_winner_first_is_told_while_it_listens() {
         let (winner, loser) = conflict.await;
         assert_eq!((&*winner, &*loser), (&won, &lost));
     }
-    first.shutdown().await;
-    second.shutdown().await;
+    shutdown(nodes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c42_neighbors_that_met_neither_side_hear_of_the_conflict_as_well() {
-    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let paths = [dirs[0].path(), dirs[1].path()];
-    let (id, record) = two_apart(paths).await;
-    let (first, graph) = alone(paths[0], id).await;
-    let lost = graph.update(record.id, RecordUpdate::body("lost")).await.unwrap();
-    let (second, joined) = alone(paths[1], id).await;
-    eventually("a later moment", || async { graph.peer_time().await.unwrap() > lost.modified }).await;
-    joined.update(record.id, RecordUpdate::body("won")).await.unwrap();
-    joined.listen().await.unwrap();
+    let apart = Apart::new().await;
+    let (nodes, graphs) = apart.both().await;
+    let (lost, _) = apart.edit_both(&graphs).await;
+    graphs[1].listen().await.unwrap();
     // It hears of the winner only, from the second, before the first is there.
-    let (third, bystander) = joiner(&joined).await;
-    converge(&[&joined, &bystander]).await;
-    meet([&first, &second], [&graph, &joined]).await;
-    eventually("the third knows", || async { !conflicts(&bystander).await.is_empty() }).await;
-    assert_eq!(conflicts(&bystander).await[0].loser, lost);
-    for node in [first, second, third] {
-        node.shutdown().await;
-    }
+    let (third, bystander) = joiner(&graphs[1]).await;
+    converge(&[&graphs[1], &bystander]).await;
+    meet(&nodes, graphs.each_ref()).await;
+    assert_eq!(conflict_at(&bystander).await[0].loser, lost);
+    shutdown(nodes.into_iter().chain([third])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c42_one_edit_against_several_is_a_conflict_and_a_late_ancestor_is_none() {
-    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let paths = [dirs[0].path(), dirs[1].path()];
-    let (id, record) = two_apart(paths).await;
-    let (first, graph) = alone(paths[0], id).await;
+    let apart = Apart::new().await;
+    let (nodes, [graph, joined]) = apart.both().await;
     let quiet = graph.publish(note("only the first changes it")).await.unwrap();
-    let (second, joined) = alone(paths[1], id).await;
-    meet([&first, &second], [&graph, &joined]).await;
-    second.shutdown().await;
-    first.shutdown().await;
-    let (first, graph) = alone(paths[0], id).await;
-    let (second, joined) = alone(paths[1], id).await;
-    let lost = joined.update(record.id, RecordUpdate::body("once")).await.unwrap();
-    eventually("a later moment", || async { graph.peer_time().await.unwrap() > lost.modified }).await;
+    meet(&nodes, [&graph, &joined]).await;
+    shutdown(nodes).await;
+    let (nodes, [graph, joined]) = apart.both().await;
+    let lost = joined.update(apart.record.id, RecordUpdate::body("once")).await.unwrap();
+    later_than(&graph, &lost).await;
     for n in 0..9 {
-        graph.update(record.id, RecordUpdate::body(format!("edit {n}"))).await.unwrap();
+        graph.update(apart.record.id, RecordUpdate::body(format!("edit {n}"))).await.unwrap();
         graph.update(quiet.id, RecordUpdate::body(format!("edit {n}"))).await.unwrap();
     }
-    meet([&first, &second], [&graph, &joined]).await;
+    meet(&nodes, [&graph, &joined]).await;
     for graph in [&graph, &joined] {
-        eventually("the conflict", || async { !conflicts(graph).await.is_empty() }).await;
-        let found = conflicts(graph).await;
+        let found = conflict_at(graph).await;
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((&found[0].loser, found[0].winner.version), (&lost, 10));
     }
-    first.shutdown().await;
-    second.shutdown().await;
+    shutdown(nodes).await;
 }
 
 fn sealed(dir: &Path) -> NodeConfig {
     NodeConfig { encrypt_database: true, ..NodeConfig::loopback().at(dir).keys(phrase("open sesame")) }
 }
 
-async fn open_group(dir: &Path, id: peergraph::GraphId) -> (Node, Group) {
+async fn open_group(dir: &Path, id: GraphId) -> (Node, Group) {
     let node = Node::start(sealed(dir)).await.unwrap();
     let group = node.open_group_with(id, offline()).await.unwrap();
     (node, group)
@@ -267,25 +270,24 @@ async fn c42_losers_with_encrypted_bodies_in_sealed_databases_can_be_read() {
     converge(&[&club, &bens]).await;
     let id = club.id();
     second.shutdown().await;
-    club.update(record.id, RecordUpdate::body("the losing words")).await.unwrap();
+    let lost = club.update(record.id, RecordUpdate::body("the losing words")).await.unwrap();
     first.shutdown().await;
 
     let (second, bens) = open_group(dirs[1].path(), id).await;
-    tokio::time::sleep(Duration::from_millis(2)).await;
+    later_than(&bens, &lost).await;
     bens.update(record.id, RecordUpdate::body("the winning words")).await.unwrap();
     let (first, club) = open_group(dirs[0].path(), id).await;
-    meet([&first, &second], [&club, &bens]).await;
+    let nodes = [first, second];
+    meet(&nodes, [&club, &bens]).await;
     for group in [&club, &bens] {
-        eventually("the conflict", || async { !conflicts(group).await.is_empty() }).await;
-        let found = conflicts(group).await;
+        let found = conflict_at(group).await;
         assert_eq!(found[0].loser.body_text(), Some("the losing words"));
         assert_eq!(found[0].winner.body_text(), Some("the winning words"));
         let told = told(group, Start::Snapshot, record.id).await;
         assert_eq!(told[0].conflict.as_ref().unwrap().body_text(), Some("the losing words"));
     }
     assert_eq!(club.get(record.id).await.unwrap().unwrap().body_text(), Some("the winning words"));
-    first.shutdown().await;
-    second.shutdown().await;
+    shutdown(nodes).await;
     for dir in &dirs {
         assert_eq!(holders(dir.path(), b"losing words"), Vec::<std::path::PathBuf>::new());
     }

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use peergraph_tests::files::sources;
+
 const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src");
 
 /// Modules from the bottom up. One may import those above it in this list, and its own kin.
@@ -40,19 +42,6 @@ const IMPURE: &[&str] = &[
 ];
 const IMPURE_FROM: usize = 8;
 const MAX_LINES: usize = 700;
-
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
 
 fn files_of(module: &str) -> Vec<PathBuf> {
     let file = Path::new(CORE).join(format!("{module}.rs"));

@@ -1,10 +1,6 @@
 //! No secret is shown by `Debug` or `Display` of anything: what is logged or printed in passing gives nothing away.
 
-use std::{
-    fmt::Debug,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Debug, fs, path::Path};
 
 use peergraph::{
     CreateGraph, CreateGroup, CreateIdentity, ImportDatabase, InviteLink, JoinGroup, KeyProtection,
@@ -12,7 +8,7 @@ use peergraph::{
     group::{Access, Invitation, Way},
     record::GraphSecret,
 };
-use peergraph_tests::node;
+use peergraph_tests::{files::sources, node};
 use zeroize::Zeroizing;
 
 const BYTES: [u8; 32] = *b"the secret that nobody may see!!";
@@ -97,19 +93,6 @@ async fn p3_no_handle_ticket_invitation_or_join_shows_its_secrets() {
     shows_none("an error", &error, &[exported.as_bytes(), TEXT.as_bytes()]);
     shows_none("Identity", &identity, &secrets);
     node.shutdown().await;
-}
-
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// True if a field with this name and type is one that a derived `Debug` would show.

@@ -233,6 +233,16 @@ impl NativeNode {
     fn of(home: Home) -> Arc<Self> {
         Arc::new(Self { node: home.node.clone(), home, turn: Turn::default() })
     }
+
+    async fn open(&self, which: GraphRef, precedence: &[String], offline: bool) -> Result<Arc<NativeGraph>> {
+        let options = opening(precedence, offline)?;
+        let graph = self.turn.make(|| self.node.open_graph(which, options)).await?;
+        Ok(NativeGraph::plain(&self.home, graph))
+    }
+}
+
+fn opening(precedence: &[String], offline: bool) -> Result<OpenGraph> {
+    Ok(OpenGraph { precedence: types(precedence)?, offline })
 }
 
 /// Starts a node.
@@ -297,11 +307,7 @@ impl NativeNode {
         precedence: Vec<String>,
         offline: bool,
     ) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)?, offline };
-        Ok(NativeGraph::plain(
-            &self.home,
-            self.turn.make(|| self.node.open_graph(GraphRef::Id(id), options)).await?,
-        ))
+        self.open(id.into(), &precedence, offline).await
     }
 
     /// Opens a graph that a ticket leads to.
@@ -311,9 +317,7 @@ impl NativeNode {
         precedence: Vec<String>,
         offline: bool,
     ) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)?, offline };
-        let ticket = ticket(&text)?;
-        Ok(NativeGraph::plain(&self.home, self.turn.make(|| self.node.open_graph(ticket, options)).await?))
+        self.open(ticket(&text)?.into(), &precedence, offline).await
     }
 
     /// Opens the graph of a ticket, connects, waits until it is synchronised, and listens.
@@ -354,11 +358,9 @@ impl NativeNode {
         precedence: Vec<String>,
         offline: bool,
     ) -> Result<Arc<NativeGraph>> {
-        let options = OpenGraph { precedence: types(&precedence)?, offline };
-        Ok(NativeGraph::of_group(
-            &self.home,
-            self.turn.make(|| self.node.open_group_with(id, options)).await?,
-        ))
+        let options = opening(&precedence, offline)?;
+        let group = self.turn.make(|| self.node.open_group_with(id, options)).await?;
+        Ok(NativeGraph::of_group(&self.home, group))
     }
 
     /// Joins a group by an invitation.

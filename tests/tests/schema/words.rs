@@ -3,19 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-}
+use peergraph_tests::files::sources;
 
 /// The types that `lib.rs` exports at its root.
 fn exported(lib: &str) -> BTreeSet<String> {
@@ -91,10 +82,8 @@ pub(crate) fn fields(lines: &mut Vec<String>) {
 pub(crate) fn words(lines: &mut Vec<String>) {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src");
     let types = exported(&fs::read_to_string(core.join("lib.rs")).unwrap());
-    let mut files = Vec::new();
-    sources(&core, &mut files);
     let mut methods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for path in files {
+    for path in sources(&core) {
         let text = fs::read_to_string(path).unwrap();
         let mut of: Option<String> = None;
         let all: Vec<&str> = text.lines().collect();
