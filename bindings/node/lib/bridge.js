@@ -61,14 +61,46 @@ function valueOf({ packed, node, graph, direct, receipt, identity }) {
   return packed != null ? unpack(packed) : (node ?? graph ?? direct ?? receipt ?? identity)
 }
 
-// The wake-up keeps no process alive, so a far-away timer does, while a call is under way.
+// The wake-up keeps no process alive, so a far-away timer does, while a call is under way or about to be.
 const FAR = 2 ** 30
 const alive = setInterval(() => {}, FAR).unref()
+/** How many wait for what a call needs first. */
+let waits = 0
 
 function finish(id, call) {
   calls.delete(id)
-  if (calls.size === 0) alive.unref()
+  letGo()
   call.signal?.removeEventListener('abort', call.abort)
+}
+
+function letGo() {
+  if (calls.size === 0 && waits === 0) alive.unref()
+}
+
+/**
+ * What the application itself gives in its own time, before there is a call: waited for until the signal is aborted, which
+ * rejects with its reason. The process lives meanwhile.
+ */
+async function until(given, signal) {
+  // Heard here in any case: once the signal was aborted, nobody else does.
+  const settled = Promise.resolve(given).then(
+    (value) => ({ value }),
+    (error) => ({ error, failed: true }),
+  )
+  signal?.throwIfAborted()
+  let abort
+  const aborted = new Promise((resolve) => {
+    abort = () => resolve({ error: signal.reason, failed: true })
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+  waits++
+  alive.ref()
+  const { value, error, failed } = await Promise.race([settled, aborted])
+  waits--
+  letGo()
+  signal?.removeEventListener('abort', abort)
+  if (failed) throw error
+  return value
 }
 
 function flush() {
@@ -110,4 +142,4 @@ function call(start, { signal, progress } = {}) {
 /** For `Symbol.asyncDispose` where it is not there yet. */
 const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
 
-module.exports = { native, bridge, readers, pending, number, call, tell, asyncDispose, FAR }
+module.exports = { native, bridge, readers, pending, number, call, until, tell, asyncDispose, FAR }

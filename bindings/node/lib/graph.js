@@ -76,7 +76,7 @@ class Graph extends Emitter {
   async publish(recordType, body = '', given) {
     const { attributes, expires, signal } = options(given, PUBLISH)
     const type = text(recordType, 'recordType')
-    const content = bodyOf(body, this.#native.recordLimit)
+    const content = bodyOf(body, this.#native.recordLimit, signal)
     return this.#write(content, (native, bridge, id, bytes) => native.publish(bridge, id, type, bytes, attributes, expires), signal)
   }
 
@@ -84,7 +84,7 @@ class Graph extends Emitter {
     const { body, attributes, expires, expectedVersion, signal } = options(changesOf(changes), UPDATE, 'changes')
     const changed = idOf(record)
     const conditions = { expires, expectedVersion }
-    const content = body === undefined ? undefined : bodyOf(body, this.#native.recordLimit)
+    const content = body === undefined ? undefined : bodyOf(body, this.#native.recordLimit, signal)
     return this.#write(content, (native, bridge, id, bytes) => native.update(bridge, id, changed, bytes, attributes, conditions), signal)
   }
 

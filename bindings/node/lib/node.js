@@ -2,7 +2,7 @@
 // Nodes: where a program begins.
 const { resolve } = require('node:path')
 const { inspect } = require('node:util')
-const { asyncDispose, call, native, tell } = require('./bridge.js')
+const { asyncDispose, call, native, tell, until } = require('./bridge.js')
 const { binary, callback, count, flag, listed, maybe, options, orNull, path, signal, span, text, waiting, wrong } = require('./check.js')
 const { Known } = require('./emitter.js')
 const { sync } = require('./errors.js')
@@ -128,7 +128,8 @@ class Node extends Known {
     const waits = waiting(given)
     const sourced = keySource !== undefined
     // In memory nothing is sealed.
-    const asked = sourced && dataDir !== false ? await keySource() : undefined
+    waits?.signal?.throwIfAborted()
+    const asked = sourced && dataDir !== false ? await until(keySource(), waits?.signal) : undefined
     const told = asked === undefined ? undefined : copied(binary(asked, 'what keySource gave'))
     const read = { ...rest, dataDir: dataDir === false ? undefined : dataDir, sourced, asked: told }
     return new Node(await call((bridge, id) => native.NativeNode.start(bridge, id, read), waits))

@@ -36,7 +36,7 @@ import {
 /**
  * What a body can be: bytes, text (as UTF-8), or what gives bytes piece by piece. Bytes are taken at the call: what happens
  * to a buffer later changes nothing. A stream is read to its end first, which is when the call has its place in the order;
- * it is stopped as soon as it has more bytes than a record of the graph may have.
+ * it is stopped as soon as it has more bytes than a record of the graph may have, or when the signal of the call is aborted.
  */
 export type Body = Bytes | Blob | ReadableStream<Uint8Array> | AsyncIterable<Bytes>
 
