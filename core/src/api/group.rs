@@ -3,7 +3,8 @@
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use super::{
-    Call, Error, ErrorKind, Graph, Result,
+    Call, Error, ErrorKind, Graph, InviteLink, InviteMember, InvitePassword, JoinOutcome, RemoveMember,
+    Result,
     call::attempt,
     closing::Lease,
     members::no_member,
@@ -17,96 +18,10 @@ use crate::{
         clipped_name, is_member_name,
     },
     ids::{GraphId, NodeId, PeerId},
-    limits::{DEFAULT_INVITATION, DEFAULT_MEMBERSHIP, MAX_ADMITTERS, MAX_NAME, MIN_PASSWORD},
+    limits::{MAX_ADMITTERS, MAX_NAME, MIN_PASSWORD},
     record::{GroupRules, Role, SignedRecord},
     time::{Now, Timestamp},
 };
-
-/// How a group came to be open here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum JoinOutcome {
-    /// This identity became a member.
-    Joined,
-    /// It was one already.
-    AlreadyMember,
-}
-
-/// Whom to invite as what: one identity, which nobody else can take the place of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InviteMember {
-    /// What they become. Default: member.
-    pub role: Role,
-    /// How long the membership lasts; it is renewed by whoever may before it ends. `None`: as long as the inviter's
-    /// own. Default: 30 days.
-    pub lifetime: Option<Duration>,
-}
-
-impl Default for InviteMember {
-    fn default() -> Self {
-        Self { role: Role::Member, lifetime: Some(DEFAULT_MEMBERSHIP) }
-    }
-}
-
-/// What an invitation by link is like: for whoever has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InviteLink {
-    /// What they become; at most inviter. Default: member.
-    pub role: Role,
-    /// How many may come. Default: 1. Strictly so many only if a single admitter is named: two parts of a divided group
-    /// can each let somebody in, and when they meet again the later ones lose their membership.
-    pub uses: u32,
-    /// How long the link can be used. Default: 7 days.
-    pub valid: Duration,
-    /// As in [`InviteMember`].
-    pub lifetime: Option<Duration>,
-    /// Who may let people in by it; empty: every inviter, admin and owner. At most 16.
-    pub admitters: Vec<PeerId>,
-}
-
-impl Default for InviteLink {
-    fn default() -> Self {
-        Self {
-            role: Role::Member,
-            uses: 1,
-            valid: DEFAULT_INVITATION,
-            lifetime: Some(DEFAULT_MEMBERSHIP),
-            admitters: Vec::new(),
-        }
-    }
-}
-
-/// How a password lets in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvitePassword {
-    /// What they become: member (the default) or reader.
-    pub role: Role,
-    /// How long the membership lasts unless somebody [`renew`](Group::renew)s it. Default: a day.
-    pub lifetime: Option<Duration>,
-}
-
-impl Default for InvitePassword {
-    fn default() -> Self {
-        Self { role: Role::Member, lifetime: None }
-    }
-}
-
-/// What becomes of what a removed member left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoveMember {
-    /// Why, for the others to read; at most 255 bytes.
-    pub reason: String,
-    /// True (the default) to keep the records of theirs that are here now. Whatever else comes from them, however it
-    /// is dated, counts nowhere.
-    pub keep_records: bool,
-    /// True to remove those too who are members by their word. Default: false.
-    pub with_branch: bool,
-}
-
-impl Default for RemoveMember {
-    fn default() -> Self {
-        Self { reason: String::new(), keep_records: true, with_branch: false }
-    }
-}
 
 /// An invitation by link that can still be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

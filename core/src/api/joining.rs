@@ -1,21 +1,16 @@
 //! Making, opening and joining groups.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
-    Call, Error, ErrorKind, Graph, Group, Identities, Identity, JoinOutcome, Node, OnProgress, OpenGraph,
-    Result, Target,
+    Call, CreateGroup, Error, ErrorKind, Graph, Group, Identities, Identity, JoinGroup, JoinOutcome, Node,
+    OpenGraph, Result, Target,
     asking::{ask, failure},
     attempt::Attempt,
     closing::Expecting,
-    config::Hidden,
     entering::Entering,
     graph::GraphInner,
     group::checked_name,
@@ -27,129 +22,13 @@ use super::{
 use crate::{
     crypto::SecretKey,
     engine::JoinBy,
-    events::{Event, SyncProgress},
+    events::Event,
     group::{Access, Admission, Invitation, InvitationError, Way, clipped_name},
     ids::GraphId,
-    limits::{CONNECT_TIMEOUT, SKEW_HOLD},
-    record::{Genesis, GraphProperties, GraphSecret, GroupRules, NodeAddr, RecordType},
+    limits::SKEW_HOLD,
+    record::{Genesis, GraphSecret, NodeAddr},
     time::Timestamp,
 };
-
-/// What a new group is like.
-#[derive(Debug, Clone)]
-#[doc(alias = "PEER_GROUP_PROPERTIES")]
-pub struct CreateGroup {
-    /// The properties that may change later.
-    pub properties: GraphProperties,
-    /// What holds for ever: who may write what, how long chains of grants may be.
-    pub rules: GroupRules,
-    /// Most bytes of body plus attributes of a record. Default 1 MiB; 64 KiB to 60 MiB. Fixed for ever.
-    pub max_record: u32,
-    /// Record types to synchronise first, in order.
-    pub precedence: Vec<RecordType>,
-    /// Who makes it. Default: the node's default identity.
-    pub identity: Option<Identity>,
-}
-
-impl Default for CreateGroup {
-    fn default() -> Self {
-        Self {
-            properties: GraphProperties::default(),
-            rules: GroupRules::default(),
-            max_record: crate::limits::DEFAULT_MAX_RECORD,
-            precedence: Vec::new(),
-            identity: None,
-        }
-    }
-}
-
-impl From<&str> for CreateGroup {
-    /// A group with a name and defaults.
-    fn from(name: &str) -> Self {
-        let properties = GraphProperties { name: name.into(), ..GraphProperties::default() };
-        Self { properties, ..Self::default() }
-    }
-}
-
-/// How to join a group.
-#[derive(Clone)]
-pub struct JoinGroup {
-    /// The invitation.
-    pub invitation: Invitation,
-    /// The friendly name to go by there, at most 255 bytes: what the list of members shows, whatever the invitation says.
-    /// Default: the name that this identity goes by there already, or else its friendly name, or else the one that the
-    /// invitation gives it.
-    pub name: String,
-    /// As whom. Default: the identity that the invitation is for, or the node's default.
-    pub identity: Option<Identity>,
-    /// The password, where the invitation asks for one.
-    pub password: Option<Zeroizing<String>>,
-    /// Give up if this identity was not let in after this. Default one minute. Once it is, the database may take as long
-    /// as it does, while there is progress.
-    pub deadline: Duration,
-    /// Told how far the database is on its way here.
-    pub on_progress: Option<OnProgress>,
-}
-
-impl From<Invitation> for JoinGroup {
-    fn from(invitation: Invitation) -> Self {
-        Self {
-            invitation,
-            name: String::new(),
-            identity: None,
-            password: None,
-            deadline: CONNECT_TIMEOUT,
-            on_progress: None,
-        }
-    }
-}
-
-impl fmt::Debug for JoinGroup {
-    /// Says of the password only whether there is one.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { invitation, name, identity, password, deadline, on_progress } = self;
-        f.debug_struct("JoinGroup")
-            .field("invitation", invitation)
-            .field("name", name)
-            .field("identity", identity)
-            .field("password", &password.as_ref().map(|_| Hidden))
-            .field("deadline", deadline)
-            .field("on_progress", on_progress)
-            .finish()
-    }
-}
-
-impl JoinGroup {
-    /// By an invitation as text.
-    ///
-    /// # Errors
-    /// `InvalidInvitation`.
-    pub fn parse(text: &str) -> Result<Self> {
-        Ok(text.parse::<Invitation>()?.into())
-    }
-
-    /// With a password.
-    #[must_use]
-    pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(Zeroizing::new(password.into()));
-        self
-    }
-
-    /// Under a friendly name.
-    #[must_use]
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// Tells how far the database is on its way here: records and bytes received, and expected in all. A few times a
-    /// second, and in the end with the final figures. It must not block.
-    #[must_use]
-    pub fn on_progress(mut self, callback: impl Fn(SyncProgress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(OnProgress::new(callback));
-        self
-    }
-}
 
 impl Node {
     /// Makes a group. The identity is its creator: owner without end. It is reachable as soon as this returns.

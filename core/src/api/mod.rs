@@ -27,12 +27,14 @@ mod membership;
 pub mod names;
 mod node;
 mod opening;
+mod options;
 mod pausing;
 mod records;
 mod runtime;
 #[cfg(feature = "sqlite")]
 mod sealing;
 mod starting;
+mod version;
 
 pub use call::Call;
 pub use config::{CreateGraph, NodeConfig, OpenGraph};
@@ -44,10 +46,13 @@ pub use entering::{JoinGraph, OnProgress};
 pub use error::{Error, ErrorKind, Result};
 pub use events::EventStream;
 pub use graph::{Graph, ListenOutcome, OpenOutcome, PropertiesUpdate};
-pub use group::{Group, InviteLink, InviteMember, InvitePassword, JoinOutcome, OpenInvitation, RemoveMember};
+pub use group::{Group, OpenInvitation};
 pub use identities::{CreateIdentity, Identities, Identity};
-pub use joining::{CreateGroup, JoinGroup};
 pub use key_files::{KeyProtection, KeySource};
-pub use node::{ApiVersion, Census, GraphRef, Metrics, Node};
+pub use node::{Census, Metrics, Node};
+pub use options::{
+    CreateGroup, GraphRef, InviteLink, InviteMember, InvitePassword, JoinGroup, JoinOutcome, RemoveMember,
+};
 pub use records::RecordPages;
 pub use runtime::spawn;
+pub use version::ApiVersion;

@@ -13,7 +13,8 @@ use std::{
 };
 
 use super::{
-    Call, CreateGraph, Error, ErrorKind, Graph, Identities, JoinGraph, NodeConfig, OpenGraph, Result, Target,
+    ApiVersion, Call, CreateGraph, Error, ErrorKind, Graph, GraphRef, Identities, JoinGraph, NodeConfig,
+    OpenGraph, Result, Target,
     call::attempt,
     closing::Expected,
     entering::Entering,
@@ -29,27 +30,8 @@ use crate::{
     crypto,
     ids::{GraphId, NodeId, PeerId},
     net::{Clock, Transport},
-    record::{Genesis, GraphSecret, NodeAddr, PropertiesError, Ticket},
+    record::{Genesis, GraphSecret, NodeAddr, PropertiesError},
 };
-
-/// A version of this library's interface.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ApiVersion {
-    /// Changes when something is taken away.
-    pub major: u16,
-    /// Changes when something is added.
-    pub minor: u16,
-}
-
-impl ApiVersion {
-    /// The version this library has.
-    pub const CURRENT: Self = Self { major: 0, minor: 1 };
-
-    /// True if a program written for `wanted` runs on this library.
-    pub const fn supports(self, wanted: Self) -> bool {
-        self.major == wanted.major && self.minor >= wanted.minor
-    }
-}
 
 /// One running instance: an endpoint with its own key, acting for an identity.
 ///
@@ -343,27 +325,6 @@ pub struct Census {
     pub registered: usize,
     /// Connections to nodes.
     pub connections: usize,
-}
-
-/// Which graph to open.
-#[derive(Debug, Clone)]
-pub enum GraphRef {
-    /// One that has a database here.
-    Id(GraphId),
-    /// One that a ticket leads to.
-    Ticket(Ticket),
-}
-
-impl From<GraphId> for GraphRef {
-    fn from(id: GraphId) -> Self {
-        Self::Id(id)
-    }
-}
-
-impl From<Ticket> for GraphRef {
-    fn from(ticket: Ticket) -> Self {
-        Self::Ticket(ticket)
-    }
 }
 
 impl NodeInner {
