@@ -1,74 +1,36 @@
-//! The graph thread: owns one engine, feeds it, and carries out what it says.
+//! The driver of a graph: hands calls to the thread that owns its engine, feeds it, and carries out what it says.
 //!
 //! One thread a graph, so that disk and signatures never hold up the async runtime. Each round drains the inbox and the
 //! [`Lane`] of calls, lets the engine settle the whole batch in one transaction, answers whoever waited for it to be
 //! durable, and sends what came out. The thread never waits for a peer or a reader.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::Future,
     pin::Pin,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     task::{Context, Poll},
     thread,
-    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use super::{
-    GraphPort, Inbound, Inbox,
-    lane::{Lane, LaneClosed, Next, Place, Wake},
+    Clock, GraphPort, GraphThread, Inbound, Inbox,
+    graph_thread::{Job, Order, Waiter},
+    lane::{Lane, LaneClosed, Place, Wake},
 };
 use crate::{
-    engine::{Engine, JoinBy, JoinFailure, Notice},
+    engine::{Engine, JoinBy, JoinFailure},
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
     ids::{ConnectionId, NodeId},
     record::NodeAddr,
     records::StoreError,
-    time::{Mono, Now},
+    time::Now,
 };
-
-/// The real clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    start: Instant,
-    /// Of tests alone: what the machine's clock is set off by, in milliseconds.
-    #[cfg(feature = "sim")]
-    off_ms: &'static std::sync::atomic::AtomicI64,
-}
-
-impl Clock {
-    /// A clock that starts now.
-    #[expect(clippy::new_without_default, reason = "a clock has a moment of birth")]
-    pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            #[cfg(feature = "sim")]
-            off_ms: Box::leak(Box::default()),
-        }
-    }
-
-    /// Both readings.
-    pub fn now(&self) -> Now {
-        let mono = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let now = Now { mono: Mono(mono), wall: SystemTime::now().into() };
-        #[cfg(feature = "sim")]
-        let now =
-            Now { wall: now.wall.offset_by(self.off_ms.load(std::sync::atomic::Ordering::Relaxed)), ..now };
-        now
-    }
-
-    /// Sets the wall clock off, for tests.
-    #[cfg(feature = "sim")]
-    pub fn set_off(&self, milliseconds: i64) {
-        self.off_ms.store(milliseconds, std::sync::atomic::Ordering::Relaxed);
-    }
-}
 
 /// What a connect reports while it lasts, and in the end.
 #[derive(Debug)]
@@ -89,22 +51,6 @@ impl From<LaneClosed> for Gone {
     fn from(_: LaneClosed) -> Self {
         Self
     }
-}
-
-/// What is told to whoever waits for the end of a batch.
-type Reply = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
-type Call = Box<dyn FnOnce(&mut GraphThread) + Send>;
-
-enum Job {
-    Inbound(Inbound),
-    /// There may be something to take from the lane.
-    Calls,
-}
-
-/// What has a place in the lane.
-enum Order {
-    Call(Call),
-    Stop(oneshot::Sender<()>),
 }
 
 /// What a call that has its place gives, once it was carried out. Dropping it stops the waiting only.
@@ -185,43 +131,6 @@ impl Inbox for DriverInbox {
     }
 }
 
-/// What the thread works on; calls get it whole.
-pub struct GraphThread {
-    /// The graph.
-    pub engine: Engine,
-    clock: Clock,
-    port: GraphPort,
-    replies: Vec<Reply>,
-    /// True if calls are left that no word in the inbox tells of.
-    more_calls: bool,
-    /// Told once all that the engine said is on its way.
-    settled: Vec<oneshot::Sender<()>>,
-    waiters: HashMap<ConnectId, Waiter>,
-    joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
-    /// Last: when whoever waits in it is told, the database is closed.
-    calls: Calls,
-}
-
-/// The end of the lane where calls are taken; closes it when the thread ends, however it does.
-struct Calls(Arc<Lane<Order>>);
-
-impl Drop for Calls {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-struct Waiter {
-    progress: tokio_mpsc::UnboundedSender<(u32, NodeId)>,
-    outcome: oneshot::Sender<Result<NeighborInfo, ConnectFailure>>,
-}
-
-impl fmt::Debug for GraphThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GraphThread").field("engine", &self.engine).finish_non_exhaustive()
-    }
-}
-
 /// A driver that has an inbox but no engine yet: the transport wants the inbox before the engine can start.
 #[derive(Debug)]
 pub struct DriverSeed {
@@ -252,17 +161,7 @@ impl DriverSeed {
     /// The system's, if it gives no thread.
     pub fn start(self, engine: Engine, port: GraphPort, clock: Clock) -> std::io::Result<Driver> {
         let Self { driver, sender: _, jobs } = self;
-        let thread = GraphThread {
-            engine,
-            clock,
-            port,
-            replies: Vec::new(),
-            more_calls: false,
-            settled: Vec::new(),
-            waiters: HashMap::new(),
-            joiners: HashMap::new(),
-            calls: Calls(driver.lane.clone()),
-        };
+        let thread = GraphThread::new(engine, port, clock, driver.lane.clone());
         thread::Builder::new().name("peergraph".into()).spawn(move || thread.run(&jobs))?;
         Ok(driver)
     }
@@ -445,143 +344,3 @@ impl<B> From<LaneClosed> for NotPlaced<B> {
         Self::Closed
     }
 }
-
-impl GraphThread {
-    fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
-            let stop = self.take_jobs(jobs);
-            let now = self.clock.now();
-            if self.engine.poll_timeout(now).is_some_and(|at| at <= now.mono) {
-                self.engine.handle_timeout(now);
-            }
-            if !matches!(stop, Turn::Go) {
-                // What was called before is answered by its own commit, not by that of the goodbye.
-                self.settle(now);
-                self.engine.leave(now);
-            }
-            self.settle(now);
-            match stop {
-                Turn::Go => {}
-                Turn::Stop(done) => {
-                    drop(self);
-                    let _ = done.send(());
-                    return;
-                }
-                Turn::Abandoned => return,
-            }
-        }
-    }
-
-    /// Waits for the first job or the deadline, then takes what else is there.
-    fn take_jobs(&mut self, jobs: &Receiver<Job>) -> Turn {
-        let now = self.clock.now();
-        let wait = self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT));
-        let wait = if self.more_calls { Duration::ZERO } else { wait };
-        let mut next = match jobs.recv_timeout(wait) {
-            Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout) => self.more_calls.then_some(Job::Calls),
-            Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
-        };
-        let mut taken = 0;
-        while let Some(job) = next {
-            match job {
-                Job::Inbound(Inbound { input, permit }) => {
-                    self.engine.handle_input(self.clock.now(), input);
-                    drop(permit);
-                }
-                Job::Calls => {
-                    if let Some(done) = self.take_calls(&mut taken) {
-                        return Turn::Stop(done);
-                    }
-                }
-            }
-            taken += 1;
-            next = if taken < MAX_BATCH { jobs.try_recv().ok() } else { None };
-        }
-        Turn::Go
-    }
-
-    /// Carries out the calls that are ready. Gives whom to tell if the graph is to stop.
-    fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
-        self.more_calls = false;
-        while *taken < MAX_BATCH {
-            match self.calls.0.next() {
-                Next::Entry(Order::Call(call)) => call(self),
-                Next::Entry(Order::Stop(done)) => return Some(done),
-                Next::Empty => return None,
-                Next::Held(held) => {
-                    if let Some(held) = held {
-                        self.port.run(move || held.prepare());
-                    }
-                    return None;
-                }
-            }
-            *taken += 1;
-        }
-        self.more_calls = true;
-        None
-    }
-
-    fn write<T, E>(
-        &mut self,
-        f: impl FnOnce(&mut Engine, Now) -> Result<T, E>,
-        sender: oneshot::Sender<Result<T, E>>,
-    ) where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let now = self.clock.now();
-        match f(&mut self.engine, now) {
-            Ok(value) => self.replies.push(Box::new(move |commit| {
-                // Whoever asked may have stopped waiting.
-                let _ = sender.send(commit.map(|()| value).map_err(|error| E::from(error.clone())));
-            })),
-            Err(error) => {
-                let _ = sender.send(Err(error));
-            }
-        }
-    }
-
-    fn settle(&mut self, now: Now) {
-        let commit = self.engine.flush(now);
-        for reply in self.replies.drain(..) {
-            reply(commit.as_ref().copied());
-        }
-        while let Some(output) = self.engine.poll_output() {
-            self.port.perform(output);
-        }
-        for waiting in self.settled.drain(..) {
-            let _ = waiting.send(());
-        }
-        while let Some(notice) = self.engine.poll_notice() {
-            match notice {
-                Notice::Connect { connect, result } => {
-                    if let Some(waiter) = self.waiters.remove(&connect) {
-                        let _ = waiter.outcome.send(result);
-                    }
-                }
-                Notice::Joined { connection, result } => {
-                    if let Some(waiter) = self.joiners.remove(&connection) {
-                        let _ = waiter.send(result);
-                    }
-                }
-                Notice::Referred { connect, hop, next } => {
-                    if let Some(waiter) = self.waiters.get(&connect) {
-                        let _ = waiter.progress.send((hop, next));
-                    }
-                }
-            }
-        }
-    }
-}
-
-enum Turn {
-    Go,
-    Stop(oneshot::Sender<()>),
-    Abandoned,
-}
-
-/// Jobs in one transaction at most: bounds how long an acknowledgement can wait for its batch.
-const MAX_BATCH: usize = 1024;
-/// Longest sleep without a deadline.
-const MAX_WAIT: Duration = Duration::from_secs(3600);

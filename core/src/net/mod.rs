@@ -4,16 +4,20 @@
 //! [`Driver`] is the thread that runs a graph's engine. Decisions are made in the engine; here bytes are moved, within
 //! bounds: a slow peer or reader holds up its own streams and nothing else.
 
+mod clock;
 mod connection;
 mod data;
 mod driver;
 mod endpoint;
+mod graph_thread;
 mod lane;
 mod link;
 mod setup;
 mod transport;
 
+pub use clock::Clock;
 pub use data::{DataLink, Delivery, Receipt, SendError};
-pub use driver::{Answer, Clock, ConnectWatch, Driver, DriverSeed, Gone, GraphThread, Prepared};
+pub use driver::{Answer, ConnectWatch, Driver, DriverSeed, Gone, Prepared};
 pub use endpoint::{NetConfig, NetError, NetworkMode};
+pub use graph_thread::GraphThread;
 pub use transport::{GraphPort, Inbound, Inbox, Transport};

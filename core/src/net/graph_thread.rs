@@ -1,0 +1,232 @@
+//! The graph thread itself: what it works on, and its rounds.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{mpsc as tokio_mpsc, oneshot};
+
+use super::{
+    Clock, GraphPort, Inbound,
+    lane::{Lane, Next},
+};
+use crate::{
+    engine::{Engine, JoinFailure, Notice},
+    graph::{ConnectFailure, ConnectId, NeighborInfo},
+    ids::{ConnectionId, NodeId},
+    records::StoreError,
+    time::Now,
+};
+
+/// What is told to whoever waits for the end of a batch.
+pub(super) type Reply = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
+pub(super) type Call = Box<dyn FnOnce(&mut GraphThread) + Send>;
+
+pub(super) enum Job {
+    Inbound(Inbound),
+    /// There may be something to take from the lane.
+    Calls,
+}
+
+/// What has a place in the lane.
+pub(super) enum Order {
+    Call(Call),
+    Stop(oneshot::Sender<()>),
+}
+
+/// What the thread works on; calls get it whole.
+pub struct GraphThread {
+    /// The graph.
+    pub engine: Engine,
+    pub(super) clock: Clock,
+    port: GraphPort,
+    pub(super) replies: Vec<Reply>,
+    /// True if calls are left that no word in the inbox tells of.
+    more_calls: bool,
+    /// Told once all that the engine said is on its way.
+    pub(super) settled: Vec<oneshot::Sender<()>>,
+    pub(super) waiters: HashMap<ConnectId, Waiter>,
+    pub(super) joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
+    /// Last: when whoever waits in it is told, the database is closed.
+    calls: Calls,
+}
+
+/// The end of the lane where calls are taken; closes it when the thread ends, however it does.
+struct Calls(Arc<Lane<Order>>);
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+pub(super) struct Waiter {
+    pub(super) progress: tokio_mpsc::UnboundedSender<(u32, NodeId)>,
+    pub(super) outcome: oneshot::Sender<Result<NeighborInfo, ConnectFailure>>,
+}
+
+impl fmt::Debug for GraphThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphThread").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+impl GraphThread {
+    pub(super) fn new(engine: Engine, port: GraphPort, clock: Clock, lane: Arc<Lane<Order>>) -> Self {
+        Self {
+            engine,
+            clock,
+            port,
+            replies: Vec::new(),
+            more_calls: false,
+            settled: Vec::new(),
+            waiters: HashMap::new(),
+            joiners: HashMap::new(),
+            calls: Calls(lane),
+        }
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            let stop = self.take_jobs(jobs);
+            let now = self.clock.now();
+            if self.engine.poll_timeout(now).is_some_and(|at| at <= now.mono) {
+                self.engine.handle_timeout(now);
+            }
+            if !matches!(stop, Turn::Go) {
+                // What was called before is answered by its own commit, not by that of the goodbye.
+                self.settle(now);
+                self.engine.leave(now);
+            }
+            self.settle(now);
+            match stop {
+                Turn::Go => {}
+                Turn::Stop(done) => {
+                    drop(self);
+                    let _ = done.send(());
+                    return;
+                }
+                Turn::Abandoned => return,
+            }
+        }
+    }
+
+    /// Waits for the first job or the deadline, then takes what else is there.
+    fn take_jobs(&mut self, jobs: &Receiver<Job>) -> Turn {
+        let now = self.clock.now();
+        let wait = self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT));
+        let wait = if self.more_calls { Duration::ZERO } else { wait };
+        let mut next = match jobs.recv_timeout(wait) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout) => self.more_calls.then_some(Job::Calls),
+            Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
+        };
+        let mut taken = 0;
+        while let Some(job) = next {
+            match job {
+                Job::Inbound(Inbound { input, permit }) => {
+                    self.engine.handle_input(self.clock.now(), input);
+                    drop(permit);
+                }
+                Job::Calls => {
+                    if let Some(done) = self.take_calls(&mut taken) {
+                        return Turn::Stop(done);
+                    }
+                }
+            }
+            taken += 1;
+            next = if taken < MAX_BATCH { jobs.try_recv().ok() } else { None };
+        }
+        Turn::Go
+    }
+
+    /// Carries out the calls that are ready. Gives whom to tell if the graph is to stop.
+    fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
+        self.more_calls = false;
+        while *taken < MAX_BATCH {
+            match self.calls.0.next() {
+                Next::Entry(Order::Call(call)) => call(self),
+                Next::Entry(Order::Stop(done)) => return Some(done),
+                Next::Empty => return None,
+                Next::Held(held) => {
+                    if let Some(held) = held {
+                        self.port.run(move || held.prepare());
+                    }
+                    return None;
+                }
+            }
+            *taken += 1;
+        }
+        self.more_calls = true;
+        None
+    }
+
+    pub(super) fn write<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut Engine, Now) -> Result<T, E>,
+        sender: oneshot::Sender<Result<T, E>>,
+    ) where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let now = self.clock.now();
+        match f(&mut self.engine, now) {
+            Ok(value) => self.replies.push(Box::new(move |commit| {
+                // Whoever asked may have stopped waiting.
+                let _ = sender.send(commit.map(|()| value).map_err(|error| E::from(error.clone())));
+            })),
+            Err(error) => {
+                let _ = sender.send(Err(error));
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, now: Now) {
+        let commit = self.engine.flush(now);
+        for reply in self.replies.drain(..) {
+            reply(commit.as_ref().copied());
+        }
+        while let Some(output) = self.engine.poll_output() {
+            self.port.perform(output);
+        }
+        for waiting in self.settled.drain(..) {
+            let _ = waiting.send(());
+        }
+        while let Some(notice) = self.engine.poll_notice() {
+            match notice {
+                Notice::Connect { connect, result } => {
+                    if let Some(waiter) = self.waiters.remove(&connect) {
+                        let _ = waiter.outcome.send(result);
+                    }
+                }
+                Notice::Joined { connection, result } => {
+                    if let Some(waiter) = self.joiners.remove(&connection) {
+                        let _ = waiter.send(result);
+                    }
+                }
+                Notice::Referred { connect, hop, next } => {
+                    if let Some(waiter) = self.waiters.get(&connect) {
+                        let _ = waiter.progress.send((hop, next));
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Turn {
+    Go,
+    Stop(oneshot::Sender<()>),
+    Abandoned,
+}
+
+/// Jobs in one transaction at most: bounds how long an acknowledgement can wait for its batch.
+const MAX_BATCH: usize = 1024;
+/// Longest sleep without a deadline.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
