@@ -111,6 +111,29 @@ async def test_p5_loops_of_several_threads_share_a_stream(node: Node) -> None:
     assert sorted(each for into in heard for each in into) == list(range(MANY + 20))
 
 
+async def test_p5_a_second_waiter_in_another_loop_leaves_the_first_its_event(node: Node) -> None:
+    graph = await node.create_graph("two")
+    events = graph.events("record_changed", record_type="note")
+    first = asyncio.create_task(anext(events))
+    await asyncio.sleep(0)
+    waits = threading.Event()
+
+    async def second() -> int:
+        waiting = asyncio.create_task(anext(events))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waits.set()
+        return number(await asyncio.wait_for(waiting, PATIENCE))
+
+    other = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(second())))
+    assert await asyncio.to_thread(waits.wait, PATIENCE)
+    assert not first.done()
+    for each in range(2):
+        await graph.publish("note", str(each))
+    heard = [number(await asyncio.wait_for(first, PATIENCE)), await other]
+    assert sorted(heard) == [0, 1]
+
+
 async def anything(found: bool) -> bool:
     return found
 
