@@ -95,6 +95,11 @@ id!(
     ElementId, 16, "element id"
 );
 
+id!(
+    /// An act of authority: the BLAKE3 hash of its signed bytes.
+    ActId, 32, "act id"
+);
+
 impl ElementId {
     /// The first eight bytes: enough to tell the versions of one record apart.
     pub fn prefix(&self) -> [u8; 8] {

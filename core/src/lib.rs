@@ -96,6 +96,7 @@
 
 #[cfg(feature = "net")]
 mod api;
+pub mod authority;
 pub mod crypto;
 pub mod engine;
 pub mod events;

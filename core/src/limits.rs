@@ -307,3 +307,24 @@ pub const MAX_EXPORT_HEAD: usize = 256 * 1024;
 pub const IMPORT_BATCH: usize = 512;
 /// Bytes of such records; one at least is taken.
 pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Heads that one act names. With more, a merge act names some of them first.
+pub const MAX_ACT_HEADS: usize = 16;
+/// Leave acts of one identity that are kept. With so many, nothing that the identity did counts any more, whichever they are.
+pub const MAX_LEAVES: usize = 17;
+/// Nodes that one identity may refuse for itself; those with the smallest ids count.
+pub const MAX_REVOKED_DEVICES: usize = 64;
+/// Admitters to whom one act seals a password's verifier.
+pub const MAX_VERIFIERS: usize = 450;
+/// Longest key or verifier that is sealed to one identity, in bytes.
+pub const MAX_SEALED_KEY: usize = 1024;
+/// Chunks of one list of records to keep: 1,024,000 entries.
+pub const MAX_KEEP_CHUNKS: usize = 1024;
+/// Entries in one chunk of such a list.
+pub const KEEP_CHUNK: usize = 1000;
+/// Acts that wait for an earlier one; beyond, the author with most of them loses its oldest.
+pub const MAX_PENDING_ACTS: usize = 1024;
+/// Acts of one author that wait for an earlier one.
+pub const MAX_PENDING_OF_AUTHOR: usize = 64;
+/// Largest act, in bytes: an epoch with all its keys fits.
+pub const MAX_ACT: usize = 128 * 1024;

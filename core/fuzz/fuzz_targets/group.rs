@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use libfuzzer_sys::fuzz_target;
 use peergraph::{
     SecretKey,
+    authority::SignedAct,
     crypto::{PasswordProof, PasswordVerifier, open_from},
     group::{Admission, Credential, Invitation, InvitationError},
     wire::decode_exact,
@@ -19,6 +20,9 @@ fn verifier() -> &'static PasswordVerifier {
 fuzz_target!(|data: &[u8]| {
     if let Ok(credential) = decode_exact::<Credential>(data) {
         assert_eq!(credential.encode(), data);
+    }
+    if let Ok(act) = SignedAct::decode(data.to_vec().into()) {
+        assert_eq!(act.bytes(), data);
     }
     if let Ok(invitation) = decode_exact::<Invitation>(data) {
         let read = invitation.to_string().parse::<Invitation>();

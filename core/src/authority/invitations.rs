@@ -1,0 +1,109 @@
+//! Invitations: who was admitted by them, and whether more can be.
+
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use super::{
+    ActSet, Void,
+    judge::{Judge, Standing},
+    seniority::Rank,
+};
+use crate::{
+    ids::{ActId, PeerId},
+    record::Role,
+};
+
+/// An invitation while the grants by it are judged.
+#[derive(Debug, Default)]
+pub(super) struct InviteState {
+    /// The earliest acts that withdraw it.
+    pub(super) revokers: Vec<u32>,
+    /// Its uses in the order in which they count; see [`Place`].
+    queue: Vec<u32>,
+    next: usize,
+    /// The identities that were admitted.
+    pub(super) admitted: BTreeSet<PeerId>,
+}
+
+/// The place of a use among those of one invitation: the rank of the admitter's grant, that grant, and then the order of
+/// that admitter's own acts. A joiner or a junior admitter cannot choose a place before a senior's guests.
+type Place = (Reverse<Rank>, Option<ActId>, u32, ActId);
+
+fn place(set: &ActSet, at: u32) -> Place {
+    let entry = &set.entries[at as usize];
+    (Reverse(set.rank(entry.under)), entry.under.map(|by| set.id(by)), entry.height, set.id(at))
+}
+
+impl Judge<'_> {
+    /// Why a grant by an invitation does not count, its admitter having had the right.
+    pub(super) fn admission_fault(&mut self, at: u32) -> Option<Void> {
+        let invite = self.set.entries[at as usize].serves?;
+        let subject = self.set.subject(at)?;
+        let mut state = match self.invites.remove(&invite) {
+            Some(state) => state,
+            None => self.invite_state(invite),
+        };
+        let fault = self.use_fault(&state, invite, at);
+        if fault.is_none() {
+            self.admit_until(&mut state, invite, at);
+        }
+        let used_up = !state.admitted.contains(&subject);
+        self.invites.insert(invite, state);
+        fault.or_else(|| used_up.then(|| Void::UsedUp(self.set.id(invite))))
+    }
+
+    /// Counts the uses up to and with this one. All of their admitters' grants rank at least as high as this one's, so
+    /// they are judged.
+    fn admit_until(&self, state: &mut InviteState, invite: u32, at: u32) {
+        let uses = self.set.invite(invite).map_or(0, |invite| invite.uses as usize);
+        let last = place(self.set, at);
+        while let Some(other) = state.queue.get(state.next).copied() {
+            if place(self.set, other) > last {
+                break;
+            }
+            state.next += 1;
+            let counts = self.giver_fault(other).is_none() && self.use_fault(state, invite, other).is_none();
+            if counts && state.admitted.len() < uses {
+                state.admitted.extend(self.set.subject(other));
+            }
+        }
+    }
+
+    /// What is wrong with a use apart from the number of uses: its issuer must have the right as the admitter must.
+    fn use_fault(&self, state: &InviteState, invite: u32, at: u32) -> Option<Void> {
+        let id = self.set.id(invite);
+        let issuer = self.set.entries[invite as usize].under;
+        for act in [invite, at] {
+            match self.standing(act, issuer, Some(self.set.rank_of_uses(invite))) {
+                Standing::Under(grant) if self.set.may_give(grant, at) => {}
+                _ => return Some(Void::Invitation(id)),
+            }
+        }
+        let revokers = &state.revokers;
+        let seen = revokers.is_empty() || revokers.iter().any(|revoker| self.set.precedes(at, *revoker));
+        if seen {
+            return None;
+        }
+        revokers.iter().map(|at| self.set.id(*at)).min().map(Void::InvitationRevoked)
+    }
+
+    pub(super) fn invite_state(&self, invite: u32) -> InviteState {
+        let mut queue = self.set.uses_of.get(&invite).cloned().unwrap_or_default();
+        queue.sort_by_cached_key(|at| place(self.set, *at));
+        let revokers = self.set.revokers_of.get(&invite).cloned().unwrap_or_default();
+        let holding = revokers.into_iter().filter(|at| self.withdraws(*at, invite)).collect();
+        InviteState { revokers: self.earliest(holding), queue, next: 0, admitted: BTreeSet::new() }
+    }
+
+    /// True if an act that withdraws an invitation counts. Its author's grant outranks every grant by the invitation.
+    pub(super) fn withdraws(&self, at: u32, invite: u32) -> bool {
+        let least = self.set.rank_of_uses(invite);
+        let own = self.set.body(at).author == self.set.body(invite).author;
+        match self.standing(at, self.set.entries[at as usize].under, Some(least)) {
+            Standing::Under(grant) => {
+                let role = self.set.rank(grant).0;
+                role >= self.set.body(at).least_role() && (own || role >= Role::Admin)
+            }
+            Standing::Below(_) | Standing::Void(_) => false,
+        }
+    }
+}

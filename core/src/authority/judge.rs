@@ -1,0 +1,216 @@
+//! Judging: which acts count. A pure function of the set.
+//!
+//! Whether an act under a grant counts depends on grants of higher rank alone (see [`super::seniority`]). Grants are
+//! therefore judged from the highest rank down, each once, and nothing is ever judged again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ActSet, Content, Void, invitations::InviteState, seniority::Rank, set::Leaf};
+use crate::{ids::ActId, limits::MAX_LEAVES};
+
+/// A set of acts while it is judged.
+pub(super) struct Judge<'a> {
+    pub(super) set: &'a ActSet,
+    /// By position; `None`: no grant, or not judged yet.
+    pub(super) grants: Vec<Option<GrantState<'a>>>,
+    pub(super) invites: BTreeMap<u32, InviteState>,
+}
+
+/// What is known of a grant once it is judged.
+#[derive(Debug, Default)]
+pub(super) struct GrantState<'a> {
+    /// Why it does not count.
+    pub(super) void: Option<Void>,
+    /// Leave acts that cover it.
+    pub(super) leaves: Vec<&'a Leaf>,
+    /// The earliest removals and demotions that count and cover it: none of them is before another.
+    pub(super) removals: Vec<u32>,
+    /// A removal that undoes the acts under it.
+    pub(super) undo: Option<ActId>,
+    /// The grant that takes its place for what the removals had not seen, if all of them are demotions.
+    pub(super) successor: Option<u32>,
+}
+
+/// Under which grant an act stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// This one; `None`: the creator's.
+    Under(Option<u32>),
+    /// One of the given rank at most, which is not judged yet.
+    Below(ActId),
+    /// None.
+    Void(Void),
+}
+
+impl<'a> Judge<'a> {
+    /// Judges all grants of a set.
+    pub(super) fn new(set: &'a ActSet) -> Self {
+        let grants = set.entries.iter().map(|_| None).collect();
+        let mut judge = Self { set, grants, invites: BTreeMap::new() };
+        let mut order: Vec<(Rank, u32)> =
+            set.grants_of.values().flatten().map(|at| (set.rank(Some(*at)), *at)).collect();
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, at) in order {
+            let state = judge.grant_state(at);
+            judge.grants[at as usize] = Some(state);
+        }
+        judge
+    }
+
+    fn grant_state(&mut self, at: u32) -> GrantState<'a> {
+        let void = self.grant_fault(at);
+        let removals = self.covering(at);
+        let is_undo = |at: &u32| matches!(&self.set.body(*at).content, Content::Remove(r) if r.undo);
+        let undo = removals.iter().filter(|at| is_undo(at)).map(|at| self.set.id(*at)).min();
+        let removals = self.earliest(removals);
+        let successor = removals.iter().all(|at| self.set.grant(*at).is_some());
+        let lowest = removals.iter().min_by_key(|at| (self.set.rank(Some(**at)), self.set.id(**at)));
+        let successor = lowest.filter(|_| successor).copied();
+        GrantState { void, leaves: self.covering_leaves(at), removals, undo, successor }
+    }
+
+    fn grant_fault(&mut self, at: u32) -> Option<Void> {
+        self.giver_fault(at).or_else(|| self.admission_fault(at))
+    }
+
+    /// Why the author of a grant had no right to give it.
+    ///
+    /// The uses of one invitation are counted together, so what they stand under is judged before all of them: a grant
+    /// that outranks every use, or the one that the admitter names.
+    pub(super) fn giver_fault(&self, at: u32) -> Option<Void> {
+        let entry = &self.set.entries[at as usize];
+        let (by, rank) = (entry.under, self.set.rank(Some(at)));
+        let bound = entry.serves.map_or(rank, |invite| self.set.rank_of_uses(invite));
+        let outranks = self.set.rank(by) > bound;
+        match self.standing(at, by, Some(if outranks { bound } else { rank })) {
+            Standing::Under(grant) if self.set.may_give(grant, at) && (outranks || grant == by) => None,
+            Standing::Under(grant) => Some(self.demoted(grant)),
+            Standing::Below(by) => Some(Void::Demoted(by)),
+            Standing::Void(void) => Some(void),
+        }
+    }
+
+    /// Follows an act from the grant it names to the one that it stands under. Grants of rank `floor` or less are not
+    /// looked at: they decide nothing about what asks.
+    pub(super) fn standing(&self, act: u32, by: Option<u32>, floor: Option<Rank>) -> Standing {
+        let mut by = by;
+        while let Some(at) = by {
+            if floor.is_some_and(|floor| self.set.rank(by) <= floor) {
+                return Standing::Below(self.set.id(at));
+            }
+            let Some(state) = &self.grants[at as usize] else { return Standing::Below(self.set.id(at)) };
+            if state.void.is_some() {
+                return Standing::Void(Void::Grant(self.set.id(at)));
+            }
+            if let Some(undo) = state.undo {
+                return Standing::Void(Void::Undone(undo));
+            }
+            if let Some(leave) = state.left(|leave| leave.past.contains(act)) {
+                return Standing::Void(Void::Left(leave));
+            }
+            if state.removals.is_empty() || state.removals.iter().any(|r| self.set.precedes(act, *r)) {
+                return Standing::Under(by);
+            }
+            match state.successor {
+                Some(successor) => by = Some(successor),
+                None => return Standing::Void(Void::Removed(self.remover(state))),
+            }
+        }
+        Standing::Under(None)
+    }
+
+    /// Where an act by this grant would stand that names all acts of the set.
+    pub(super) fn standing_now(&self, by: Option<u32>) -> Result<Option<u32>, Void> {
+        let mut by = by;
+        while let Some(at) = by {
+            let Some(state) = &self.grants[at as usize] else { return Err(Void::NotAllowed) };
+            if let Some(void) = state.void {
+                return Err(void);
+            }
+            if let Some(undo) = state.undo {
+                return Err(Void::Undone(undo));
+            }
+            if let Some(leave) = state.left(|_| false) {
+                return Err(Void::Left(leave));
+            }
+            match (state.removals.is_empty(), state.successor) {
+                (true, _) => return Ok(by),
+                (false, Some(successor)) => by = Some(successor),
+                (false, None) => return Err(Void::Removed(self.remover(state))),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The removal that an act under this grant falls by.
+    pub(super) fn remover(&self, state: &GrantState<'_>) -> ActId {
+        let removes = state.removals.iter().filter(|at| self.set.grant(**at).is_none());
+        removes.map(|at| self.set.id(*at)).min().expect("without one, there is a successor")
+    }
+
+    /// The fault of an act whose grant does not carry it: the grant is the demotion.
+    pub(super) fn demoted(&self, grant: Option<u32>) -> Void {
+        grant.map_or(Void::NotAllowed, |at| Void::Demoted(self.set.id(at)))
+    }
+
+    /// Removals and demotions that count and cover a grant.
+    fn covering(&self, at: u32) -> Vec<u32> {
+        let (set, rank) = (self.set, self.set.rank(Some(at)));
+        let subject = set.subject(at);
+        let direct = subject.and_then(|subject| set.removals_of.get(&subject)).into_iter().flatten();
+        let mut found: Vec<u32> = direct
+            .filter(|other| set.grant(**other).is_none_or(|grant| grant.role < rank.0))
+            .copied()
+            .collect();
+        let sponsors = set.facts(at).map_or(&[][..], |facts| &facts.sponsors);
+        let above: BTreeSet<_> = sponsors.iter().filter_map(|at| set.subject(*at)).collect();
+        let by_branch = above.iter().filter_map(|subject| set.removals_of.get(subject)).flatten();
+        found.extend(by_branch.filter(|other| match &set.body(**other).content {
+            Content::Remove(remove) => remove.branch,
+            _ => false,
+        }));
+        found.retain(|other| *other != at && !set.precedes(*other, at) && self.takes(*other, at, rank));
+        found
+    }
+
+    fn takes(&self, removal: u32, at: u32, rank: Rank) -> bool {
+        let by = self.set.entries[removal as usize].under;
+        match self.standing(removal, by, Some(rank)) {
+            Standing::Under(grant) => {
+                self.set.rank(grant).0 >= self.set.body(removal).least_role()
+                    && (self.set.grant(removal).is_none() || self.set.may_give(grant, removal))
+                    && self.set.is_senior(grant, at)
+            }
+            Standing::Below(_) | Standing::Void(_) => false,
+        }
+    }
+
+    /// Those of these acts that none of the others is before.
+    pub(super) fn earliest(&self, mut acts: Vec<u32>) -> Vec<u32> {
+        acts.sort_unstable_by_key(|at| (self.set.entries[*at as usize].height, self.set.id(*at)));
+        acts.dedup();
+        let mut earliest: Vec<u32> = Vec::new();
+        for at in acts {
+            if !earliest.iter().any(|other| self.set.precedes(*other, at)) {
+                earliest.push(at);
+            }
+        }
+        earliest
+    }
+
+    fn covering_leaves(&self, at: u32) -> Vec<&'a Leaf> {
+        let Some(grant) = self.set.grant(at) else { return Vec::new() };
+        let leaves = self.set.leaves.get(&grant.subject).into_iter().flatten();
+        leaves.filter(|(id, _)| grant.despite.binary_search(id).is_err()).map(|(_, leaf)| leaf).collect()
+    }
+}
+
+impl GrantState<'_> {
+    /// The leave act by which something under this grant does not count; `has`: whether a leave act keeps it. Every one
+    /// must: a second leave act must not bring back what came after the first.
+    pub(super) fn left(&self, has: impl Fn(&Leaf) -> bool) -> Option<ActId> {
+        let too_many = self.leaves.len() >= MAX_LEAVES;
+        let mut without = self.leaves.iter().filter(|leaf| too_many || !has(leaf));
+        without.next().map(|leaf| leaf.act.id())
+    }
+}

@@ -1,0 +1,40 @@
+//! Authority: who may do what in a group, as a pure function of the set of signed acts. The model, its proof and its hard
+//! cases are in `AUTHORITY.md`.
+//!
+//! **The engine does not use this module yet.** It still judges by [`crate::group`]; this is the foundation that replaces
+//! it.
+//!
+//! An [`ActSet`] accepts acts and knows which is before which. A [`Verdict`] is what a set says. Neither knows a clock, a
+//! store or a link.
+//!
+//! - [`act`](ActBody): what acts say; [`SignedAct`] and [`Act`]: their bytes, and those whose signature is good;
+//! - `sound`: rules that an act keeps by itself and its past, or is refused for good;
+//! - `seniority`, `judge`, `invitations`: which of the accepted acts count;
+//! - [`Verdict`], [`RecordClaim`]: the questions;
+//! - [`Keep`], [`KeepChunk`]: the records that outlast a removal.
+
+mod act;
+mod ancestry;
+mod fault;
+mod invitations;
+mod judge;
+mod keep;
+mod pending;
+mod records;
+mod seniority;
+mod set;
+mod signed;
+mod sound;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use act::{
+    ActBody, Content, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, use_message,
+};
+pub use fault::{Fault, Void};
+pub use keep::{KeepChunk, KeepKey};
+pub use records::{Authorship, RecordClaim, RecordFault, RecordVerdict};
+pub use set::{ActSet, Insertion};
+pub use signed::{Act, SignedAct};
+pub use verdict::{GrantVerdict, InvitationVerdict, Membership, Verdict};

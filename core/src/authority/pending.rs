@@ -1,0 +1,70 @@
+//! Acts that wait for an act they name. They count for nothing meanwhile, and their number is bounded.
+
+use std::collections::BTreeMap;
+
+use super::Act;
+use crate::{
+    ids::{ActId, PeerId},
+    limits::{MAX_PENDING_ACTS, MAX_PENDING_OF_AUTHOR},
+};
+
+/// Acts that wait, by what they wait for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    acts: BTreeMap<ActId, (Act, ActId)>,
+    waiting: BTreeMap<ActId, Vec<ActId>>,
+    /// Of each author, the oldest first.
+    of_author: BTreeMap<PeerId, Vec<ActId>>,
+}
+
+impl Pending {
+    pub(super) fn has(&self, id: &ActId) -> bool {
+        self.acts.contains_key(id)
+    }
+
+    /// The acts that are waited for.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &ActId> {
+        self.waiting.keys().filter(|id| !self.acts.contains_key(*id))
+    }
+
+    /// Keeps an act until `missing` is here. With too many, the author that has most loses its oldest: whoever floods
+    /// displaces its own.
+    pub(super) fn add(&mut self, act: Act, missing: ActId) {
+        let (id, author) = (act.id(), act.body().author);
+        self.acts.insert(id, (act, missing));
+        self.waiting.entry(missing).or_default().push(id);
+        let own = self.of_author.entry(author).or_default();
+        own.push(id);
+        if own.len() > MAX_PENDING_OF_AUTHOR {
+            let oldest = own[0];
+            self.take(&oldest);
+        } else if self.acts.len() > MAX_PENDING_ACTS {
+            let most = self.of_author.values().max_by_key(|acts| acts.len());
+            if let Some(oldest) = most.and_then(|acts| acts.first()).copied() {
+                self.take(&oldest);
+            }
+        }
+    }
+
+    /// Gives the acts that waited for this one.
+    pub(super) fn release(&mut self, id: &ActId) -> Vec<Act> {
+        let waiting = self.waiting.get(id).cloned().unwrap_or_default();
+        waiting.iter().filter_map(|waiting| self.take(waiting)).collect()
+    }
+
+    fn take(&mut self, id: &ActId) -> Option<Act> {
+        let (act, missing) = self.acts.remove(id)?;
+        drop_from(&mut self.waiting, &missing, id);
+        drop_from(&mut self.of_author, &act.body().author, id);
+        Some(act)
+    }
+}
+
+fn drop_from<K: Ord>(lists: &mut BTreeMap<K, Vec<ActId>>, key: &K, id: &ActId) {
+    if let Some(list) = lists.get_mut(key) {
+        list.retain(|other| other != id);
+        if list.is_empty() {
+            lists.remove(key);
+        }
+    }
+}

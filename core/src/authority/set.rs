@@ -1,0 +1,306 @@
+//! The set of acts: what was accepted, what waits, and the act graph between them. It decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Act, ActBody, Content, Fault, Grant, Invite,
+    ancestry::Past,
+    keep::{KeepChunk, KeepKey},
+    pending::Pending,
+    seniority::Rank,
+};
+use crate::{
+    ids::{ActId, GraphId, PeerId},
+    limits::{MAX_ACT_HEADS, MAX_LEAVES, MAX_REVOKED_DEVICES},
+};
+
+/// All acts of a group that are here, with their pasts.
+///
+/// Acts are accepted in any order; one whose past is incomplete waits. Two sets that accepted the same acts and lists
+/// answer every question alike, whatever the order.
+#[derive(Clone, Debug)]
+pub struct ActSet {
+    pub(super) graph: GraphId,
+    pub(super) creator: PeerId,
+    pub(super) max_chain: u8,
+    pub(super) entries: Vec<Entry>,
+    places: BTreeMap<ActId, u32>,
+    heads: BTreeSet<u32>,
+    pub(super) grants_of: BTreeMap<PeerId, Vec<u32>>,
+    /// Removals and demotions, by the identity that they name.
+    pub(super) removals_of: BTreeMap<PeerId, Vec<u32>>,
+    /// By invitation: its uses, and the acts that withdraw it.
+    pub(super) uses_of: BTreeMap<u32, Vec<u32>>,
+    pub(super) revokers_of: BTreeMap<u32, Vec<u32>>,
+    /// Leave acts, by author.
+    pub(super) leaves: BTreeMap<PeerId, BTreeMap<ActId, Leaf>>,
+    /// Revocations of the author's own devices, by author.
+    pub(super) own_devices: BTreeMap<PeerId, BTreeMap<ActId, Leaf>>,
+    leaf_ids: BTreeMap<ActId, PeerId>,
+    pub(super) chunks: BTreeMap<[u8; 32], Option<KeepChunk>>,
+    pending: Pending,
+}
+
+/// An accepted act, and what follows from it and its past alone.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) act: Act,
+    pub(super) past: Past,
+    /// Length of the longest path to an act without parents.
+    pub(super) height: u32,
+    /// The grant that the author acts under; `None`: the creator's.
+    pub(super) under: Option<u32>,
+    /// The act that it answers, serves, extends or withdraws.
+    pub(super) serves: Option<u32>,
+    /// Of a grant.
+    pub(super) facts: Option<GrantFacts>,
+}
+
+/// What a grant and its past say.
+#[derive(Clone, Debug)]
+pub(super) struct GrantFacts {
+    pub(super) rank: Rank,
+    /// The grants that stand between it and the creator. By an invitation: those of its issuer, and the admitter's own.
+    pub(super) sponsors: Vec<u32>,
+}
+
+/// An accepted act that no other may name.
+#[derive(Clone, Debug)]
+pub(super) struct Leaf {
+    pub(super) act: Act,
+    pub(super) past: Past,
+}
+
+/// What became of an inserted act.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Insertion {
+    /// Acts that were accepted: this one, and those that waited for it. Empty if it was known, waits, or was refused.
+    pub accepted: Vec<ActId>,
+    /// Acts that were refused, for good.
+    pub refused: Vec<(ActId, Fault)>,
+    /// An act that must be here first.
+    pub waits_for: Option<ActId>,
+}
+
+impl ActSet {
+    /// A group that has only its creator. `max_chain`: grants in a row, 1 to 24.
+    pub fn new(graph: GraphId, creator: PeerId, max_chain: u8) -> Self {
+        Self {
+            graph,
+            creator,
+            max_chain,
+            entries: Vec::new(),
+            places: BTreeMap::new(),
+            heads: BTreeSet::new(),
+            grants_of: BTreeMap::new(),
+            removals_of: BTreeMap::new(),
+            uses_of: BTreeMap::new(),
+            revokers_of: BTreeMap::new(),
+            leaves: BTreeMap::new(),
+            own_devices: BTreeMap::new(),
+            leaf_ids: BTreeMap::new(),
+            chunks: BTreeMap::new(),
+            pending: Pending::default(),
+        }
+    }
+
+    /// Adds an act whose signature is good.
+    pub fn insert(&mut self, act: Act) -> Insertion {
+        let mut result = Insertion::default();
+        let mut incoming = vec![act];
+        while let Some(act) = incoming.pop() {
+            let id = act.id();
+            if self.contains(&id) || self.pending.has(&id) {
+                continue;
+            }
+            if act.body().parents().any(|parent| self.is_leaf(parent)) {
+                result.refused.push((id, Fault::NamesLeaf));
+                continue;
+            }
+            let missing = act.body().parents().find(|parent| !self.places.contains_key(*parent)).copied();
+            if let Some(missing) = missing {
+                result.waits_for.get_or_insert(missing);
+                self.pending.add(act, missing);
+                continue;
+            }
+            match self.entry_of(act) {
+                Err(fault) => result.refused.push((id, fault)),
+                Ok(entry) => {
+                    self.add(entry);
+                    result.accepted.push(id);
+                    incoming.extend(self.pending.release(&id));
+                }
+            }
+        }
+        result
+    }
+
+    /// Adds a chunk of a list of records to keep; false if no accepted act names it, or it is here.
+    pub fn insert_chunk(&mut self, chunk: KeepChunk) -> bool {
+        match self.chunks.get_mut(&chunk.hash()) {
+            Some(place @ None) => {
+                *place = Some(chunk);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Chunks that accepted acts name and that are not here.
+    pub fn wanted_chunks(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.chunks.iter().filter(|(_, chunk)| chunk.is_none()).map(|(hash, _)| hash)
+    }
+
+    /// Acts that others wait for.
+    pub fn wanted_acts(&self) -> impl Iterator<Item = &ActId> {
+        self.pending.wanted()
+    }
+
+    /// True if this act was accepted.
+    pub fn contains(&self, id: &ActId) -> bool {
+        self.places.contains_key(id) || self.is_leaf(id)
+    }
+
+    /// An accepted act.
+    pub fn get(&self, id: &ActId) -> Option<&ActBody> {
+        if let Some(at) = self.place(id) {
+            return Some(self.body(at));
+        }
+        let author = self.leaf_ids.get(id)?;
+        let leaf = self.leaves.get(author).and_then(|acts| acts.get(id));
+        let leaf = leaf.or_else(|| self.own_devices.get(author)?.get(id));
+        leaf.map(|leaf| leaf.act.body())
+    }
+
+    /// The ids of all accepted acts, ascending.
+    pub fn ids(&self) -> BTreeSet<ActId> {
+        self.places.keys().chain(self.leaf_ids.keys()).copied().collect()
+    }
+
+    /// The heads of the act graph for `after` of a new act, ascending: at most 16, those of the most senior authors. With
+    /// more, a [`Content::Merge`] names these first.
+    pub fn heads(&self) -> Vec<ActId> {
+        let mut heads: Vec<u32> = self.heads.iter().copied().collect();
+        heads.sort_by_key(|at| (std::cmp::Reverse(self.rank(self.entries[*at as usize].under)), *at));
+        heads.truncate(MAX_ACT_HEADS);
+        let mut ids: Vec<ActId> = heads.into_iter().map(|at| self.id(at)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// True if one act is in the past of another; both accepted.
+    pub fn is_before(&self, earlier: &ActId, later: &ActId) -> bool {
+        let later = self.place(later).map(|at| &self.entries[at as usize].past);
+        self.place(earlier).zip(later).is_some_and(|(at, past)| past.contains(at))
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let (id, body) = (entry.act.id(), entry.act.body());
+        for chunk in body.content.keep().into_iter().flat_map(|keep| &keep.chunks) {
+            self.chunks.entry(*chunk).or_default();
+        }
+        if body.is_leaf() {
+            let (of, most) = match body.content {
+                Content::Leave(_) => (&mut self.leaves, MAX_LEAVES),
+                _ => (&mut self.own_devices, MAX_REVOKED_DEVICES),
+            };
+            let of = of.entry(body.author).or_default();
+            self.leaf_ids.insert(id, body.author);
+            of.insert(id, Leaf { act: entry.act.clone(), past: entry.past });
+            if of.len() > most {
+                let dropped = of.pop_last();
+                dropped.map(|(id, _)| self.leaf_ids.remove(&id));
+            }
+            return;
+        }
+        let at = u32::try_from(self.entries.len()).expect("fewer acts than memory holds");
+        match &body.content {
+            Content::Grant(grant) => {
+                self.grants_of.entry(grant.subject).or_default().push(at);
+                if let Some(invite) = entry.serves {
+                    self.uses_of.entry(invite).or_default().push(at);
+                }
+                if grant.demotes.is_some() {
+                    self.removals_of.entry(grant.subject).or_default().push(at);
+                }
+            }
+            Content::Remove(remove) => self.removals_of.entry(remove.subject).or_default().push(at),
+            Content::RevokeInvite(_) => {
+                if let Some(invite) = entry.serves {
+                    self.revokers_of.entry(invite).or_default().push(at);
+                }
+            }
+            _ => {}
+        }
+        for parent in body.parents() {
+            if let Some(place) = self.places.get(parent) {
+                self.heads.remove(place);
+            }
+        }
+        self.heads.insert(at);
+        self.places.insert(id, at);
+        self.entries.push(entry);
+    }
+
+    fn is_leaf(&self, id: &ActId) -> bool {
+        self.leaf_ids.contains_key(id)
+    }
+
+    pub(super) fn place(&self, id: &ActId) -> Option<u32> {
+        self.places.get(id).copied()
+    }
+
+    pub(super) fn id(&self, at: u32) -> ActId {
+        self.entries[at as usize].act.id()
+    }
+
+    pub(super) fn body(&self, at: u32) -> &ActBody {
+        self.entries[at as usize].act.body()
+    }
+
+    pub(super) fn facts(&self, at: u32) -> Option<&GrantFacts> {
+        self.entries[at as usize].facts.as_ref()
+    }
+
+    pub(super) fn grant(&self, at: u32) -> Option<&Grant> {
+        match &self.body(at).content {
+            Content::Grant(grant) => Some(grant),
+            _ => None,
+        }
+    }
+
+    pub(super) fn invite(&self, at: u32) -> Option<&Invite> {
+        match &self.body(at).content {
+            Content::Invite(invite) => Some(invite),
+            _ => None,
+        }
+    }
+
+    pub(super) fn subject(&self, grant: u32) -> Option<PeerId> {
+        self.grant(grant).map(|grant| grant.subject)
+    }
+
+    /// True if an identity stands between a grant and the creator.
+    pub(super) fn is_sponsor(&self, identity: PeerId, grant: u32) -> bool {
+        let sponsors = self.facts(grant).map_or(&[][..], |facts| &facts.sponsors);
+        sponsors.iter().any(|at| self.subject(*at) == Some(identity))
+    }
+
+    /// True if the act at one position is in the past of that at another.
+    pub(super) fn precedes(&self, earlier: u32, later: u32) -> bool {
+        self.entries[later as usize].past.contains(earlier)
+    }
+
+    /// True if a list that an act names has this key; `None` if it may be in a chunk that is not here.
+    pub(super) fn keeps(&self, content: &Content, key: &KeepKey) -> Option<bool> {
+        let mut complete = true;
+        for hash in content.keep().into_iter().flat_map(|keep| &keep.chunks) {
+            match self.chunks.get(hash) {
+                Some(Some(chunk)) if chunk.contains(key) => return Some(true),
+                Some(Some(_)) => {}
+                _ => complete = false,
+            }
+        }
+        complete.then_some(false)
+    }
+}

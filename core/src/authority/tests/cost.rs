@@ -1,0 +1,62 @@
+//! What judging costs.
+
+use std::time::Instant;
+
+use super::world::{GRAPH, NOON, grant_of, removal_of};
+use crate::{
+    authority::{Act, ActBody, ActSet, Content, Verdict},
+    ids::PeerId,
+    record::Role,
+    time::Timestamp,
+};
+
+fn member(number: u64) -> PeerId {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    PeerId::from_bytes(bytes)
+}
+
+/// 10,000 members, granted by 100 admins in turn, and 100 removals.
+fn large() -> (ActSet, Vec<Act>) {
+    let mut set = ActSet::new(GRAPH, member(0), 8);
+    let mut acts = Vec::new();
+    let mut by = Vec::new();
+    for number in 1..=10_100_u64 {
+        let (author, grant, content) = match number {
+            1..=100 => (0, None, Content::Grant(grant_of(member(number), Role::Admin, 4))),
+            101..=10_000 => {
+                let admin = number % 100 + 1;
+                let granted = Content::Grant(grant_of(member(number), Role::Member, 0));
+                (admin, Some(by[admin as usize - 1]), granted)
+            }
+            _ => (0, None, Content::Remove(removal_of(member(number - 10_000 + 500)))),
+        };
+        let at = Timestamp(NOON + number);
+        let body = ActBody { author: member(author), by: grant, after: set.heads(), at, content };
+        let act = Act::unsigned(body);
+        if number <= 100 {
+            by.push(act.id());
+        }
+        assert_eq!(set.insert(act.clone()).accepted.len(), 1);
+        acts.push(act);
+    }
+    (set, acts)
+}
+
+#[test]
+fn a_large_group_is_judged_whole() {
+    let begun = Instant::now();
+    let (set, acts) = large();
+    let inserted = begun.elapsed();
+    let verdict = Verdict::of(&set);
+    let judged = begun.elapsed() - inserted;
+    println!("{} acts: inserted in {inserted:?}, judged in {judged:?}", acts.len());
+    assert_eq!(verdict.identities().count(), 10_000 - 100);
+    let mut turned = ActSet::new(GRAPH, member(0), 8);
+    for act in acts.iter().take(300).rev().chain(acts.iter().skip(300)) {
+        turned.insert(act.clone());
+    }
+    // Who hears of the end before the beginning keeps some waiting, and asks for the rest.
+    acts.iter().for_each(|act| drop(turned.insert(act.clone())));
+    assert_eq!(Verdict::of(&turned), verdict);
+}

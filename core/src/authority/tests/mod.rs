@@ -1,0 +1,14 @@
+//! Tests of authority: the definition, written down a second time and plainly; a model checker that holds the verdict to
+//! it; permutations; the hard cases by name.
+
+mod checker;
+mod cost;
+mod definition;
+mod hard_cases;
+mod holes;
+mod permutations;
+mod records;
+mod scene;
+mod statements;
+mod story;
+mod world;

@@ -1,0 +1,95 @@
+//! The five statements that hold after every step on every node.
+
+use std::collections::BTreeMap;
+
+use super::{
+    definition::Definition,
+    world::{View, World, bits},
+};
+use crate::authority::{Content, Void};
+
+/// What does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Broken {
+    /// 1: two nodes with equal sets have different verdicts.
+    Differs,
+    /// 2: an act or a member counts without a chain of acts that gave the right.
+    NoChain(usize),
+    /// 3: an act is void, or a membership ended, though nobody with a right over it did that.
+    Undone(usize),
+    /// 4: an act under a grant that was taken counts, though it was not before that.
+    AfterRemoval(usize),
+    /// 5: somebody is a member, and no act of a person after the removal made them one.
+    BackWithoutAct(usize),
+}
+
+impl Broken {
+    /// The number of the statement.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Differs => 1,
+            Self::NoChain(_) => 2,
+            Self::Undone(_) => 3,
+            Self::AfterRemoval(_) => 4,
+            Self::BackWithoutAct(_) => 5,
+        }
+    }
+}
+
+/// Verdicts by set, to compare.
+pub(super) type Seen = BTreeMap<u64, Vec<u8>>;
+
+/// Checks all statements for what an evaluator says of a set.
+pub(super) fn check(world: &World, mask: u64, view: &View, seen: &mut Seen) -> Result<(), Broken> {
+    if seen.entry(mask).or_insert_with(|| view.bytes.clone()) != &view.bytes {
+        return Err(Broken::Differs);
+    }
+    let definition = Definition::new(world, mask, &[], view.clone(), None);
+    for at in bits(mask).filter(|at| !world.body(*at).is_leaf()) {
+        check_act(&definition, at)?;
+    }
+    bits(view.in_force).try_for_each(|at| check_member(&definition, at))?;
+    let ended = bits(mask).filter(|at| world.grant(*at).is_some() && view.in_force >> at & 1 == 0);
+    for at in ended {
+        // 3, of memberships.
+        if definition.is_in_force(at) {
+            return Err(Broken::Undone(at));
+        }
+    }
+    Ok(())
+}
+
+fn check_act(definition: &Definition<'_>, at: usize) -> Result<(), Broken> {
+    let counts = definition.view.void[at].is_none();
+    match (counts, definition.fault(at)) {
+        (true, None) | (false, Some(_)) => Ok(()),
+        (false, None) => Err(Broken::Undone(at)),
+        (true, Some(Void::Removed(_) | Void::Undone(_) | Void::Left(_) | Void::Demoted(_))) => {
+            Err(Broken::AfterRemoval(at))
+        }
+        (true, Some(Void::InvitationRevoked(_))) => Err(Broken::AfterRemoval(at)),
+        (true, Some(_)) => Err(Broken::NoChain(at)),
+    }
+}
+
+fn check_member(definition: &Definition<'_>, grant: usize) -> Result<(), Broken> {
+    let (world, view) = (definition.world, &definition.view);
+    // 2: from the member to the creator, every act counts, and none gives more than its author had.
+    let mut next = Some(grant);
+    while let Some(at) = next {
+        let info = &world.infos[at];
+        let given = world.rank(info.under).0.may_grant(world.rank(Some(at)).0);
+        let invited = info.serves.is_none_or(|invite| view.void[invite].is_none());
+        if view.void[at].is_some()
+            || !given
+            || !invited
+            || !matches!(world.body(at).content, Content::Grant(_))
+        {
+            return Err(Broken::NoChain(grant));
+        }
+        next = info.under;
+    }
+    // 5: what took memberships of this identity is in the past of this one.
+    let covered = !definition.removals_on(grant).is_empty() || !definition.leaves_on(grant).is_empty();
+    if covered { Err(Broken::BackWithoutAct(grant)) } else { Ok(()) }
+}

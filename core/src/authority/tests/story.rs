@@ -1,0 +1,397 @@
+//! Random histories: honest and hostile members, random delivery. A history is a list of steps that mean something in
+//! every order, so that a failing one can be cut down to a few lines.
+
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+
+use super::{
+    definition::{self, Flaw},
+    statements::{Broken, Seen, check},
+    world::{NOON, View, World, bits, grant_of, invite_by, peer, removal_of, use_of},
+};
+use crate::{
+    authority::{ActBody, Content, Grant, Keep, Password},
+    ids::{ActId, PeerId},
+    record::Role,
+    time::Timestamp,
+};
+
+/// One step of a history. Numbers are taken modulo what there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// A member acts.
+    Act {
+        /// Which.
+        who: u8,
+        /// What.
+        kind: Kind,
+        /// On whom, or on which act.
+        on: u8,
+        /// With which role or detail.
+        detail: u8,
+        /// For a hostile member: which past it names, which grant, which time.
+        lie: u32,
+    },
+    /// One act comes to a node.
+    Deliver {
+        /// To whom.
+        to: u8,
+        /// Which.
+        act: u8,
+    },
+    /// All that one node knows comes to another.
+    Sync {
+        /// From whom.
+        from: u8,
+        /// To whom.
+        to: u8,
+    },
+    /// Everybody hears all that anybody knows.
+    Meet,
+}
+
+/// What a member does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// Makes somebody a member, or gives a higher role.
+    Grant,
+    /// Gives a lower role.
+    Demote,
+    /// Removes somebody.
+    Remove,
+    /// Leaves.
+    Leave,
+    /// Makes an invitation.
+    Invite,
+    /// Admits somebody by an invitation.
+    Admit,
+    /// Withdraws an invitation.
+    Withdraw,
+    /// Renews a membership.
+    Renew,
+    /// Sets a password.
+    Password,
+}
+
+const KINDS: [Kind; 16] = [
+    Kind::Grant,
+    Kind::Grant,
+    Kind::Grant,
+    Kind::Grant,
+    Kind::Remove,
+    Kind::Remove,
+    Kind::Remove,
+    Kind::Demote,
+    Kind::Demote,
+    Kind::Leave,
+    Kind::Invite,
+    Kind::Admit,
+    Kind::Admit,
+    Kind::Withdraw,
+    Kind::Renew,
+    Kind::Password,
+];
+
+const ADMISSIONS: [Kind; 8] = [
+    Kind::Admit,
+    Kind::Admit,
+    Kind::Admit,
+    Kind::Admit,
+    Kind::Invite,
+    Kind::Withdraw,
+    Kind::Remove,
+    Kind::Demote,
+];
+
+/// A history.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Story {
+    pub(super) members: usize,
+    /// By number; the creator is honest.
+    pub(super) hostile: u8,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Story {
+    pub(super) fn random(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let members = rng.random_range(2..=8);
+        let hostile = rng.random::<u8>() & (rng.random::<u8>() | rng.random::<u8>()) & !1;
+        // The beginning makes members, some of them by others than the creator, so that there is something to take.
+        let mut steps = Vec::new();
+        for member in 1..members {
+            let who = if rng.random_bool(0.5) { 0 } else { rng.random_range(0..member) as u8 };
+            let detail = [2, 2, 3, 3, 3, 4, 1][rng.random_range(0..7)];
+            let lie = u32::MAX;
+            steps.push(Step::Act { who, kind: Kind::Grant, on: member as u8, detail, lie });
+            steps.push(if rng.random_bool(0.9) { Step::Meet } else { Step::Sync { from: who, to: 0 } });
+        }
+        let count = rng.random_range(5..=15);
+        let admissions = rng.random_bool(0.25);
+        if admissions {
+            steps.push(Step::Act { who: 0, kind: Kind::Invite, on: 0, detail: rng.random(), lie: 0 });
+            steps.push(Step::Meet);
+        }
+        let kinds = if admissions { &ADMISSIONS[..] } else { &KINDS[..] };
+        steps.extend((0..count).map(|_| random_step(&mut rng, kinds)));
+        Self { members, hostile, steps }
+    }
+
+    fn is_hostile(&self, who: usize) -> bool {
+        self.hostile >> who & 1 == 1
+    }
+}
+
+fn random_step(rng: &mut impl Rng, kinds: &[Kind]) -> Step {
+    let [who, on, detail, act] = rng.random::<[u8; 4]>();
+    match rng.random_range(0..12) {
+        0..8 => {
+            let kind = kinds[rng.random_range(0..kinds.len())];
+            Step::Act { who, kind, on, detail, lie: rng.random() }
+        }
+        8 => Step::Deliver { to: who, act },
+        9 | 10 => Step::Sync { from: who, to: on },
+        _ => Step::Meet,
+    }
+}
+
+/// An evaluator: what a node says of its set.
+pub(super) type Evaluator = dyn Fn(&World, usize) -> View + Sync;
+
+/// The evaluator under test.
+pub(super) fn real(world: &World, node: usize) -> View {
+    world.verdict(node)
+}
+
+/// The definition, with or without a flaw.
+pub(super) fn defined(flaw: Option<Flaw>) -> impl Fn(&World, usize) -> View + Sync {
+    move |world, node| definition::judge(world, world.nodes[node].mask, &world.nodes[node].order, flaw)
+}
+
+/// Plays a history and checks the statements at every node whenever its set changed.
+pub(super) fn play(story: &Story, evaluator: &Evaluator) -> Result<World, (Broken, World)> {
+    let mut world = World::new(story.members);
+    let mut seen = Seen::new();
+    for step in &story.steps {
+        for node in take(&mut world, story, *step) {
+            if let Err(broken) = check_node(&world, node, evaluator, &mut seen) {
+                return Err((broken, world));
+            }
+        }
+    }
+    // In the end everybody hears everything, each in another order.
+    let all = world.infos.len();
+    for node in 0..story.members {
+        for at in (0..all).map(|at| (at * 7 + node * 3) % all).chain(0..all) {
+            world.deliver(node, at);
+        }
+        if let Err(broken) = check_node(&world, node, evaluator, &mut seen) {
+            return Err((broken, world));
+        }
+    }
+    Ok(world)
+}
+
+fn check_node(world: &World, node: usize, evaluator: &Evaluator, seen: &mut Seen) -> Result<(), Broken> {
+    check(world, world.nodes[node].mask, &evaluator(world, node), seen)
+}
+
+/// Does one step; gives the nodes whose sets changed.
+fn take(world: &mut World, story: &Story, step: Step) -> Vec<usize> {
+    let node = |number: u8| usize::from(number) % story.members;
+    match step {
+        Step::Deliver { to, act } => {
+            let count = world.infos.len();
+            let changed = count > 0 && world.deliver(node(to), usize::from(act) % count);
+            if changed { vec![node(to)] } else { Vec::new() }
+        }
+        Step::Sync { from, to } => {
+            if give(world, world.nodes[node(from)].mask, node(to)) {
+                vec![node(to)]
+            } else {
+                Vec::new()
+            }
+        }
+        Step::Meet => {
+            let all = world.nodes.iter().fold(0, |all, node| all | node.mask);
+            (0..story.members).filter(|node| give(world, all, *node)).collect()
+        }
+        Step::Act { who, kind, on, detail, lie } => {
+            let who = node(who);
+            let hostile = story.is_hostile(who) && lie != u32::MAX;
+            let Some(by) = own_grant(world, who, hostile.then_some(lie)) else { return Vec::new() };
+            let Some(content) = content(world, &Actor::of(world, who, story.members, by), kind, on, detail)
+            else {
+                return Vec::new();
+            };
+            let body = if hostile {
+                lying_body(world, who, by, content, lie)
+            } else {
+                let at = Timestamp(NOON + world.infos.len() as u64 * 10);
+                let after = world.nodes[who].set.heads();
+                ActBody { author: peer(who), by: by.map(|at| world.id(at)), after, at, content }
+            };
+            world.make(who, body).into_iter().map(|_| who).collect()
+        }
+    }
+}
+
+fn give(world: &mut World, acts: u64, to: usize) -> bool {
+    bits(acts & !world.nodes[to].mask).fold(false, |changed, at| world.deliver(to, at) | changed)
+}
+
+/// An honest member acts by its best grant that is in force; a hostile one by any that it ever had. Outer `None`: none.
+fn own_grant(world: &World, who: usize, lie: Option<u32>) -> Option<Option<usize>> {
+    if who == 0 {
+        return Some(None);
+    }
+    let names = world.names_of(who, peer(who));
+    if let Some(lie) = lie {
+        return names.get(lie as usize % names.len().max(1)).map(|at| Some(*at));
+    }
+    let view = world.verdict(who);
+    let own = names.into_iter().filter(|at| view.in_force >> at & 1 == 1);
+    own.max_by_key(|at| (world.rank(Some(*at)), *at)).map(Some)
+}
+
+/// A hostile member names any part of what it knows, and any time.
+fn lying_body(world: &World, who: usize, by: Option<usize>, content: Content, lie: u32) -> ActBody {
+    let known = bits(world.nodes[who].mask).filter(|at| !world.body(*at).is_leaf());
+    let after = world.ids(known.filter(|at| lie >> (at % 29) & 5 == 5).take(16));
+    let at = Timestamp(NOON + u64::from(lie % 300));
+    ActBody { author: peer(who), by: by.map(|at| world.id(at)), after, at, content }
+}
+
+/// Who acts, and by what.
+struct Actor {
+    who: usize,
+    members: usize,
+    role: Role,
+    depth: u8,
+}
+
+impl Actor {
+    fn of(world: &World, who: usize, members: usize, by: Option<usize>) -> Self {
+        let grant = by.map(|at| world.grant(at).map_or_else(|| world.infos[at].serves.unwrap(), |_| at));
+        let depth = grant.and_then(|at| world.grant(at)).map_or(super::world::MAX_CHAIN, |grant| grant.depth);
+        Self { who, members, role: world.rank(grant).0, depth: depth.saturating_sub(1) }
+    }
+}
+
+fn content(world: &World, actor: &Actor, kind: Kind, on: u8, detail: u8) -> Option<Content> {
+    let (who, members) = (actor.who, actor.members);
+    let others: Vec<usize> = (1..members).filter(|other| *other != who).collect();
+    let subject = peer(*others.get(usize::from(on) % others.len().max(1))?);
+    let role = Role::ALL[usize::from(detail) % 5].min(actor.role);
+    let leaves = |subject: PeerId| -> Vec<ActId> {
+        let leaves = bits(world.nodes[who].mask).filter(|at| {
+            let body = world.body(*at);
+            matches!(body.content, Content::Leave(_)) && body.author == subject
+        });
+        world.ids(leaves.take(17))
+    };
+    Some(match kind {
+        Kind::Grant => {
+            let end = (detail & 32 != 0).then_some(Timestamp(NOON + 5000));
+            let ends = Grant { not_after: end, renew: end.is_some(), ..grant_of(subject, role, actor.depth) };
+            Content::Grant(Grant { despite: leaves(subject), ..ends })
+        }
+        Kind::Demote => {
+            let lower = grant_of(subject, role.min(Role::Inviter), actor.depth);
+            Content::Grant(Grant { demotes: Some(Keep::default()), despite: leaves(subject), ..lower })
+        }
+        Kind::Remove => {
+            let mut remove = removal_of(subject);
+            (remove.branch, remove.undo) = (detail & 1 == 1, detail & 6 == 6);
+            Content::Remove(remove)
+        }
+        Kind::Leave => Content::Leave(Keep::default()),
+        Kind::Invite => {
+            Content::Invite(invite_by(usize::from(on), role.min(Role::Inviter), u32::from(detail % 2) + 1))
+        }
+        Kind::Admit => {
+            let (invite, id) = pick(world, who, on, |content| matches!(content, Content::Invite(_)))?;
+            let Content::Invite(offer) = &world.body(invite).content else { return None };
+            let link = (0..super::world::LINKS).find(|n| super::world::link_key(*n).peer() == offer.key)?;
+            let joiner = peer(usize::from(detail) % (members + 3));
+            let admission = Some(use_of(link, id, joiner));
+            let depth = actor.depth.min(1);
+            Content::Grant(Grant {
+                admission,
+                despite: leaves(joiner),
+                ..grant_of(joiner, offer.role, depth)
+            })
+        }
+        Kind::Withdraw => {
+            Content::RevokeInvite(pick(world, who, on, |content| matches!(content, Content::Invite(_)))?.1)
+        }
+        Kind::Renew => {
+            let (_, id) = pick(world, who, on, |content| matches!(content, Content::Grant(g) if g.renew))?;
+            Content::Renew { grant: id, not_after: Timestamp(NOON + 6000 + u64::from(detail)) }
+        }
+        Kind::Password => Content::Password(Password {
+            role: Role::Member,
+            lifetime_ms: u64::from(detail),
+            verifiers: Vec::new(),
+        }),
+    })
+}
+
+fn pick(world: &World, who: usize, on: u8, is: impl Fn(&Content) -> bool) -> Option<(usize, ActId)> {
+    let found: Vec<usize> = bits(world.nodes[who].mask).filter(|at| is(&world.body(*at).content)).collect();
+    let at = *found.get(usize::from(on) % found.len().max(1))?;
+    Some((at, world.id(at)))
+}
+
+/// Cuts a failing history down: no step can be left out without it passing.
+pub(super) fn shrink(story: &Story, fails: impl Fn(&Story) -> bool) -> Story {
+    let mut story = story.clone();
+    let mut size = story.steps.len().div_ceil(2);
+    while size > 0 {
+        let mut at = 0;
+        while at < story.steps.len() {
+            let mut shorter = story.clone();
+            shorter.steps.drain(at..(at + size).min(story.steps.len()));
+            if fails(&shorter) {
+                story = shorter;
+            } else {
+                at += size;
+            }
+        }
+        size /= 2;
+    }
+    story
+}
+
+/// Tells a history in a few lines: who did what, knowing what.
+pub(super) fn tell(world: &World) -> String {
+    let name = |who: PeerId| {
+        (0..super::world::IDENTITIES).find(|n| peer(*n) == who).map_or('?', |n| (b'A' + n as u8) as char)
+    };
+    let mut lines = Vec::new();
+    for at in 0..world.infos.len() {
+        let body = world.body(at);
+        let what = match &body.content {
+            Content::Grant(g) => format!(
+                "grants {} to {}{}{}",
+                g.role,
+                name(g.subject),
+                if g.demotes.is_some() { ", demoting" } else { "" },
+                world.infos[at].serves.map_or(String::new(), |i| format!(" by invitation #{i}")),
+            ),
+            Content::Remove(r) => {
+                format!("removes {} (branch: {}, undo: {})", name(r.subject), r.branch, r.undo)
+            }
+            Content::Invite(i) => format!("invites {} as {}", i.uses, i.role),
+            Content::Leave(_) => "leaves".into(),
+            other => format!("{other:?}").chars().take(40).collect(),
+        };
+        let by = world.infos[at].under.map_or_else(|| "creator".to_owned(), |at| format!("#{at}"));
+        let knows: Vec<usize> = bits(world.infos[at].past).collect();
+        lines.push(format!(
+            "#{at} {} (by {by}) {what}, knowing {knows:?}, at {}",
+            name(body.author),
+            body.at.0
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,254 @@
+//! A small world: identities, the acts they made, and what each of their nodes has heard. Pasts are bit masks, computed
+//! from what acts name, apart from the code under test.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::OnceLock};
+
+use crate::{
+    authority::{
+        Act, ActBody, ActSet, Content, Grant, InvitationUse, Invite, Keep, Remove, Verdict, Void, use_message,
+    },
+    crypto::{Domain, SecretKey},
+    ids::{ActId, GraphId, PeerId},
+    record::Role,
+    time::Timestamp,
+};
+
+pub(super) const GRAPH: GraphId = GraphId::from_bytes([9; 32]);
+pub(super) const MAX_CHAIN: u8 = 8;
+/// Acts in one world: a mask has so many bits.
+pub(super) const MOST: usize = 64;
+pub(super) const NOON: u64 = 1_000_000;
+
+/// The identity of a number; 0 is the creator.
+pub(super) fn peer(number: usize) -> PeerId {
+    keys()[number].peer()
+}
+
+/// The key of an invitation of a number.
+pub(super) fn link_key(number: usize) -> &'static SecretKey {
+    &keys()[IDENTITIES + number % LINKS]
+}
+
+pub(super) const IDENTITIES: usize = 40;
+pub(super) const LINKS: usize = 4;
+
+fn keys() -> &'static [SecretKey] {
+    static KEYS: OnceLock<Vec<SecretKey>> = OnceLock::new();
+    KEYS.get_or_init(|| (0..IDENTITIES + LINKS).map(|n| SecretKey::from_bytes(&[n as u8 + 1; 32])).collect())
+}
+
+/// Role, then nearness to the creator.
+pub(super) type PlainRank = (Role, Reverse<u8>);
+
+/// What an act and its past say.
+#[derive(Clone, Debug)]
+pub(super) struct Info {
+    pub(super) act: Act,
+    pub(super) past: u64,
+    pub(super) height: u32,
+    /// The grant it was made under; `None`: the creator's.
+    pub(super) under: Option<usize>,
+    pub(super) serves: Option<usize>,
+    pub(super) rank: PlainRank,
+    pub(super) sponsors: u64,
+}
+
+/// All acts that anybody made, and the nodes.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) infos: Vec<Info>,
+    pub(super) places: BTreeMap<ActId, usize>,
+    pub(super) nodes: Vec<Node>,
+}
+
+/// What one node has accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) set: ActSet,
+    pub(super) mask: u64,
+    pub(super) order: Vec<usize>,
+}
+
+/// What an evaluator says of a set.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct View {
+    /// By number of the act.
+    pub(super) void: Vec<Option<Void>>,
+    /// Grants in force.
+    pub(super) in_force: u64,
+    /// The password in force.
+    pub(super) password: Option<ActId>,
+    /// All of the verdict.
+    pub(super) bytes: Vec<u8>,
+}
+
+pub(super) fn bits(mask: u64) -> impl Iterator<Item = usize> {
+    (0..MOST).filter(move |at| mask >> at & 1 == 1)
+}
+
+impl World {
+    pub(super) fn new(nodes: usize) -> Self {
+        let node = Node { set: ActSet::new(GRAPH, peer(0), MAX_CHAIN), mask: 0, order: Vec::new() };
+        Self { infos: Vec::new(), places: BTreeMap::new(), nodes: vec![node; nodes] }
+    }
+
+    pub(super) fn body(&self, at: usize) -> &ActBody {
+        self.infos[at].act.body()
+    }
+
+    pub(super) fn grant(&self, at: usize) -> Option<&Grant> {
+        match &self.body(at).content {
+            Content::Grant(grant) => Some(grant),
+            _ => None,
+        }
+    }
+
+    pub(super) fn subject(&self, at: usize) -> Option<PeerId> {
+        self.grant(at).map(|grant| grant.subject)
+    }
+
+    pub(super) fn rank(&self, grant: Option<usize>) -> PlainRank {
+        grant.map_or((Role::Owner, Reverse(0)), |at| self.infos[at].rank)
+    }
+
+    pub(super) fn id(&self, at: usize) -> ActId {
+        self.infos[at].act.id()
+    }
+
+    pub(super) fn is_before(&self, earlier: usize, later: usize) -> bool {
+        self.infos[later].past >> earlier & 1 == 1
+    }
+
+    /// Makes an act at a node. `None` if it is refused there, or the world is full.
+    pub(super) fn make(&mut self, node: usize, body: ActBody) -> Option<usize> {
+        if self.infos.len() == MOST {
+            return None;
+        }
+        let act = Act::unsigned(body);
+        if self.places.contains_key(&act.id()) {
+            return None;
+        }
+        let accepted = self.nodes[node].set.insert(act.clone()).accepted;
+        if accepted != [act.id()] {
+            return None;
+        }
+        let at = self.infos.len();
+        let info = self.info(act);
+        self.places.insert(info.act.id(), at);
+        self.infos.push(info);
+        self.nodes[node].note(at);
+        Some(at)
+    }
+
+    fn info(&self, act: Act) -> Info {
+        let body = act.body();
+        let parents: Vec<usize> = body.parents().map(|id| self.places[id]).collect();
+        let past = parents.iter().fold(0, |past, at| past | 1 << at | self.infos[*at].past);
+        let height = parents.iter().map(|at| self.infos[*at].height + 1).max().unwrap_or(0);
+        let named = body.by.map(|id| self.places[&id]);
+        let under = named.map(|at| self.grant(at).map_or_else(|| self.infos[at].serves.unwrap(), |_| at));
+        let serves = match &body.content {
+            Content::Grant(Grant { admission: Some(used), .. }) => Some(self.places[&used.invite]),
+            Content::RevokeInvite(id)
+            | Content::Renew { grant: id, .. }
+            | Content::PassOn { password: id, .. } => Some(self.places[id]),
+            _ => None,
+        };
+        let (mut rank, mut sponsors) = ((Role::Reader, Reverse(0)), 0);
+        if let Content::Grant(grant) = &body.content {
+            let sponsor = serves.map_or(under, |invite| self.infos[invite].under);
+            let levels = [under, sponsor].map(|grant| self.rank(grant).1.0);
+            rank = (grant.role, Reverse(levels[0].max(levels[1]) + 1));
+            sponsors = sponsor.map_or(0, |at| self.infos[at].sponsors | 1 << at);
+            sponsors |= under.map_or(0, |at| 1 << at);
+        }
+        Info { past, height, under, serves, rank, sponsors, act }
+    }
+
+    /// Brings an act to a node; true if anything was accepted.
+    pub(super) fn deliver(&mut self, node: usize, at: usize) -> bool {
+        let act = self.infos[at].act.clone();
+        let accepted = self.nodes[node].set.insert(act).accepted;
+        let accepted: Vec<usize> = accepted.iter().map(|id| self.places[id]).collect();
+        for at in &accepted {
+            self.nodes[node].note(*at);
+        }
+        !accepted.is_empty()
+    }
+
+    pub(super) fn verdict(&self, node: usize) -> View {
+        let verdict = Verdict::of(&self.nodes[node].set);
+        let void = |info: &Info| verdict.act(&info.act.id()).flatten();
+        let in_force = |at: &usize| {
+            verdict.grant(&self.id(*at)).is_some_and(|grant| {
+                grant.void.is_none() && grant.left.is_empty() && grant.ended_by.is_empty()
+            })
+        };
+        View {
+            void: self.infos.iter().map(void).collect(),
+            in_force: (0..self.infos.len()).filter(in_force).fold(0, |mask, at| mask | 1 << at),
+            password: verdict.password().copied(),
+            bytes: verdict.to_bytes(),
+        }
+    }
+
+    /// The grants and renewals of an identity that a node has.
+    pub(super) fn names_of(&self, node: usize, who: PeerId) -> Vec<usize> {
+        let grant = |at: usize| {
+            if self.grant(at).is_some() {
+                Some(at)
+            } else {
+                self.infos[at].serves.filter(|s| self.grant(*s).is_some())
+            }
+        };
+        let is_name = |at: usize| {
+            matches!(self.body(at).content, Content::Grant(_) | Content::Renew { .. })
+                && grant(at).and_then(|grant| self.subject(grant)) == Some(who)
+        };
+        bits(self.nodes[node].mask).filter(|at| is_name(*at)).collect()
+    }
+
+    pub(super) fn ids(&self, acts: impl IntoIterator<Item = usize>) -> Vec<ActId> {
+        let mut ids: Vec<ActId> = acts.into_iter().map(|at| self.id(at)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+impl Node {
+    fn note(&mut self, at: usize) {
+        self.mask |= 1 << at;
+        self.order.push(at);
+    }
+}
+
+pub(super) fn grant_of(subject: PeerId, role: Role, depth: u8) -> Grant {
+    Grant {
+        subject,
+        name: String::new(),
+        role,
+        not_before: Timestamp(0),
+        not_after: None,
+        depth,
+        renew: false,
+        admission: None,
+        demotes: None,
+        despite: Vec::new(),
+    }
+}
+
+pub(super) fn removal_of(subject: PeerId) -> Remove {
+    Remove { subject, reason: String::new(), keep: Keep::default(), branch: false, undo: false }
+}
+
+pub(super) fn invite_by(link: usize, role: Role, uses: u32) -> Invite {
+    let not_after = Timestamp(NOON * 1000);
+    Invite { key: link_key(link).peer(), role, uses, not_after, lifetime_ms: None, admitters: Vec::new() }
+}
+
+/// The proof of a joiner that holds a link's key.
+pub(super) fn use_of(link: usize, invite: ActId, subject: PeerId) -> InvitationUse {
+    let message = use_message(&invite, &subject);
+    InvitationUse { invite, proof: link_key(link).sign(Domain::InvitationUse, GRAPH.as_bytes(), &message) }
+}

@@ -1,0 +1,364 @@
+//! The verdict: what a set of acts says. Holds no clock; questions about now take the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{
+    ActSet, Content, Void,
+    judge::{Judge, Standing},
+    seniority::Rank,
+};
+use crate::{
+    ids::{ActId, NodeId, PeerId},
+    record::Role,
+    time::Timestamp,
+};
+
+/// What a set of acts says: who is a member, and which acts count. Equal sets give equal verdicts, byte for byte.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Verdict {
+    creator: PeerId,
+    /// All accepted acts of the graph, and why they do not count.
+    pub(super) acts: BTreeMap<ActId, Option<Void>>,
+    pub(super) grants: BTreeMap<ActId, GrantVerdict>,
+    /// Of each identity, the grants that are in force.
+    members: BTreeMap<PeerId, Vec<ActId>>,
+    /// The grant that each renewal extends, and until when; also of those that do not count.
+    pub(super) renewals: BTreeMap<ActId, (ActId, Timestamp)>,
+    invitations: BTreeMap<ActId, InvitationVerdict>,
+    password: Option<ActId>,
+    passed_on: Vec<ActId>,
+    devices: BTreeSet<(PeerId, NodeId)>,
+    epochs: Vec<ActId>,
+    epoch_is_stale: bool,
+}
+
+/// What is known of one grant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct GrantVerdict {
+    /// The member.
+    pub subject: PeerId,
+    /// Its friendly name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Grants from the creator's to this one.
+    pub level: u8,
+    /// Grants that may follow.
+    pub depth: u8,
+    /// The identity that granted it: the admitter, if it was by an invitation.
+    pub issuer: PeerId,
+    /// Start of the membership.
+    pub not_before: Timestamp,
+    /// End by the grant itself; `None`: without end.
+    pub granted_until: Option<Timestamp>,
+    /// End by the grant and its renewals.
+    pub not_after: Option<Timestamp>,
+    /// Why it does not count; `None`: it does.
+    pub void: Option<Void>,
+    /// The subject's leave acts that end it.
+    pub left: Vec<ActId>,
+    /// The earliest removals and demotions that end it.
+    pub ended_by: Vec<ActId>,
+    /// A removal that undoes the acts under it.
+    pub undone_by: Option<ActId>,
+    /// The grant that takes its place, if it was ended by demotions alone.
+    pub demoted_to: Option<ActId>,
+}
+
+/// What is known of one invitation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct InvitationVerdict {
+    /// Why nobody is admitted by it any more, apart from its time and uses.
+    pub void: Option<Void>,
+    /// Identities that were admitted.
+    pub admitted: BTreeSet<PeerId>,
+    /// How many may be.
+    pub uses: u32,
+    /// End of the offer.
+    pub not_after: Timestamp,
+}
+
+/// A member at some time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Membership<'a> {
+    /// The grant; `None`: the creator.
+    pub grant: Option<ActId>,
+    /// What is known of it.
+    pub facts: Option<&'a GrantVerdict>,
+    /// The role.
+    pub role: Role,
+}
+
+impl Verdict {
+    /// Judges a set of acts.
+    pub fn of(set: &ActSet) -> Self {
+        let judge = Judge::new(set);
+        let mut verdict = Self {
+            creator: set.creator,
+            acts: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            members: BTreeMap::new(),
+            renewals: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            password: None,
+            passed_on: Vec::new(),
+            devices: BTreeSet::new(),
+            epochs: Vec::new(),
+            epoch_is_stale: false,
+        };
+        let mut found = Found::default();
+        for at in 0..set.entries.len() as u32 {
+            let (void, under) = judge.outcome(at);
+            verdict.acts.insert(set.id(at), void);
+            verdict.note(&judge, at, void.is_none(), under, &mut found);
+        }
+        verdict.settle(set, &judge, &found);
+        verdict
+    }
+
+    fn note(&mut self, judge: &Judge<'_>, at: u32, counts: bool, under: Option<u32>, found: &mut Found) {
+        let (set, id) = (judge.set, judge.set.id(at));
+        let serves = set.entries[at as usize].serves;
+        let rank = set.rank(under);
+        match &set.body(at).content {
+            Content::Grant(_) => self.note_grant(judge, at),
+            Content::Invite(_) => self.note_invitation(judge, at, counts),
+            Content::Renew { not_after, .. } => {
+                if let Some(grant) = serves {
+                    self.renewals.insert(id, (set.id(grant), *not_after));
+                    found.renewed.push((set.id(grant), *not_after, counts));
+                }
+            }
+            Content::RevokeDevice { identity, node } if counts => {
+                self.devices.insert((*identity, *node));
+            }
+            Content::Password(_) if counts => found.passwords.push((at, rank)),
+            Content::Epoch(_) if counts => found.epochs.push((at, rank)),
+            Content::PassOn { .. } if counts => found.passed_on.push((serves, id)),
+            Content::Remove(_) if counts => found.removals.push(at),
+            _ => {}
+        }
+    }
+
+    fn note_grant(&mut self, judge: &Judge<'_>, at: u32) {
+        let set = judge.set;
+        let (Some(grant), Some(state)) = (set.grant(at), &judge.grants[at as usize]) else { return };
+        let mut ended_by: Vec<ActId> = state.removals.iter().map(|at| set.id(*at)).collect();
+        ended_by.sort_unstable();
+        let left: Vec<ActId> = state.leaves.iter().map(|leaf| leaf.act.id()).collect();
+        if state.void.is_none() && left.is_empty() && ended_by.is_empty() {
+            self.members.entry(grant.subject).or_default().push(set.id(at));
+        }
+        let facts = GrantVerdict {
+            subject: grant.subject,
+            name: grant.name.clone(),
+            role: grant.role,
+            level: set.rank(Some(at)).level(),
+            depth: grant.depth,
+            issuer: set.body(at).author,
+            not_before: grant.not_before,
+            granted_until: grant.not_after,
+            not_after: grant.not_after,
+            void: state.void,
+            left,
+            ended_by,
+            undone_by: state.undo,
+            demoted_to: state.successor.map(|at| set.id(at)),
+        };
+        self.grants.insert(set.id(at), facts);
+    }
+
+    fn note_invitation(&mut self, judge: &Judge<'_>, at: u32, counts: bool) {
+        let set = judge.set;
+        let Some(invite) = set.invite(at) else { return };
+        let fresh;
+        let state = match judge.invites.get(&at) {
+            Some(state) => state,
+            None => {
+                fresh = judge.invite_state(at);
+                &fresh
+            }
+        };
+        let revoked = state.revokers.iter().map(|at| set.id(*at)).min().map(Void::InvitationRevoked);
+        let issuer = judge.standing_now(set.entries[at as usize].under);
+        let issuer = match issuer {
+            Ok(grant)
+                if set.rank(grant) > set.rank_of_uses(at) && set.rank(grant).0.may_grant(invite.role) =>
+            {
+                None
+            }
+            Ok(grant) => Some(judge.demoted(grant)),
+            Err(void) => Some(void),
+        };
+        let own = (!counts).then(|| Void::Invitation(set.id(at)));
+        let (admitted, uses) = (state.admitted.clone(), invite.uses);
+        let void = own.or(revoked).or(issuer);
+        let verdict = InvitationVerdict { void, admitted, uses, not_after: invite.not_after };
+        self.invitations.insert(set.id(at), verdict);
+    }
+
+    fn settle(&mut self, set: &ActSet, judge: &Judge<'_>, found: &Found) {
+        for (grant, until, counts) in &found.renewed {
+            let facts = self.grants.get_mut(grant).filter(|_| *counts);
+            if let Some(end) = facts.and_then(|facts| facts.not_after.as_mut()) {
+                *end = (*end).max(*until);
+            }
+        }
+        self.members.values_mut().for_each(|grants| grants.sort_unstable());
+        let password = latest(set, &found.passwords);
+        self.password = password.map(|at| set.id(at));
+        let serves = found.passed_on.iter().filter(|(serves, _)| password.is_some() && *serves == password);
+        self.passed_on = serves.map(|(_, id)| *id).collect();
+        self.passed_on.sort_unstable();
+        let mut epochs: Vec<u32> = found.epochs.iter().map(|(at, _)| *at).collect();
+        epochs.sort_by_key(|at| (set.entries[*at as usize].height, set.id(*at)));
+        let current = latest(set, &found.epochs);
+        epochs.retain(|at| Some(*at) != current);
+        epochs.extend(current);
+        self.epoch_is_stale =
+            current.is_some_and(|current| found.removals.iter().any(|at| !set.precedes(*at, current)));
+        self.epochs = epochs.into_iter().map(|at| set.id(at)).collect();
+        for (identity, acts) in &set.own_devices {
+            for leaf in acts.values() {
+                if let Content::RevokeDevice { node, .. } = leaf.act.body().content {
+                    self.devices.insert((*identity, node));
+                }
+            }
+        }
+        debug_assert!(judge.grants.len() == set.entries.len());
+    }
+
+    /// The role of an identity at `now`, by the best of its grants: the highest role, then the latest end.
+    pub fn member(&self, identity: PeerId, now: Timestamp) -> Option<Membership<'_>> {
+        if identity == self.creator {
+            return Some(Membership { grant: None, facts: None, role: Role::Owner });
+        }
+        let grants = self.members.get(&identity)?.iter().filter_map(|id| Some((*id, self.grants.get(id)?)));
+        let alive = grants.filter(|(_, g)| g.not_before <= now && g.not_after.is_none_or(|end| now < end));
+        let best =
+            alive.max_by_key(|(id, g)| (g.role, g.not_after.unwrap_or(Timestamp(u64::MAX)), g.depth, *id));
+        best.map(|(id, facts)| Membership { grant: Some(id), facts: Some(facts), role: facts.role })
+    }
+
+    /// The identities with a grant in force, whatever its period; without the creator.
+    pub fn identities(&self) -> impl Iterator<Item = &PeerId> {
+        self.members.keys()
+    }
+
+    /// True if an identity had grants, none is in force, and it was not only by its own leave.
+    pub fn was_removed(&self, identity: PeerId) -> bool {
+        let mut grants = self.grants.values().filter(|grant| grant.subject == identity);
+        !self.members.contains_key(&identity) && grants.any(|grant| !grant.ended_by.is_empty())
+    }
+
+    /// Why an act does not count; `Some(None)`: it counts; `None`: it is unknown, or a leave or a revocation of the author's
+    /// own device, which always count.
+    pub fn act(&self, id: &ActId) -> Option<Option<Void>> {
+        self.acts.get(id).copied()
+    }
+
+    /// What is known of a grant.
+    pub fn grant(&self, id: &ActId) -> Option<&GrantVerdict> {
+        self.grants.get(id)
+    }
+
+    /// What is known of an invitation.
+    pub fn invitation(&self, id: &ActId) -> Option<&InvitationVerdict> {
+        self.invitations.get(id)
+    }
+
+    /// The password act in force. Empty verifiers: no password.
+    pub const fn password(&self) -> Option<&ActId> {
+        self.password.as_ref()
+    }
+
+    /// The acts that pass the password in force on.
+    pub fn passed_on(&self) -> &[ActId] {
+        &self.passed_on
+    }
+
+    /// True if a node is refused that acts for this identity.
+    pub fn is_device_revoked(&self, identity: PeerId, node: NodeId) -> bool {
+        self.devices.contains(&(identity, node))
+    }
+
+    /// The epochs that count, the current one last.
+    pub fn epochs(&self) -> &[ActId] {
+        &self.epochs
+    }
+
+    /// True if a removal is not in the past of the current epoch: those removed may have its key.
+    pub const fn epoch_is_stale(&self) -> bool {
+        self.epoch_is_stale
+    }
+
+    /// The verdict as bytes: equal for equal sets.
+    ///
+    /// # Panics
+    /// Never: a verdict always encodes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a verdict always encodes")
+    }
+}
+
+/// What is collected over all acts before it can be settled.
+#[derive(Default)]
+struct Found {
+    renewed: Vec<(ActId, Timestamp, bool)>,
+    passwords: Vec<(u32, Rank)>,
+    epochs: Vec<(u32, Rank)>,
+    passed_on: Vec<(Option<u32>, ActId)>,
+    removals: Vec<u32>,
+}
+
+impl Judge<'_> {
+    /// Why an act of the graph does not count, and the grant it stands under.
+    fn outcome(&self, at: u32) -> (Option<Void>, Option<u32>) {
+        let entry = &self.set.entries[at as usize];
+        if entry.facts.is_some() {
+            return (self.grants[at as usize].as_ref().and_then(|state| state.void), None);
+        }
+        let under = match self.standing(at, entry.under, None) {
+            Standing::Under(grant) => grant,
+            Standing::Below(by) => return (Some(Void::Demoted(by)), None),
+            Standing::Void(void) => return (Some(void), None),
+        };
+        let role = self.set.rank(under).0;
+        if role < self.set.body(at).least_role() {
+            return (Some(self.demoted(under)), under);
+        }
+        let void = match (&entry.act.body().content, entry.serves) {
+            (Content::RevokeInvite(_), Some(invite)) => {
+                (!self.withdraws(at, invite)).then_some(Void::NotAllowed)
+            }
+            (Content::Renew { .. }, Some(grant)) => {
+                let may = role.may_grant(self.set.rank(Some(grant)).0);
+                if may { self.serves_fault(grant) } else { Some(self.demoted(under)) }
+            }
+            (Content::PassOn { .. } | Content::EpochKeys { .. }, Some(served)) => self.serves_fault(served),
+            _ => None,
+        };
+        (void, under)
+    }
+
+    /// An automatic act falls with the act of a person that it serves.
+    fn serves_fault(&self, served: u32) -> Option<Void> {
+        self.outcome(served).0.map(|_| Void::Serves(self.set.id(served)))
+    }
+}
+
+/// Of acts that each replace the earlier ones, the one in force: of those that no other follows, the one by the highest
+/// rank, then with the smallest id.
+fn latest(set: &ActSet, acts: &[(u32, Rank)]) -> Option<u32> {
+    let mut acts: Vec<(u32, Rank)> = acts.to_vec();
+    acts.sort_by_key(|(at, _)| std::cmp::Reverse(set.entries[*at as usize].height));
+    let mut last: Vec<(u32, Rank)> = Vec::new();
+    for (at, rank) in acts {
+        if !last.iter().any(|(later, _)| set.precedes(at, *later)) {
+            last.push((at, rank));
+        }
+    }
+    last.into_iter().max_by_key(|(at, rank)| (*rank, std::cmp::Reverse(set.id(*at)))).map(|(at, _)| at)
+}
