@@ -24,8 +24,9 @@ let package = Package(
         // Generated, but for the identifiers. In Swift 6 mode the compiler may fail on generated code.
         .target(name: "PeergraphCore", dependencies: ["peergraphFFI"], swiftSettings: [.swiftLanguageMode(.v5)]),
         .target(name: "Peergraph", dependencies: ["PeergraphCore"]),
-        // A process for the tests.
+        // Processes for the tests.
         .executableTarget(name: "PeergraphBusy", dependencies: ["Peergraph"], path: "Tests/PeergraphBusy"),
-        .testTarget(name: "PeergraphTests", dependencies: ["Peergraph", "PeergraphBusy"]),
+        .executableTarget(name: "PeergraphHeavy", dependencies: ["Peergraph"], path: "Tests/PeergraphHeavy"),
+        .testTarget(name: "PeergraphTests", dependencies: ["Peergraph", "PeergraphBusy", "PeergraphHeavy"]),
     ]
 )
