@@ -111,6 +111,17 @@ def test_c7_progress_shows_itself_as_a_bar() -> None:
     assert "value=" not in unknown
 
 
+async def test_c7_a_view_has_a_bar_while_records_come(node: peergraph.Node) -> None:
+    view = live(await node.create_graph("view"))
+    view._stream.close()
+    await asyncio.wait_for(view._task, PATIENCE)
+    assert view.state["progress"] is None
+    await view._show([peergraph.SyncProgress(3, 100, 0, 0), peergraph.SyncProgress(1200, 3_400_000, 5000, 14_000_000)])
+    assert view.state["progress"] == {"done": 1200, "all": 5000, "text": "1,200 of 5,000 records, 3.4 MB of 14.0 MB"}
+    await view._show([peergraph.SyncProgress(5000, 14_000_000, 5000, 14_000_000)])
+    assert view.state["progress"] is None
+
+
 async def test_a_view_that_was_closed_is_collected(node: peergraph.Node) -> None:
     group = await node.create_group("view")
 

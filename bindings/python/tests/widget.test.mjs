@@ -59,6 +59,18 @@ test('nodes keep their places, this one in the middle', () => {
   for (const [x, y] of one.values()) assert.ok(x > 0 && x < 420 && y > 0 && y < 300)
 })
 
+test('a bar is there while records are on their way', () => {
+  const el = new Element('div')
+  const shown = model({ ...state, progress: { done: 1200, all: 5000, text: '1,200 of 5,000 records' } })
+  widget.render({ model: shown, el })
+  assert.deepEqual(el.all('progress').map(({ attributes: { value, max } }) => [value, max]), [['1200', '5000']])
+  assert.ok(el.text.includes('1,200 of 5,000 records'))
+  shown.set({ ...state, progress: { done: 3, all: 0, text: '3 records' } })
+  assert.ok(!('value' in el.all('progress')[0].attributes), 'nobody knows how many there are')
+  shown.set({ ...state, progress: null })
+  assert.equal(el.all('progress').length, 0)
+})
+
 test('an empty state is shown too', () => {
   const el = new Element('div')
   widget.render({ model: model({}), el })

@@ -71,12 +71,19 @@ function events(all = []) {
   return log;
 }
 
+// How far the records that are missing here are on their way; without a number the bar says that something is.
+function progress({ done, all, text }) {
+  const bar = make("progress", { style: "width: 20em", ...(all > 0 && { value: done, max: all }) });
+  return make("div", {}, bar, make("span", { style: "color: #888" }, ` ${text}`));
+}
+
 function render({ model, el }) {
   const heading = (text) => make("div", { style: "font-weight: 600; margin: 4px 0" }, text);
   const draw = () => {
     const state = model.get("state");
     const title = make("div", { style: "font-weight: 600; font-size: 15px" }, state.title ?? "");
     title.append(make("span", { style: "font-weight: 400; color: #888" }, `  ${state.status ?? ""}`));
+    if (state.progress) title.append(progress(state.progress));
     const side = make("div", { style: "flex: 1; min-width: 240px" });
     if (state.members?.length) side.append(heading(`Members (${state.members.length})`), members(state.members));
     side.append(heading("Events"), events(state.events));

@@ -59,7 +59,7 @@ class Live(anywidget.AnyWidget):
     # The text rather than the path: a watched file would keep each view for good.
     _esm = (Path(__file__).parent / "jupyter.js").read_text(encoding="utf-8")
     state = traitlets.Dict().tag(sync=True)
-    """What is shown: `title`, `status`, `nodes`, `links`, `members`, `events`."""
+    """What is shown: `title`, `status`, `progress`, `nodes`, `links`, `members`, `events`."""
 
     def __init__(self, graph: Graph, limit: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Live(anywidget.AnyWidget):
         finally:
             self._stream.close()
             self._forget()
-            self._put({"status": ended, "nodes": [], "links": []})
+            self._put({"status": ended, "progress": None, "nodes": [], "links": []})
 
     def _note(self, batch: Sequence[Event]) -> None:
         for event in batch[-(self._events.maxlen or 0) :]:
@@ -124,10 +124,13 @@ class Live(anywidget.AnyWidget):
             known.setdefault(str(link.node), names.get(link.peer) or link.peer.short)
         status = await graph.status()
         own = str(nodes[0].node)
+        told_last = [event for event in batch if isinstance(event, SyncProgress)][-1:]
+        progress = told_last[0] if told_last else await graph.sync_progress()
         self._put(
             {
                 "title": title or graph.id.short,
                 "status": status_words(status),
+                "progress": progress and _progress(progress),
                 "nodes": [{"id": node, "name": name[:LONGEST], "own": node == own} for node, name in known.items()],
                 "links": [
                     {"to": str(link.node), "ms": round(link.rtt.total_seconds() * 1000, 1) if link.rtt else None}
@@ -143,6 +146,13 @@ class Live(anywidget.AnyWidget):
 
     def _put(self, changed: dict[str, Any]) -> None:
         self.state = {**self.state, **changed, "events": list(self._events)}
+
+
+def _progress(now: SyncProgress) -> dict[str, Any] | None:
+    """What the bar shows; None once all is here."""
+    if now.records == now.records_expected:
+        return None
+    return {"done": now.records, "all": now.records_expected, "text": progress_words(now)}
 
 
 def live(graph: Graph, limit: int = 100) -> Live:

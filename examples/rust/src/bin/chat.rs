@@ -120,8 +120,8 @@ async fn find(room: &Group, name: &str) -> Result<PeerId, Box<dyn Error>> {
 
 /// Prints what was said, what is said, and who comes and goes.
 async fn print_events(room: Group, me: PeerId) -> Result<(), peergraph::Error> {
-    let filter = EventFilter::kinds([EventKind::RecordChanged, EventKind::MemberChanged])
-        .record_types(["chat.message".parse().expect("a good name")]);
+    let kinds = [EventKind::RecordChanged, EventKind::MemberChanged, EventKind::SyncProgress];
+    let filter = EventFilter::kinds(kinds).record_types(["chat.message".parse().expect("a good name")]);
     let events = room.subscribe(SubscribeOptions::new(filter).start(Start::Snapshot))?;
     while let Some(event) = events.next().await {
         match event {
@@ -134,6 +134,8 @@ async fn print_events(room: Group, me: PeerId) -> Result<(), peergraph::Error> {
             Event::MemberChanged { change: MemberChange::Removed, member } if member.peer == me => {
                 println!("* you were removed; nobody gets what you write from now on");
             }
+            // After a while away; what a join brings is shown by the join.
+            Event::SyncProgress(now) => bar(now),
             Event::MemberChanged { change, member } => println!("* {}: {change:?}", member.name),
             Event::Lagged { dropped } => println!("* {dropped} comings and goings were missed"),
             _ => {}

@@ -47,7 +47,8 @@ async fn list() -> Result<(), Box<dyn Error>> {
     println!("\"invite\" lets somebody else in.");
     print(&list).await?;
 
-    let filter = EventFilter::kinds([EventKind::RecordChanged]).record_types([ITEM.parse()?]);
+    let kinds = [EventKind::RecordChanged, EventKind::SyncProgress];
+    let filter = EventFilter::kinds(kinds).record_types([ITEM.parse()?]);
     let events = list.events(filter)?;
     let mut lines = BufReader::new(stdin()).lines();
     loop {
@@ -59,11 +60,16 @@ async fn list() -> Result<(), Box<dyn Error>> {
                     println!("{error}");
                 },
             },
-            event = events.next() => if let Some(Event::RecordChanged(change)) = event {
-                if let Some(lost) = change.conflict {
-                    println!("two edited at once; this lost: {}", lost.body_text().unwrap_or("?"));
+            event = events.next() => match event {
+                Some(Event::RecordChanged(change)) => {
+                    if let Some(lost) = change.conflict {
+                        println!("two edited at once; this lost: {}", lost.body_text().unwrap_or("?"));
+                    }
+                    print(&list).await?;
                 }
-                print(&list).await?;
+                // After a while away; what a join brings is shown by the join.
+                Some(Event::SyncProgress(now)) => bar(now),
+                _ => {}
             },
             _ = tokio::signal::ctrl_c() => break,
         }
