@@ -1,0 +1,104 @@
+//! What overlay and reconciliation say goes to the part of the engine that deals with it.
+
+use super::{Engine, JoinFailure, Notice};
+use crate::{
+    events::{Event, RequiredReason},
+    graph::OverlayEvent,
+    ids::LinkId,
+    record::{RecordKey, SignedRecord},
+    records::StoreError,
+    time::Now,
+    wire::Announce,
+};
+
+impl Engine {
+    pub(super) fn pump(&mut self, now: Now) {
+        loop {
+            let mut idle = true;
+            while let Some(event) = self.overlay.poll_event() {
+                idle = false;
+                self.on_overlay_event(now, event);
+            }
+            while let Some(output) = self.syncs.poll_output() {
+                idle = false;
+                self.on_sync_output(now, output);
+            }
+            if idle {
+                break;
+            }
+        }
+        self.update_status(now);
+    }
+
+    fn on_overlay_event(&mut self, now: Now, event: OverlayEvent) {
+        match event {
+            OverlayEvent::Connected { link, connection, kind, node, peer, addr, .. } => {
+                self.on_connected(now, link, connection, kind, node, peer, addr);
+            }
+            OverlayEvent::Disconnected { link, connection, kind, node, peer, reason } => {
+                self.on_disconnected(now, link, connection, kind, node, peer, reason);
+            }
+            OverlayEvent::ConnectFinished { connect, result } => self.on_connect_finished(connect, result),
+            OverlayEvent::Referred { connect, hop, next } => {
+                self.publish_referred(connect, hop, next);
+                self.notices.push_back(Notice::Referred { connect, hop, next });
+            }
+            OverlayEvent::Genesis(genesis) => self.learn_genesis(now, genesis),
+            OverlayEvent::Pushed { link, origin, records } => self.on_pushed(now, link, origin, records),
+            OverlayEvent::Announced { link, items } => self.on_announced(now, link, items),
+            OverlayEvent::Wanted { link, origin, keys } => self.on_wanted(now, link, origin, &keys),
+            OverlayEvent::Sync { link, message } => self.on_sync_message(now, link, message),
+            OverlayEvent::Records { link, session, records } => {
+                self.on_sync_records(now, link, session, records);
+            }
+            OverlayEvent::BulkRoom { link } => self.on_bulk_room(now, link),
+            OverlayEvent::Lost { link, lost } => self.on_lost(now, link, lost),
+            OverlayEvent::SyncDue { link, .. } => self.open_sync(now, link),
+            OverlayEvent::Required(reason) => self.hub.publish(Event::ConnectionRequired(match reason {
+                crate::graph::Required::Probe => RequiredReason::Probe,
+                crate::graph::Required::Isolated => RequiredReason::Isolated,
+            })),
+            OverlayEvent::Join { link, message } => self.on_join_message(now, link, message),
+            OverlayEvent::ContactsChanged => self.contacts_dirty = true,
+        }
+    }
+
+    fn on_announced(&mut self, now: Now, link: LinkId, items: Vec<Announce>) {
+        let is_here = |key: &RecordKey| self.store.knows_loser(key) || self.is_known(now, key);
+        let missing: Vec<_> = items.into_iter().filter(|item| !is_here(&item.key)).collect();
+        if !missing.is_empty() {
+            self.overlay.missing(now, link, missing);
+        }
+    }
+
+    fn on_wanted(&mut self, now: Now, link: LinkId, origin: u64, keys: &[RecordKey]) {
+        let found = keys
+            .iter()
+            .filter_map(|key| self.version(key).ok().flatten().filter(|r| self.may_supply(now, r)))
+            .map(|record| (record.key(), record.bytes().clone()))
+            .collect();
+        self.overlay.supply(now, link, origin, found);
+    }
+
+    /// A version that is here: the current one of its record, or the loser of a conflict.
+    pub(super) fn version(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        if self.store.knows_loser(key) { self.store.loser(key) } else { self.store.fetch(key) }
+    }
+
+    pub(super) fn forget_link(&mut self, link: LinkId) {
+        self.syncs.link_closed(link);
+        self.strikes.remove(&link);
+        self.links.remove(&link);
+        self.away.forget_link(link);
+        self.progress.forget_link(link);
+        // Whoever waits for an answer on this link waits no longer.
+        if let Some(connection) = self.group.forget_link(link) {
+            self.notices.push_back(Notice::Joined { connection, result: Err(JoinFailure::NotConnected) });
+        }
+    }
+
+    pub(super) fn close_for_protocol(&mut self, now: Now, link: LinkId) {
+        tracing::debug!(link = link.0, "closing a link that broke the protocol");
+        self.overlay.misbehaved(now, link);
+    }
+}
