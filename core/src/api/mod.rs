@@ -9,6 +9,7 @@ mod connection;
 mod database;
 mod entering;
 mod error;
+mod error_kind;
 mod events;
 mod files;
 pub mod given;
@@ -43,7 +44,8 @@ pub use connection::{
 };
 pub use database::ImportDatabase;
 pub use entering::{JoinGraph, OnProgress};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, Result};
+pub use error_kind::ErrorKind;
 pub use events::EventStream;
 pub use graph::{Graph, ListenOutcome, OpenOutcome, PropertiesUpdate};
 pub use group::{Group, OpenInvitation};
