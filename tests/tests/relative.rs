@@ -1,6 +1,6 @@
 //! A data directory is where it was when the node was started. Alone in its process: the current directory is all of its.
 
-use peergraph::{Node, NodeConfig, OpenGraph};
+use peergraph::{ErrorKind, ImportDatabase, Node, NodeConfig, OpenGraph};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c24_a_relative_directory_stays_where_it_was() {
@@ -20,4 +20,15 @@ async fn c24_a_relative_directory_stays_where_it_was() {
     node.shutdown().await;
     assert!(first.path().join("data/graphs").join(format!("{id}.db")).exists());
     assert!(second.path().join("backup").exists() && !second.path().join("data").exists());
+    // So is a file to be imported, and one to be exported to.
+    let node = Node::start(NodeConfig::loopback()).await.unwrap();
+    let other = node.create_graph("other").await.unwrap();
+    let imported = other.import_database("backup", ImportDatabase::default());
+    let exported = other.export_database("other", None);
+    std::env::set_current_dir(first.path()).unwrap();
+    let error = imported.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WrongGraph, "it is found: {error}");
+    exported.await.unwrap();
+    assert!(second.path().join("other").exists());
+    node.shutdown().await;
 }

@@ -77,8 +77,7 @@ impl NativeGraph {
 
     #[napi]
     pub fn enter(&self, to: &Bridge, id: u32, whom: Whom) -> Result<()> {
-        let (graph, whom) = (self.graph.clone(), whom.read()?);
-        to.act(id, async move { graph.enter(whom).await });
+        to.act(id, self.graph.enter(whom.read()?));
         Ok(())
     }
 
@@ -213,8 +212,7 @@ impl NativeGraph {
     ) -> Result<()> {
         let options =
             ImportDatabase { password: password.map(Into::into), exporter: maybe(exporter.as_deref())? };
-        let graph = self.graph.clone();
-        to.ask(id, async move { graph.import_database(PathBuf::from(path), options).await });
+        to.ask(id, self.graph.import_database(PathBuf::from(path), options));
         Ok(())
     }
 }

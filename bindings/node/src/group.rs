@@ -217,7 +217,7 @@ impl NativeGraph {
     #[napi]
     pub fn export_membership(&self, to: &Bridge, id: u32, password: String) -> Result<()> {
         let (group, password) = (self.as_group()?, Zeroizing::new(password));
-        to.ask(id, async move { group.export_membership(&password).await });
+        to.ask(id, group.export_membership(&password));
         Ok(())
     }
 }

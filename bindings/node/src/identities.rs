@@ -110,8 +110,8 @@ impl NativeIdentity {
 
     #[napi]
     pub fn export(&self, to: &Bridge, id: u32, password: String) {
-        let (identity, password) = (self.identity.clone(), Zeroizing::new(password));
-        to.ask(id, async move { identity.export(&password).await });
+        let password = Zeroizing::new(password);
+        to.ask(id, self.identity.export(&password));
     }
 
     #[napi]

@@ -108,3 +108,42 @@ test('n3 an aborted call disturbs those after it in nothing', async (t) => {
   assert.deepEqual(texts, [...texts].sort((a, b) => a - b))
   assert.deepEqual(texts.filter((n) => n % 3 !== 0), numbers(60).map(Number).filter((n) => n % 3 !== 0))
 })
+
+test('c43 what is called after an import comes after it', async (t) => {
+  const folder = folderFor(t)
+  const node = await nodeFor(t)
+  const graph = await node.createGraph('exported')
+  await graph.listen()
+  await Promise.all(numbers(600).map((text) => graph.publish('t', text)))
+  const file = join(folder, 'backup')
+  await graph.exportDatabase(file)
+  for (const end of ['close', 'shutdown']) {
+    const home = await p.Node.start(p.loopback(join(folder, end)))
+    const copy = await home.openGraph(await graph.ticket(), { offline: true })
+    const importing = copy.importDatabase(file, undefined, { exporter: node.peerId })
+    const publishing = copy.publish('t', 'after')
+    const listing = copy.records('t').toArray()
+    const listening = copy.listen()
+    const ending = end === 'close' ? copy.close() : home.shutdown()
+    assert.equal((await listing).length, 601)
+    const { refused } = await importing
+    assert.equal(refused, 0)
+    await Promise.all([publishing, listening, ending])
+    await home.shutdown()
+  }
+})
+
+test('c43 an open after a close opens anew, and a delete after a close deletes', async (t) => {
+  const node = await p.Node.start(p.loopback(join(folderFor(t), 'data')))
+  let group = await node.createGroup('again')
+  for (let n = 0; n < 10; n++) {
+    const closing = group.close()
+    const opened = await node.openGroup(group.id)
+    assert.equal((await opened.status()).listening, true)
+    await closing
+    group = opened
+  }
+  const [, , exported] = await Promise.all([group.close(), node.deleteGraph(group.id), (await node.identities.default()).export('open sesame')])
+  assert.equal(typeof exported, 'string')
+  await node.shutdown()
+})

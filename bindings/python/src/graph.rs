@@ -92,8 +92,7 @@ impl Graph {
     }
 
     fn enter<'py>(&self, py: Python<'py>, whom: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, whom) = (self.graph.clone(), target(whom)?);
-        bridge::call(py, async move { graph.enter(whom).await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.graph.enter(target(whom)?), |py, ()| Ok(py.None()))
     }
 
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -216,8 +215,7 @@ impl Graph {
             password: password.map(Into::into),
             exporter: exporter.map(|peer| peer.0),
         };
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.import_database(path, options).await }, |py, count| {
+        bridge::call(py, self.graph.import_database(path, options), |py, count| {
             let peergraph::ImportCount { added, known, refused, waiting } = count;
             crate::convert::make(py, "ImportCount", (added, known, refused, waiting))
         })

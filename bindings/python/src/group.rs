@@ -188,6 +188,6 @@ impl Graph {
 
     fn export_membership<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {
         let (group, password) = (self.as_group()?, zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { group.export_membership(&password).await }, result)
+        bridge::call(py, group.export_membership(&password), result)
     }
 }

@@ -38,8 +38,8 @@ impl Identities {
         key: Option<&Bound<'py, PyBytes>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let key = key.map(|key| given::secret_key(key.as_bytes())).transpose().map_err(Fail)?;
-        let (identities, options) = (self.identities.clone(), CreateIdentity { name, classifier, key });
-        bridge::call(py, async move { identities.create(options).await }, handle)
+        let options = CreateIdentity { name, classifier, key };
+        bridge::call(py, self.identities.create(options), handle)
     }
 
     fn list(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -47,13 +47,11 @@ impl Identities {
     }
 
     fn default<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let identities = self.identities.clone();
-        bridge::call(py, async move { identities.default().await }, handle)
+        bridge::call(py, self.identities.default(), handle)
     }
 
     fn set_default<'py>(&self, py: Python<'py>, name: PeerName) -> PyResult<Bound<'py, PyAny>> {
-        let identities = self.identities.clone();
-        bridge::call(py, async move { identities.set_default(&name.0).await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.identities.set_default(&name.0), |py, ()| Ok(py.None()))
     }
 
     fn get(&self, name: PeerName) -> PyResult<Identity> {
@@ -66,8 +64,8 @@ impl Identities {
         text: String,
         password: String,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (identities, password) = (self.identities.clone(), zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { identities.import(&text, &password).await }, handle)
+        let password = zeroize::Zeroizing::new(password);
+        bridge::call(py, self.identities.import(&text, &password), handle)
     }
 }
 
@@ -89,8 +87,7 @@ impl Identity {
     }
 
     fn rename<'py>(&self, py: Python<'py>, name: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        let identity = self.identity.clone();
-        bridge::call(py, async move { identity.rename(name.as_deref()).await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.identity.rename(name.as_deref()), |py, ()| Ok(py.None()))
     }
 
     fn describe(&self) -> PyResult<IdentityDescription> {
@@ -98,8 +95,8 @@ impl Identity {
     }
 
     fn export<'py>(&self, py: Python<'py>, password: String) -> PyResult<Bound<'py, PyAny>> {
-        let (identity, password) = (self.identity.clone(), zeroize::Zeroizing::new(password));
-        bridge::call(py, async move { identity.export(&password).await }, result)
+        let password = zeroize::Zeroizing::new(password);
+        bridge::call(py, self.identity.export(&password), result)
     }
 
     fn sign<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -107,12 +104,10 @@ impl Identity {
     }
 
     fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let identity = self.identity.clone();
-        bridge::call(py, async move { identity.groups().await }, |py, all| list(py, all, graph_id))
+        bridge::call(py, self.identity.groups(), |py, all| list(py, all, graph_id))
     }
 
     fn delete<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let identity = self.identity.clone();
-        bridge::call(py, async move { identity.delete().await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.identity.delete(), |py, ()| Ok(py.None()))
     }
 }

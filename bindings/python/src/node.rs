@@ -86,6 +86,17 @@ pub(crate) fn low_power() -> (f64, usize, usize, usize) {
     (ping_interval.as_secs_f64(), target_neighbors, max_neighbors, min_neighbors)
 }
 
+impl Node {
+    /// What a call gives, together with the node: a graph keeps it open.
+    fn with_node<T: Send + 'static>(
+        &self,
+        call: peergraph::Call<peergraph::Result<T>>,
+    ) -> impl Future<Output = peergraph::Result<(peergraph::Node, T)>> + Send + use<T> {
+        let node = self.node.clone();
+        async move { call.await.map(|made| (node, made)) }
+    }
+}
+
 #[pymethods]
 impl Node {
     #[staticmethod]
@@ -144,12 +155,7 @@ impl Node {
             seed,
             precedence: record_types(&precedence)?,
         };
-        let node = self.node.clone();
-        bridge::call(
-            py,
-            async move { node.create_graph(options).await.map(|graph| (node, graph)) },
-            Graph::plain,
-        )
+        bridge::call(py, self.with_node(self.node.create_graph(options)), Graph::plain)
     }
 
     fn open_graph<'py>(
@@ -167,12 +173,7 @@ impl Node {
             },
         };
         let options = OpenGraph { precedence: record_types(&precedence)?, offline };
-        let node = self.node.clone();
-        bridge::call(
-            py,
-            async move { node.open_graph(graph, options).await.map(|graph| (node, graph)) },
-            Graph::plain,
-        )
+        bridge::call(py, self.with_node(self.node.open_graph(graph, options)), Graph::plain)
     }
 
     fn join<'py>(
@@ -187,8 +188,7 @@ impl Node {
             deadline: span(deadline, "deadline")?,
             on_progress: told(py, on_progress)?,
         };
-        let node = self.node.clone();
-        bridge::call(py, async move { node.join(join).await.map(|graph| (node, graph)) }, Graph::plain)
+        bridge::call(py, self.with_node(self.node.join(join)), Graph::plain)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one description of a group, whose fields Python names")]
@@ -209,12 +209,7 @@ impl Node {
             precedence: record_types(&precedence)?,
             identity: identity.map(|identity| identity.identity.clone()),
         };
-        let node = self.node.clone();
-        bridge::call(
-            py,
-            async move { node.create_group(options).await.map(|group| (node, group)) },
-            Graph::of_group,
-        )
+        bridge::call(py, self.with_node(self.node.create_group(options)), Graph::of_group)
     }
 
     fn open_group<'py>(
@@ -225,12 +220,7 @@ impl Node {
         offline: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = OpenGraph { precedence: record_types(&precedence)?, offline };
-        let node = self.node.clone();
-        bridge::call(
-            py,
-            async move { node.open_group_with(group.0, options).await.map(|group| (node, group)) },
-            Graph::of_group,
-        )
+        bridge::call(py, self.with_node(self.node.open_group_with(group.0, options)), Graph::of_group)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one join, whose options Python names")]
@@ -252,12 +242,7 @@ impl Node {
             deadline: span(deadline, "deadline")?,
             on_progress: told(py, on_progress)?,
         };
-        let node = self.node.clone();
-        bridge::call(
-            py,
-            async move { node.join_group(options).await.map(|group| (node, group)) },
-            Graph::of_group,
-        )
+        bridge::call(py, self.with_node(self.node.join_group(options)), Graph::of_group)
     }
 
     fn import_membership<'py>(
@@ -266,12 +251,9 @@ impl Node {
         text: String,
         password: String,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (node, password) = (self.node.clone(), Zeroizing::new(password));
-        bridge::call(
-            py,
-            async move { node.import_membership(&text, &password).await.map(|group| (node, group)) },
-            Graph::of_group,
-        )
+        let password = Zeroizing::new(password);
+        let imported = self.node.import_membership(&text, &password);
+        bridge::call(py, self.with_node(imported), Graph::of_group)
     }
 
     fn open_graphs(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -287,18 +269,15 @@ impl Node {
     }
 
     fn delete_graph<'py>(&self, py: Python<'py>, graph: GraphId) -> PyResult<Bound<'py, PyAny>> {
-        let node = self.node.clone();
-        bridge::call(py, async move { node.delete_graph(graph.0).await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.node.delete_graph(graph.0), |py, ()| Ok(py.None()))
     }
 
     fn pause<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let node = self.node.clone();
-        bridge::call(py, async move { node.pause().await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.node.pause(), |py, ()| Ok(py.None()))
     }
 
     fn resume<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let node = self.node.clone();
-        bridge::call(py, async move { node.resume().await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.node.resume(), |py, ()| Ok(py.None()))
     }
 
     #[getter]
@@ -307,12 +286,10 @@ impl Node {
     }
 
     fn network_changed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let node = self.node.clone();
-        bridge::call(py, async move { node.network_changed().await }, |py, ()| Ok(py.None()))
+        bridge::call(py, self.node.network_changed(), |py, ()| Ok(py.None()))
     }
 
     fn shutdown<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let node = self.node.clone();
-        bridge::start(py, async move { node.shutdown().await }, |py, ()| Ok(py.None()))
+        bridge::start(py, self.node.shutdown(), |py, ()| Ok(py.None()))
     }
 }

@@ -252,13 +252,11 @@ impl Graph {
         limit: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
         let query = ConflictQuery { record: record.map(|id| id.0), after: after.map(Lsn), limit };
-        let graph = self.graph.clone();
-        bridge::call(py, async move { graph.conflicts(query).await }, conflicts)
+        bridge::call(py, self.graph.conflicts(query), conflicts)
     }
 
     fn acknowledge_conflict<'py>(&self, py: Python<'py>, loser: &Record) -> PyResult<Bound<'py, PyAny>> {
-        let (graph, loser) = (self.graph.clone(), loser.record.key.element);
-        bridge::call(py, async move { graph.acknowledge_conflict(loser).await }, crate::convert::result)
+        bridge::call(py, self.graph.acknowledge_conflict(loser.record.key.element), crate::convert::result)
     }
 
     #[pyo3(signature = (record_type, body, attributes, expires))]

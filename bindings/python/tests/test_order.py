@@ -124,6 +124,52 @@ async def test_c43_close_and_shutdown_come_after_what_was_called_before(tmp_path
         assert [note.text for note in await graph.records("note")] == [str(number) for number in range(MANY)]
 
 
+async def test_c43_what_is_called_after_an_import_comes_after_it(node: Node, tmp_path: Path) -> None:
+    graph = await node.create_graph("exported")
+    await graph.listen()
+    for call in [graph.publish("note", str(number)) for number in range(600)]:
+        await call
+    file = tmp_path / "backup"
+    await graph.export_database(file)
+    for end in ["close", "shutdown"]:
+        async with Node.start(NodeConfig.loopback(tmp_path / end)) as home:
+            copy = await home.open_graph(await graph.ticket(), offline=True)
+            importing = copy.import_database(file, exporter=node.peer_id)
+            publishing = copy.publish("note", "after")
+            listening = copy.listen()
+            status = copy.status()
+            await (copy.close() if end == "close" else home.shutdown())
+            assert (await importing).refused == 0
+            assert (await publishing).text == "after"
+            assert (await status).listening
+            await listening
+
+
+async def test_c43_calls_of_a_node_come_in_order(tmp_path: Path) -> None:
+    async with Node.start(NodeConfig.loopback(tmp_path)) as node:
+        group = await node.create_group("again")
+        own = await node.identities.default()
+        for number in range(20):
+            closing = group.close()
+            renaming = own.rename(f"name {number}")
+            opened = await node.open_group(group.id)
+            assert own.name == f"name {number}"
+            assert (await opened.status()).listening
+            await closing
+            await renaming
+            group = opened
+        closing = group.close()
+        await node.delete_graph(group.id)
+        await closing
+        making = [node.create_graph(str(number)) for number in range(10)]
+        ending = node.shutdown()
+        late = node.create_graph("late")
+        await ending
+        assert len({(await made).id for made in making}) == len(making)
+        with pytest.raises(peergraph.ClosedError):
+            await late
+
+
 async def test_c43_reads_come_after_writes(node: Node) -> None:
     graph = await node.create_graph("order")
     note = await graph.publish("note", "first")

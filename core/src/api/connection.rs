@@ -161,7 +161,8 @@ impl Connecting {
         Self { progress, outcome, cancel: Some(cancel) }
     }
 
-    /// The next hop of the referral chain; `None` when the connect is over.
+    /// The next hop of the referral chain; `None` when the connect is over. Only waits, for a connect that has its place
+    /// in the order of the calls already.
     pub async fn progress(&mut self) -> Option<Progress> {
         self.progress.recv().await
     }
@@ -252,7 +253,7 @@ pub struct SendReceipt(Receipt);
 
 impl SendReceipt {
     /// Waits until the receiving node has handed the data to a subscriber (true), or found that nobody there
-    /// subscribes to it (false).
+    /// subscribes to it (false). Only waits, for data that has its place in the order of the sends already.
     ///
     /// # Errors
     /// `NotConnected` if the connection ended before either was known.

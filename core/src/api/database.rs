@@ -18,15 +18,17 @@ use super::{
     files::{Draft, absolute, sweep},
     identities::check_password,
     joining::{check_version, is_a_group},
-    runtime::blocking,
+    runtime::{blocking, on_task_until_dropped},
 };
 use crate::{
     crypto::{OpeningReader, PasswordCost, SealingWriter, StreamError},
-    engine::{ImportCount, ImportFault, PublishError},
+    engine::{Engine, ImportCount, ImportFault, PublishError},
     ids::PeerId,
     limits::{IMPORT_BATCH, IMPORT_BATCH_BYTES},
+    net::Steps,
     record::{Genesis, SignedRecord},
     records::{ExportError, ExportHead, ExportReader, ExportWriter, Reader},
+    time::Now,
 };
 
 /// What a file begins with; the last digit is its version.
@@ -126,8 +128,8 @@ impl Graph {
     /// From a file that is older than [`tombstone_lifetime`](super::NodeConfig::tombstone_lifetime), what the others have
     /// deleted since is dropped when this node meets them, as at a node that was away for so long.
     ///
-    /// A file that is cut off or damaged is refused before any record is taken. If this breaks off later, the records so
-    /// far stay; a second import does no harm.
+    /// A file that is cut off or damaged is refused before any record is taken. If this breaks off later, or is dropped,
+    /// the records so far stay; a second import does no harm. Calls made after this one wait until it is over, reads too.
     ///
     /// # Errors
     /// `GraphInUse` once the graph has connected or listened, `WrongGraph` for another graph's file, `WrongPeer` for
@@ -135,16 +137,32 @@ impl Graph {
     /// there is no password, or the reverse, `NotFound` if there is no file, `Damaged` if it is not an exported
     /// database or was altered, `UnsupportedVersion` if a later version wrote it, `Storage`, `Closed`.
     #[doc(alias("PeerGraphImportDatabase", "PeerGroupImportDatabase"))]
-    pub async fn import_database(
+    pub fn import_database(
         &self,
         path: impl AsRef<Path>,
         options: ImportDatabase,
-    ) -> Result<ImportCount> {
+    ) -> Call<Result<ImportCount>> {
         let ImportDatabase { password, exporter } = options;
-        let path = absolute(path.as_ref())?;
-        self.call(|engine, _| engine.check_offline()).await?.map_err(Error::from)?;
-        let (graph, exporter) = (self.id(), exporter.unwrap_or(self.inner().identity));
-        let source = Source { path, password };
+        let source = Source { path: attempt!(absolute(path.as_ref())), password };
+        let (graph, steps) = (self.clone(), self.inner().driver.steps());
+        // Also if it is not awaited: the calls after it wait for it.
+        on_task_until_dropped(async move {
+            let import = Importing { steps: steps.await?, graph };
+            import.run(source, exporter).await
+        })
+    }
+}
+
+/// An import whose turn it is among the calls of its graph.
+struct Importing {
+    graph: Graph,
+    steps: Steps,
+}
+
+impl Importing {
+    async fn run(&self, source: Source, exporter: Option<PeerId>) -> Result<ImportCount> {
+        self.steps.call(|engine, _| engine.check_offline()).await?.map_err(Error::from)?;
+        let (graph, exporter) = (self.graph.id(), exporter.unwrap_or(self.graph.inner().identity));
         let checked = blocking(move || -> Result<_> {
             // All of it first: nothing is taken from a file that is not whole.
             let mut file = source.open()?;
@@ -183,13 +201,20 @@ impl Graph {
     /// Holds what the graph is to what it was opened as.
     async fn accept(&self, genesis: &Genesis) -> Result<()> {
         check_version(genesis)?;
-        match (genesis.is_group(), self.inner().is_group()) {
+        match (genesis.is_group(), self.graph.inner().is_group()) {
             (true, false) => return Err(is_a_group()),
             (false, true) => return Err(super::group::not_a_group()),
             _ => {}
         }
         let genesis = genesis.clone();
         self.write(move |engine, now| engine.begin_import(now, &genesis)).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Engine, Now) -> std::result::Result<T, ImportFault> + Send + 'static,
+    ) -> Result<T> {
+        self.steps.write(f).await?.map_err(|fault| self.graph.located(fault))
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{
-    Call, ConnectOptions, Error, ErrorKind, EventStream, Graph, Result, Target,
-    runtime::{spawn, within},
+    Call, ConnectOptions, Connecting, Error, ErrorKind, EventStream, Graph, Result, Target,
+    call::attempt,
+    runtime::{on_task_until_dropped, spawn, within},
 };
 use crate::{
     events::{Event, EventFilter, EventKind, SubscribeOptions, SyncProgress},
@@ -89,10 +90,12 @@ pub(super) struct Entering<'a> {
     pub(super) on_progress: Option<&'a OnProgress>,
 }
 
-impl Default for Entering<'_> {
-    fn default() -> Self {
-        Self { until: Instant::now() + CONNECT_TIMEOUT, on_progress: None }
-    }
+/// What has its place in the order of the calls already.
+struct Begun {
+    events: EventStream,
+    usable: Call<Result<bool>>,
+    connecting: Connecting,
+    deadline: Duration,
 }
 
 impl Graph {
@@ -113,25 +116,44 @@ impl Graph {
     /// seconds it listens alone, and goes on trying in the background. In a group, [`Event::ConnectionFailed`] tells of a
     /// failure, once.
     ///
+    /// It begins in its place in the order of the calls, whether or not it is awaited; calls after it do not wait until it
+    /// is done, and a close ends it. Dropping it ends it too.
+    ///
     /// # Errors
     /// As [`connect`](Self::connect), and `TimedOut` if nothing came for 30 seconds: what came is kept.
     #[doc(alias("PeerGroupConnect", "PeerGroupConnectByAddress"))]
-    pub async fn enter(&self, target: impl Into<Target>) -> Result<()> {
-        let entered = self.try_enter(target.into(), &Entering::default()).await;
-        if let Err(error) = &entered
-            && self.inner().is_group()
-        {
-            self.inner().hub.publish(Event::ConnectionFailed(super::asking::failure(error)));
-        }
-        entered
+    pub fn enter(&self, target: impl Into<Target>) -> Call<Result<()>> {
+        let begun = attempt!(self.begin_to_enter(target.into(), CONNECT_TIMEOUT));
+        let graph = self.clone();
+        on_task_until_dropped(async move {
+            let entered = graph.enter_begun(begun, None).await;
+            if let Err(error) = &entered
+                && graph.inner().is_group()
+            {
+                graph.inner().hub.publish(Event::ConnectionFailed(super::asking::failure(error)));
+            }
+            entered
+        })
     }
 
     /// The same, telling nobody of a failure.
     pub(super) async fn try_enter(&self, target: Target, how: &Entering<'_>) -> Result<()> {
+        let left = how.until.saturating_duration_since(Instant::now());
+        self.enter_begun(self.begin_to_enter(target, left)?, how.on_progress).await
+    }
+
+    /// Begins to connect, in the order of the calls.
+    fn begin_to_enter(&self, target: Target, deadline: Duration) -> Result<Begun> {
         let kinds = [EventKind::StatusChanged, EventKind::SyncProgress];
         let events = self.subscribe(SubscribeOptions::new(EventFilter::kinds(kinds)))?;
-        let usable = self.call(|engine, _| engine.is_usable()).await?;
-        let connected = self.connect_or_go_on(target, how, usable).await;
+        let usable = self.call(|engine, _| engine.is_usable());
+        let options = ConnectOptions { deadline, ..ConnectOptions::default() };
+        Ok(Begun { events, usable, connecting: self.connect_with(target, options), deadline })
+    }
+
+    async fn enter_begun(&self, begun: Begun, on_progress: Option<&OnProgress>) -> Result<()> {
+        let Begun { events, usable, connecting, deadline } = begun;
+        let connected = connected_or_going_on(connecting, deadline, usable.await?).await;
         // One of those it asked may have come to us, or be on its way. A link of a membership that is over counts for
         // nothing: it is about to end.
         let usable = self.call(|engine, _| engine.is_usable()).await?;
@@ -158,7 +180,7 @@ impl Graph {
             }
             Err(error) => return Err(error),
         }
-        self.catch_up(&events, how.on_progress).await?;
+        self.catch_up(&events, on_progress).await?;
         self.listen().await?;
         Ok(())
     }
@@ -171,23 +193,6 @@ impl Graph {
             }
         }
         Ok(nodes)
-    }
-
-    /// Connects. With a database it is not waited for long: the connect goes on by itself.
-    async fn connect_or_go_on(&self, target: Target, how: &Entering<'_>, usable: bool) -> Result<()> {
-        let left = how.until.saturating_duration_since(Instant::now());
-        let options = ConnectOptions { deadline: left, ..ConnectOptions::default() };
-        let mut connecting = self.connect_with(target, options).into_future();
-        if !usable {
-            return connecting.await.map(drop);
-        }
-        match within(ENTER_PATIENCE.min(left), &mut connecting).await {
-            Some(connected) => connected.map(drop),
-            None => {
-                spawn(connecting);
-                Err(Error::new(ErrorKind::TimedOut, "no node has answered yet"))
-            }
-        }
     }
 
     /// Waits until the database is as current as a neighbor's, as long as something comes.
@@ -225,5 +230,20 @@ impl Graph {
             told.tell(last);
         }
         Ok(())
+    }
+}
+
+/// Waits for a connect. With a database it is not waited for long: the connect goes on by itself.
+async fn connected_or_going_on(connecting: Connecting, deadline: Duration, usable: bool) -> Result<()> {
+    let mut connecting = connecting.into_future();
+    if !usable {
+        return connecting.await.map(drop);
+    }
+    match within(ENTER_PATIENCE.min(deadline), &mut connecting).await {
+        Some(connected) => connected.map(drop),
+        None => {
+            spawn(connecting);
+            Err(Error::new(ErrorKind::TimedOut, "no node has answered yet"))
+        }
     }
 }

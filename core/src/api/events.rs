@@ -29,6 +29,9 @@ impl EventStream {
     }
 
     /// Waits for the next event; `None` once the stream has ended: the graph was closed, or this stream was.
+    ///
+    /// An event is taken when this is polled: it changes nothing in the graph, so it has no place in the order of its
+    /// calls. Dropping it loses no event.
     pub async fn next(&self) -> Option<Event> {
         self.subscription.next().await
     }

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{
-    Call, Error, ErrorKind, Result, identity_store::Entry, making::Undo, node::NodeInner, runtime::blocking,
+    Call, Error, ErrorKind, Result, call::attempt, identity_store::Entry, making::Undo, node::NodeInner,
+    runtime::blocking,
 };
 use crate::{
     crypto::{PasswordCost, SealSeed, SecretKey, SignatureBytes},
@@ -187,13 +188,18 @@ impl Identity {
     /// another machine. Without graphs and memberships. The text is worth as much as the password is.
     ///
     /// # Errors
-    /// `InvalidArgument` if the password has fewer than 8 characters, `IdentityDeleted`.
+    /// `InvalidArgument` if the password has fewer than 8 characters, `IdentityDeleted`, `Closed`.
     #[doc(alias = "PeerIdentityExport")]
-    pub async fn export(&self, password: &str) -> Result<String> {
-        check_password(password)?;
-        let (whole, password) = (self.entry.whole()?, Zeroizing::new(password.to_owned()));
-        let seed = SealSeed { salt: rand::random(), nonce: rand::random() };
-        Ok(blocking(move || whole.to_text(&password, seed, PasswordCost::default())).await)
+    pub fn export(&self, password: &str) -> Call<Result<String>> {
+        attempt!(check_password(password));
+        let (entry, password) = (self.entry.clone(), Zeroizing::new(password.to_owned()));
+        // As it is in this call's turn; what is slow on purpose holds up no other call.
+        let whole = self.node.exclusive(move |_| entry.whole());
+        Call::placed(async move {
+            let whole = whole.await?;
+            let seed = SealSeed { salt: rand::random(), nonce: rand::random() };
+            Ok(blocking(move || whole.to_text(&password, seed, PasswordCost::default())).await)
+        })
     }
 
     /// Signs a message of the application; [`PeerId::verify`] checks it anywhere. Nothing signed this way can pass for

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Call, Error, ErrorKind, Graph, Group, JoinOutcome, Node, Result,
+    call::attempt,
     graph::GraphInner,
     identities::check_password,
     joining::check_version,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     crypto::{PasswordCost, SealSeed},
-    group::{ExportedMembership, IdentitySecret},
+    group::ExportedMembership,
     ids::GraphId,
 };
 
@@ -32,25 +33,28 @@ impl Group {
     /// `InvalidArgument` if the password has fewer than 8 characters, `NotAMember` or `Removed` if this identity is no
     /// member, `IdentityDeleted`, `NeverSynchronized` before the first connect, `Closed`.
     #[doc(alias = "PeerGroupExportConfig")]
-    pub async fn export_membership(&self, password: &str) -> Result<String> {
-        check_password(password)?;
-        let genesis = self.genesis().await?;
-        let (chain, nodes) = self.call(|engine, _| engine.export_membership()).await??;
-        let identity = self.identity()?;
-        let secret = self.graph().inner().secret;
-        let membership = ExportedMembership { identity, genesis, secret, chain, nodes };
-        let password = Zeroizing::new(password.to_owned());
-        let seed = SealSeed { salt: rand::random(), nonce: rand::random() };
-        // Slow on purpose.
-        Ok(blocking(move || membership.to_text(&password, seed, PasswordCost::default())).await)
-    }
-
-    fn identity(&self) -> Result<IdentitySecret> {
+    pub fn export_membership(&self, password: &str) -> Call<Result<String>> {
+        attempt!(check_password(password));
         let inner = self.graph().inner();
-        let node = inner.node.upgrade().ok_or_else(Error::closed)?;
-        let known = node.identities.list().into_iter().find(|entry| entry.peer_id() == inner.identity);
-        let gone = || Error::new(ErrorKind::IdentityDeleted, "the identity no longer exists on this node");
-        known.ok_or_else(gone)?.whole()
+        let node = attempt!(inner.node.upgrade().ok_or_else(Error::closed));
+        let (peer, secret) = (inner.identity, inner.secret);
+        // All of it as it is in this call's turn.
+        let (genesis, grants) = (self.genesis(), self.ask(|engine, _| engine.export_membership()));
+        let identity = node.exclusive(move |node| {
+            let known = node.identities.list().into_iter().find(|entry| entry.peer_id() == peer);
+            let gone =
+                || Error::new(ErrorKind::IdentityDeleted, "the identity no longer exists on this node");
+            known.ok_or_else(gone)?.whole()
+        });
+        let password = Zeroizing::new(password.to_owned());
+        Call::placed(async move {
+            let (genesis, (chain, nodes)) = (genesis.await?, grants.await?);
+            let identity = identity.await?;
+            let membership = ExportedMembership { identity, genesis, secret, chain, nodes };
+            let seed = SealSeed { salt: rand::random(), nonce: rand::random() };
+            // Slow on purpose.
+            Ok(blocking(move || membership.to_text(&password, seed, PasswordCost::default())).await)
+        })
     }
 }
 

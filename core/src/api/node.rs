@@ -102,7 +102,7 @@ impl Node {
         Self::start(NodeConfig::default().at(data_dir))
     }
 
-    /// Opens a node in memory: fresh keys, nothing is kept.
+    /// Opens a node in memory: fresh keys, nothing is kept. Begins when it is awaited, as [`start`](Self::start).
     ///
     /// # Errors
     /// `Network` if no socket could be bound.
@@ -112,6 +112,9 @@ impl Node {
 
     /// Opens a node. If the future is dropped before it is done, nothing stays open: the next start at the same
     /// directory or port waits until that is so.
+    ///
+    /// It begins when it is awaited, and has no place in the order of [`Call`]s: until it is done there is no node to
+    /// call. A start at the directory or port of a node whose shutdown was called before waits for the end of that.
     ///
     /// # Errors
     /// As [`open`](Self::open), `UnsupportedVersion` if the configuration asks for another version, and

@@ -21,6 +21,10 @@ impl Graph {
         let nonce = rand::random();
         // Signed beside the graph's thread, which only stores.
         let (stamping, signing) = (inner.stamper.clone(), inner.stamper.clone());
+        if stamping.max_record().is_none() {
+            // A call before this one, such as an import, may be about to change that.
+            return self.write(|engine, now| engine.publish(now, draft));
+        }
         let begin = move || -> Result<_> {
             let reserved = stamping.reserve(wall, nonce, draft)?;
             Ok(move || signing.make(reserved))
@@ -123,7 +127,8 @@ pub struct RecordPages {
 }
 
 impl RecordPages {
-    /// The next page; `None` when all have been seen.
+    /// The next page; `None` when all have been seen. It is read when this is first polled, after the calls made until
+    /// then. It needs no place before: the pages show what was there at the first, whatever is called meanwhile.
     ///
     /// # Errors
     /// `Storage`, `Closed`; the same page can be asked for again.
@@ -138,7 +143,7 @@ impl RecordPages {
         Ok((!page.items.is_empty()).then_some(page.items))
     }
 
-    /// All that is left.
+    /// All that is left, page by page as [`next`](Self::next).
     ///
     /// # Errors
     /// As [`next`](Self::next).

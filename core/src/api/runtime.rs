@@ -3,6 +3,7 @@
 use std::{future::Future, sync::OnceLock, time::Duration};
 
 use tokio::{runtime::Runtime, task::JoinHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Call, Error, ErrorKind, Result};
 
@@ -32,6 +33,14 @@ pub(crate) fn on_task<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Call<Result<T>> {
     let task = spawn(work);
+    Call::placed(async move { task.await.map_err(task_failed)? })
+}
+
+/// Runs a call whether or not it is awaited, until it is dropped: then it ends at its next await point.
+pub(crate) fn on_task_until_dropped<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Call<Result<T>> {
+    let task = AbortOnDropHandle::new(spawn(work));
     Call::placed(async move { task.await.map_err(task_failed)? })
 }
 

@@ -113,6 +113,39 @@ impl fmt::Debug for Driver {
     }
 }
 
+/// The turn of a call of several steps, which ends when this is dropped.
+#[derive(Debug)]
+pub struct Steps(Driver);
+
+impl Steps {
+    /// As [`Driver::call`].
+    pub fn call<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Engine, Now) -> T + Send + 'static,
+    ) -> Answer<T> {
+        self.0.call(f)
+    }
+
+    /// As [`Driver::write`].
+    pub fn write<T, E>(
+        &self,
+        f: impl FnOnce(&mut Engine, Now) -> Result<T, E> + Send + 'static,
+    ) -> Answer<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.0.write(f)
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        // A thread that has ended holds nobody up.
+        let _ = self.0.place(Order::Resume);
+    }
+}
+
 /// Where the transport leaves what arrived for a graph.
 struct DriverInbox {
     jobs: Sender<Job>,
@@ -238,6 +271,18 @@ impl Driver {
             Err(NotPlaced::Refused(error)) => Err(error),
             Err(NotPlaced::Closed) => Err(Gone.into()),
         }
+    }
+
+    /// A place for a call of several steps: once it is this call's turn, and until what this gives is dropped, its steps
+    /// are carried out and no other call is.
+    pub fn steps(&self) -> Answer<Steps> {
+        let wake = self.wake.clone();
+        self.post(move |thread, sender| {
+            let lane = Arc::new(Lane::new());
+            thread.begin_steps(lane.clone());
+            // If nobody waits for it any more, it is dropped, and over.
+            let _ = sender.send(Steps(Self { lane, wake }));
+        })
     }
 
     /// Begins a connect, to the nodes that `targets` finds.

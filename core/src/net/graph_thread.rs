@@ -38,6 +38,8 @@ pub(super) enum Job {
 pub(super) enum Order {
     Call(Call),
     Stop(oneshot::Sender<()>),
+    /// A call of several steps is over.
+    Resume,
 }
 
 /// What the thread works on; calls get it whole.
@@ -53,6 +55,8 @@ pub struct GraphThread {
     pub(super) settled: Vec<oneshot::Sender<()>>,
     pub(super) waiters: HashMap<ConnectId, Waiter>,
     pub(super) joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
+    /// Where the steps of the call come from that is being carried out, if it has several.
+    steps: Option<Calls>,
     /// Last: when whoever waits in it is told, the database is closed.
     calls: Calls,
 }
@@ -88,8 +92,14 @@ impl GraphThread {
             settled: Vec::new(),
             waiters: HashMap::new(),
             joiners: HashMap::new(),
+            steps: None,
             calls: Calls(lane),
         }
+    }
+
+    /// Carries out the calls of this lane, and no others, until one says that they are over.
+    pub(super) fn begin_steps(&mut self, lane: Arc<Lane<Order>>) {
+        self.steps = Some(Calls(lane));
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
@@ -150,9 +160,11 @@ impl GraphThread {
     fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
         self.more_calls = false;
         while *taken < MAX_BATCH {
-            match self.calls.0.next() {
+            let lane = &self.steps.as_ref().unwrap_or(&self.calls).0;
+            match lane.next() {
                 Next::Entry(Order::Call(call)) => call(self),
                 Next::Entry(Order::Stop(done)) => return Some(done),
+                Next::Entry(Order::Resume) => self.steps = None,
                 Next::Empty => return None,
                 Next::Held(held) => {
                     if let Some(held) = held {

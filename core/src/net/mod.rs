@@ -17,7 +17,7 @@ mod transport;
 
 pub use clock::Clock;
 pub use data::{DataLink, Delivery, Receipt, SendError};
-pub use driver::{Answer, ConnectWatch, Driver, DriverSeed, Gone, Prepared};
+pub use driver::{Answer, ConnectWatch, Driver, DriverSeed, Gone, Prepared, Steps};
 pub use endpoint::{NetConfig, NetError, NetworkMode};
 pub use graph_thread::GraphThread;
 pub use transport::{GraphPort, Inbound, Inbox, Transport};
