@@ -54,3 +54,12 @@ export async function fails(doing, Kind) {
     },
   )
 }
+
+/**
+ * C48: true for a message that names what only another language has: paths and values of Rust, names as Python writes them.
+ * What was given is repeated in quotes, and files as they are.
+ */
+export function isForeign(message) {
+  const words = message.replaceAll(/"[^"]*"|'[^']*'|\/\S+/g, '')
+  return /::|\b(Some|None|Ok|Err)\b|\b(Vec|Option|Result)<|\bDuration\b|&str|\b[iu](8|16|32|64|size)\b|[a-z]_[a-z]|\{\w*:?\??\}/.test(words)
+}

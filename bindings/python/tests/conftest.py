@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import peergraph
@@ -34,3 +35,15 @@ async def node() -> AsyncIterator[peergraph.Node]:
 async def other() -> AsyncIterator[peergraph.Node]:
     async with peergraph.Node.start(peergraph.NodeConfig.loopback()) as opened:
         yield opened
+
+
+FOREIGN = re.compile(
+    r"::|\b(Some|None|Ok|Err)\b\(?|\b(Vec|Option|Result)<|\bDuration\b|&str|\b[ui](8|16|32|64|size)\b|\b[a-z]+[A-Z]\w*|\{\w*:?\??\}"
+)
+
+
+def is_foreign(message: str) -> bool:
+    """C48: whether a message names what only another language has: paths and values of Rust, names as JavaScript, Kotlin
+    and Swift write them. What was given is repeated in quotes, and files as they are.
+    """
+    return FOREIGN.search(re.sub(r"""(["']).*?\1|/\S+""", "", message)) is not None

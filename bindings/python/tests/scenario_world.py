@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import peergraph
+from conftest import is_foreign
 from peergraph import Group, Node
 from scenarios import Facts, ScriptError, Step, meant, shown, told
 
@@ -73,6 +74,8 @@ async def attempt(world: World, step: Step) -> Facts:
     try:
         facts = await asyncio.wait_for(VERBS[step.verb](world, step), 2 * world.patience)
     except peergraph.Error as error:
+        if is_foreign(str(error)):
+            raise ScriptError(f"C48: {error}") from error
         if step.error == error.kind:
             return {}
         raise AssertionError(f"{step.verb} failed with {error.kind}: {error}, expected {step.error}") from error

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 import { PeergraphError } from 'peergraph'
 
+import { isForeign } from '../support.mjs'
+
 export const FOLDER = process.env.PEERGRAPH_SCENARIOS ?? fileURLToPath(new URL('../../../../tests/scenarios', import.meta.url))
 
 /** The script is wrong. */
@@ -123,6 +125,7 @@ async function attempt(verbs, world, step) {
     facts = (await verbs[step.verb](world, { ...step, need })) ?? {}
   } catch (error) {
     if (!(error instanceof PeergraphError)) throw error
+    if (isForeign(error.message)) throw new ScriptError(`C48: ${error.message}`)
     if (error.kind === step.error) return {}
     throw new Unmet(`${step.verb} failed with ${error.kind}: ${error.message}, expected ${step.error}`)
   }
