@@ -44,7 +44,7 @@ const IMPURE: &[&str] = &[
 /// What is built for tests alone, in files of its own.
 const TESTS: &[&str] = &["tests", "tests.rs", "store_conformance", "store_conformance.rs"];
 const IMPURE_FROM: usize = 9;
-const MAX_LINES: usize = 700;
+const MAX_LINES: usize = 500;
 
 fn files_of(module: &str) -> Vec<PathBuf> {
     let file = Path::new(CORE).join(format!("{module}.rs"));
