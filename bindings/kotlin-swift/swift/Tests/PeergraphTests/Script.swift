@@ -190,6 +190,7 @@ private func judge(_ step: Step, _ world: World) async throws -> Facts {
     do {
         told = try await world.step(step)
     } catch let error as PeergraphError {
+        if isForeign(error.message) { throw Wrong("C48: \(error.message)") }
         if step.error == error.kind { return [:] }
         throw Unmet("\(step.verb) failed with \(error.kind) (\(error.message)), expected \(step.error ?? "nothing")")
     }

@@ -160,6 +160,7 @@ private suspend fun judge(step: Step, world: World): Facts {
     val told = try {
         world.step(step)
     } catch (error: PeergraphException) {
+        if (isForeign(error.message!!)) wrong("C48: ${error.message}")
         if (step.error == error.kind) return emptyMap()
         throw Unmet("${step.verb} failed with ${error.kind} (${error.message}), expected ${step.error}")
     }
