@@ -35,20 +35,23 @@ pub const MAX_NODE_ATTRIBUTES: usize = 1024;
 pub const MAX_ADDRESSES: usize = 16;
 /// Shortest presence lifetime.
 pub const MIN_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
-/// Presence lifetime unless set: how long a crashed node is listed at most. Refreshed at half of it. 5 minutes, as in
-/// Windows; graphs of thousands want hours, or `presence_max`.
+/// Presence lifetime unless set. 5 minutes, as in Windows. A node that dies is taken off the list long before, by its
+/// neighbors' word.
 pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 
-/// Beyond this many nodes, presence lives longer in proportion, so that what each node hears of all the others stays the
-/// same.
-pub const PRESENCE_NODES: usize = 32;
-/// But not longer than this, unless the graph says so.
-pub const MAX_PRESENCE_SPAN: Duration = Duration::from_secs(24 * 3600);
+/// Mean time between two presence records of a whole graph. Lifetimes grow with the number of nodes to keep it, so the
+/// traffic and the writes of each node do not depend on that number. A little above 10 s, so that chance rarely brings more
+/// than one in 10 s.
+pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(12);
+/// The longest lifetime of a presence record, unless the graph's properties ask for more. Reached at 25,200 nodes; larger
+/// graphs want `presence_max`.
+pub const MAX_PRESENCE_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A node that is said to be lost is listed for this long, so that it can speak.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(3);
-/// Nodes remembered as said to be lost; beyond, the oldest are forgotten.
+/// Nodes remembered as said to be lost although their presence is not here; beyond, the oldest are forgotten. Others are
+/// remembered as long as their presence lives.
 pub const MAX_LOST: usize = 1024;
-/// How long they are remembered.
+/// How long a node is remembered as lost whose presence is not here.
 pub const LOST_KEPT: Duration = Duration::from_secs(10 * 60);
 /// Lost nodes in one message.
 pub const MAX_LOST_TOLD: usize = 64;

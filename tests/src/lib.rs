@@ -52,6 +52,11 @@ pub async fn node_as(identity: &SecretKey) -> Node {
     Node::start(config).await.expect("a loopback socket")
 }
 
+/// On loopback, with three neighbors at most: in a group of seven such nodes, nobody is everybody's neighbor.
+pub fn few_neighbors() -> NodeConfig {
+    NodeConfig { target_neighbors: 2, max_neighbors: 3, min_neighbors: 1, ..NodeConfig::loopback() }
+}
+
 /// The grant that makes somebody a member by the creator's own word: what they show when they connect.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use peergraph::{
     Attributes, ErrorKind, Group, InviteLink, InviteMember, ListQuery, Node, NodeAddr, RecordDraft,
     RecordType, Role, SecretKey, Timestamp,
     events::{EventFilter, EventKind},
-    group::{CredentialId, credential_id},
+    group::{Credential, CredentialId, Keep, Revoke, Revoked, credential_id},
     record::{DeviceCertificate, Header, SignedRecord},
     time::Hlc,
     wire::{Message, Purpose, RefuseReason, VERSION},
@@ -329,5 +329,70 @@ async fn m31_every_connection_has_fresh_keys_of_its_own() {
         assert!(!hello.resumed, "no key of an earlier connection");
         assert!(!shares.contains(&share), "never the same twice");
         shares.push(share);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_what_is_void_or_refused_sets_off_no_storm() {
+    // A storm was 300 kB/s from each node; nodes that are idle send 3 kB/s.
+    const WINDOW: Duration = Duration::from_secs(5);
+    const MOST: u64 = 100_000;
+    let (ada, rogue) = (node_as(&key(1)).await, key(2));
+    let club = ada.create_group("c27").await.unwrap();
+    let admin = InviteMember { role: Role::Admin, ..InviteMember::default() };
+    club.invite_peer(rogue.peer(), "Mallory", admin).await.unwrap();
+    let grant = grant_of(&club, rogue.peer()).await;
+    let by = credential_id(&grant);
+    let scene = Scene { ada: ada.clone(), club: club.clone(), rogue: rogue.clone(), grant };
+    let (mut nodes, mut groups) = (vec![ada.clone()], vec![club.clone()]);
+    for name in ["Ben", "Cyd", "Dan"] {
+        let (node, group) = member(&club, Role::Member, name).await;
+        nodes.push(node);
+        groups.push(group);
+    }
+    for group in &groups {
+        eventually("all are linked", || async { group.neighbors().await.unwrap().len() >= 3 }).await;
+    }
+    converge(&groups.iter().map(|group| &**group).collect::<Vec<_>>()).await;
+
+    let insider = scene.neighbor().await;
+    let now = club.peer_time().await.unwrap();
+    let mut records = Vec::new();
+    for reason in ["first", "second"] {
+        let keep = Keep::List { elements: Vec::new(), more: Vec::new() };
+        // Whoever removes itself was not allowed to: the removal voids itself.
+        let void = Revoke { target: Revoked::Peer(rogue.peer()), reason: reason.into(), keep };
+        let void = Credential::Revoke(void);
+        let hlc = Hlc::at(now);
+        let nonce = void.nonce(hlc, Some(by));
+        let header = Header {
+            grant: Some(by),
+            ..Header::first(RecordType::new("peergraph.credential").unwrap(), nonce, rogue.peer(), hlc)
+        };
+        records.push(SignedRecord::sign(&club.id(), &rogue, header, &void.encode()));
+    }
+    records.push(scene.record(1, now + Duration::from_secs(3600)));
+    records.push(scene.record(2, now - Duration::from_secs(2 * 86_400)));
+    let count = club.fingerprint().await.unwrap().count;
+    let marker = scene.record(3, now);
+    records.push(marker.clone());
+    let bytes: Vec<Bytes> = records.iter().map(|record| record.bytes().clone()).collect();
+    insider.stream(RECORDS, &push(&bytes)).await;
+    for group in &groups {
+        eventually("all was heard", || async { group.get(marker.id()).await.unwrap().is_some() }).await;
+    }
+
+    let sent = || nodes.iter().map(|node| node.metrics().bytes_sent).collect::<Vec<_>>();
+    let before = sent();
+    tokio::time::sleep(WINDOW).await;
+    let sent: Vec<u64> = sent().iter().zip(&before).map(|(after, before)| after - before).collect();
+    println!("bytes sent by each node in {WINDOW:?}: {sent:?}");
+    assert!(sent.iter().all(|sent| *sent < MOST), "{sent:?} bytes in {WINDOW:?}");
+    for group in &groups {
+        assert_eq!(group.fingerprint().await.unwrap().count, count + 1, "the marker alone was stored");
+        assert!(group.member(rogue.peer()).await.unwrap().role.is_some(), "nobody was removed");
+    }
+    for node in nodes {
+        node.shutdown().await;
     }
 }

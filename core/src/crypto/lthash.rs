@@ -53,7 +53,11 @@ impl LtHash {
 
     /// The byte form: lanes in little-endian order.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|lane| lane.to_le_bytes()).collect()
+        let mut bytes = vec![0; Self::LEN];
+        for (pair, lane) in bytes.chunks_exact_mut(2).zip(self.0.iter()) {
+            pair.copy_from_slice(&lane.to_le_bytes());
+        }
+        bytes
     }
 
     /// Reads the byte form; `None` if the length is wrong.

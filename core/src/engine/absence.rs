@@ -4,7 +4,7 @@
 //! publishes its presence anew, which clears it everywhere; who does not within a few seconds is not listed any more.
 //! The presence record lives on, and the node is listed again when it speaks: by a newer presence, or on a link.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use crate::{
@@ -21,16 +21,27 @@ use crate::{
 struct Missing {
     /// When the presence was stamped that is in doubt.
     seen: Hlc,
-    /// When it is not listed any more, unless it speaks. `None`: its presence is not here, or it is hidden already.
-    due: Option<Mono>,
-    /// When this is forgotten.
-    until: Mono,
+    state: Doubt,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Doubt {
+    /// Its presence is not here. Forgotten then, or when there are too many.
+    Unseen(Mono),
+    /// Not listed any more from then on, unless it speaks.
+    Due(Mono),
+    /// Not listed, until it speaks or its presence ends: also a node that comes later hears of it.
+    Hidden,
 }
 
 /// The nodes that are said to be lost.
 #[derive(Debug, Default)]
 pub(super) struct Absence {
     missing: BTreeMap<NodeId, Missing>,
+    /// Those of `missing` whose presence is not here, and when they are forgotten.
+    unseen: BTreeSet<(Mono, NodeId)>,
+    /// Those of `missing` that are still listed, and until when.
+    due: BTreeSet<(Mono, NodeId)>,
     /// When the presence of each node here was stamped.
     stamps: BTreeMap<NodeId, Hlc>,
     /// When this node may say again that it is here.
@@ -39,21 +50,56 @@ pub(super) struct Absence {
 
 impl Absence {
     pub(super) fn next(&self) -> Option<Mono> {
-        self.missing.values().map(|missing| missing.due.unwrap_or(missing.until)).min()
+        self.unseen.first().into_iter().chain(self.due.first()).map(|(at, _)| *at).min()
     }
 
     /// The presence of a node is gone: there is nothing to doubt any more.
     pub(super) fn forget(&mut self, node: &NodeId) {
-        self.missing.remove(node);
+        self.remove(node);
         self.stamps.remove(node);
     }
 
-    fn note(&mut self, now: Now, node: NodeId, seen: Hlc, due: Option<Mono>) {
-        if self.missing.len() >= MAX_LOST && !self.missing.contains_key(&node) {
-            let oldest = self.missing.iter().min_by_key(|(_, missing)| missing.until).map(|(node, _)| *node);
-            oldest.map(|node| self.missing.remove(&node));
+    fn remove(&mut self, node: &NodeId) -> Option<Missing> {
+        let missing = self.missing.remove(node)?;
+        match missing.state {
+            Doubt::Unseen(at) => self.unseen.remove(&(at, *node)),
+            Doubt::Due(at) => self.due.remove(&(at, *node)),
+            Doubt::Hidden => false,
+        };
+        Some(missing)
+    }
+
+    fn note(&mut self, node: NodeId, seen: Hlc, state: Doubt) {
+        self.remove(&node);
+        match state {
+            Doubt::Unseen(at) => {
+                if self.unseen.len() >= MAX_LOST
+                    && let Some((_, oldest)) = self.unseen.pop_first()
+                {
+                    self.missing.remove(&oldest);
+                }
+                self.unseen.insert((at, node));
+            }
+            Doubt::Due(at) => drop(self.due.insert((at, node))),
+            Doubt::Hidden => {}
         }
-        self.missing.insert(node, Missing { seen, due, until: now.mono + LOST_KEPT });
+        self.missing.insert(node, Missing { seen, state });
+    }
+
+    /// Those that are not to be listed at this time any more.
+    fn take_due(&mut self, now: Mono) -> Vec<(NodeId, Hlc)> {
+        let mut taken = Vec::new();
+        while let Some((_, node)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            let missing = self.remove(&node);
+            taken.extend(missing.map(|missing| (node, missing.seen)));
+        }
+        taken
+    }
+
+    fn forget_unseen(&mut self, now: Mono) {
+        while let Some((_, node)) = self.unseen.first().copied().filter(|(at, _)| *at <= now) {
+            self.remove(&node);
+        }
     }
 }
 
@@ -64,14 +110,14 @@ impl Engine {
         match self.absence.missing.get(&node).copied() {
             None => true,
             Some(missing) if missing.seen == stamp && !self.is_linked(node) => {
-                if missing.due.is_none() && !self.nodes.contains_key(&node) {
+                if matches!(missing.state, Doubt::Unseen(_)) {
                     // Said of it before its presence came.
                     self.doubt(now, node, stamp, None);
                 }
                 false
             }
             Some(_) => {
-                self.absence.missing.remove(&node);
+                self.absence.remove(&node);
                 true
             }
         }
@@ -90,7 +136,7 @@ impl Engine {
 
     /// Passes on that a node is said to be lost, once for each presence of it.
     fn doubt(&mut self, now: Now, node: NodeId, seen: Hlc, from: Option<LinkId>) {
-        self.absence.note(now, node, seen, Some(now.mono + LOST_PATIENCE));
+        self.absence.note(node, seen, Doubt::Due(now.mono + LOST_PATIENCE));
         self.overlay.tell_lost(from, &[Lost { node, seen }]);
     }
 
@@ -106,7 +152,7 @@ impl Engine {
                     Some(stamp) if *stamp == seen => self.doubt(now, node, seen, Some(link)),
                     // It has spoken since.
                     Some(_) => {}
-                    None => self.absence.note(now, node, seen, None),
+                    None => self.absence.note(node, seen, Doubt::Unseen(now.mono + LOST_KEPT)),
                 }
             }
         }
@@ -124,7 +170,7 @@ impl Engine {
 
     /// A neighbor is there: it is not lost, and hears who is said to be, so that those on its side can speak.
     pub(super) fn neighbor_found(&mut self, now: Now, link: LinkId, node: NodeId) {
-        if self.absence.missing.remove(&node).is_some()
+        if self.absence.remove(&node).is_some()
             && !self.nodes.contains_key(&node)
             && let Some((_, peer)) = self.links.get(&link)
         {
@@ -134,27 +180,23 @@ impl Engine {
                 self.on_presence(now, &signed);
             }
         }
-        let lost =
-            self.absence.missing.iter().map(|(node, missing)| Lost { node: *node, seen: missing.seen });
-        let lost: Vec<Lost> = lost.take(MAX_LOST_TOLD).collect();
-        if !lost.is_empty() {
-            self.overlay.tell_one_lost(link, &lost);
+        // Of the others, that neighbor can know nothing either.
+        let here =
+            self.absence.missing.iter().filter(|(_, missing)| !matches!(missing.state, Doubt::Unseen(_)));
+        let lost: Vec<Lost> = here.map(|(node, missing)| Lost { node: *node, seen: missing.seen }).collect();
+        for lost in lost.chunks(MAX_LOST_TOLD) {
+            self.overlay.tell_one_lost(link, lost);
         }
     }
 
     /// Stops listing those who did not speak.
     pub(super) fn hide_lost(&mut self, now: Now) {
-        let late = |missing: &Missing| missing.due.unwrap_or(missing.until) <= now.mono;
-        let due: Vec<NodeId> =
-            self.absence.missing.iter().filter(|(_, missing)| late(missing)).map(|(node, _)| *node).collect();
-        for node in due {
-            let linked = self.is_linked(node);
-            let Some(missing) = self.absence.missing.get_mut(&node) else { continue };
-            if linked || missing.until <= now.mono {
-                self.absence.missing.remove(&node);
+        self.absence.forget_unseen(now.mono);
+        for (node, seen) in self.absence.take_due(now.mono) {
+            if self.is_linked(node) {
                 continue;
             }
-            missing.due = None;
+            self.absence.note(node, seen, Doubt::Hidden);
             if let Some(info) = self.nodes.remove(&node) {
                 self.group.changed = true;
                 self.hub.publish(Event::NodeChanged { change: NodeChange::Disconnected, node: info });

@@ -286,7 +286,7 @@ impl Engine {
             // What this one has, the other one was wrong about.
             doubted.retain(|key, (by, _)| *by == node || lacked.contains(key));
         }
-        let many = lacked.len() > AWAY_FEW && lacked.len() as u64 > self.store.root().count / 2;
+        let many = lacked.len() > AWAY_FEW && lacked.len() as u64 > self.store.count() / 2;
         for key in lacked {
             let (by, since) = *doubted.entry(*key).or_insert((node, peer_now));
             if many && by == node && peer_now.since(since) < AWAY_PATIENCE {

@@ -146,7 +146,10 @@ impl Engine {
         };
         let changed = properties.changes(&self.properties);
         self.properties = properties.clone();
-        if changed.contains("presence_max") || changed.contains("presence_lifetime") {
+        if changed.contains("presence_lifetime") {
+            self.presence_lifetime_changed(now);
+        }
+        if changed.contains("presence_max") {
             self.presence.touch(now);
         }
         if !changed.is_empty() || first {

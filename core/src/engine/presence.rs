@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
 use rand::RngExt;
 
 use super::Engine;
 use crate::{
     events::{Event, NodeChange, NodeInfo},
     ids::{NodeId, RecordId},
-    limits::{MAX_PRESENCE_SPAN, PRESENCE_NODES},
+    limits::{MAX_PRESENCE_SPAN, PRESENCE_INTERVAL},
     record::{Presence, RecordKey, RecordType, SignedRecord, record_id},
+    records::StoreError,
     time::{Hlc, Mono, Now, Timestamp},
     wire::Filter,
 };
@@ -17,7 +19,12 @@ use crate::{
 /// What this node says of itself, and when it says it again.
 #[derive(Debug, Default)]
 pub(super) struct PresenceState {
+    /// When to look at it again.
     next: Option<Mono>,
+    /// By peer time: when the record is to be renewed, whatever it says.
+    renew: Timestamp,
+    /// When to publish anew even if the record still holds.
+    anew: Option<Mono>,
     published: bool,
     pub(super) forced: bool,
     pub(super) attributes: String,
@@ -31,28 +38,28 @@ impl PresenceState {
         self.next
     }
 
-    /// Say it again then, or earlier if that is due.
+    /// Publish anew then, or earlier if that is due: somebody may not list this node.
     pub(super) fn say_at(&mut self, at: Mono) {
+        self.anew = Some(self.anew.map_or(at, |anew| anew.min(at)));
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 
-    /// Something about this node changed: say so at the next chance.
+    /// Something about this node may have changed: compare with the record at the next chance.
     pub(super) const fn touch(&mut self, now: Now) {
         self.next = Some(now.mono);
     }
 }
 
 impl Engine {
-    /// Publishes, refreshes or withdraws this node's presence when it is time.
+    /// Publishes, renews or withdraws this node's presence when it is time.
     pub(super) fn maintain_presence(&mut self, now: Now) {
         if self.presence.next.is_none_or(|at| at > now.mono) || self.leaving {
             return;
         }
         let lifetime = self.presence_lifetime();
-        // Half the lifetime, less a tenth at random, so that nodes started together do not speak together.
-        self.presence.next = Some(now.mono + lifetime.mul_f64(0.5 - 0.05 * self.rng.random::<f64>()));
+        self.presence.next = Some(now.mono + lifetime / 2);
         let result = match self.wants_presence() {
-            Some(true) => self.publish_presence(now, lifetime),
+            Some(true) => self.renew_presence(now, lifetime),
             Some(false) if self.presence.published => self.withdraw_presence(now),
             Some(false) => Ok(()),
             None => {
@@ -66,11 +73,50 @@ impl Engine {
         }
     }
 
-    /// How long presence lives: longer where there are many, so that what each node hears does not grow with them.
+    /// How long presence lives: longer where there are many, so that the whole graph publishes one record in
+    /// [`PRESENCE_INTERVAL`]. Each record is renewed after half of its lifetime, on average.
     fn presence_lifetime(&self) -> Duration {
-        let least = self.properties.presence_lifetime;
-        let many = (self.nodes.len() + 1) as f64 / PRESENCE_NODES as f64;
-        least.mul_f64(many.max(1.0)).min(least.max(MAX_PRESENCE_SPAN))
+        let nodes = u32::try_from(self.nodes.len() + 1).unwrap_or(u32::MAX);
+        let budget = PRESENCE_INTERVAL.saturating_mul(nodes).saturating_mul(2).min(MAX_PRESENCE_SPAN);
+        budget.max(self.properties.presence_lifetime)
+    }
+
+    /// Publishes unless the record of before still holds.
+    fn renew_presence(&mut self, now: Now, lifetime: Duration) -> Result<(), super::PublishError> {
+        let Some(body) = self.presence_body() else { return Ok(()) };
+        let anew = self.presence.anew.is_some_and(|at| at <= now.mono);
+        if anew || !self.presence_holds(now, &body)? {
+            self.publish_presence(now, body, lifetime)?;
+            self.presence.anew = None;
+            self.presence.renew = self.renewal(now, lifetime);
+        }
+        let renew = now.mono + self.presence.renew.since(self.peer_time(now));
+        self.presence.next = Some(self.presence.anew.map_or(renew, |anew| anew.min(renew)));
+        Ok(())
+    }
+
+    /// The moment to renew a record: random in the middle half of its lifetime, so that nodes which were started together
+    /// do not speak together.
+    fn renewal(&mut self, now: Now, lifetime: Duration) -> Timestamp {
+        self.peer_time(now) + lifetime.mul_f64(0.25 + 0.5 * self.rng.random::<f64>())
+    }
+
+    /// The graph's properties ask for another lifetime: all nodes renew their records, but not at once.
+    pub(super) fn presence_lifetime_changed(&mut self, now: Now) {
+        let lifetime = self.presence_lifetime();
+        self.presence.renew = self.presence.renew.min(self.renewal(now, lifetime));
+        self.presence.touch(now);
+    }
+
+    /// True if the published record says what is so, and is not to be renewed yet.
+    fn presence_holds(&self, now: Now, body: &[u8]) -> Result<bool, StoreError> {
+        if !self.presence.published || self.presence.renew <= self.peer_time(now) {
+            return Ok(false);
+        }
+        let record = self.current(&self.own_presence().0)?;
+        Ok(record.is_some_and(|record| {
+            !record.header().deleted && !self.is_ahead(now, &record) && *record.body() == *body
+        }))
     }
 
     /// `None` while the number of publishers is fine as it is.
@@ -92,22 +138,29 @@ impl Engine {
         }
     }
 
-    fn publish_presence(&mut self, now: Now, lifetime: Duration) -> Result<(), super::PublishError> {
-        let Some(addr) = self.presence.addr.clone() else { return Ok(()) };
+    fn presence_body(&self) -> Option<Bytes> {
         let presence = Presence {
             device: self.device.clone(),
-            addr,
+            addr: self.presence.addr.clone()?,
             attributes: self.presence.attributes.clone(),
             since: self.presence.since,
         };
-        let body = postcard::to_stdvec(&presence).expect("presence always encodes");
+        Some(postcard::to_stdvec(&presence).expect("presence always encodes").into())
+    }
+
+    fn publish_presence(
+        &mut self,
+        now: Now,
+        body: Bytes,
+        lifetime: Duration,
+    ) -> Result<(), super::PublishError> {
         let expires = self.peer_time(now) + lifetime;
         let (id, nonce) = self.own_presence();
         // One that a wrong clock stamped would lead this one beyond its end.
         if let Some(old) = self.current(&id)?.filter(|old| self.is_ahead(now, old)) {
             self.store.discard(&old.key())?;
         }
-        self.put_reserved(now, &id, nonce, RecordType::presence(), body.into(), Some(expires))?;
+        self.put_reserved(now, &id, nonce, RecordType::presence(), body, Some(expires))?;
         self.presence.published = true;
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Engine {
 
     /// Looks how much is missing, and tells it now and then.
     pub(super) fn tell_progress(&mut self, now: Now) {
-        let left = self.syncs.outstanding(self.store.root().count);
+        let left = self.syncs.outstanding(self.store.count());
         if self.progress.so_far.is_none() {
             // A current node hears of single records every minute; that is no news.
             let enough = if self.current_now { PROGRESS_WORTH } else { 1 };

@@ -113,7 +113,8 @@ impl Engine {
             self.list_present(now);
             self.end_progress();
             self.hub.publish(Event::Synchronized(None));
-            self.presence.touch(now);
+            // While it was alone, the others may have taken it off their lists.
+            self.presence.say_at(now.mono);
         }
     }
 

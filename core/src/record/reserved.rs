@@ -19,8 +19,8 @@ pub struct GraphProperties {
     pub name: String,
     /// Comment, at most 512 bytes.
     pub comment: String,
-    /// How long a presence record lives unless refreshed. Default and least: 5 minutes. With more than 32 nodes it lives
-    /// longer, in proportion to their number and up to a day; a node that dies is taken off the list before that.
+    /// How long a presence record lives unless renewed. Default and least: 5 minutes. With more than 12 nodes it lives
+    /// longer, 24 s for each node and up to 7 days. A node that dies is taken off the list within seconds all the same.
     pub presence_lifetime: Duration,
     /// How many nodes publish their presence: `None` = all (the default), `Some(0)` = nobody, `Some(n)` = about n.
     pub presence_max: Option<u32>,

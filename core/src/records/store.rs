@@ -298,6 +298,9 @@ pub trait Store: Send + fmt::Debug {
     /// Count and fingerprint of all current keys (tombstones included), from memory.
     fn root(&self) -> Fingerprint;
 
+    /// The count alone, which costs no hash.
+    fn count(&self) -> u64;
+
     /// Count and fingerprint of the keys in `from..to`.
     fn fingerprint(
         &self,

@@ -308,6 +308,10 @@ impl Store for MemoryStore {
         self.summaries.borrow().all().root()
     }
 
+    fn count(&self) -> u64 {
+        self.summaries.borrow().all().count()
+    }
+
     fn fingerprint(
         &self,
         filter: &Filter,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::World;
 use crate::{
+    graph::OverlayConfig,
     group::{Credential, Keep, Revoke, Revoked},
+    limits::LOST_KEPT,
+    record::GraphProperties,
     wire::{Lost, Message},
 };
 
@@ -53,6 +56,31 @@ fn c31_who_was_cut_off_is_listed_again_soon_after() {
     world.heal();
     let back = world.run_until(120 * SECOND, |w| (0..10).all(|number| listed(w, 10, number, true)));
     assert!(back, "seed {}", world.seed());
+}
+
+#[test]
+fn c31_who_joins_later_does_not_list_who_died_long_before() {
+    // Few pings, since an hour passes.
+    let config = OverlayConfig { ping_interval: 10 * SECOND, ..OverlayConfig::default() };
+    let mut world = World::new(8).config(config).nodes(8);
+    settle(&mut world);
+    let hour = GraphProperties { presence_lifetime: 3600 * SECOND, ..GraphProperties::default() };
+    world.with(0, |engine, now| engine.put_properties(now, &hour)).unwrap();
+    // Until all have published presence that lives that long.
+    world.run(300 * SECOND);
+    world.kill(3);
+    world.run(LOST_KEPT + 60 * SECOND);
+    assert!(listed(&world, 8, 3, false));
+    let dead = world.engine(3).nodes()[0].clone();
+    let nonce: [u8; 16] = dead.node.as_bytes()[..16].try_into().unwrap();
+    let id = crate::record::record_id(&world.engine(0).graph_id(), &dead.peer, &nonce);
+    assert!(world.engine(0).current(&id).unwrap().is_some(), "its presence lives on");
+    world.add_node();
+    settle(&mut world);
+    world.run(10 * SECOND);
+    assert!(listed(&world, 9, 3, false), "the newcomer lists it");
+    world.wake(3);
+    assert!(world.run_until(60 * SECOND, |w| listed(w, 9, 3, true)), "it is not listed again");
 }
 
 #[test]

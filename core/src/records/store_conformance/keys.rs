@@ -21,6 +21,7 @@ fn ranges_are_what_their_keys_say() {
         let notes: Vec<_> = keys.iter().copied().step_by(5).collect();
         let only = Filter::Only(kind("note"));
         assert_eq!((all_keys(store), store.root()), (keys.clone(), naive(&keys)));
+        assert_eq!(store.count(), keys.len() as u64);
         let filters = [(Filter::All, keys.clone()), (only.clone(), notes.clone())];
         for (filter, keys) in filters.iter().chain(&[(Filter::Only(kind("unknown")), Vec::new())]) {
             for (from, to) in [(0, 1300), (0, 40), (3, 1299), (600, 700), (700, 600), (1299, 1300)] {

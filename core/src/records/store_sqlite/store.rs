@@ -332,6 +332,10 @@ impl Store for SqliteStore {
         self.summaries.borrow().all().root()
     }
 
+    fn count(&self) -> u64 {
+        self.summaries.borrow().all().count()
+    }
+
     fn fingerprint(
         &self,
         filter: &Filter,

@@ -1,6 +1,7 @@
 //! The world: nodes, virtual time, and what befalls them.
 
 mod steps;
+mod tally;
 
 use std::{
     cmp::Reverse,
@@ -11,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use self::steps::Step;
+use self::{steps::Step, tally::Tally};
 use super::network::{End, LinkModel, Wires};
 use crate::{
     crypto::SecretKey,
@@ -65,6 +66,7 @@ pub struct World {
     pub frames: u64,
     /// Bytes delivered so far.
     pub bytes: u64,
+    tally: Tally,
 }
 
 impl std::fmt::Debug for Actor {
@@ -97,6 +99,7 @@ impl World {
             tombstones: DEFAULT_TOMBSTONE_LIFETIME,
             frames: 0,
             bytes: 0,
+            tally: Tally::default(),
         }
     }
 

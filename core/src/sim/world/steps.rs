@@ -45,6 +45,7 @@ impl World {
                 }
                 self.frames += 1;
                 self.bytes += bytes.len() as u64;
+                self.tally.count(&bytes);
                 self.input(to.node, Input::Frame { link: to.link, stream, bytes });
             }
             Step::Closed { end, why } => {

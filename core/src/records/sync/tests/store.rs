@@ -164,6 +164,10 @@ impl Store for TestStore {
         self.fingerprint(&Filter::All, RecordKey::MIN, None).unwrap()
     }
 
+    fn count(&self) -> u64 {
+        self.root().count
+    }
+
     fn fingerprint(
         &self,
         filter: &Filter,
