@@ -14,7 +14,7 @@ use crate::{
     graph::{Home, NativeGraph},
     ids::Span,
     texts::ticket,
-    turn::Turn,
+    turn::{TURNS, Turn},
     values::{ConnectionInfo, NodeAddr},
 };
 
@@ -110,7 +110,7 @@ impl NativeDirect {
     /// The same connection for one call, which has its place among the calls of the node now.
     pub fn placed(&self) -> Arc<Self> {
         let (direct, home) = (self.direct.clone(), self.home.clone());
-        Arc::new(Self { direct, turn: home.turns.take(), home })
+        Arc::new(Self { direct, turn: TURNS.take(), home })
     }
 
     /// The other end, as it was when the connection was made.
@@ -146,8 +146,9 @@ impl NativeGraph {
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<ConnectionInfo> {
         let options = ConnectOptions { expected_peer, deadline: deadline.0 };
-        let mut connecting = self.graph.connect_with(target.into_core()?, options);
+        let target = target.into_core()?;
         let connected = async move {
+            let mut connecting = self.turn.begin(|| self.graph.connect_with(target, options)).await;
             if let Some(progress) = progress {
                 while let Some(hop) = connecting.progress().await {
                     progress.hop(hop.hop, hop.next);
@@ -164,7 +165,8 @@ impl NativeGraph {
         target: NativeTarget,
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeDirect>> {
-        let direct = until(cancel, self.graph.open_direct(target.into_core()?)).await?;
+        let target = target.into_core()?;
+        let direct = until(cancel, self.turn.make(|| self.graph.open_direct(target))).await?;
         Ok(Arc::new(NativeDirect { direct, home: self.home.clone(), turn: Turn::default() }))
     }
 

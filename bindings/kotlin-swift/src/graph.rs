@@ -11,7 +11,7 @@ use crate::{
     errors::{PeergraphError, Result},
     ids::Span,
     texts::Ticket,
-    turn::{Turn, Turns},
+    turn::{TURNS, Turn},
     values::{
         ConnectionInfo, Fingerprint, Genesis, GraphProperties, ImportCount, NodeAddr, NodeInfo, Status,
         SyncProgress,
@@ -32,7 +32,6 @@ pub struct NativeGraph {
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     pub(crate) node: peergraph::Node,
-    pub(crate) turns: Turns,
 }
 
 impl NativeGraph {
@@ -72,7 +71,7 @@ impl NativeGraph {
     /// The same graph for one call, which has its place among the calls of the node now.
     pub fn placed(&self) -> Arc<Self> {
         let (graph, group, home) = (self.graph.clone(), self.group.clone(), self.home.clone());
-        Arc::new(Self { graph, group, turn: home.turns.take(), home })
+        Arc::new(Self { graph, group, turn: TURNS.take(), home })
     }
 
     /// The graph's id.
@@ -97,7 +96,8 @@ impl NativeGraph {
 
     /// Connects, waits until this node is synchronised, and listens.
     pub async fn enter(&self, target: NativeTarget, cancel: Option<Arc<NativeCancel>>) -> Result<()> {
-        until(cancel, self.graph.enter(target.into_core()?)).await
+        let target = target.into_core()?;
+        until(cancel, self.turn.make(|| self.graph.enter(target))).await
     }
 
     /// Listening, connected, synchronised.
@@ -219,7 +219,7 @@ impl NativeGraph {
     ) -> Result<u64> {
         let password = password.map(zeroize::Zeroizing::new);
         let password = password.as_deref().map(String::as_str);
-        until(cancel, self.graph.export_database(path, password)).await
+        until(cancel, self.turn.make(|| self.graph.export_database(path, password))).await
     }
 
     /// Takes in the records of an exported file.
@@ -231,7 +231,7 @@ impl NativeGraph {
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<ImportCount> {
         let options = peergraph::ImportDatabase { password: password.map(Into::into), exporter };
-        let count = until(cancel, self.graph.import_database(path, options)).await?;
+        let count = until(cancel, self.turn.make(|| self.graph.import_database(path, options))).await?;
         let peergraph::ImportCount { added, known, refused, waiting } = count;
         Ok(ImportCount { added, known, refused, waiting })
     }

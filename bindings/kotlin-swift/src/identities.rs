@@ -9,16 +9,19 @@ use crate::{
     errors::Result,
     node::NativeNode,
     texts::{IdentityDescription, PeerName, peer_name},
+    turn::{TURNS, Turn},
 };
 
 /// One identity.
 #[derive(Debug, uniffi::Object)]
 pub struct NativeIdentity {
     pub(crate) identity: peergraph::Identity,
+    /// The place of the next call.
+    turn: Turn,
 }
 
 fn handle(identity: peergraph::Identity) -> Arc<NativeIdentity> {
-    Arc::new(NativeIdentity { identity })
+    Arc::new(NativeIdentity { identity, turn: Turn::default() })
 }
 
 #[uniffi::export]
@@ -35,7 +38,7 @@ impl NativeNode {
             classifier,
             key: key.map(|key| given::secret_key(&Zeroizing::new(key))).transpose()?,
         };
-        Ok(handle(self.node.identities().create(options).await?))
+        Ok(handle(self.turn.make(|| self.node.identities().create(options)).await?))
     }
 
     /// All identities, in the order of their peer names.
@@ -45,12 +48,13 @@ impl NativeNode {
 
     /// The identity that groups use unless told otherwise.
     pub async fn default_identity(&self) -> Result<Arc<NativeIdentity>> {
-        Ok(handle(self.node.identities().default().await?))
+        Ok(handle(self.turn.make(|| self.node.identities().default()).await?))
     }
 
     /// Chooses the identity that later groups use unless told otherwise.
     pub async fn set_default_identity(&self, name: String) -> Result<()> {
-        Ok(self.node.identities().set_default(&peer_name(&name)?).await?)
+        let name = peer_name(&name)?;
+        Ok(self.turn.make(|| self.node.identities().set_default(&name)).await?)
     }
 
     /// The identity with this name.
@@ -61,12 +65,17 @@ impl NativeNode {
     /// Takes in an exported identity.
     pub async fn import_identity(&self, text: String, password: String) -> Result<Arc<NativeIdentity>> {
         let password = Zeroizing::new(password);
-        Ok(handle(self.node.identities().import(&text, &password).await?))
+        Ok(handle(self.turn.make(|| self.node.identities().import(&text, &password)).await?))
     }
 }
 
 #[uniffi::export]
 impl NativeIdentity {
+    /// The same identity for one call, which has its place among the calls now.
+    pub fn placed(&self) -> Arc<Self> {
+        Arc::new(Self { identity: self.identity.clone(), turn: TURNS.take() })
+    }
+
     /// The public key.
     pub fn peer_id(&self) -> PeerId {
         self.identity.peer_id()
@@ -84,7 +93,7 @@ impl NativeIdentity {
 
     /// Sets the friendly name.
     pub async fn rename(&self, name: Option<String>) -> Result<()> {
-        Ok(self.identity.rename(name.as_deref()).await?)
+        Ok(self.turn.make(|| self.identity.rename(name.as_deref())).await?)
     }
 
     /// What others may know of it.
@@ -95,7 +104,7 @@ impl NativeIdentity {
     /// The whole identity as text that only the password opens.
     pub async fn export(&self, password: String) -> Result<String> {
         let password = Zeroizing::new(password);
-        Ok(self.identity.export(&password).await?)
+        Ok(self.turn.make(|| self.identity.export(&password)).await?)
     }
 
     /// Signs a message of the application.
@@ -105,11 +114,11 @@ impl NativeIdentity {
 
     /// The graphs of this key that are open or have a database here.
     pub async fn groups(&self) -> Result<Vec<GraphId>> {
-        Ok(self.identity.groups().await?)
+        Ok(self.turn.make(|| self.identity.groups()).await?)
     }
 
     /// Deletes the identity.
     pub async fn delete(&self) -> Result<()> {
-        Ok(self.identity.delete().await?)
+        Ok(self.turn.make(|| self.identity.delete()).await?)
     }
 }

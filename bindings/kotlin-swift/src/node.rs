@@ -18,7 +18,7 @@ use crate::{
     progress::{ProgressListener, told},
     stream::types,
     texts::{invitation, ticket},
-    turn::{Turn, Turns},
+    turn::{TURNS, Turn},
     values::{GraphProperties, GroupRules, Metrics, NodeAddr},
 };
 
@@ -224,9 +224,9 @@ impl fmt::Debug for NativeJoin {
 #[derive(Debug, uniffi::Object)]
 pub struct NativeNode {
     pub(crate) node: peergraph::Node,
-    home: Home,
+    pub(crate) home: Home,
     /// The place of the next call.
-    turn: Turn,
+    pub(crate) turn: Turn,
 }
 
 impl NativeNode {
@@ -249,7 +249,7 @@ fn opening(precedence: &[String], offline: bool) -> Result<OpenGraph> {
 #[uniffi::export]
 pub async fn native_start(config: NativeConfig) -> Result<Arc<NativeNode>> {
     let node = peergraph::Node::start(config.into_core()?).await?;
-    Ok(NativeNode::of(Home { node, turns: Turns::default() }))
+    Ok(NativeNode::of(Home { node }))
 }
 
 #[uniffi::export]
@@ -257,7 +257,7 @@ impl NativeNode {
     /// The same node for one call, which has its place among its calls now.
     pub fn placed(&self) -> Arc<Self> {
         let (node, home) = (self.node.clone(), self.home.clone());
-        Arc::new(Self { node, turn: home.turns.take(), home })
+        Arc::new(Self { node, turn: TURNS.take(), home })
     }
 
     /// This node's id.
@@ -329,7 +329,7 @@ impl NativeNode {
         cancel: Option<Arc<NativeCancel>>,
     ) -> Result<Arc<NativeGraph>> {
         let join = JoinGraph { ticket: ticket(&text)?, deadline: deadline.0, on_progress: told(progress) };
-        Ok(NativeGraph::plain(&self.home, until(cancel, self.node.join(join)).await?))
+        Ok(NativeGraph::plain(&self.home, until(cancel, self.turn.make(|| self.node.join(join))).await?))
     }
 
     /// Makes a group.
@@ -379,7 +379,10 @@ impl NativeNode {
             deadline: deadline.0,
             on_progress: told(progress),
         };
-        Ok(NativeGraph::of_group(&self.home, until(cancel, self.node.join_group(options)).await?))
+        Ok(NativeGraph::of_group(
+            &self.home,
+            until(cancel, self.turn.make(|| self.node.join_group(options))).await?,
+        ))
     }
 
     /// Takes in an exported membership, and opens its group.

@@ -6,19 +6,22 @@ use std::{
     fmt,
     future::{Future, ready},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use tokio::sync::OwnedMutexGuard;
 
-/// The places of one node.
-#[derive(Debug, Clone, Default)]
+/// The places of all nodes: a start at the directory of a node comes after a shutdown that was called before.
+pub(crate) static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
+
+/// Places in an order.
+#[derive(Debug, Default)]
 pub(crate) struct Turns(Arc<tokio::sync::Mutex<()>>);
 
 type Place = Pin<Box<dyn Future<Output = OwnedMutexGuard<()>> + Send>>;
 
-/// A place among the calls of a node, or none: then a call is made at once. A place that is dropped is passed over.
+/// A place among the calls, or none: then a call is made at once. A place that is dropped is passed over.
 #[derive(Default)]
 pub(crate) struct Turn(Mutex<Option<Place>>);
 
@@ -52,8 +55,13 @@ impl Turn {
 
     /// Makes a call in its turn and waits for its result, not for those of the calls before it.
     pub(crate) async fn make<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
+        self.begin(call).await.await
+    }
+
+    /// Makes a call in its turn, and gives what it is awaited by.
+    pub(crate) async fn begin<T>(&self, call: impl FnOnce() -> T) -> T {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let made = match place {
+        match place {
             Some(place) => {
                 let turn = place.await;
                 let made = call();
@@ -61,8 +69,25 @@ impl Turn {
                 made
             }
             None => call(),
-        };
-        made.await
+        }
+    }
+}
+
+/// A place among the calls, for what is not called on an object that exists.
+#[derive(Debug, uniffi::Object)]
+pub struct NativePlace(Turn);
+
+#[uniffi::export]
+impl NativePlace {
+    /// The next place.
+    #[uniffi::constructor]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(TURNS.take()))
+    }
+
+    /// Waits until the calls before it were made, and holds up none after it.
+    pub async fn reached(&self) {
+        self.0.begin(|| ()).await;
     }
 }
 

@@ -43,10 +43,12 @@ public class Graph: @unchecked Sendable {
     @discardableResult
     public func connect(
         _ target: Target, expectedPeer: PeerId? = nil, deadline: Duration = .seconds(60),
-        progress: (@Sendable (Progress) -> Void)? = nil
+        progress: (@Sendable (Progress) -> Void)? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> ConnectionInfo {
-        try await cancellable { [native] in
-            try await native.connect(
+        let placed = native.placed()
+        return try await cancellable { [placed] in
+            try await placed.connect(
                 target: target.native, expectedPeer: expectedPeer, deadline: deadline,
                 progress: progress.map { Hops($0) }, cancel: $0)
         }
@@ -54,8 +56,9 @@ public class Graph: @unchecked Sendable {
 
     /// Connects, waits until this node is synchronised, and listens. Not needed after `Node.openGroup` or `Node.openGraph`,
     /// which are online by themselves.
-    public func enter(_ target: Target) async throws(PeergraphError) {
-        try await cancellable { [native] in try await native.enter(target: target.native, cancel: $0) }
+    public func enter(_ target: Target, isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await cancellable { [placed] in try await placed.enter(target: target.native, cancel: $0) }
     }
 
     /// Listening, connected, synchronised.
@@ -150,9 +153,13 @@ public class Graph: @unchecked Sendable {
     }
 
     /// Opens a direct connection. The other end must have subscribed to `EventKind.directConnection`.
-    public func openDirect(_ target: Target) async throws(PeergraphError) -> DirectConnection {
-        DirectConnection(try await cancellable { [native] in
-            try await native.openDirect(target: target.native, cancel: $0)
+    public func openDirect(
+        _ target: Target,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> DirectConnection {
+        let placed = native.placed()
+        return DirectConnection(try await cancellable { [placed] in
+            try await placed.openDirect(target: target.native, cancel: $0)
         })
     }
 
@@ -355,22 +362,28 @@ extension Graph {
 
     /// Writes all records to a new file, sealed if there is a password; gives how many there are.
     @discardableResult
-    public func exportDatabase(_ file: URL, password: String? = nil) async throws(PeergraphError) -> UInt64 {
+    public func exportDatabase(
+        _ file: URL, password: String? = nil,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> UInt64 {
         let path = try checked("file", file: file)
-        return try await cancellable { [native] in
-            try await native.exportDatabase(path: path, password: password, cancel: $0)
+        let placed = native.placed()
+        return try await cancellable { [placed] in
+            try await placed.exportDatabase(path: path, password: password, cancel: $0)
         }
     }
 
     /// Takes in the records of a file that `exportDatabase` wrote, before the graph connects or listens. `exporter`: whose
-    /// export it must be; default: of the identity that this graph is open as.
+    /// export it must be; default: of the identity that this graph is open as. Calls made after this one wait until it is over.
     @discardableResult
     public func importDatabase(
-        _ file: URL, password: String? = nil, exporter: PeerId? = nil
+        _ file: URL, password: String? = nil, exporter: PeerId? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> ImportCount {
         let path = try checked("file", file: file)
-        return try await cancellable { [native] in
-            try await native.importDatabase(path: path, password: password, exporter: exporter, cancel: $0)
+        let placed = native.placed()
+        return try await cancellable { [placed] in
+            try await placed.importDatabase(path: path, password: password, exporter: exporter, cancel: $0)
         }
     }
 }

@@ -7,11 +7,13 @@ public struct Identities: Sendable {
 
     /// Makes an identity; on return it is on the disk, if the node has one. `key`: its private key of 32 bytes.
     public func create(
-        name: String? = nil, classifier: String? = nil, key: Data? = nil
+        name: String? = nil, classifier: String? = nil, key: Data? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Identity {
         let key = try key.map { (key) throws(PeergraphError) in try checked("key", key) }
+        let placed = native.placed()
         return Identity(try await call {
-            try await native.createIdentity(name: name, classifier: classifier, key: key)
+            try await placed.createIdentity(name: name, classifier: classifier, key: key)
         })
     }
 
@@ -19,13 +21,18 @@ public struct Identities: Sendable {
     public var list: [Identity] { native.identities().map { Identity($0) } }
 
     /// The identity that groups use unless told otherwise.
-    public func `default`() async throws(PeergraphError) -> Identity {
-        Identity(try await call { try await native.defaultIdentity() })
+    public func `default`(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Identity {
+        let placed = native.placed()
+        return Identity(try await call { try await placed.defaultIdentity() })
     }
 
     /// Chooses the identity that later groups use unless told otherwise. Kept on the disk.
-    public func setDefault(_ name: PeerName) async throws(PeergraphError) {
-        try await call { try await native.setDefaultIdentity(name: name.text) }
+    public func setDefault(
+        _ name: PeerName,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.setDefaultIdentity(name: name.text) }
     }
 
     /// The identity with this name. Throws `NotFound`.
@@ -34,8 +41,12 @@ public struct Identities: Sendable {
     }
 
     /// Takes in an identity that `Identity.export` wrote, here or on another machine.
-    public func `import`(_ text: String, password: String) async throws(PeergraphError) -> Identity {
-        Identity(try await call { try await native.importIdentity(text: text, password: password) })
+    public func `import`(
+        _ text: String, password: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Identity {
+        let placed = native.placed()
+        return Identity(try await call { try await placed.importIdentity(text: text, password: password) })
     }
 }
 
@@ -57,8 +68,9 @@ public final class Identity: Sendable {
     public var name: String { native.name() }
 
     /// Sets the friendly name; nil or an empty one resets it to the peer name.
-    public func rename(_ name: String?) async throws(PeergraphError) {
-        try await call { try await native.rename(name: name) }
+    public func rename(_ name: String?, isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.rename(name: name) }
     }
 
     /// What others may know of it, for whoever shall invite it. No secret.
@@ -67,8 +79,12 @@ public final class Identity: Sendable {
     }
 
     /// The whole identity with its private key as text that only the password opens.
-    public func export(password: String) async throws(PeergraphError) -> String {
-        try await call { try await native.export(password: password) }
+    public func export(
+        password: String,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> String {
+        let placed = native.placed()
+        return try await call { try await placed.export(password: password) }
     }
 
     /// Signs a message of the application; `PeerId.verify` checks it anywhere.
@@ -78,12 +94,14 @@ public final class Identity: Sendable {
     }
 
     /// The graphs of this key that are open or have a database here. A snapshot.
-    public func groups() async throws(PeergraphError) -> [GraphId] {
-        try await call { try await native.groups() }
+    public func groups(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> [GraphId] {
+        let placed = native.placed()
+        return try await call { try await placed.groups() }
     }
 
     /// Deletes the identity: its keys are gone from disk and memory, for good unless they were exported.
-    public func delete() async throws(PeergraphError) {
-        try await call { try await native.delete() }
+    public func delete(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.delete() }
     }
 }

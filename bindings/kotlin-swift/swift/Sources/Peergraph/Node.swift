@@ -15,17 +15,27 @@ public final class Node: Sendable {
     }
 
     /// Opens a node on a data directory, which is made on first use with fresh keys.
-    public static func open(_ dataDir: URL) async throws(PeergraphError) -> Node {
+    public static func open(
+        _ dataDir: URL,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Node {
         try await start(NodeConfig(dataDir: dataDir))
     }
 
     /// Opens a node in memory: fresh keys, nothing is kept.
-    public static func inMemory() async throws(PeergraphError) -> Node {
+    public static func inMemory(isolation: isolated (any Actor)? = #isolation) async throws(PeergraphError) -> Node {
         try await start(NodeConfig())
     }
 
-    /// Opens a node. What a `keySource` throws becomes `KeyAccess`.
-    public static func start(_ config: NodeConfig) async throws(PeergraphError) -> Node {
+    /// Opens a node. What a `keySource` throws becomes `KeyAccess`. It comes after the calls made before: where a node is shut
+    /// down, the next starts once that is done.
+    public static func start(
+        _ config: NodeConfig,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> Node {
+        let place = NativePlace()
+        // Held no longer: a `keySource` may ask somebody.
+        await place.reached()
         let native = try await config.native()
         return Node(try await call { try await nativeStart(config: native) })
     }
@@ -97,17 +107,20 @@ public final class Node: Sendable {
     /// next try goes on from there). `onProgress` is told a few times a second and once in the end, on a thread of the
     /// library; it must not block. Cancelling gives the join up.
     public func join(
-        _ ticket: String, deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
+        _ ticket: String, deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Graph {
-        Graph(try await cancellable { [native] in
-            try await native.join(
+        let placed = native.placed()
+        return Graph(try await cancellable { [placed] in
+            try await placed.join(
                 text: ticket, deadline: deadline, progress: onProgress.map { Told($0) }, cancel: $0)
         })
     }
 
     /// The same by a ticket that was read already.
     public func join(
-        _ ticket: Ticket, deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
+        _ ticket: Ticket, deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Graph {
         try await join(ticket.text, deadline: deadline, onProgress: onProgress)
     }
@@ -152,10 +165,12 @@ public final class Node: Sendable {
     /// must not block. Cancelling gives the join up.
     public func joinGroup(
         _ invitation: String, name: String = "", identity: Identity? = nil, password: String? = nil,
-        deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
+        deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Group {
-        Group(try await cancellable { [native] in
-            try await native.joinGroup(
+        let placed = native.placed()
+        return Group(try await cancellable { [placed] in
+            try await placed.joinGroup(
                 join: NativeJoin(
                     invitation: invitation, name: name, identity: identity?.native, password: password,
                     deadline: deadline),
@@ -166,7 +181,8 @@ public final class Node: Sendable {
     /// The same by an invitation that was read already.
     public func joinGroup(
         _ invitation: Invitation, name: String = "", identity: Identity? = nil, password: String? = nil,
-        deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil
+        deadline: Duration = .seconds(60), onProgress: (@Sendable (SyncProgress) -> Void)? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) -> Group {
         try await joinGroup(
             invitation.text, name: name, identity: identity, password: password, deadline: deadline, onProgress: onProgress)

@@ -36,8 +36,13 @@ public struct RecordPages: AsyncSequence, Sendable {
 
         /// The next page; nil when all have been seen. After an error the same page can be asked for again.
         public mutating func next() async throws -> [Record]? {
+            try await next(isolation: nil)
+        }
+
+        /// The same, in its place among the calls of the caller's actor.
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws -> [Record]? {
             guard var query = next else { return nil }
-            let page = try await graph.list(query)
+            let page = try await graph.list(query, isolation: actor)
             query.after = page.next
             query.through = page.through
             next = page.next == nil ? nil : query
@@ -46,9 +51,9 @@ public struct RecordPages: AsyncSequence, Sendable {
     }
 
     /// All of them.
-    public func all() async throws -> [Record] {
-        var all: [Record] = []
-        for try await page in self { all += page }
+    public func all(isolation: isolated (any Actor)? = #isolation) async throws -> [Record] {
+        var (all, pages): ([Record], Iterator) = ([], makeAsyncIterator())
+        while let page = try await pages.next(isolation: isolation) { all += page }
         return all
     }
 }

@@ -191,6 +191,92 @@ import Testing
         await node.shutdown()
     }
 
+    /// So do those that last, and can be cancelled.
+    @MainActor @Test func c43_filesAreWrittenAndReadInTheOrderOfTheTasks() async throws {
+        let dir = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: dir, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: dir) }
+        let (node, other) = (try await node(), try await node())
+        let graph = try await node.createGraph("order")
+        try await graph.listen()
+        let ticket = try await graph.ticket()
+        var before = try await graph.exportDatabase(dir.appendingPathComponent("none"))
+        for turn in 0..<10 {
+            let file = dir.appendingPathComponent("backup \(turn)")
+            let publishes = (0..<50).map { number in Task { try await graph.publish("t", "\(number)") } }
+            let exporting = Task { try await graph.exportDatabase(file) }
+            let listing = Task { try await graph.records(ListQuery(recordType: "t")).all() }
+            let count = try await exporting.value
+            #expect(count == before + 50)
+            before = count
+            #expect(try await listing.value.count == 50 * (turn + 1))
+            for publish in publishes { _ = try await publish.value }
+
+            let copy = try await other.openGraph(ticket, offline: true)
+            let importing = Task { try await copy.importDatabase(file, exporter: node.peerId) }
+            let publishing = Task { try await copy.publish("u", "after") }
+            let listening = Task { try await copy.listen() }
+            let imported = Task { try await copy.records(ListQuery(recordType: "t")).all() }
+            let closing = Task { await copy.close() }
+            let opening = Task { try await other.openGraph(ticket, offline: true) }
+            #expect(try await imported.value.count == 50 * (turn + 1))
+            #expect(try await importing.value.refused == 0)
+            _ = try await publishing.value
+            _ = try await listening.value
+            await closing.value
+            let opened = try await opening.value
+            _ = try await opened.status()
+            await opened.close()
+        }
+        await node.shutdown()
+        await other.shutdown()
+    }
+
+    @MainActor @Test func c43_connectsJoinsAndIdentitiesHaveTheirPlaces() async throws {
+        let (node, other) = (try await node(), try await node())
+        let group = try await node.createGroup("order")
+        let own = try await node.identities.default()
+        for turn in 0..<10 {
+            let renaming = Task { try await own.rename("before \(turn)") }
+            let exporting = Task { try await own.export(password: "open sesame") }
+            let again = Task { try await own.rename("after \(turn)") }
+            let text = try await exporting.value
+            try await renaming.value
+            try await again.value
+            let importing = Task { try await other.identities.import(text, password: "open sesame") }
+            let listing = Task { try await other.identities.default() }
+            let imported = try await importing.value
+            _ = try await listing.value
+            #expect(imported.name == "before \(turn)")
+            try await imported.delete()
+        }
+        // What lasts is begun in its place, and ended by the shutdown after it.
+        let link = try await group.inviteLink(uses: 9).text
+        let joining = Task { try await other.joinGroup(link) }
+        let direct = Task { try await group.openDirect(.peer(other.peerId)) }
+        let ending = Task { await other.shutdown() }
+        _ = await joining.result
+        _ = await direct.result
+        await ending.value
+        await node.shutdown()
+    }
+
+    /// A node starts where another is shut down by a task before.
+    @MainActor @Test func c43_aStartComesAfterTheShutdownBeforeIt() async throws {
+        let dir = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        defer { try? FileManager.default.removeItem(at: dir) }
+        var config = NodeConfig.loopback()
+        config.dataDir = dir
+        var node = try await Node.start(config)
+        for _ in 0..<5 {
+            let ending = Task { [node] in await node.shutdown() }
+            let starting = Task { [config] in try await Node.start(config) }
+            node = try await starting.value
+            await ending.value
+        }
+        await node.shutdown()
+    }
+
     /// A call that is refused or cancelled before it is made holds up no other.
     @MainActor @Test func c43_callsThatAreNotMadeHoldNobodyUp() async throws {
         let node = try await node()

@@ -377,6 +377,49 @@ class FindingsTest {
     }
 
     @Test
+    fun `c43_files are written and read in the order of the calls`() = real {
+        nodes(2) { (node, other) ->
+            val dir = Files.createTempDirectory("peergraph-c43")
+            val graph = node.createGraph("order")
+            graph.listen()
+            val ticket = graph.ticket()
+            var before = graph.exportDatabase(dir.resolve("none"))
+            for (start in listOf(CoroutineStart.DEFAULT, CoroutineStart.UNDISPATCHED)) repeat(5) { turn ->
+                val file = dir.resolve("$start $turn")
+                coroutineScope {
+                    val publishes = List(50) { number -> async(start = start) { graph.publish("t", "$number") } }
+                    val count = async(start = start) { graph.exportDatabase(file) }.await()
+                    assertEquals(before + 50u, count)
+                    before = count
+                    publishes.awaitAll()
+                    val copy = other.openGraph(ticket, offline = true)
+                    val importing = async(start = start) { copy.importDatabase(file, exporter = node.peerId) }
+                    val publishing = async(start = start) { copy.publish("u", "after") }
+                    val listening = async(start = start) { copy.listen() }
+                    val closing = launch(start = start) { copy.close() }
+                    val opening = async(start = start) { other.openGraph(ticket, offline = true) }
+                    assertEquals(0uL, importing.await().refused)
+                    publishing.await()
+                    listening.await()
+                    closing.join()
+                    val opened = opening.await()
+                    opened.status()
+                    opened.close()
+                    val own = node.identities.default()
+                    val renaming = async(start = start) { own.rename("before $turn") }
+                    val exporting = async(start = start) { own.export("open sesame") }
+                    val again = launch(start = start) { own.rename("after $turn") }
+                    val imported = other.identities.import(exporting.await(), "open sesame")
+                    renaming.await()
+                    again.join()
+                    assertEquals("before $turn", imported.name)
+                    imported.delete()
+                }
+            }
+        }
+    }
+
+    @Test
     fun `k21_moments before 1970 are kept`() = real {
         node().use { node ->
             val graph = node.createGraph("born")
