@@ -3,7 +3,7 @@
 use std::{env, thread};
 
 use super::{
-    definition::Flaw,
+    flaw::Flaw,
     statements::Broken,
     story::{Evaluator, Story, defined, play, real, shrink, tell},
 };
@@ -54,6 +54,7 @@ fn the_evaluator_and_the_definition_agree_on_every_act() {
             assert_eq!(real.void[at], defined.void[at], "#{at} in\n{}", tell(world));
         }
         assert_eq!(real.in_force, defined.in_force, "{}", tell(world));
+        assert_eq!(real.records, defined.records, "{}", tell(world));
         assert_eq!(real.password, defined.password, "{}", tell(world));
         real
     };
@@ -64,7 +65,7 @@ fn the_evaluator_and_the_definition_agree_on_every_act() {
 fn every_flaw_is_found_and_together_they_break_every_statement() {
     let mut broken = std::collections::BTreeSet::new();
     for flaw in Flaw::ALL {
-        let found = find(0..4000, &defined(Some(flaw)));
+        let found = find(0..8000, &defined(Some(flaw)));
         let (statement, story) = found.unwrap_or_else(|| panic!("{flaw:?} is not noticed"));
         println!("{flaw:?} breaks {statement:?} in {story}\n");
         broken.insert(statement.number());
@@ -75,16 +76,18 @@ fn every_flaw_is_found_and_together_they_break_every_statement() {
 #[test]
 fn histories_are_not_idle() {
     let mut reasons = std::collections::BTreeMap::<String, u32>::new();
-    let mut acts = 0;
+    let (mut acts, mut records) = (0, [0, 0]);
     for seed in 0..1000 {
         let world = play(&Story::random(seed), &real).expect("the statements hold");
         acts += world.infos.len();
+        real(&world, 0).records.into_iter().for_each(|counts| records[usize::from(counts)] += 1);
         for void in real(&world, 0).void.into_iter().flatten() {
             let name = format!("{void:?}");
             *reasons.entry(name.split('(').next().unwrap_or_default().into()).or_default() += 1;
         }
     }
-    println!("{acts} acts, {reasons:?}");
+    println!("{acts} acts, {reasons:?}; records void and not: {records:?}");
+    assert!(records.iter().all(|count| *count > 50), "{records:?}");
     assert!(acts > 6000, "{acts} acts in 1,000 histories");
     for reason in
         ["Grant", "Removed", "Undone", "Left", "Demoted", "Invitation", "InvitationRevoked", "UsedUp"]

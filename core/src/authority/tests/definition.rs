@@ -3,61 +3,15 @@
 
 use std::{cell::RefCell, cmp::Reverse, rc::Rc};
 
-use super::world::{PlainRank, View, World, bits};
+use super::{
+    flaw::Flaw,
+    world::{PlainRank, View, World, bits},
+};
 use crate::{
     authority::{Content, Void},
     ids::{ActId, PeerId},
     record::Role,
 };
-
-/// A way to judge wrongly.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Flaw {
-    /// What is before what is decided by the times that authors claim.
-    ClaimedTime,
-    /// Acts of the removed count unless they name the removal in their past.
-    WeakRemoval,
-    /// A renewal brings a removed member back.
-    RenewalRevives,
-    /// An act counts though the grant it was made under does not.
-    ChainIgnored,
-    /// Whoever ranks higher may remove, without being a sponsor or an admin.
-    AnyHigherRank,
-    /// Of removals at once, only what all of them had seen is kept.
-    KeptByAll,
-    /// A second removal, which knew the first, keeps more than the first.
-    KeptBySecond,
-    /// One of several leave acts suffices to keep an act.
-    KeptByAnyLeave,
-    /// Uses of an invitation count in the order of arrival.
-    UsesByArrival,
-    /// Uses of an invitation count in the order of claimed times.
-    UsesByTime,
-    /// Whoever was removed is never a member again.
-    NeverBack,
-    /// A demotion undoes what the lower role allows as well.
-    DemotionRemoves,
-    /// The password that was heard of last holds.
-    PasswordByArrival,
-}
-
-impl Flaw {
-    pub(super) const ALL: [Self; 13] = [
-        Self::ClaimedTime,
-        Self::WeakRemoval,
-        Self::RenewalRevives,
-        Self::ChainIgnored,
-        Self::AnyHigherRank,
-        Self::KeptByAll,
-        Self::KeptBySecond,
-        Self::KeptByAnyLeave,
-        Self::UsesByArrival,
-        Self::UsesByTime,
-        Self::NeverBack,
-        Self::DemotionRemoves,
-        Self::PasswordByArrival,
-    ];
-}
 
 /// What an act stands under.
 pub(super) type Stands = Result<Option<usize>, Void>;
@@ -89,7 +43,9 @@ pub(super) fn judge(world: &World, mask: u64, order: &[usize], flaw: Option<Flaw
     let grants = bits(mask).filter(|at| world.grant(*at).is_some());
     let in_force = grants.filter(|at| definition.is_in_force(*at)).fold(0, |mask, at| mask | 1 << at);
     let password = definition.password().map(|at| world.id(at));
+    let records = (0..world.records.len()).map(|at| definition.record_counts(at)).collect();
     let mut view = definition.view;
+    view.records = records;
     (view.in_force, view.password) = (in_force, password);
     let by_id: std::collections::BTreeMap<ActId, (Option<Void>, bool)> =
         bits(mask).map(|at| (world.id(at), (view.void[at], in_force >> at & 1 == 1))).collect();
@@ -271,6 +227,35 @@ impl<'a> Definition<'a> {
             return true;
         }
         self.leaves_on(grant).is_empty() && self.removals_on(grant).is_empty()
+    }
+
+    /// Whether a member's note counts: as an act, but that a removal has in its past what it lists.
+    pub(super) fn record_counts(&self, at: usize) -> bool {
+        let (world, record) = (self.world, self.world.records[at]);
+        let named = record.by.filter(|by| self.mask >> by & 1 == 1);
+        let mut by = named.map(|by| world.grant(by).map_or_else(|| world.infos[by].serves.unwrap(), |_| by));
+        let known = record.by.is_none() || by.and_then(|at| world.subject(at)) == Some(record.author);
+        let lists = |act: &usize| match self.flaw {
+            Some(Flaw::RecordsByTime) => record.at < world.body(*act).at,
+            _ => world.infos[*act].listed >> at & 1 == 1,
+        };
+        while let Some(grant) = by {
+            if !self.counts(grant) || !self.leaves_on(grant).iter().all(lists) {
+                return false;
+            }
+            let mut removals = self.earliest(&self.removals_on(grant));
+            if self.has(Flaw::RecordsByLastList) {
+                removals = self.removals_on(grant).iter().max().copied().into_iter().collect();
+            }
+            if removals.is_empty() || removals.iter().any(lists) {
+                break;
+            }
+            if removals.iter().any(|at| world.grant(*at).is_none()) {
+                return false;
+            }
+            by = removals.iter().min_by_key(|at| (world.rank(Some(**at)), world.id(**at))).copied();
+        }
+        known && world.rank(by).0 >= Role::Member
     }
 
     /// The password in force: of those that count and that no other follows, the one by the highest rank, then the one

@@ -3,7 +3,9 @@
 
 mod checker;
 mod cost;
+mod deeds;
 mod definition;
+mod flaw;
 mod hard_cases;
 mod holes;
 mod permutations;

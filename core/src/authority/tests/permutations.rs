@@ -34,7 +34,7 @@ fn orders(items: &mut [usize], size: usize, visit: &mut impl FnMut(&[usize])) {
 #[test]
 fn all_orders_of_small_sets_give_the_same_bytes() {
     let mut tried = 0;
-    for world in worlds(2_000_000..2_000_400).filter(|world| (4..=6).contains(&world.infos.len())).take(12) {
+    for world in worlds(2_000_000..2_010_000).filter(|world| world.infos.len() == 6).take(6) {
         let mut order: Vec<usize> = (0..world.infos.len()).collect();
         let expected = verdict_in(&world, &order);
         orders(&mut order.clone(), world.infos.len(), &mut |order| {
@@ -44,7 +44,7 @@ fn all_orders_of_small_sets_give_the_same_bytes() {
         order.reverse();
         assert_eq!(verdict_in(&world, &order), expected);
     }
-    assert!(tried > 2000, "{tried} orders");
+    assert_eq!(tried, 6 * 720);
 }
 
 #[test]

@@ -19,6 +19,10 @@ pub(super) enum Broken {
     Undone(usize),
     /// 4: an act under a grant that was taken counts, though it was not before that.
     AfterRemoval(usize),
+    /// 3, of a record.
+    RecordUndone(usize),
+    /// 4, of a record: no list of a removal has it.
+    RecordAfterRemoval(usize),
     /// 5: somebody is a member, and no act of a person after the removal made them one.
     BackWithoutAct(usize),
 }
@@ -29,8 +33,8 @@ impl Broken {
         match self {
             Self::Differs => 1,
             Self::NoChain(_) => 2,
-            Self::Undone(_) => 3,
-            Self::AfterRemoval(_) => 4,
+            Self::Undone(_) | Self::RecordUndone(_) => 3,
+            Self::AfterRemoval(_) | Self::RecordAfterRemoval(_) => 4,
             Self::BackWithoutAct(_) => 5,
         }
     }
@@ -49,6 +53,13 @@ pub(super) fn check(world: &World, mask: u64, view: &View, seen: &mut Seen) -> R
         check_act(&definition, at)?;
     }
     bits(view.in_force).try_for_each(|at| check_member(&definition, at))?;
+    for (at, counts) in view.records.iter().enumerate() {
+        match (counts, definition.record_counts(at)) {
+            (true, false) => return Err(Broken::RecordAfterRemoval(at)),
+            (false, true) => return Err(Broken::RecordUndone(at)),
+            _ => {}
+        }
+    }
     let ended = bits(mask).filter(|at| world.grant(*at).is_some() && view.in_force >> at & 1 == 0);
     for at in ended {
         // 3, of memberships.

@@ -4,14 +4,15 @@
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
-    definition::{self, Flaw},
+    deeds::{Actor, content, lying_body, own_grant},
+    definition,
+    flaw::Flaw,
     statements::{Broken, Seen, check},
-    world::{NOON, View, World, bits, grant_of, invite_by, peer, removal_of, use_of},
+    world::{IDENTITIES, NOON, View, World, Written, bits, peer},
 };
 use crate::{
-    authority::{ActBody, Content, Grant, Keep, Password},
-    ids::{ActId, PeerId},
-    record::Role,
+    authority::{ActBody, Content},
+    ids::PeerId,
     time::Timestamp,
 };
 
@@ -70,9 +71,14 @@ pub(super) enum Kind {
     Renew,
     /// Sets a password.
     Password,
+    /// Writes a record.
+    Write,
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 19] = [
+    Kind::Write,
+    Kind::Write,
+    Kind::Write,
     Kind::Grant,
     Kind::Grant,
     Kind::Grant,
@@ -128,7 +134,8 @@ impl Story {
         let count = rng.random_range(5..=15);
         let admissions = rng.random_bool(0.25);
         if admissions {
-            steps.push(Step::Act { who: 0, kind: Kind::Invite, on: 0, detail: rng.random(), lie: 0 });
+            let who = if rng.random_bool(0.3) { 0 } else { rng.random() };
+            steps.push(Step::Act { who, kind: Kind::Invite, on: 0, detail: rng.random(), lie: u32::MAX });
             steps.push(Step::Meet);
         }
         let kinds = if admissions { &ADMISSIONS[..] } else { &KINDS[..] };
@@ -205,20 +212,23 @@ fn take(world: &mut World, story: &Story, step: Step) -> Vec<usize> {
             if changed { vec![node(to)] } else { Vec::new() }
         }
         Step::Sync { from, to } => {
-            if give(world, world.nodes[node(from)].mask, node(to)) {
-                vec![node(to)]
-            } else {
-                Vec::new()
-            }
+            let (acts, records) = (world.nodes[node(from)].mask, world.nodes[node(from)].records);
+            if give(world, acts, records, node(to)) { vec![node(to)] } else { Vec::new() }
         }
         Step::Meet => {
             let all = world.nodes.iter().fold(0, |all, node| all | node.mask);
-            (0..story.members).filter(|node| give(world, all, *node)).collect()
+            let records = world.nodes.iter().fold(0, |all, node| all | node.records);
+            (0..story.members).filter(|node| give(world, all, records, *node)).collect()
         }
         Step::Act { who, kind, on, detail, lie } => {
             let who = node(who);
             let hostile = story.is_hostile(who) && lie != u32::MAX;
             let Some(by) = own_grant(world, who, hostile.then_some(lie)) else { return Vec::new() };
+            if kind == Kind::Write {
+                let at = Timestamp(NOON + u64::from(lie % 300));
+                let written = world.write(who, Written { author: peer(who), by, at });
+                return if written { vec![who] } else { Vec::new() };
+            }
             let Some(content) = content(world, &Actor::of(world, who, story.members, by), kind, on, detail)
             else {
                 return Vec::new();
@@ -235,111 +245,10 @@ fn take(world: &mut World, story: &Story, step: Step) -> Vec<usize> {
     }
 }
 
-fn give(world: &mut World, acts: u64, to: usize) -> bool {
-    bits(acts & !world.nodes[to].mask).fold(false, |changed, at| world.deliver(to, at) | changed)
-}
-
-/// An honest member acts by its best grant that is in force; a hostile one by any that it ever had. Outer `None`: none.
-fn own_grant(world: &World, who: usize, lie: Option<u32>) -> Option<Option<usize>> {
-    if who == 0 {
-        return Some(None);
-    }
-    let names = world.names_of(who, peer(who));
-    if let Some(lie) = lie {
-        return names.get(lie as usize % names.len().max(1)).map(|at| Some(*at));
-    }
-    let view = world.verdict(who);
-    let own = names.into_iter().filter(|at| view.in_force >> at & 1 == 1);
-    own.max_by_key(|at| (world.rank(Some(*at)), *at)).map(Some)
-}
-
-/// A hostile member names any part of what it knows, and any time.
-fn lying_body(world: &World, who: usize, by: Option<usize>, content: Content, lie: u32) -> ActBody {
-    let known = bits(world.nodes[who].mask).filter(|at| !world.body(*at).is_leaf());
-    let after = world.ids(known.filter(|at| lie >> (at % 29) & 5 == 5).take(16));
-    let at = Timestamp(NOON + u64::from(lie % 300));
-    ActBody { author: peer(who), by: by.map(|at| world.id(at)), after, at, content }
-}
-
-/// Who acts, and by what.
-struct Actor {
-    who: usize,
-    members: usize,
-    role: Role,
-    depth: u8,
-}
-
-impl Actor {
-    fn of(world: &World, who: usize, members: usize, by: Option<usize>) -> Self {
-        let grant = by.map(|at| world.grant(at).map_or_else(|| world.infos[at].serves.unwrap(), |_| at));
-        let depth = grant.and_then(|at| world.grant(at)).map_or(super::world::MAX_CHAIN, |grant| grant.depth);
-        Self { who, members, role: world.rank(grant).0, depth: depth.saturating_sub(1) }
-    }
-}
-
-fn content(world: &World, actor: &Actor, kind: Kind, on: u8, detail: u8) -> Option<Content> {
-    let (who, members) = (actor.who, actor.members);
-    let others: Vec<usize> = (1..members).filter(|other| *other != who).collect();
-    let subject = peer(*others.get(usize::from(on) % others.len().max(1))?);
-    let role = Role::ALL[usize::from(detail) % 5].min(actor.role);
-    let leaves = |subject: PeerId| -> Vec<ActId> {
-        let leaves = bits(world.nodes[who].mask).filter(|at| {
-            let body = world.body(*at);
-            matches!(body.content, Content::Leave(_)) && body.author == subject
-        });
-        world.ids(leaves.take(17))
-    };
-    Some(match kind {
-        Kind::Grant => {
-            let end = (detail & 32 != 0).then_some(Timestamp(NOON + 5000));
-            let ends = Grant { not_after: end, renew: end.is_some(), ..grant_of(subject, role, actor.depth) };
-            Content::Grant(Grant { despite: leaves(subject), ..ends })
-        }
-        Kind::Demote => {
-            let lower = grant_of(subject, role.min(Role::Inviter), actor.depth);
-            Content::Grant(Grant { demotes: Some(Keep::default()), despite: leaves(subject), ..lower })
-        }
-        Kind::Remove => {
-            let mut remove = removal_of(subject);
-            (remove.branch, remove.undo) = (detail & 1 == 1, detail & 6 == 6);
-            Content::Remove(remove)
-        }
-        Kind::Leave => Content::Leave(Keep::default()),
-        Kind::Invite => {
-            Content::Invite(invite_by(usize::from(on), role.min(Role::Inviter), u32::from(detail % 2) + 1))
-        }
-        Kind::Admit => {
-            let (invite, id) = pick(world, who, on, |content| matches!(content, Content::Invite(_)))?;
-            let Content::Invite(offer) = &world.body(invite).content else { return None };
-            let link = (0..super::world::LINKS).find(|n| super::world::link_key(*n).peer() == offer.key)?;
-            let joiner = peer(usize::from(detail) % (members + 3));
-            let admission = Some(use_of(link, id, joiner));
-            let depth = actor.depth.min(1);
-            Content::Grant(Grant {
-                admission,
-                despite: leaves(joiner),
-                ..grant_of(joiner, offer.role, depth)
-            })
-        }
-        Kind::Withdraw => {
-            Content::RevokeInvite(pick(world, who, on, |content| matches!(content, Content::Invite(_)))?.1)
-        }
-        Kind::Renew => {
-            let (_, id) = pick(world, who, on, |content| matches!(content, Content::Grant(g) if g.renew))?;
-            Content::Renew { grant: id, not_after: Timestamp(NOON + 6000 + u64::from(detail)) }
-        }
-        Kind::Password => Content::Password(Password {
-            role: Role::Member,
-            lifetime_ms: u64::from(detail),
-            verifiers: Vec::new(),
-        }),
-    })
-}
-
-fn pick(world: &World, who: usize, on: u8, is: impl Fn(&Content) -> bool) -> Option<(usize, ActId)> {
-    let found: Vec<usize> = bits(world.nodes[who].mask).filter(|at| is(&world.body(*at).content)).collect();
-    let at = *found.get(usize::from(on) % found.len().max(1))?;
-    Some((at, world.id(at)))
+fn give(world: &mut World, acts: u64, records: u64, to: usize) -> bool {
+    let new = records & !world.nodes[to].records != 0;
+    world.nodes[to].records |= records;
+    bits(acts & !world.nodes[to].mask).fold(new, |changed, at| world.deliver(to, at) | changed)
 }
 
 /// Cuts a failing history down: no step can be left out without it passing.
@@ -364,9 +273,8 @@ pub(super) fn shrink(story: &Story, fails: impl Fn(&Story) -> bool) -> Story {
 
 /// Tells a history in a few lines: who did what, knowing what.
 pub(super) fn tell(world: &World) -> String {
-    let name = |who: PeerId| {
-        (0..super::world::IDENTITIES).find(|n| peer(*n) == who).map_or('?', |n| (b'A' + n as u8) as char)
-    };
+    let name =
+        |who: PeerId| (0..IDENTITIES).find(|n| peer(*n) == who).map_or('?', |n| (b'A' + n as u8) as char);
     let mut lines = Vec::new();
     for at in 0..world.infos.len() {
         let body = world.body(at);

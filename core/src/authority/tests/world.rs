@@ -5,11 +5,12 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::OnceLock};
 
 use crate::{
     authority::{
-        Act, ActBody, ActSet, Content, Grant, InvitationUse, Invite, Keep, Remove, Verdict, Void, use_message,
+        Act, ActBody, ActSet, Authorship, Content, Grant, InvitationUse, Invite, Keep, KeepChunk,
+        RecordClaim, RecordVerdict, Remove, Verdict, Void, use_message,
     },
     crypto::{Domain, SecretKey},
-    ids::{ActId, GraphId, PeerId},
-    record::Role,
+    ids::{ActId, ElementId, GraphId, PeerId, RecordId},
+    record::{GroupRules, RecordType, Role},
     time::Timestamp,
 };
 
@@ -51,6 +52,17 @@ pub(super) struct Info {
     pub(super) serves: Option<usize>,
     pub(super) rank: PlainRank,
     pub(super) sponsors: u64,
+    /// The records that its list keeps.
+    pub(super) listed: u64,
+}
+
+/// A record, by a member that names a grant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) author: PeerId,
+    /// The grant, or a renewal of it; `None`: the creator's.
+    pub(super) by: Option<usize>,
+    pub(super) at: Timestamp,
 }
 
 /// All acts that anybody made, and the nodes.
@@ -58,7 +70,9 @@ pub(super) struct Info {
 pub(super) struct World {
     pub(super) infos: Vec<Info>,
     pub(super) places: BTreeMap<ActId, usize>,
+    pub(super) records: Vec<Written>,
     pub(super) nodes: Vec<Node>,
+    chunks: BTreeMap<[u8; 32], KeepChunk>,
 }
 
 /// What one node has accepted.
@@ -67,6 +81,8 @@ pub(super) struct Node {
     pub(super) set: ActSet,
     pub(super) mask: u64,
     pub(super) order: Vec<usize>,
+    /// The records that it has.
+    pub(super) records: u64,
 }
 
 /// What an evaluator says of a set.
@@ -78,6 +94,8 @@ pub(super) struct View {
     pub(super) in_force: u64,
     /// The password in force.
     pub(super) password: Option<ActId>,
+    /// By number of the record: whether it counts.
+    pub(super) records: Vec<bool>,
     /// All of the verdict.
     pub(super) bytes: Vec<u8>,
 }
@@ -88,8 +106,16 @@ pub(super) fn bits(mask: u64) -> impl Iterator<Item = usize> {
 
 impl World {
     pub(super) fn new(nodes: usize) -> Self {
-        let node = Node { set: ActSet::new(GRAPH, peer(0), MAX_CHAIN), mask: 0, order: Vec::new() };
-        Self { infos: Vec::new(), places: BTreeMap::new(), nodes: vec![node; nodes] }
+        let node =
+            Node { set: ActSet::new(GRAPH, peer(0), MAX_CHAIN), mask: 0, order: Vec::new(), records: 0 };
+        let nodes = vec![node; nodes];
+        Self {
+            infos: Vec::new(),
+            places: BTreeMap::new(),
+            records: Vec::new(),
+            nodes,
+            chunks: BTreeMap::new(),
+        }
     }
 
     pub(super) fn body(&self, at: usize) -> &ActBody {
@@ -136,7 +162,7 @@ impl World {
         let info = self.info(act);
         self.places.insert(info.act.id(), at);
         self.infos.push(info);
-        self.nodes[node].note(at);
+        self.note(node, at);
         Some(at)
     }
 
@@ -162,7 +188,10 @@ impl World {
             sponsors = sponsor.map_or(0, |at| self.infos[at].sponsors | 1 << at);
             sponsors |= under.map_or(0, |at| 1 << at);
         }
-        Info { past, height, under, serves, rank, sponsors, act }
+        let chunks = body.content.keep().into_iter().flat_map(|keep| &keep.chunks);
+        let keys = chunks.filter_map(|hash| self.chunks.get(hash)).flat_map(KeepChunk::keys);
+        let listed = keys.fold(0, |listed, key| listed | 1 << key[0]);
+        Info { past, height, under, serves, rank, sponsors, listed, act }
     }
 
     /// Brings an act to a node; true if anything was accepted.
@@ -171,9 +200,50 @@ impl World {
         let accepted = self.nodes[node].set.insert(act).accepted;
         let accepted: Vec<usize> = accepted.iter().map(|id| self.places[id]).collect();
         for at in &accepted {
-            self.nodes[node].note(*at);
+            self.note(node, *at);
         }
         !accepted.is_empty()
+    }
+
+    fn note(&mut self, node: usize, at: usize) {
+        let node = &mut self.nodes[node];
+        node.mask |= 1 << at;
+        node.order.push(at);
+        let wanted: Vec<[u8; 32]> = node.set.wanted_chunks().copied().collect();
+        wanted.iter().filter_map(|hash| self.chunks.get(hash)).for_each(|chunk| {
+            node.set.insert_chunk(chunk.clone());
+        });
+    }
+
+    /// A list of the records of a member that a node has.
+    pub(super) fn list(&mut self, node: usize, of: PeerId) -> Keep {
+        let kept = bits(self.nodes[node].records).filter(|at| self.records[*at].author == of);
+        let (keep, chunks) = Keep::list(kept.map(element), []);
+        self.chunks.extend(chunks.into_iter().map(|chunk| (chunk.hash(), chunk)));
+        keep
+    }
+
+    /// Writes a record at a node.
+    pub(super) fn write(&mut self, node: usize, written: Written) -> bool {
+        let at = self.records.len();
+        if at == MOST {
+            return false;
+        }
+        self.records.push(written);
+        self.nodes[node].records |= 1 << at;
+        true
+    }
+
+    fn record_counts(&self, verdict: &Verdict, node: usize, at: usize) -> bool {
+        let Written { author, by, at: time } = self.records[at];
+        let claim = RecordClaim {
+            record: RecordId::from_bytes([0xff; 16]),
+            element: element(at),
+            record_type: note(),
+            version: Authorship { author, grant: by.map(|by| self.id(by)), at: time },
+            made: None,
+        };
+        verdict.record(&self.nodes[node].set, &GroupRules::default(), &claim) == RecordVerdict::Counts
     }
 
     pub(super) fn verdict(&self, node: usize) -> View {
@@ -188,6 +258,7 @@ impl World {
             void: self.infos.iter().map(void).collect(),
             in_force: (0..self.infos.len()).filter(in_force).fold(0, |mask, at| mask | 1 << at),
             password: verdict.password().copied(),
+            records: (0..self.records.len()).map(|at| self.record_counts(&verdict, node, at)).collect(),
             bytes: verdict.to_bytes(),
         }
     }
@@ -216,11 +287,13 @@ impl World {
     }
 }
 
-impl Node {
-    fn note(&mut self, at: usize) {
-        self.mask |= 1 << at;
-        self.order.push(at);
-    }
+fn element(number: usize) -> ElementId {
+    ElementId::from_bytes([number as u8; 16])
+}
+
+fn note() -> &'static RecordType {
+    static NOTE: OnceLock<RecordType> = OnceLock::new();
+    NOTE.get_or_init(|| RecordType::new("note").unwrap())
 }
 
 pub(super) fn grant_of(subject: PeerId, role: Role, depth: u8) -> Grant {

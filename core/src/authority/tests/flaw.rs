@@ -1,0 +1,56 @@
+//! Ways to judge wrongly, to show that the model checker can fail.
+
+/// A way to judge wrongly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flaw {
+    /// What is before what is decided by the times that authors claim.
+    ClaimedTime,
+    /// Acts of the removed count unless they name the removal in their past.
+    WeakRemoval,
+    /// A renewal brings a removed member back.
+    RenewalRevives,
+    /// An act counts though the grant it was made under does not.
+    ChainIgnored,
+    /// Whoever ranks higher may remove, without being a sponsor or an admin.
+    AnyHigherRank,
+    /// Of removals at once, only what all of them had seen is kept.
+    KeptByAll,
+    /// A second removal, which knew the first, keeps more than the first.
+    KeptBySecond,
+    /// One of several leave acts suffices to keep an act.
+    KeptByAnyLeave,
+    /// Uses of an invitation count in the order of arrival.
+    UsesByArrival,
+    /// Uses of an invitation count in the order of claimed times.
+    UsesByTime,
+    /// Whoever was removed is never a member again.
+    NeverBack,
+    /// A demotion undoes what the lower role allows as well.
+    DemotionRemoves,
+    /// The password that was heard of last holds.
+    PasswordByArrival,
+    /// A record of the removed counts if it claims an earlier time.
+    RecordsByTime,
+    /// A record of the removed counts if the last removal lists it.
+    RecordsByLastList,
+}
+
+impl Flaw {
+    pub(super) const ALL: [Self; 15] = [
+        Self::ClaimedTime,
+        Self::WeakRemoval,
+        Self::RenewalRevives,
+        Self::ChainIgnored,
+        Self::AnyHigherRank,
+        Self::KeptByAll,
+        Self::KeptBySecond,
+        Self::KeptByAnyLeave,
+        Self::UsesByArrival,
+        Self::UsesByTime,
+        Self::NeverBack,
+        Self::DemotionRemoves,
+        Self::PasswordByArrival,
+        Self::RecordsByTime,
+        Self::RecordsByLastList,
+    ];
+}
