@@ -39,7 +39,7 @@ pub enum DraftError {
         max: usize,
     },
     /// The expiration is not in the future.
-    #[error("the expiration {0:?} has passed")]
+    #[error("the expiration is in the past")]
     Expired(Timestamp),
 }
 
