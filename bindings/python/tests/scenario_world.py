@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import peergraph
-from conftest import is_foreign
+from conftest import PATIENCE, is_foreign
 from peergraph import Group, Node
 from scenarios import Facts, ScriptError, Step, meant, shown, told
 
@@ -72,7 +72,7 @@ def verb(function: Callable[[World, Step], Awaitable[Facts]]) -> Callable[[World
 async def attempt(world: World, step: Step) -> Facts:
     """Does a step once; fails with AssertionError if it did not do what it should."""
     try:
-        facts = await asyncio.wait_for(VERBS[step.verb](world, step), 2 * world.patience)
+        facts = await asyncio.wait_for(VERBS[step.verb](world, step), 2 * PATIENCE)
     except peergraph.Error as error:
         if is_foreign(str(error)):
             raise ScriptError(f"C48: {error}") from error

@@ -6,6 +6,7 @@ use std::{
 };
 
 use peergraph::Error;
+use peergraph_tests::PATIENCE;
 
 use crate::world::World;
 
@@ -218,7 +219,7 @@ async fn once_or_until(world: &mut World, step: &Step, patience: Duration) -> Re
     let deadline = tokio::time::Instant::now() + patience;
     let again = step.until || step.verb == "find";
     loop {
-        let outcome = tokio::time::timeout_at(deadline + patience, world.step(step)).await;
+        let outcome = tokio::time::timeout(2 * PATIENCE, world.step(step)).await;
         let outcome = outcome.map_err(|_| format!("{} does not come to an end", step.verb))?;
         let judged = judge(step, outcome);
         match judged {

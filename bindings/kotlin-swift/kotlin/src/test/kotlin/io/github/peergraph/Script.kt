@@ -148,7 +148,7 @@ private suspend fun onceOrUntil(world: World, step: Step, patience: Duration): F
     val begun = TimeSource.Monotonic.markNow()
     while (true) {
         try {
-            return withTimeoutOrNull(patience * 2) { judge(step, world) } ?: wrong("${step.verb} does not come to an end")
+            return withTimeoutOrNull(io.github.peergraph.patience * 2) { judge(step, world) } ?: wrong("${step.verb} does not come to an end")
         } catch (unmet: Unmet) {
             if (!(step.until || step.verb == "find") || begun.elapsedNow() > patience) throw unmet
             if (step.until) delay(5.milliseconds)
