@@ -114,7 +114,7 @@ impl Verdict {
             verdict.acts.insert(set.id(at), void);
             verdict.note(&judge, at, void.is_none(), under, &mut found);
         }
-        verdict.settle(set, &judge, &found);
+        verdict.settle(set, &found);
         verdict
     }
 
@@ -199,7 +199,7 @@ impl Verdict {
         self.invitations.insert(set.id(at), verdict);
     }
 
-    fn settle(&mut self, set: &ActSet, judge: &Judge<'_>, found: &Found) {
+    fn settle(&mut self, set: &ActSet, found: &Found) {
         for (grant, until, counts) in &found.renewed {
             let facts = self.grants.get_mut(grant).filter(|_| *counts);
             if let Some(end) = facts.and_then(|facts| facts.not_after.as_mut()) {
@@ -227,7 +227,6 @@ impl Verdict {
                 }
             }
         }
-        debug_assert!(judge.grants.len() == set.entries.len());
     }
 
     /// The role of an identity at `now`, by the best of its grants: the highest role, then the latest end.
