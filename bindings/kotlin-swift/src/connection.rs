@@ -14,7 +14,7 @@ use crate::{
     graph::{Home, NativeGraph},
     ids::Span,
     texts::ticket,
-    turn::{TURNS, Turn},
+    turn::Turn,
     values::{ConnectionInfo, NodeAddr},
 };
 
@@ -110,7 +110,7 @@ impl NativeDirect {
     /// The same connection for one call, which has its place among the calls of the node now.
     pub fn placed(&self) -> Arc<Self> {
         let (direct, home) = (self.direct.clone(), self.home.clone());
-        Arc::new(Self { direct, turn: TURNS.take(), home })
+        Arc::new(Self { direct, turn: home.turns.take(), home })
     }
 
     /// The other end, as it was when the connection was made.

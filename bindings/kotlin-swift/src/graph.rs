@@ -11,7 +11,7 @@ use crate::{
     errors::{PeergraphError, Result},
     ids::Span,
     texts::Ticket,
-    turn::{TURNS, Turn},
+    turn::{Turn, Turns},
     values::{
         ConnectionInfo, Fingerprint, Genesis, GraphProperties, ImportCount, NodeAddr, NodeInfo, Status,
         SyncProgress,
@@ -32,6 +32,7 @@ pub struct NativeGraph {
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     pub(crate) node: peergraph::Node,
+    pub(crate) turns: Turns,
 }
 
 impl NativeGraph {
@@ -71,7 +72,7 @@ impl NativeGraph {
     /// The same graph for one call, which has its place among the calls of the node now.
     pub fn placed(&self) -> Arc<Self> {
         let (graph, group, home) = (self.graph.clone(), self.group.clone(), self.home.clone());
-        Arc::new(Self { graph, group, turn: TURNS.take(), home })
+        Arc::new(Self { graph, group, turn: home.turns.take(), home })
     }
 
     /// The graph's id.

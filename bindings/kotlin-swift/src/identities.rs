@@ -9,19 +9,21 @@ use crate::{
     errors::Result,
     node::NativeNode,
     texts::{IdentityDescription, PeerName, peer_name},
-    turn::{TURNS, Turn},
+    turn::{Turn, Turns},
 };
 
 /// One identity.
 #[derive(Debug, uniffi::Object)]
 pub struct NativeIdentity {
     pub(crate) identity: peergraph::Identity,
+    /// Of its node.
+    turns: Turns,
     /// The place of the next call.
     turn: Turn,
 }
 
-fn handle(identity: peergraph::Identity) -> Arc<NativeIdentity> {
-    Arc::new(NativeIdentity { identity, turn: Turn::default() })
+fn handle(turns: &Turns, identity: peergraph::Identity) -> Arc<NativeIdentity> {
+    Arc::new(NativeIdentity { identity, turns: turns.clone(), turn: Turn::default() })
 }
 
 #[uniffi::export]
@@ -38,17 +40,17 @@ impl NativeNode {
             classifier,
             key: key.map(|key| given::secret_key(&Zeroizing::new(key))).transpose()?,
         };
-        Ok(handle(self.turn.make(|| self.node.identities().create(options)).await?))
+        Ok(handle(&self.home.turns, self.turn.make(|| self.node.identities().create(options)).await?))
     }
 
     /// All identities, in the order of their peer names.
     pub fn identities(&self) -> Vec<Arc<NativeIdentity>> {
-        self.node.identities().list().into_iter().map(handle).collect()
+        self.node.identities().list().into_iter().map(|found| handle(&self.home.turns, found)).collect()
     }
 
     /// The identity that groups use unless told otherwise.
     pub async fn default_identity(&self) -> Result<Arc<NativeIdentity>> {
-        Ok(handle(self.turn.make(|| self.node.identities().default()).await?))
+        Ok(handle(&self.home.turns, self.turn.make(|| self.node.identities().default()).await?))
     }
 
     /// Chooses the identity that later groups use unless told otherwise.
@@ -59,21 +61,25 @@ impl NativeNode {
 
     /// The identity with this name.
     pub fn identity(&self, name: String) -> Result<Arc<NativeIdentity>> {
-        Ok(handle(self.node.identities().get(&peer_name(&name)?)?))
+        Ok(handle(&self.home.turns, self.node.identities().get(&peer_name(&name)?)?))
     }
 
     /// Takes in an exported identity.
     pub async fn import_identity(&self, text: String, password: String) -> Result<Arc<NativeIdentity>> {
         let password = Zeroizing::new(password);
-        Ok(handle(self.turn.make(|| self.node.identities().import(&text, &password)).await?))
+        Ok(handle(
+            &self.home.turns,
+            self.turn.make(|| self.node.identities().import(&text, &password)).await?,
+        ))
     }
 }
 
 #[uniffi::export]
 impl NativeIdentity {
-    /// The same identity for one call, which has its place among the calls now.
+    /// The same identity for one call, which has its place among the calls of its node now.
     pub fn placed(&self) -> Arc<Self> {
-        Arc::new(Self { identity: self.identity.clone(), turn: TURNS.take() })
+        let (identity, turns) = (self.identity.clone(), self.turns.clone());
+        Arc::new(Self { identity, turn: turns.take(), turns })
     }
 
     /// The public key.

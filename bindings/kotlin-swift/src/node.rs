@@ -18,7 +18,7 @@ use crate::{
     progress::{ProgressListener, told},
     stream::types,
     texts::{invitation, ticket},
-    turn::{TURNS, Turn},
+    turn::{Turn, Turns},
     values::{GraphProperties, GroupRules, Metrics, NodeAddr},
 };
 
@@ -227,11 +227,13 @@ pub struct NativeNode {
     pub(crate) home: Home,
     /// The place of the next call.
     pub(crate) turn: Turn,
+    /// Of a shutdown: starts at the same directory wait until it is called.
+    among_starts: Turn,
 }
 
 impl NativeNode {
     fn of(home: Home) -> Arc<Self> {
-        Arc::new(Self { node: home.node.clone(), home, turn: Turn::default() })
+        Arc::new(Self { node: home.node.clone(), home, turn: Turn::default(), among_starts: Turn::default() })
     }
 
     async fn open(&self, which: GraphRef, precedence: &[String], offline: bool) -> Result<Arc<NativeGraph>> {
@@ -249,7 +251,7 @@ fn opening(precedence: &[String], offline: bool) -> Result<OpenGraph> {
 #[uniffi::export]
 pub async fn native_start(config: NativeConfig) -> Result<Arc<NativeNode>> {
     let node = peergraph::Node::start(config.into_core()?).await?;
-    Ok(NativeNode::of(Home { node }))
+    Ok(NativeNode::of(Home { node, turns: Turns::default() }))
 }
 
 #[uniffi::export]
@@ -257,7 +259,13 @@ impl NativeNode {
     /// The same node for one call, which has its place among its calls now.
     pub fn placed(&self) -> Arc<Self> {
         let (node, home) = (self.node.clone(), self.home.clone());
-        Arc::new(Self { node, turn: TURNS.take(), home })
+        Arc::new(Self { node, turn: home.turns.take(), among_starts: Turn::default(), home })
+    }
+
+    /// The same for its shutdown, which has its place among the starts too.
+    pub fn placed_to_end(&self) -> Arc<Self> {
+        let (node, home) = (self.node.clone(), self.home.clone());
+        Arc::new(Self { node, turn: home.turns.take(), among_starts: Turn::among_starts(), home })
     }
 
     /// This node's id.
@@ -436,6 +444,8 @@ impl NativeNode {
 
     /// Closes all graphs, makes everything durable, and lets go of the socket and the data directory.
     pub async fn shutdown(&self) {
-        self.turn.make(|| self.node.shutdown()).await;
+        let down = self.turn.begin(|| self.node.shutdown()).await;
+        self.among_starts.give_up();
+        down.await;
     }
 }

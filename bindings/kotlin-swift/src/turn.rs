@@ -12,16 +12,16 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-/// The places of all nodes: a start at the directory of a node comes after a shutdown that was called before.
-pub(crate) static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
+/// The places of starts and shutdowns: a start at the directory of a node comes after a shutdown that was called before.
+static STARTS: LazyLock<Turns> = LazyLock::new(Turns::default);
 
-/// Places in an order.
-#[derive(Debug, Default)]
+/// The places of one node.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Turns(Arc<tokio::sync::Mutex<()>>);
 
 type Place = Pin<Box<dyn Future<Output = OwnedMutexGuard<()>> + Send>>;
 
-/// A place among the calls, or none: then a call is made at once. A place that is dropped is passed over.
+/// A place among the calls of a node, or none: then a call is made at once. A place that is dropped is passed over.
 #[derive(Default)]
 pub(crate) struct Turn(Mutex<Option<Place>>);
 
@@ -58,6 +58,17 @@ impl Turn {
         self.begin(call).await.await
     }
 
+    /// A place among starts and shutdowns.
+    pub(crate) fn among_starts() -> Self {
+        STARTS.take()
+    }
+
+    /// Gives the place up, if it still has one.
+    pub(crate) fn give_up(&self) {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(place);
+    }
+
     /// Makes a call in its turn, and gives what it is awaited by.
     pub(crate) async fn begin<T>(&self, call: impl FnOnce() -> T) -> T {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -73,7 +84,7 @@ impl Turn {
     }
 }
 
-/// A place among the calls, for what is not called on an object that exists.
+/// A place among starts and shutdowns, for a start.
 #[derive(Debug, uniffi::Object)]
 pub struct NativePlace(Turn);
 
@@ -82,10 +93,10 @@ impl NativePlace {
     /// The next place.
     #[uniffi::constructor]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(TURNS.take()))
+        Arc::new(Self(Turn::among_starts()))
     }
 
-    /// Waits until the calls before it were made, and holds up none after it.
+    /// Waits until the shutdowns before it were called, and holds up nothing after it.
     pub async fn reached(&self) {
         self.0.begin(|| ()).await;
     }

@@ -224,7 +224,8 @@ export class Graph extends EventEmitter<GraphEvents> {
    */
   exportDatabase(path: string | URL, password?: string, options?: Cancellable): Promise<number>
   /**
-   * Takes in the records of such a file, before this graph connects or listens. Each is validated.
+   * Takes in the records of such a file, before this graph connects or listens. Each is validated. Calls made after this one
+   * wait until it is over.
    *
    * @throws {GraphInUseError} it has connected or listened.
    * @throws {WrongGraphError} {@link WrongPeerError}: it is another graph's, or not by `exporter` (default: this identity).

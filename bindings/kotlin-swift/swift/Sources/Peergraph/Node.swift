@@ -27,8 +27,8 @@ public final class Node: Sendable {
         try await start(NodeConfig())
     }
 
-    /// Opens a node. What a `keySource` throws becomes `KeyAccess`. It comes after the calls made before: where a node is shut
-    /// down, the next starts once that is done.
+    /// Opens a node. What a `keySource` throws becomes `KeyAccess`. It comes after a shutdown that was called before: at the same
+    /// directory, the next node starts once that is done.
     public static func start(
         _ config: NodeConfig,
         isolation: isolated (any Actor)? = #isolation
@@ -240,7 +240,7 @@ public final class Node: Sendable {
 
     /// Closes all graphs with their goodbyes, makes everything durable, and lets go of the socket and the data directory.
     public func shutdown(isolation: isolated (any Actor)? = #isolation) async {
-        let placed = native.placed()
+        let placed = native.placedToEnd()
         await placed.shutdown()
     }
 }

@@ -431,7 +431,8 @@ class Graph:
     def import_database(
         self, path: str | Path, password: str | None = None, *, exporter: PeerId | None = None
     ) -> ImportCount:
-        """Takes in the records of such a file, before this graph connects or listens. Each is validated.
+        """Takes in the records of such a file, before this graph connects or listens. Each is validated. Calls made after
+        this one wait until it is over.
 
         Raises:
             GraphInUseError: it has connected or listened.

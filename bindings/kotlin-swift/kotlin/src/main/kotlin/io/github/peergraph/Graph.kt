@@ -228,7 +228,7 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
         native.exportDatabase(path("path", path), password?.let { text("password", it) }, null)
 
     /** Takes in the records of a file that [exportDatabase] wrote, before the graph connects or listens. [exporter]: whose
-     * export it must be; default: of the identity that this graph is open as. */
+     * export it must be; default: of the identity that this graph is open as. Calls made after this one wait until it is over. */
     public suspend fun importDatabase(
         path: Path,
         password: String? = null,
