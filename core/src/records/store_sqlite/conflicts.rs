@@ -1,5 +1,7 @@
 //! The losers of conflicts as the file keeps them. What stays and what goes, [`Losers`] decides.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -86,6 +88,14 @@ impl Db {
             .query_row([number.cast_signed()], |row| self.values().loser(row, 0, key))
             .optional()
     }
+}
+
+/// The records that a version has lost against behind a place in the feed. Few, as a rule: asking for each record of the
+/// feed whether it is one of them takes several times as long as reading it.
+pub(super) fn with_news(conn: &Connection, after: Lsn) -> rusqlite::Result<BTreeSet<RecordId>> {
+    conn.prepare_cached("SELECT id FROM conflicts WHERE told > ?1 AND envelope IS NOT NULL")?
+        .query_map([columns::row_of(after)], |row| Ok(RecordId::from_bytes(row.get(0)?)))?
+        .collect()
 }
 
 /// The last version that lost against a record behind a place in the feed. One that cannot be read is as good as none.

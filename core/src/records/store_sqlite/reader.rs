@@ -1,6 +1,7 @@
 //! [`Reader`]: committed data, over a few connections of its own.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -120,7 +121,13 @@ impl SqliteReader {
         (page, steps(&selection.count_sql()) + steps(&selection.list_sql()))
     }
 
-    fn change(&self, conn: &Connection, after: Lsn, lsn: Lsn) -> rusqlite::Result<Change> {
+    fn change(
+        &self,
+        conn: &Connection,
+        after: Lsn,
+        lsn: Lsn,
+        conflicting: &BTreeSet<RecordId>,
+    ) -> rusqlite::Result<Change> {
         let select = "SELECT state, born, envelope, version FROM records WHERE lsn = ?1";
         let (entry, state, id) = conn.prepare_cached(select)?.query_row([columns::row_of(lsn)], |row| {
             let record = self.values.envelope(row, 2, lsn)?;
@@ -129,6 +136,7 @@ impl SqliteReader {
         })?;
         let conflict = match state {
             State::Stub => None,
+            _ if !conflicting.contains(&id) => None,
             _ => conflicts::to_tell(conn, &self.values, id.as_bytes(), after)?,
         };
         Ok(Change { conflict: conflict.map(Arc::new), ..entry })
@@ -169,9 +177,10 @@ impl Reader for SqliteReader {
                 Some(last) if places.len() == max => *last,
                 _ => last_lsn(conn)?.max(after),
             };
+            let conflicting = conflicts::with_news(conn, after)?;
             let (mut entries, mut bytes) = (Vec::new(), 0);
             for lsn in places {
-                let change = self.change(conn, after, lsn)?;
+                let change = self.change(conn, after, lsn, &conflicting)?;
                 bytes += change.body_bytes();
                 if bytes > EVENT_BATCH_BYTES
                     && let Some(last) = entries.last().map(|last: &Change| last.lsn)
