@@ -137,6 +137,8 @@ impl Node {
         let mut failed = Ok(());
         groups.retain(|id| match self.inner.stored_guard(*id) {
             Ok(guard) => guard == Guard::Membership,
+            // Deleted since it was listed.
+            Err(_) if self.inner.dir.as_ref().is_some_and(|dir| !dir.has(id)) => false,
             Err(error) => {
                 failed = Err(error);
                 false
