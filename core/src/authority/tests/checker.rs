@@ -19,11 +19,11 @@ fn find(seeds: std::ops::Range<u64>, evaluator: &Evaluator) -> Option<(Broken, S
         let running: Vec<_> = (0..workers).map(|worker| scope.spawn(run(worker))).collect();
         running.into_iter().filter_map(|run| run.join().expect("no history panics")).min()
     })?;
-    let number = |story: &Story| play(story, evaluator).err().map(|(broken, _)| broken.number());
+    let number = |story: &Story| play(story, evaluator).err().map(|failed| failed.0.number());
     let story = Story::random(failing);
     let broken = number(&story);
     let story = shrink(&story, |shorter| number(shorter) == broken);
-    let (broken, world) = play(&story, evaluator).expect_err("it fails");
+    let (broken, world) = *play(&story, evaluator).expect_err("it fails");
     Some((broken, format!("history {failing}: {broken:?}\n{}", tell(&world))))
 }
 

@@ -175,13 +175,13 @@ pub(super) fn defined(flaw: Option<Flaw>) -> impl Fn(&World, usize) -> View + Sy
 }
 
 /// Plays a history and checks the statements at every node whenever its set changed.
-pub(super) fn play(story: &Story, evaluator: &Evaluator) -> Result<World, (Broken, World)> {
+pub(super) fn play(story: &Story, evaluator: &Evaluator) -> Result<World, Box<(Broken, World)>> {
     let mut world = World::new(story.members);
     let mut seen = Seen::new();
     for step in &story.steps {
         for node in take(&mut world, story, *step) {
             if let Err(broken) = check_node(&world, node, evaluator, &mut seen) {
-                return Err((broken, world));
+                return Err(Box::new((broken, world)));
             }
         }
     }
@@ -192,7 +192,7 @@ pub(super) fn play(story: &Story, evaluator: &Evaluator) -> Result<World, (Broke
             world.deliver(node, at);
         }
         if let Err(broken) = check_node(&world, node, evaluator, &mut seen) {
-            return Err((broken, world));
+            return Err(Box::new((broken, world)));
         }
     }
     Ok(world)
