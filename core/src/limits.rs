@@ -43,6 +43,8 @@ pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 /// traffic and the writes of each node do not depend on that number. A little above 10 s, so that chance rarely brings more
 /// than one in 10 s.
 pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(12);
+/// After presence could not be published, it is tried again after this.
+pub const PRESENCE_RETRY: Duration = Duration::from_secs(30);
 /// The longest lifetime of a presence record, unless the graph's properties ask for more. Reached at 25,200 nodes; larger
 /// graphs want `presence_max`.
 pub const MAX_PRESENCE_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -158,8 +158,12 @@ impl Engine {
         }
     }
 
-    /// This node is said to be lost: it says that it is here, not too often.
+    /// This node is said to be lost: it says that it is here, not too often. However often it hears so of one presence, that
+    /// counts once, or the next answer could be put off for hours.
     fn refute(&mut self, now: Now, seen: Hlc) {
+        if self.presence.is_about_to_speak() {
+            return;
+        }
         let (id, _) = self.own_presence();
         let stamp = self.current(&id).ok().flatten().map(|record| record.header().hlc);
         if stamp.is_none_or(|stamp| stamp == seen) {

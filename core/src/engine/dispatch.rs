@@ -90,7 +90,7 @@ impl Engine {
         self.strikes.remove(&link);
         self.links.remove(&link);
         self.away.forget_link(link);
-        self.progress.forget_link(link);
+        self.progress.frame_over(link);
         // Whoever waits for an answer on this link waits no longer.
         if let Some(connection) = self.group.forget_link(link) {
             self.notices.push_back(Notice::Joined { connection, result: Err(JoinFailure::NotConnected) });

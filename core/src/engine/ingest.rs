@@ -113,7 +113,7 @@ impl Engine {
                 self.incoming.push(Candidate { record, source: Source::Sync { link, session } });
             }
         }
-        self.progress.arrived(link);
+        self.progress.frame_over(link);
         self.syncs.arrived(now, link, session, &known);
     }
 

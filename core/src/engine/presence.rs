@@ -9,7 +9,7 @@ use super::Engine;
 use crate::{
     events::{Event, NodeChange, NodeInfo},
     ids::{NodeId, RecordId},
-    limits::{MAX_PRESENCE_SPAN, PRESENCE_INTERVAL},
+    limits::{MAX_PRESENCE_SPAN, PRESENCE_INTERVAL, PRESENCE_RETRY},
     record::{Presence, RecordKey, RecordType, SignedRecord, record_id},
     records::StoreError,
     time::{Hlc, Mono, Now, Timestamp},
@@ -26,6 +26,8 @@ pub(super) struct PresenceState {
     /// When to publish anew even if the record still holds.
     anew: Option<Mono>,
     published: bool,
+    /// The version that was published last, whether or not its batch was stored.
+    stamp: Option<Hlc>,
     pub(super) forced: bool,
     pub(super) attributes: String,
     pub(super) since: Timestamp,
@@ -44,6 +46,11 @@ impl PresenceState {
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 
+    /// True if an answer to a doubt is due.
+    pub(super) const fn is_about_to_speak(&self) -> bool {
+        self.anew.is_some()
+    }
+
     /// Something about this node may have changed: compare with the record at the next chance.
     pub(super) const fn touch(&mut self, now: Now) {
         self.next = Some(now.mono);
@@ -54,6 +61,11 @@ impl Engine {
     /// Publishes, renews or withdraws this node's presence when it is time.
     pub(super) fn maintain_presence(&mut self, now: Now) {
         if self.presence.next.is_none_or(|at| at > now.mono) || self.leaving {
+            return;
+        }
+        if let Some(due) = self.failing.due.filter(|due| *due > now.mono) {
+            // What the database dropped is published again once it can be written.
+            self.presence.next = Some(due);
             return;
         }
         let lifetime = self.presence_lifetime();
@@ -70,6 +82,7 @@ impl Engine {
         };
         if let Err(error) = result {
             tracing::warn!(%error, "presence could not be published");
+            self.presence.next = Some(now.mono + PRESENCE_RETRY);
         }
     }
 
@@ -115,7 +128,11 @@ impl Engine {
         }
         let record = self.current(&self.own_presence().0)?;
         Ok(record.is_some_and(|record| {
-            !record.header().deleted && !self.is_ahead(now, &record) && *record.body() == *body
+            // Another version is here if the batch with the last one could not be stored.
+            Some(record.header().hlc) == self.presence.stamp
+                && !record.header().deleted
+                && !self.is_ahead(now, &record)
+                && *record.body() == *body
         }))
     }
 
@@ -162,6 +179,7 @@ impl Engine {
         }
         self.put_reserved(now, &id, nonce, RecordType::presence(), body, Some(expires))?;
         self.presence.published = true;
+        self.presence.stamp = self.current(&id)?.map(|record| record.header().hlc);
         Ok(())
     }
 

@@ -42,13 +42,13 @@ impl Progress {
         }
     }
 
-    /// The frame that was arriving is here as a whole, and its records were counted.
-    pub(super) fn arrived(&mut self, link: LinkId) {
-        self.arriving.remove(&link);
-    }
-
-    pub(super) fn forget_link(&mut self, link: LinkId) {
-        self.arriving.remove(&link);
+    /// The frame that was arriving is here as a whole and its records were counted, or it will not come: what was counted
+    /// of it and came to nothing does not count.
+    pub(super) fn frame_over(&mut self, link: LinkId) {
+        let left = self.arriving.remove(&link).unwrap_or_default();
+        if let Some(so_far) = &mut self.so_far {
+            so_far.bytes = so_far.bytes.saturating_sub(left);
+        }
     }
 
     /// When something is to be told that was held back, so that it is not told too often.
@@ -92,7 +92,7 @@ impl Engine {
                 records => {
                     let estimate =
                         u128::from(so_far.bytes) * u128::from(so_far.records_expected) / u128::from(records);
-                    u64::try_from(estimate).unwrap_or(u64::MAX)
+                    u64::try_from(estimate).unwrap_or(u64::MAX).max(so_far.bytes)
                 }
             };
         }

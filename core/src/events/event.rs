@@ -167,7 +167,8 @@ pub struct Status {
 pub struct SyncProgress {
     /// Records received so far.
     pub records: u64,
-    /// Their bytes: headers, attributes and bodies.
+    /// Their bytes: headers, attributes and bodies, of the record that is arriving too. Fewer again if a link breaks in the
+    /// middle of one.
     pub bytes: u64,
     /// Records to be received in all, as far as is known, by the word of the others; 0: not known yet.
     pub records_expected: u64,

@@ -159,12 +159,13 @@ pub fn check_friendly_name(name: &str) -> Result<(), NameError> {
     printable(name)
 }
 
-/// True if a name can be shown as that of a member: not blank, without control characters, and neither an id nor the
-/// [label](unnamed) of a member without a name. Other names count as none, so that nobody can pass for another member's id.
+/// True if a name can be shown as that of a member: not blank, without control characters, and without anything that reads as
+/// an id or as the [label](unnamed) of a member without a name. Other names count as none, so that nobody can pass for another member's id.
 pub fn is_member_name(name: &str) -> bool {
-    let visible: String = name.chars().filter(char::is_ascii_graphic).collect();
-    let is_id = visible.to_lowercase().parse().is_ok_and(|name: PeerName| name.is_secured());
-    !name.trim().is_empty() && printable(name).is_ok() && !is_id && !is_label(&visible)
+    let visible: Vec<u8> = name.bytes().filter(u8::is_ascii_graphic).collect();
+    let has_id = visible.split(|c| !c.is_ascii_hexdigit()).any(|digits| digits.len() >= 64);
+    let has_label = visible.windows(LABEL).any(is_label);
+    !name.trim().is_empty() && printable(name).is_ok() && !has_id && !has_label
 }
 
 /// What a member without a name is listed as: the first ten digits of its id, in square brackets.
@@ -172,9 +173,12 @@ pub fn unnamed(peer: PeerId) -> String {
     format!("[{}]", peer.short())
 }
 
-fn is_label(name: &str) -> bool {
-    let digits = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    digits.is_some_and(|digits| digits.len() == 10 && digits.bytes().all(|c| c.is_ascii_hexdigit()))
+/// Bytes of a label.
+const LABEL: usize = 12;
+
+fn is_label(name: &[u8]) -> bool {
+    let digits = name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// The first of these names that can be shown, or the label of a member without one.
@@ -256,10 +260,25 @@ mod tests {
         assert_eq!(shown_name(PEER, ["", "Ada"]), "Ada");
         assert_eq!(shown_name(PEER, [" ", "a\nb"]), "[ababababab]");
         let id = PEER.to_string();
-        for pretended in [&*id, &id.to_uppercase(), &format!("{id}.work"), &format!("\u{200b}{id}")] {
+        for pretended in [
+            &*id,
+            &id.to_uppercase(),
+            &format!("{id}.work"),
+            &format!("\u{200b}{id}"),
+            &format!("{id}."),
+            &format!("({id}), the real one"),
+            &format!("{id}.{}", "x".repeat(180)),
+        ] {
             assert_eq!(shown_name(PEER, [pretended, "Ada"]), "Ada", "{pretended}");
         }
-        for pretended in ["[ababababab]", " [ABABABABAB]", "[abab\u{200b}ababab]", "[ababababab]\u{a0}"] {
+        for pretended in [
+            "[ababababab]",
+            " [ABABABABAB]",
+            "[abab\u{200b}ababab]",
+            "[ababababab]\u{a0}",
+            "[ababababab].",
+            "Ada [ababababab]",
+        ] {
             assert!(!is_member_name(pretended), "{pretended}");
         }
         for name in ["0", "0.chat", "[Ada]", "abab", "ab".repeat(31).as_str(), "名前"] {

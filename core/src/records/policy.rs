@@ -68,6 +68,12 @@ pub(super) fn check_reserved(record: &SignedRecord, genesis: &Genesis) -> Result
     if header.creator == genesis.creator && header.nonce == PROPERTIES_NONCE && !is_properties {
         return Err(RejectReason::Rule("the id of the properties is taken by another type"));
     }
+    if genesis.is_group()
+        && header.nonce == MEMBER_NAME_NONCE
+        && header.record_type != RecordType::MEMBER_NAME
+    {
+        return Err(RejectReason::Rule("the id of a member's name is taken by another type"));
+    }
     if !header.record_type.is_reserved() {
         return Ok(());
     }

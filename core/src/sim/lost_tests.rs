@@ -6,7 +6,7 @@ use super::World;
 use crate::{
     graph::OverlayConfig,
     group::{Credential, Keep, Revoke, Revoked},
-    limits::LOST_KEPT,
+    limits::{LOST_KEPT, MAX_LOST_TOLD},
     record::GraphProperties,
     wire::{Lost, Message},
 };
@@ -95,6 +95,11 @@ fn c31_nobody_can_have_a_living_node_taken_off_the_list() {
     for _ in 0..20 {
         let seen = world.engine(0).current(&id).unwrap().unwrap().header().hlc;
         let lie = Message::Lost(vec![Lost { node: victim, seen }]).encode().to_vec();
+        // Told the same a thousand times at once, it answers once, and the next time again.
+        let flood = Message::Lost(vec![Lost { node: victim, seen }; MAX_LOST_TOLD]).encode().to_vec();
+        for _ in 0..16 {
+            world.inject(3, 0, 0, flood.clone());
+        }
         for liar in (0..10).filter(|number| *number != 3) {
             world.inject(liar, 0, 0, lie.clone());
         }

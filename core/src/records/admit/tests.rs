@@ -160,6 +160,8 @@ fn c46_a_member_names_itself_once_and_nobody_else() {
     let editor = Some(eve.peer());
     assert!(!told(&eve, Header { version: 2, editor, ..base() }, &named("Fool")), "another's");
     assert!(!told(&eve, base(), &named("Fool")), "in another's name");
+    let taken = Header { record_type: "chat.message".try_into().unwrap(), version: 2, ..base() };
+    assert!(!told(&ben, taken, b""), "replaced by another type");
     // In a graph without members nobody has one.
     assert!(judge(&sign(&ben, base(), &named("Ben"))).is_err());
 }

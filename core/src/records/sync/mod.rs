@@ -167,14 +167,22 @@ impl Syncs {
         self.settle(now);
     }
 
-    /// Part of a large record arrived on this link. True if a session there waits for records: it waits on, and the
-    /// other side hears so now and then, for it sends nothing else meanwhile.
+    /// Part of a large record arrived on this link. True if a session there waits for records: it waits on, as do those
+    /// that wait for what it has asked for. Their other sides hear so now and then, for they hear nothing else meanwhile.
     pub fn arriving(&mut self, now: Now, link: LinkId) -> bool {
         let mut awaited = false;
         for owner in self.owners_of(link) {
             // Without a message or the store nothing can fail.
             let _ = self.step(owner, now, |session, context| {
                 awaited |= session.wait_on(context);
+                Ok(None)
+            });
+        }
+        let waits = |session: &Session| session.fetching.waits_for_others();
+        let others = self.sessions.iter().filter(|(owner, session)| owner.0 != link && waits(session));
+        for owner in others.map(|(owner, _)| *owner).filter(|_| awaited).collect::<Vec<_>>() {
+            let _ = self.step(owner, now, |session, context| {
+                session.wait_on(context);
                 Ok(None)
             });
         }

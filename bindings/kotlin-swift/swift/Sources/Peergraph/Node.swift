@@ -159,7 +159,7 @@ public final class Node: Sendable {
     }
 
     /// Joins a group by an invitation's text: becomes a member, connects, waits until the database is here, and listens.
-    /// `name`: the friendly name to go by there, whatever the invitation says; default: the identity's. `deadline`: for being
+    /// `name`: the friendly name to go by there, whatever the invitation says; default: the one it goes by there, or else the identity's. `deadline`: for being
     /// let in; then there is no limit on the whole, only on 30 s without progress (`TimedOut`; what came is kept, and the next
     /// try goes on from there). `onProgress` is told a few times a second and once in the end, on a thread of the library; it
     /// must not block. Cancelling gives the join up.
