@@ -243,3 +243,35 @@ async fn e2_any_subset_of_the_group_events_can_be_registered() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c43_a_group_that_one_part_closes_stays_open_for_the_part_that_opens_it() {
+    let (node, mut group) = group("handed over").await;
+    for round in 0..400 {
+        let id = group.id();
+        let opening = if round % 2 == 0 { Some(node.open_group(id)) } else { None };
+        let (taker, ready) = (node.clone(), std::sync::Arc::new(std::sync::Barrier::new(2)));
+        let together = ready.clone();
+        let closing = tokio::task::spawn_blocking(move || {
+            together.wait();
+            group.close()
+        });
+        // Taken, or called and taken, in the same moment.
+        let taking = tokio::task::spawn_blocking(move || {
+            ready.wait();
+            opening.unwrap_or_else(|| taker.open_group(id))
+        });
+        let taken = taking.await.unwrap().await;
+        closing.await.unwrap().await;
+        group = match taken {
+            Ok(taken) => taken,
+            // In memory nothing is left of a group that was closed before.
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::UnknownGraph, "round {round}");
+                node.create_group("handed over").await.unwrap()
+            }
+        };
+        group.status().await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+    }
+    node.shutdown().await;
+}

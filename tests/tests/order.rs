@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peergraph::{
-    Attributes, CreateGraph, CreateGroup, ErrorKind, Event, InviteMember, Node, NodeConfig, OpenGraph,
-    PropertiesUpdate, RecordDraft, RecordUpdate, Role,
+    Attributes, CreateGraph, CreateGroup, ErrorKind, Event, InviteLink, InviteMember, JoinGroup, Node,
+    NodeConfig, OpenGraph, PropertiesUpdate, RecordDraft, RecordUpdate, Role,
     events::{EventFilter, EventKind, Start, SubscribeOptions},
     link::ConnectionKind,
     records::ListQuery,
@@ -440,6 +440,61 @@ async fn c43_a_second_close_waits_for_the_first() {
         assert_eq!(node.census().open, 0, "round {round}");
         first.await;
         also.await;
+    }
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_close_counts_when_the_call_that_kept_the_group_open_comes_to_nothing() {
+    let (host, group) = peergraph_tests::group("joined").await;
+    let link = group.invite_link(InviteLink { uses: 9, ..InviteLink::default() }).await.unwrap();
+    for round in 0..9 {
+        // Joined, which once counted as a join under way for ever.
+        let (node, own) = member(&group, Role::Member, "Ada").await;
+        match round % 3 {
+            0 => {
+                let joining = node.join_group(link.clone());
+                own.close().await;
+                assert_eq!(node.census().open, 1, "round {round}: it is joined meanwhile");
+                drop(joining);
+            }
+            1 => {
+                let joining = node.join_group(JoinGroup::from(link.clone()).named("\n"));
+                own.close().await;
+                joining.await.unwrap_err();
+            }
+            _ => {
+                let (opening, closed) = (node.open_group(own.id()), own.close());
+                drop(opening);
+                closed.await;
+            }
+        }
+        eventually("it is closed", || async { node.census().open == 0 }).await;
+        node.shutdown().await;
+    }
+    host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_close_that_another_part_outlived_is_forgotten() {
+    let (node, mut group) = peergraph_tests::group("outlived").await;
+    for round in 0..10 {
+        let opening = node.open_group(group.id());
+        // So that the other part has it before it is the turn of the close.
+        let between = node.identities().create("between");
+        let closed = group.close();
+        let second = opening.await.unwrap();
+        closed.await;
+        between.await.unwrap();
+        let kept = second.graph().clone();
+        drop(second);
+        // Called, and given up once it was carried out.
+        let unwanted = node.open_group(kept.id());
+        node.identities().create("carried out").await.unwrap();
+        drop(unwanted);
+        node.identities().create("undone").await.unwrap();
+        assert!(kept.status().await.is_ok(), "round {round}: a handle of it is held");
+        group = node.open_group(kept.id()).await.unwrap();
     }
     node.shutdown().await;
 }

@@ -184,3 +184,54 @@ async fn c43_an_export_has_what_was_there_when_it_was_called() {
     node.shutdown().await;
     elsewhere.shutdown().await;
 }
+
+/// A file that is read only once somebody writes to it: an import of it goes on for as long as that takes.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_pause_comes_between_two_steps_of_an_import() {
+    use std::{pin::Pin, task::Poll};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (theirs, _graph, ticket, place) = exported(dir.path()).await;
+    let pipe = dir.path().join("pipe");
+    for round in 0..4 {
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let node = node().await;
+        let graph = node.open_graph(ticket.clone(), offline()).await.unwrap();
+        let published = (round == 1).then(|| graph.publish(note("too early")));
+        let imported = graph.import_database(&pipe, options(&theirs));
+        let mut after = graph.publish(note("after"));
+        let paused = node.pause();
+        tokio::time::timeout(peergraph_tests::PATIENCE, paused).await.expect("a pause in between").unwrap();
+        assert!(std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut after).poll(cx).is_pending())).await);
+        // Back and forth, before the import is over.
+        if round % 2 == 0 {
+            node.resume().await.unwrap();
+        }
+        if round == 2 {
+            tokio::time::timeout(peergraph_tests::PATIENCE, node.pause()).await.expect("once more").unwrap();
+        }
+        // It is opened twice, to be checked and to be taken in: the second time it is a file.
+        let (content, source, target) = (std::fs::read(&place).unwrap(), place.clone(), pipe.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let mut opened = std::fs::OpenOptions::new().write(true).open(&target).unwrap();
+            std::fs::remove_file(&target).unwrap();
+            std::fs::copy(&source, &target).unwrap();
+            std::io::Write::write_all(&mut opened, &content).unwrap();
+        });
+        assert_eq!(imported.await.unwrap().refused, 0, "round {round}");
+        assert_eq!(count(&graph).await, RECORDS + 1, "round {round}");
+        written.await.unwrap();
+        after.await.unwrap();
+        if let Some(published) = published {
+            assert_eq!(published.await.unwrap_err().kind(), ErrorKind::NeverSynchronized);
+        }
+        // A pause that was not taken back holds for the graph too.
+        graph.listen().await.unwrap();
+        let refused = theirs.open_graphs()[0].connect(node.addr()).await;
+        assert_eq!(refused.is_ok(), round == 0, "round {round}: {refused:?}");
+        node.shutdown().await;
+        std::fs::remove_file(&pipe).unwrap();
+    }
+    theirs.shutdown().await;
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{Graph, node::NodeInner, runtime::spawn};
 use crate::engine::Joining;
 
-/// Counts among the joins of its graph until it comes to nothing.
+/// Counts among the joins of its graph while it is under way.
 pub(super) struct Attempt {
     node: Arc<NodeInner>,
     graph: Graph,
@@ -23,10 +23,13 @@ impl Attempt {
         &self.graph
     }
 
-    /// It succeeded: it counts for ever, so that what it opened is not taken for another's that failed.
+    /// It succeeded. Whoever joined has a handle, and its lease, before this: a close meanwhile sees the one or the other.
     pub(super) fn done(mut self) {
         self.ended = true;
-        self.graph.inner().for_join.store(false, Ordering::Release);
+        let inner = self.graph.inner();
+        // So that what it opened is not taken for another's that failed.
+        inner.for_join.store(false, Ordering::Release);
+        inner.joins.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Ends it, and waits until what it leaves is gone.
@@ -54,9 +57,8 @@ async fn clear(node: Arc<NodeInner>, graph: Graph) {
     // So that no other join begins with it meanwhile.
     let _guard = node.enter().await;
     let inner = graph.inner();
-    let wanted = inner.joins.load(Ordering::Acquire) > 0
-        || inner.leases.load(Ordering::Acquire) > 0
-        || !(inner.for_join.load(Ordering::Acquire) || inner.closing.is_deferred());
+    let wanted =
+        inner.is_in_use(&node) || !(inner.for_join.load(Ordering::Acquire) || inner.closing.is_deferred());
     let open = node.find(&graph.id()).is_some_and(|found| Arc::ptr_eq(&found, inner));
     if wanted || !open {
         return;

@@ -20,8 +20,9 @@ use std::{
 /// the same way: a graph that is opened after the call of its close is opened anew, once the close is done.
 ///
 /// A call of several steps takes its place as a whole: those after [`Graph::import_database`](super::Graph::import_database)
-/// wait until that is over. Connects, [`Graph::enter`](super::Graph::enter) and joins begin in their place; what is called
-/// after them does not wait for the other nodes. Functions that give another future than this one say when they begin.
+/// wait until that is over, but for [`Node::pause`](super::Node::pause), which comes between two of its steps. Connects,
+/// [`Graph::enter`](super::Graph::enter) and joins begin in their place; what is called after them does not wait for the
+/// other nodes. Functions that give another future than this one say when they begin.
 ///
 /// # Cancelling
 /// Dropping it stops the waiting, and no more than that: what was called may still happen, or may not. It does not

@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -44,8 +44,8 @@ impl Closing {
     }
 
     /// A lease was taken.
-    pub(super) fn not_deferred(&self) {
-        self.deferred.store(false, Ordering::Release);
+    fn not_deferred(&self) {
+        self.deferred.store(false, Ordering::SeqCst);
     }
 }
 
@@ -87,7 +87,7 @@ impl GraphInner {
                 Some((turn, node)) => {
                     let _turn = turn.await;
                     if graph.is_in_use(&node) {
-                        graph.closing.deferred.store(true, Ordering::Release);
+                        graph.defer_close();
                         return;
                     }
                     graph.close()
@@ -115,11 +115,23 @@ impl GraphInner {
         })
     }
 
-    /// True if somebody has opened this group, or is about to.
-    fn is_in_use(&self, node: &NodeInner) -> bool {
-        self.leases.load(Ordering::Acquire) > 0
+    /// True if somebody has opened this group, or is about to. In a turn.
+    ///
+    /// Who takes what was opened or joined has a lease first and is no longer awaited then, so the leases are looked at
+    /// last: else one could be missed on its way.
+    pub(super) fn is_in_use(&self, node: &NodeInner) -> bool {
+        node.is_awaited(&self.id)
             || self.joins.load(Ordering::Acquire) > 0
-            || node.is_awaited(&self.id)
+            || self.leases.load(Ordering::SeqCst) > 0
+    }
+
+    /// The group closes when the calls that are about to take a lease come to nothing. In a turn.
+    fn defer_close(&self) {
+        self.closing.deferred.store(true, Ordering::SeqCst);
+        // One was taken meanwhile: it is its owner's to close. Taken later, it says so itself.
+        if self.leases.load(Ordering::SeqCst) > 0 {
+            self.closing.not_deferred();
+        }
     }
 
     /// Closes the graph. In a turn, or when nothing can open it any more.
@@ -167,7 +179,8 @@ impl GraphInner {
         let graph = self.clone();
         spawn(async move {
             let _turn = node.enter().await;
-            if graph.holds.load(Ordering::Acquire) == 0 && !node.is_awaited(&graph.id) {
+            // In this order: who takes it has a handle before it is no longer awaited.
+            if !node.is_awaited(&graph.id) && graph.holds.load(Ordering::Acquire) == 0 {
                 graph.close().await;
             }
         });
@@ -244,7 +257,7 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn of(graph: &Arc<GraphInner>) -> Arc<Self> {
-        graph.leases.fetch_add(1, Ordering::AcqRel);
+        graph.leases.fetch_add(1, Ordering::SeqCst);
         graph.closing.not_deferred();
         Arc::new(Self { graph: graph.clone(), over: AtomicBool::new(false) })
     }
@@ -254,11 +267,14 @@ impl Lease {
     pub(super) fn close(&self) -> Call<()> {
         self.end();
         let graph = &self.graph;
-        if graph.leases.load(Ordering::Acquire) > 0 {
+        let node = graph.node.upgrade();
+        let _order = node.as_ref().map(|node| node.expected.in_order());
+        // A call that was made before and opens the group has a use for it. Looked at first: such a call has a lease
+        // before it is no longer expected.
+        let expected = node.as_ref().is_some_and(|node| node.expected.contains(&graph.id));
+        if graph.leases.load(Ordering::SeqCst) > 0 {
             return graph.stored();
         }
-        // A call that was made before and opens the group has a use for it.
-        let expected = graph.node.upgrade().is_some_and(|node| node.expected.contains(&graph.id));
         if graph.closing.is_called() || !expected {
             let closing = graph.close_in_order();
             return Call::placed(async move { drop(closing.await) });
@@ -269,7 +285,7 @@ impl Lease {
 
     fn end(&self) {
         if !self.over.swap(true, Ordering::AcqRel) {
-            self.graph.leases.fetch_sub(1, Ordering::AcqRel);
+            self.graph.leases.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -283,7 +299,10 @@ impl Drop for Lease {
 
 /// Which groups calls are about to open or join, and how many each.
 #[derive(Default)]
-pub(super) struct Expected(std::sync::Mutex<BTreeMap<GraphId, usize>>);
+pub(super) struct Expected {
+    calls: Mutex<BTreeMap<GraphId, usize>>,
+    order: Mutex<()>,
+}
 
 impl Expected {
     /// True if a call was made that opens or joins this group, and whose caller has not taken the result.
@@ -291,8 +310,14 @@ impl Expected {
         self.lock().contains_key(id)
     }
 
+    /// Held while a call that opens or joins a group says so and takes its place among the calls of the node, and while
+    /// one that closes a group looks for such calls and takes its own: so the one or the other is first.
+    pub(super) fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<GraphId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

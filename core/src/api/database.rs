@@ -129,7 +129,8 @@ impl Graph {
     /// deleted since is dropped when this node meets them, as at a node that was away for so long.
     ///
     /// A file that is cut off or damaged is refused before any record is taken. If this breaks off later, or is dropped,
-    /// the records so far stay; a second import does no harm. Calls made after this one wait until it is over, reads too.
+    /// the records so far stay; a second import does no harm. Calls made after this one wait until it is over, reads too;
+    /// but a [`pause`](super::Node::pause) of the node does not.
     ///
     /// # Errors
     /// `GraphInUse` once the graph has connected or listened, `WrongGraph` for another graph's file, `WrongPeer` for

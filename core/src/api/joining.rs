@@ -75,6 +75,7 @@ impl Node {
             }
             Ok((graph, Undo::Open(group)))
         };
+        let _order = self.inner.expected.in_order();
         let expecting = Expecting::new(&self.inner, group);
         let take = move |opened| {
             let group = Group::new(Graph::new(opened), JoinOutcome::AlreadyMember);
@@ -101,12 +102,19 @@ impl Node {
     #[doc(alias("PeerGroupJoin", "PeerGroupPasswordJoin", "PeerGroupConnect"))]
     pub fn join_group(&self, join: impl Into<JoinGroup>) -> Call<Result<Group>> {
         let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
-        let (node, entered) = (self.inner.clone(), self.inner.enter());
-        let expecting = Expecting::new(&self.inner, invitation.group);
+        let node = self.inner.clone();
+        let (expecting, entered) = {
+            let _order = node.expected.in_order();
+            (Expecting::new(&node, invitation.group), node.enter())
+        };
         // Who stops waiting drops the attempt, which ends it.
         let opened = on_task(async move {
             let _guard = entered.await;
-            node.open_by_invitation(&invitation, &name, identity, password).await
+            let opened = node.open_by_invitation(&invitation, &name, identity, password).await;
+            if opened.is_err() {
+                node.close_deferred().await;
+            }
+            opened
         });
         Call::placed(async move {
             let _expecting = expecting;
@@ -115,8 +123,9 @@ impl Node {
             let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
             match enter_by(&graph, by, nodes, name, &how).await {
                 Ok(outcome) => {
+                    let group = Group::new(graph, outcome);
                     attempt.done();
-                    Ok(Group::new(graph, outcome))
+                    Ok(group)
                 }
                 Err(error) => {
                     graph.inner().hub.publish(Event::ConnectionFailed(failure(&error)));

@@ -139,12 +139,18 @@ impl NodeInner {
         let (node, entered) = (self.clone(), self.enter());
         let answer = on_task(async move {
             let _guard = entered.await;
-            let cancelled = || Error::new(ErrorKind::Cancelled, "the call was cancelled");
             if caller.is(Caller::IS_GONE) {
-                return Err(cancelled());
+                node.close_deferred().await;
+                return Err(Error::new(ErrorKind::Cancelled, "the call was cancelled"));
             }
             node.check_open()?;
-            let (value, undo) = work(node.clone()).await?;
+            let (value, undo) = match work(node.clone()).await {
+                Ok(made) => made,
+                Err(error) => {
+                    node.close_deferred().await;
+                    return Err(error);
+                }
+            };
             let made = undo.graph();
             // First, so that what nobody waits for any more is never listed.
             node.made().push(Made { caller: caller.clone(), undo });
@@ -201,13 +207,23 @@ impl NodeInner {
     }
 
     async fn close_unused(&self, graph: GraphId) {
-        let open = self.graphs().get(&graph).cloned();
-        if let Some(open) = open
-            && (open.holds.load(Ordering::Acquire) == 0
-                || (open.closing.is_deferred() && open.leases.load(Ordering::Acquire) == 0))
-            && !self.is_awaited(&graph)
-        {
+        let Some(open) = self.find(&graph) else { return };
+        // First: who takes it has a handle before it is no longer awaited.
+        if self.is_awaited(&graph) {
+            return;
+        }
+        if open.holds.load(Ordering::Acquire) == 0 || (open.closing.is_deferred() && !open.is_in_use(self)) {
             open.close().await;
+        }
+    }
+
+    /// A call came to nothing that was about to open a group: one whose close waited for that closes. In a turn.
+    pub(super) async fn close_deferred(&self) {
+        let open: Vec<_> = self.graphs().values().cloned().collect();
+        for graph in open {
+            if graph.closing.is_deferred() && !graph.is_in_use(self) {
+                graph.close().await;
+            }
         }
     }
 
@@ -215,7 +231,7 @@ impl NodeInner {
     async fn take_back(&self, graph: GraphId) -> bool {
         let open = self.graphs().get(&graph).cloned();
         if let Some(open) = open {
-            if open.holds.load(Ordering::Acquire) > 0 || self.is_awaited(&graph) {
+            if self.is_awaited(&graph) || open.holds.load(Ordering::Acquire) > 0 {
                 return false;
             }
             open.close().await;

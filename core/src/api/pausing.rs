@@ -19,6 +19,9 @@ impl Node {
     /// written goes to the others after [`resume`](Self::resume). Connects fail with `Paused`. Repeated calls do
     /// nothing. It takes at most three seconds, if a neighbor does not hear the goodbye.
     ///
+    /// An import of a database is not waited for. It goes on, as what is written does: drop it if it is to stop, or await
+    /// it before the process may be stopped.
+    ///
     /// # Errors
     /// `Closed`.
     pub fn pause(&self) -> Call<Result<()>> {

@@ -274,7 +274,7 @@ impl Driver {
     }
 
     /// A place for a call of several steps: once it is this call's turn, and until what this gives is dropped, its steps
-    /// are carried out and no other call is.
+    /// are carried out and no other call is, but for a [`pause`](Self::pause).
     pub fn steps(&self) -> Answer<Steps> {
         let wake = self.wake.clone();
         self.post(move |thread, sender| {
@@ -339,14 +339,13 @@ impl Driver {
         })))
     }
 
-    /// Pauses the engine, after what was called before was made durable and answered.
+    /// Pauses the engine, after what was called before was made durable and answered. A call of several steps is not
+    /// waited for: the pause comes between two of them, and what was called after that call and before this one, later.
     pub fn pause(&self) -> Answer<()> {
-        self.post(|thread, sender| {
-            let now = thread.clock.now();
-            thread.settle(now);
-            thread.engine.pause(now);
-            thread.settled.push(sender);
-        })
+        let (sender, receiver) = oneshot::channel();
+        let placed = self.lane.push_marked(Order::Pause(Some(sender)));
+        (self.wake)();
+        Answer(placed.is_ok().then_some(receiver))
     }
 
     /// Says goodbye, makes everything durable, ends the thread, after the calls before this one. Resolves when that is

@@ -38,6 +38,8 @@ pub(super) enum Job {
 pub(super) enum Order {
     Call(Call),
     Stop(oneshot::Sender<()>),
+    /// With whom to tell, until they are told.
+    Pause(Option<oneshot::Sender<()>>),
     /// A call of several steps is over.
     Resume,
 }
@@ -164,8 +166,12 @@ impl GraphThread {
             match lane.next() {
                 Next::Entry(Order::Call(call)) => call(self),
                 Next::Entry(Order::Stop(done)) => return Some(done),
+                Next::Entry(Order::Pause(waiting)) => self.pause(waiting),
                 Next::Entry(Order::Resume) => self.steps = None,
-                Next::Empty => return None,
+                Next::Empty => {
+                    self.pause_between_steps();
+                    return None;
+                }
                 Next::Held(held) => {
                     if let Some(held) = held {
                         self.port.run(move || held.prepare());
@@ -177,6 +183,31 @@ impl GraphThread {
         }
         self.more_calls = true;
         None
+    }
+
+    /// Pauses the engine, unless it is paused, after what was called before is durable and answered.
+    fn pause(&mut self, waiting: impl IntoIterator<Item = oneshot::Sender<()>>) {
+        let now = self.clock.now();
+        self.settle(now);
+        self.engine.pause(now);
+        self.settled.extend(waiting);
+    }
+
+    /// Carries out the pauses that wait behind a call of several steps, which may take minutes. In their turn they are
+    /// carried out again, for there may be the end of a pause before them.
+    fn pause_between_steps(&mut self) {
+        if self.steps.is_none() {
+            return;
+        }
+        let mut waiting = Vec::new();
+        self.calls.0.look_ahead(|order| {
+            if let Order::Pause(sender) = order {
+                waiting.extend(sender.take());
+            }
+        });
+        if !waiting.is_empty() {
+            self.pause(waiting);
+        }
     }
 
     pub(super) fn write<T, E>(

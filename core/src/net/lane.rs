@@ -29,6 +29,8 @@ pub(super) struct Lane<T>(Mutex<Queue<T>>);
 
 struct Queue<T> {
     entries: VecDeque<Entry<T>>,
+    /// True if an entry was placed since the last look that may matter before its turn.
+    marked: bool,
     closed: bool,
 }
 
@@ -77,12 +79,22 @@ impl<T> fmt::Debug for Lane<T> {
 
 impl<T> Lane<T> {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(Queue { entries: VecDeque::new(), closed: false }))
+        Self(Mutex::new(Queue { entries: VecDeque::new(), marked: false, closed: false }))
     }
 
     /// Places an entry that is ready. Whoever takes is to be told then.
     pub(super) fn push(&self, entry: T) -> Result<(), LaneClosed> {
+        self.place(entry, false)
+    }
+
+    /// The same for one that may matter before its turn: see [`look_ahead`](Self::look_ahead).
+    pub(super) fn push_marked(&self, entry: T) -> Result<(), LaneClosed> {
+        self.place(entry, true)
+    }
+
+    fn place(&self, entry: T, marked: bool) -> Result<(), LaneClosed> {
         let mut queue = self.lock();
+        queue.marked |= marked;
         if queue.closed {
             // The entry is dropped after the lock: whoever waits for it is told.
             drop(queue);
@@ -108,6 +120,18 @@ impl<T> Lane<T> {
         queue.entries.push_back(Entry::Later(slot.clone()));
         // Others wait behind this one, not before: nobody need be told.
         Ok(Place(slot))
+    }
+
+    /// Shows all entries that are ready, in order, if one was marked since the last look. They keep their places.
+    pub(super) fn look_ahead(&self, look: impl FnMut(&mut T)) {
+        let mut queue = self.lock();
+        if mem::take(&mut queue.marked) {
+            let ready = queue.entries.iter_mut().filter_map(|entry| match entry {
+                Entry::Ready(entry) => Some(entry),
+                Entry::Later(_) => None,
+            });
+            ready.for_each(look);
+        }
     }
 
     /// Takes the first entry, if it is ready.
@@ -316,6 +340,24 @@ mod tests {
         assert!(matches!(lane.next(), Next::Held(None)), "nobody waits behind it");
         places[2].prepare();
         assert_eq!(taken(&lane), [3]);
+    }
+
+    #[test]
+    fn c43_what_is_marked_is_seen_once_before_its_turn_and_keeps_its_place() {
+        let (lane, (wake, _)) = (Lane::new(), woken());
+        let seen = || {
+            let mut seen = Vec::new();
+            lane.look_ahead(|entry| seen.push(*entry));
+            seen
+        };
+        let first = later(&lane, &wake, 1);
+        lane.push(2).unwrap();
+        assert!(seen().is_empty());
+        lane.push_marked(3).unwrap();
+        assert_eq!(seen(), [2, 3]);
+        assert!(seen().is_empty());
+        first.prepare();
+        assert_eq!(taken(&lane), [1, 2, 3]);
     }
 
     #[test]
