@@ -185,7 +185,25 @@ async fn c43_an_export_has_what_was_there_when_it_was_called() {
     elsewhere.shutdown().await;
 }
 
-/// A file that is read only once somebody writes to it: an import of it goes on for as long as that takes.
+/// A file that is read only once it is filled: an import of it goes on for as long as that takes.
+#[cfg(unix)]
+fn make_pipe(pipe: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+}
+
+/// Lets an import of the pipe go on with what is in a file. It opens it twice, to check and to take in: the second time
+/// it is a file itself.
+#[cfg(unix)]
+fn fill(pipe: &std::path::Path, source: &std::path::Path) -> tokio::task::JoinHandle<()> {
+    let (pipe, source) = (pipe.to_owned(), source.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let mut opened = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        std::fs::remove_file(&pipe).unwrap();
+        std::fs::copy(&source, &pipe).unwrap();
+        std::io::Write::write_all(&mut opened, &std::fs::read(&source).unwrap()).unwrap();
+    })
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn c43_a_pause_comes_between_two_steps_of_an_import() {
@@ -195,7 +213,7 @@ async fn c43_a_pause_comes_between_two_steps_of_an_import() {
     let (theirs, _graph, ticket, place) = exported(dir.path()).await;
     let pipe = dir.path().join("pipe");
     for round in 0..4 {
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        make_pipe(&pipe);
         let node = node().await;
         let graph = node.open_graph(ticket.clone(), offline()).await.unwrap();
         let published = (round == 1).then(|| graph.publish(note("too early")));
@@ -211,14 +229,7 @@ async fn c43_a_pause_comes_between_two_steps_of_an_import() {
         if round == 2 {
             tokio::time::timeout(peergraph_tests::PATIENCE, node.pause()).await.expect("once more").unwrap();
         }
-        // It is opened twice, to be checked and to be taken in: the second time it is a file.
-        let (content, source, target) = (std::fs::read(&place).unwrap(), place.clone(), pipe.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            let mut opened = std::fs::OpenOptions::new().write(true).open(&target).unwrap();
-            std::fs::remove_file(&target).unwrap();
-            std::fs::copy(&source, &target).unwrap();
-            std::io::Write::write_all(&mut opened, &content).unwrap();
-        });
+        let written = fill(&pipe, &place);
         assert_eq!(imported.await.unwrap().refused, 0, "round {round}");
         assert_eq!(count(&graph).await, RECORDS + 1, "round {round}");
         written.await.unwrap();
@@ -234,4 +245,37 @@ async fn c43_a_pause_comes_between_two_steps_of_an_import() {
         std::fs::remove_file(&pipe).unwrap();
     }
     theirs.shutdown().await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_leave_behind_an_import_holds_up_no_other_graph() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, theirs) = group("left").await;
+    let link = theirs.invite_link(Default::default()).await.unwrap();
+    let node = node_at(&dir.path().join("home")).await;
+    node.join_group(link).await.unwrap().close().await;
+    let (pipe, place) = (dir.path().join("pipe"), dir.path().join("backup"));
+    theirs.export_database(&place, None).await.unwrap();
+    make_pipe(&pipe);
+
+    let own = node.open_group_with(theirs.id(), offline()).await.unwrap();
+    let imported = own.import_database(&pipe, options(&host));
+    let left = own.leave();
+    let other = tokio::time::timeout(peergraph_tests::PATIENCE, node.create_graph("another")).await;
+    other.expect("not behind the import").unwrap().close().await;
+    tokio::time::timeout(peergraph_tests::PATIENCE, node.pause()).await.expect("nor a pause").unwrap();
+    // Those that need the group find it closed.
+    let deleted = node.delete_graph(theirs.id());
+    fill(&pipe, &place).await.unwrap();
+    assert_eq!(imported.await.unwrap().refused, 0);
+    deleted.await.unwrap();
+    left.await.unwrap();
+
+    // One that fails closes nothing.
+    let (failed, listed) = (theirs.leave(), host.delete_graph(theirs.id()));
+    assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::NotAuthorized);
+    assert_eq!(listed.await.unwrap_err().kind(), ErrorKind::GraphInUse);
+    node.shutdown().await;
+    host.shutdown().await;
 }

@@ -13,7 +13,10 @@ use std::{
     },
 };
 
-use tokio::{sync::OnceCell, task::JoinHandle};
+use tokio::{
+    sync::{OnceCell, RwLock},
+    task::JoinHandle,
+};
 
 use super::{Call, Result, graph::GraphInner, node::NodeInner, runtime::spawn, starting::Claim};
 use crate::ids::{GraphId, PeerId};
@@ -30,9 +33,17 @@ pub(super) struct Closing {
     /// All leases of a group were given up while another call was about to take one: if that call fails or is dropped,
     /// the group closes.
     deferred: AtomicBool,
+    /// Shared by the calls whose turn has come and that close the graph if they succeed, until that is known.
+    leaving: Arc<RwLock<()>>,
 }
 
 impl Closing {
+    /// True if calls of later turns find the graph closed. Waits until that is known. In a turn only.
+    async fn is_effective(&self) -> bool {
+        drop(self.leaving.write().await);
+        self.effective.load(Ordering::Acquire)
+    }
+
     /// True if a close was called.
     pub(super) fn is_called(&self) -> bool {
         self.called.load(Ordering::Acquire)
@@ -99,7 +110,7 @@ impl GraphInner {
     }
 
     /// Closes the graph if a call on it succeeds, in a place of its own among the calls of the node. On its own task: it
-    /// does not stay open because the result is not awaited.
+    /// does not stay open because the result is not awaited. Until then only those wait that need the same graph.
     pub(super) fn close_after(self: &Arc<Self>, call: Call<Result<()>>) -> JoinHandle<Result<()>> {
         let (graph, turn) = (self.clone(), self.node.upgrade().map(|node| node.enter()));
         spawn(async move {
@@ -107,9 +118,12 @@ impl GraphInner {
                 Some(turn) => Some(turn.await),
                 None => None,
             };
+            // Those who wait for all that share it are in a turn, so none does now.
+            let leaving = graph.closing.leaving.clone().read_owned().await;
+            drop(turn);
             call.await?;
             let closed = graph.close();
-            drop(turn);
+            drop(leaving);
             closed.await;
             Ok(())
         })
@@ -231,7 +245,7 @@ impl NodeInner {
     /// The open graph with this id. Waits for the end of a close that was called before. In a turn only.
     pub(super) async fn find_open(&self, id: &GraphId) -> Option<Arc<GraphInner>> {
         let graph = self.find(id)?;
-        if !graph.closing.effective.load(Ordering::Acquire) {
+        if !graph.closing.is_effective().await {
             return Some(graph);
         }
         graph.close().await;
@@ -242,7 +256,7 @@ impl NodeInner {
     pub(super) async fn finish_closes(&self, peer: PeerId) {
         let graphs: Vec<_> = self.graphs().values().filter(|graph| graph.identity == peer).cloned().collect();
         for graph in graphs {
-            if graph.closing.effective.load(Ordering::Acquire) {
+            if graph.closing.is_effective().await {
                 graph.close().await;
             }
         }
