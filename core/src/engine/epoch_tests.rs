@@ -474,7 +474,7 @@ fn c43_what_is_published_after_a_removal_is_under_the_new_key_without_waiting() 
     let after = village.act(0, |engine, now| -> Result<_, PublishError> {
         let draft = RecordDraft::new("test.note", "after").unwrap();
         // Signed before the removal is carried out, as on another thread, and in one batch with it.
-        let stamped = engine.stamper().stamp(now.wall, [1; 16], draft)?;
+        let stamped = engine.stamper().stamp(now.wall, [9; 16], draft)?;
         engine.remove(now, removed, "", Removal::default())?;
         engine.publish_stamped(now, stamped)
     });
