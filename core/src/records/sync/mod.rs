@@ -170,19 +170,22 @@ impl Syncs {
     /// Part of a large record arrived on this link. True if a session there waits for records: it waits on, as do those
     /// that wait for what it has asked for. Their other sides hear so now and then, for they hear nothing else meanwhile.
     pub fn arriving(&mut self, now: Now, link: LinkId) -> bool {
+        let awaited = self.wait_on(now, self.owners_of(link));
+        if awaited {
+            let waits = |session: &Session| session.fetching.waits_for_others();
+            let others = self.sessions.iter().filter(|(owner, session)| owner.0 != link && waits(session));
+            self.wait_on(now, others.map(|(owner, _)| *owner).collect());
+        }
+        awaited
+    }
+
+    /// True if one of these sessions waits for records, and waits on.
+    fn wait_on(&mut self, now: Now, owners: Vec<Owner>) -> bool {
         let mut awaited = false;
-        for owner in self.owners_of(link) {
+        for owner in owners {
             // Without a message or the store nothing can fail.
             let _ = self.step(owner, now, |session, context| {
                 awaited |= session.wait_on(context);
-                Ok(None)
-            });
-        }
-        let waits = |session: &Session| session.fetching.waits_for_others();
-        let others = self.sessions.iter().filter(|(owner, session)| owner.0 != link && waits(session));
-        for owner in others.map(|(owner, _)| *owner).filter(|_| awaited).collect::<Vec<_>>() {
-            let _ = self.step(owner, now, |session, context| {
-                session.wait_on(context);
                 Ok(None)
             });
         }
