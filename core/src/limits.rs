@@ -331,5 +331,9 @@ pub const KEEP_CHUNK: usize = 1000;
 pub const MAX_PENDING_ACTS: usize = 1024;
 /// Acts of one author that wait for an earlier one.
 pub const MAX_PENDING_OF_AUTHOR: usize = 64;
+/// Of the acts that wait, those by authors without any grant.
+pub const MAX_PENDING_OF_STRANGERS: usize = 256;
+/// Ids of refused acts that are remembered: what names one is refused, and does not wait for it.
+pub const MAX_REFUSED_ACTS: usize = 4096;
 /// Largest act, in bytes: an epoch with all its keys fits.
 pub const MAX_ACT: usize = 128 * 1024;

@@ -1,11 +1,11 @@
 //! Acts that wait for an act they name. They count for nothing meanwhile, and their number is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Act;
 use crate::{
     ids::{ActId, PeerId},
-    limits::{MAX_PENDING_ACTS, MAX_PENDING_OF_AUTHOR},
+    limits::{MAX_PENDING_ACTS, MAX_PENDING_OF_AUTHOR, MAX_PENDING_OF_STRANGERS, MAX_REFUSED_ACTS},
 };
 
 /// Acts that wait, by what they wait for.
@@ -15,6 +15,9 @@ pub(super) struct Pending {
     waiting: BTreeMap<ActId, Vec<ActId>>,
     /// Of each author, the oldest first.
     of_author: BTreeMap<PeerId, Vec<ActId>>,
+    /// The latest acts that were refused, the oldest first.
+    refused: VecDeque<ActId>,
+    refused_ids: BTreeSet<ActId>,
 }
 
 impl Pending {
@@ -28,8 +31,8 @@ impl Pending {
     }
 
     /// Keeps an act until `missing` is here. With too many, the author that has most loses its oldest: whoever floods
-    /// displaces its own.
-    pub(super) fn add(&mut self, act: Act, missing: ActId) {
+    /// displaces its own. Keys cost nothing, so authors without a grant displace each other only.
+    pub(super) fn add(&mut self, act: Act, missing: ActId, is_known: impl Fn(&PeerId) -> bool) {
         let (id, author) = (act.id(), act.body().author);
         self.acts.insert(id, (act, missing));
         self.waiting.entry(missing).or_default().push(id);
@@ -38,12 +41,36 @@ impl Pending {
         if own.len() > MAX_PENDING_OF_AUTHOR {
             let oldest = own[0];
             self.take(&oldest);
-        } else if self.acts.len() > MAX_PENDING_ACTS {
-            let most = self.of_author.values().max_by_key(|acts| acts.len());
-            if let Some(oldest) = most.and_then(|acts| acts.first()).copied() {
+        } else if self.acts.len() > MAX_PENDING_OF_STRANGERS {
+            let strangers = || self.of_author.iter().filter(|(author, _)| !is_known(author));
+            let count: usize = strangers().map(|(_, acts)| acts.len()).sum();
+            let most = if count > MAX_PENDING_OF_STRANGERS {
+                strangers().max_by_key(|(_, acts)| acts.len())
+            } else if self.acts.len() > MAX_PENDING_ACTS {
+                self.of_author.iter().max_by_key(|(_, acts)| acts.len())
+            } else {
+                None
+            };
+            if let Some(oldest) = most.and_then(|(_, acts)| acts.first()).copied() {
                 self.take(&oldest);
             }
         }
+    }
+
+    /// Remembers an act that was refused; gives the acts that waited for it.
+    pub(super) fn refuse(&mut self, id: ActId) -> Vec<Act> {
+        if self.refused_ids.insert(id) {
+            self.refused.push_back(id);
+        }
+        if self.refused.len() > MAX_REFUSED_ACTS {
+            self.refused.pop_front().map(|oldest| self.refused_ids.remove(&oldest));
+        }
+        self.release(&id)
+    }
+
+    /// True if an act was refused lately.
+    pub(super) fn is_refused(&self, id: &ActId) -> bool {
+        self.refused_ids.contains(id)
     }
 
     /// Gives the acts that waited for this one.

@@ -76,8 +76,10 @@ pub(super) struct Leaf {
 pub struct Insertion {
     /// Acts that were accepted: this one, and those that waited for it. Empty if it was known, waits, or was refused.
     pub accepted: Vec<ActId>,
-    /// Acts that were refused, for good.
+    /// Acts that were refused, for good: what is wrong with them, and those that waited for one of them.
     pub refused: Vec<(ActId, Fault)>,
+    /// Acts that a bound keeps out: this one, or others that were accepted before. They need not be stored.
+    pub dropped: Vec<ActId>,
     /// An act that must be here first.
     pub waits_for: Option<ActId>,
 }
@@ -113,26 +115,51 @@ impl ActSet {
             if self.contains(&id) || self.pending.has(&id) {
                 continue;
             }
-            if act.body().parents().any(|parent| self.is_leaf(parent)) {
-                result.refused.push((id, Fault::NamesLeaf));
+            let names = |is: &dyn Fn(&ActId) -> bool| act.body().parents().any(is);
+            let fault = names(&|parent| self.is_leaf(parent)).then_some(Fault::NamesLeaf);
+            let refused = || names(&|parent| self.pending.is_refused(parent)).then_some(Fault::NamesRefused);
+            if let Some(fault) = fault.or_else(refused) {
+                self.refuse(id, fault, &mut result);
                 continue;
             }
             let missing = act.body().parents().find(|parent| !self.places.contains_key(*parent)).copied();
             if let Some(missing) = missing {
                 result.waits_for.get_or_insert(missing);
-                self.pending.add(act, missing);
+                let (creator, grants) = (self.creator, &self.grants_of);
+                self.pending.add(act, missing, |author| *author == creator || grants.contains_key(author));
                 continue;
             }
             match self.entry_of(act) {
-                Err(fault) => result.refused.push((id, fault)),
+                Err(fault) => self.refuse(id, fault, &mut result),
                 Ok(entry) => {
-                    self.add(entry);
-                    result.accepted.push(id);
+                    let dropped = self.add(entry);
+                    if let Some(dropped) = dropped {
+                        result.dropped.push(dropped);
+                        self.refuse_waiting(dropped, &mut result);
+                    }
+                    if dropped != Some(id) {
+                        result.accepted.push(id);
+                    }
                     incoming.extend(self.pending.release(&id));
                 }
             }
         }
         result
+    }
+
+    fn refuse(&mut self, id: ActId, fault: Fault, result: &mut Insertion) {
+        result.refused.push((id, fault));
+        self.refuse_waiting(id, result);
+    }
+
+    /// Refuses what waits for an act that never comes.
+    fn refuse_waiting(&mut self, id: ActId, result: &mut Insertion) {
+        let mut gone = vec![id];
+        while let Some(id) = gone.pop() {
+            let waiting = self.pending.refuse(id);
+            result.refused.extend(waiting.iter().map(|act| (act.id(), Fault::NamesRefused)));
+            gone.extend(waiting.iter().map(Act::id));
+        }
     }
 
     /// Adds a chunk of a list of records to keep; false if no accepted act names it, or it is here.
@@ -194,7 +221,8 @@ impl ActSet {
         self.place(earlier).zip(later).is_some_and(|(at, past)| past.contains(at))
     }
 
-    fn add(&mut self, entry: Entry) {
+    /// Adds an act; gives the one that a bound keeps out for it, or of it.
+    fn add(&mut self, entry: Entry) -> Option<ActId> {
         let (id, body) = (entry.act.id(), entry.act.body());
         for chunk in body.content.keep().into_iter().flat_map(|keep| &keep.chunks) {
             self.chunks.entry(*chunk).or_default();
@@ -207,11 +235,9 @@ impl ActSet {
             let of = of.entry(body.author).or_default();
             self.leaf_ids.insert(id, body.author);
             of.insert(id, Leaf { act: entry.act.clone(), past: entry.past });
-            if of.len() > most {
-                let dropped = of.pop_last();
-                dropped.map(|(id, _)| self.leaf_ids.remove(&id));
-            }
-            return;
+            let dropped = (of.len() > most).then(|| of.pop_last()).flatten()?;
+            self.leaf_ids.remove(&dropped.0);
+            return Some(dropped.0);
         }
         let at = u32::try_from(self.entries.len()).expect("fewer acts than memory holds");
         match &body.content {
@@ -240,6 +266,7 @@ impl ActSet {
         self.heads.insert(at);
         self.places.insert(id, at);
         self.entries.push(entry);
+        None
     }
 
     fn is_leaf(&self, id: &ActId) -> bool {

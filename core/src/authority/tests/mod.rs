@@ -1,6 +1,7 @@
 //! Tests of authority: the definition, written down a second time and plainly; a model checker that holds the verdict to
 //! it; permutations; the hard cases by name.
 
+mod bounds;
 mod checker;
 mod cost;
 mod deeds;
