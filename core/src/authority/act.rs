@@ -76,6 +76,8 @@ pub enum Content {
     },
     /// Does nothing but name more heads than one act can. Automatic.
     Merge,
+    /// Takes back that a node of another identity is refused: names the [`Content::RevokeDevice`].
+    RestoreDevice(ActId),
 }
 
 /// Bytes sealed to the identity that they stand beside.
@@ -204,7 +206,8 @@ impl ActBody {
             Content::Password(_)
             | Content::PassOn { .. }
             | Content::Epoch(_)
-            | Content::RevokeDevice { .. } => Role::Admin,
+            | Content::RevokeDevice { .. }
+            | Content::RestoreDevice(_) => Role::Admin,
             Content::Grant(grant) => grant.role.max(Role::Inviter),
             Content::Invite(invite) => invite.role.max(Role::Inviter),
             _ => Role::Inviter,
@@ -216,6 +219,7 @@ impl ActBody {
         let named = match &self.content {
             Content::Grant(grant) => grant.admission.as_ref().map(|admission| &admission.invite),
             Content::RevokeInvite(id)
+            | Content::RestoreDevice(id)
             | Content::PassOn { password: id, .. }
             | Content::Renew { grant: id, .. }
             | Content::EpochKeys { epoch: id, .. } => Some(id),
@@ -248,7 +252,11 @@ impl Content {
                     && epoch.older.iter().all(|(_, key)| key.len() <= MAX_SEALED_KEY)
             }
             Self::EpochKeys { keys, .. } => !keys.is_empty() && is_bounded(keys, MAX_EPOCH_KEYS),
-            Self::RevokeInvite(_) | Self::RevokeDevice { .. } | Self::Renew { .. } | Self::Merge => true,
+            Self::RevokeInvite(_)
+            | Self::RevokeDevice { .. }
+            | Self::RestoreDevice(_)
+            | Self::Renew { .. }
+            | Self::Merge => true,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// An invitation while the grants by it are judged.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct InviteState {
     /// The earliest acts that withdraw it.
     pub(super) revokers: Vec<u32>,

@@ -3,7 +3,10 @@
 //! Whether an act under a grant counts depends on grants of higher rank alone (see [`super::seniority`]). Grants are
 //! therefore judged from the highest rank down, each once, and nothing is ever judged again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{ActSet, Content, Void, invitations::InviteState, seniority::Rank, set::Leaf};
 use crate::{ids::ActId, limits::MAX_LEAVES};
@@ -12,17 +15,17 @@ use crate::{ids::ActId, limits::MAX_LEAVES};
 pub(super) struct Judge<'a> {
     pub(super) set: &'a ActSet,
     /// By position; `None`: no grant, or not judged yet.
-    pub(super) grants: Vec<Option<GrantState<'a>>>,
+    pub(super) grants: Vec<Option<GrantState>>,
     pub(super) invites: BTreeMap<u32, InviteState>,
 }
 
 /// What is known of a grant once it is judged.
-#[derive(Debug, Default)]
-pub(super) struct GrantState<'a> {
+#[derive(Clone, Debug, Default)]
+pub(super) struct GrantState {
     /// Why it does not count.
     pub(super) void: Option<Void>,
     /// Leave acts that cover it.
-    pub(super) leaves: Vec<&'a Leaf>,
+    pub(super) leaves: Vec<Arc<Leaf>>,
     /// The earliest removals and demotions that count and cover it: none of them is before another.
     pub(super) removals: Vec<u32>,
     /// A removal that undoes the acts under it.
@@ -57,7 +60,7 @@ impl<'a> Judge<'a> {
         judge
     }
 
-    fn grant_state(&mut self, at: u32) -> GrantState<'a> {
+    fn grant_state(&mut self, at: u32) -> GrantState {
         let void = self.grant_fault(at);
         let removals = self.covering(at);
         let is_undo = |at: &u32| matches!(&self.set.body(*at).content, Content::Remove(r) if r.undo);
@@ -143,7 +146,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The removal that an act under this grant falls by.
-    pub(super) fn remover(&self, state: &GrantState<'_>) -> ActId {
+    pub(super) fn remover(&self, state: &GrantState) -> ActId {
         let removes = state.removals.iter().filter(|at| self.set.grant(**at).is_none());
         removes.map(|at| self.set.id(*at)).min().expect("without one, there is a successor")
     }
@@ -198,14 +201,17 @@ impl<'a> Judge<'a> {
         earliest
     }
 
-    fn covering_leaves(&self, at: u32) -> Vec<&'a Leaf> {
+    fn covering_leaves(&self, at: u32) -> Vec<Arc<Leaf>> {
         let Some(grant) = self.set.grant(at) else { return Vec::new() };
         let leaves = self.set.leaves.get(&grant.subject).into_iter().flatten();
-        leaves.filter(|(id, _)| grant.despite.binary_search(id).is_err()).map(|(_, leaf)| leaf).collect()
+        leaves
+            .filter(|(id, _)| grant.despite.binary_search(id).is_err())
+            .map(|(_, leaf)| leaf.clone())
+            .collect()
     }
 }
 
-impl GrantState<'_> {
+impl GrantState {
     /// The leave act by which something under this grant does not count; `has`: whether a leave act keeps it. Every one
     /// must: a second leave act must not bring back what came after the first.
     pub(super) fn left(&self, has: impl Fn(&Leaf) -> bool) -> Option<ActId> {

@@ -23,6 +23,7 @@ mod pending;
 mod records;
 mod seniority;
 mod set;
+mod settle;
 mod signed;
 mod sound;
 #[cfg(test)]

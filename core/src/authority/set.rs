@@ -1,6 +1,9 @@
 //! The set of acts: what was accepted, what waits, and the act graph between them. It decides nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Act, ActBody, Content, Fault, Grant, Invite,
@@ -33,9 +36,9 @@ pub struct ActSet {
     pub(super) uses_of: BTreeMap<u32, Vec<u32>>,
     pub(super) revokers_of: BTreeMap<u32, Vec<u32>>,
     /// Leave acts, by author.
-    pub(super) leaves: BTreeMap<PeerId, BTreeMap<ActId, Leaf>>,
+    pub(super) leaves: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
     /// Revocations of the author's own devices, by author.
-    pub(super) own_devices: BTreeMap<PeerId, BTreeMap<ActId, Leaf>>,
+    pub(super) own_devices: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
     leaf_ids: BTreeMap<ActId, PeerId>,
     pub(super) chunks: BTreeMap<[u8; 32], Option<KeepChunk>>,
     pending: Pending,
@@ -234,7 +237,7 @@ impl ActSet {
             };
             let of = of.entry(body.author).or_default();
             self.leaf_ids.insert(id, body.author);
-            of.insert(id, Leaf { act: entry.act.clone(), past: entry.past });
+            of.insert(id, Arc::new(Leaf { act: entry.act.clone(), past: entry.past }));
             let dropped = (of.len() > most).then(|| of.pop_last()).flatten()?;
             self.leaf_ids.remove(&dropped.0);
             return Some(dropped.0);

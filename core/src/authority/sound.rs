@@ -52,6 +52,9 @@ impl ActSet {
             Content::RevokeInvite(id) => serves = Some(self.revocable(&act, &author, id)?),
             Content::Remove(remove) => self.other(&act, remove.subject)?,
             Content::RevokeDevice { identity, .. } if !act.body().is_leaf() => self.other(&act, *identity)?,
+            Content::RestoreDevice(id) => {
+                serves = Some(self.named(id, |content| matches!(content, Content::RevokeDevice { .. }))?);
+            }
             Content::Leave(_) if act.body().author == self.creator => return Err(Fault::NotAllowed),
             Content::Renew { grant, not_after } => {
                 serves = Some(self.renewable(&act, &author, grant, *not_after)?);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     ActSet, Content, Void,
     judge::{Judge, Standing},
-    seniority::Rank,
+    settle::Found,
 };
 use crate::{
     ids::{ActId, NodeId, PeerId},
@@ -18,20 +18,20 @@ use crate::{
 /// What a set of acts says: who is a member, and which acts count. Equal sets give equal verdicts, byte for byte.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Verdict {
-    creator: PeerId,
+    pub(super) creator: PeerId,
     /// All accepted acts of the graph, and why they do not count.
     pub(super) acts: BTreeMap<ActId, Option<Void>>,
     pub(super) grants: BTreeMap<ActId, GrantVerdict>,
     /// Of each identity, the grants that are in force.
-    members: BTreeMap<PeerId, Vec<ActId>>,
+    pub(super) members: BTreeMap<PeerId, Vec<ActId>>,
     /// The grant that each renewal extends, and until when; also of those that do not count.
     pub(super) renewals: BTreeMap<ActId, (ActId, Timestamp)>,
-    invitations: BTreeMap<ActId, InvitationVerdict>,
-    password: Option<ActId>,
-    passed_on: Vec<ActId>,
-    devices: BTreeSet<(PeerId, NodeId)>,
-    epochs: Vec<ActId>,
-    epoch_is_stale: bool,
+    pub(super) invitations: BTreeMap<ActId, InvitationVerdict>,
+    pub(super) password: Option<ActId>,
+    pub(super) passed_on: Vec<ActId>,
+    pub(super) devices: BTreeSet<(PeerId, NodeId)>,
+    pub(super) epochs: Vec<ActId>,
+    pub(super) epoch_is_stale: bool,
 }
 
 /// What is known of one grant.
@@ -131,13 +131,15 @@ impl Verdict {
                     found.renewed.push((set.id(grant), *not_after, counts));
                 }
             }
-            Content::RevokeDevice { identity, node } if counts => {
-                self.devices.insert((*identity, *node));
-            }
+            Content::RevokeDevice { .. } if counts => found.devices.push(at),
+            Content::RestoreDevice(_) if counts => found.restored.extend(serves),
             Content::Password(_) if counts => found.passwords.push((at, rank)),
+            Content::Password(_) if judge.knew_of_no_end(at) => found.fallen_passwords.push(at),
             Content::Epoch(_) if counts => found.epochs.push((at, rank)),
             Content::PassOn { .. } if counts => found.passed_on.push((serves, id)),
-            Content::Remove(_) if counts => found.removals.push(at),
+            Content::EpochKeys { .. } if counts || (judge.knew_of_no_end(at) && !judge.has_left(at)) => {
+                found.epoch_keys.push((serves, at));
+            }
             _ => {}
         }
     }
@@ -199,36 +201,6 @@ impl Verdict {
         self.invitations.insert(set.id(at), verdict);
     }
 
-    fn settle(&mut self, set: &ActSet, found: &Found) {
-        for (grant, until, counts) in &found.renewed {
-            let facts = self.grants.get_mut(grant).filter(|_| *counts);
-            if let Some(end) = facts.and_then(|facts| facts.not_after.as_mut()) {
-                *end = (*end).max(*until);
-            }
-        }
-        self.members.values_mut().for_each(|grants| grants.sort_unstable());
-        let password = latest(set, &found.passwords);
-        self.password = password.map(|at| set.id(at));
-        let serves = found.passed_on.iter().filter(|(serves, _)| password.is_some() && *serves == password);
-        self.passed_on = serves.map(|(_, id)| *id).collect();
-        self.passed_on.sort_unstable();
-        let mut epochs: Vec<u32> = found.epochs.iter().map(|(at, _)| *at).collect();
-        epochs.sort_by_key(|at| (set.entries[*at as usize].height, set.id(*at)));
-        let current = latest(set, &found.epochs);
-        epochs.retain(|at| Some(*at) != current);
-        epochs.extend(current);
-        self.epoch_is_stale =
-            current.is_some_and(|current| found.removals.iter().any(|at| !set.precedes(*at, current)));
-        self.epochs = epochs.into_iter().map(|at| set.id(at)).collect();
-        for (identity, acts) in &set.own_devices {
-            for leaf in acts.values() {
-                if let Content::RevokeDevice { node, .. } = leaf.act.body().content {
-                    self.devices.insert((*identity, node));
-                }
-            }
-        }
-    }
-
     /// The role of an identity at `now`, by the best of its grants: the highest role, then the latest end.
     pub fn member(&self, identity: PeerId, now: Timestamp) -> Option<Membership<'_>> {
         if identity == self.creator {
@@ -288,7 +260,8 @@ impl Verdict {
         &self.epochs
     }
 
-    /// True if a removal is not in the past of the current epoch: those removed may have its key.
+    /// True if somebody may have the key of the current epoch who is no member any more, or acts by a node that was refused
+    /// since. Membership apart from periods: a verdict knows no clock.
     pub const fn epoch_is_stale(&self) -> bool {
         self.epoch_is_stale
     }
@@ -300,16 +273,6 @@ impl Verdict {
     pub fn to_bytes(&self) -> Vec<u8> {
         postcard::to_stdvec(self).expect("a verdict always encodes")
     }
-}
-
-/// What is collected over all acts before it can be settled.
-#[derive(Default)]
-struct Found {
-    renewed: Vec<(ActId, Timestamp, bool)>,
-    passwords: Vec<(u32, Rank)>,
-    epochs: Vec<(u32, Rank)>,
-    passed_on: Vec<(Option<u32>, ActId)>,
-    removals: Vec<u32>,
 }
 
 impl Judge<'_> {
@@ -336,6 +299,12 @@ impl Judge<'_> {
                 let may = role.may_grant(self.set.rank(Some(grant)).0);
                 if may { self.serves_fault(grant) } else { Some(self.demoted(under)) }
             }
+            (Content::RevokeDevice { identity, .. }, _) => {
+                (!self.may_refuse_devices(at, under, *identity)).then_some(Void::NotAllowed)
+            }
+            (Content::RestoreDevice(_), Some(refusal)) => {
+                (!self.may_restore(at, under, refusal)).then_some(Void::NotAllowed)
+            }
             (Content::PassOn { .. } | Content::EpochKeys { .. }, Some(served)) => self.serves_fault(served),
             _ => None,
         };
@@ -346,18 +315,4 @@ impl Judge<'_> {
     fn serves_fault(&self, served: u32) -> Option<Void> {
         self.outcome(served).0.map(|_| Void::Serves(self.set.id(served)))
     }
-}
-
-/// Of acts that each replace the earlier ones, the one in force: of those that no other follows, the one by the highest
-/// rank, then with the smallest id.
-fn latest(set: &ActSet, acts: &[(u32, Rank)]) -> Option<u32> {
-    let mut acts: Vec<(u32, Rank)> = acts.to_vec();
-    acts.sort_by_key(|(at, _)| std::cmp::Reverse(set.entries[*at as usize].height));
-    let mut last: Vec<(u32, Rank)> = Vec::new();
-    for (at, rank) in acts {
-        if !last.iter().any(|(later, _)| set.precedes(at, *later)) {
-            last.push((at, rank));
-        }
-    }
-    last.into_iter().max_by_key(|(at, rank)| (*rank, std::cmp::Reverse(set.id(*at)))).map(|(at, _)| at)
 }

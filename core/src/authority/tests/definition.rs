@@ -267,9 +267,27 @@ impl<'a> Definition<'a> {
         if self.has(Flaw::PasswordByArrival) {
             return self.order.iter().rfind(|at| all.contains(at)).copied();
         }
-        let last = all.iter().filter(|at| !all.iter().any(|other| world.is_before(**at, *other)));
+        // A password that fell ends those that it followed, unless its author knew of what it fell by.
+        let fallen = bits(self.mask).filter(|at| {
+            let is_password = matches!(world.body(*at).content, Content::Password(_));
+            is_password && !self.counts(*at) && self.knew_of_no_end(*at)
+        });
+        let enders: Vec<usize> = fallen.chain(all.iter().copied()).collect();
+        let last = all.iter().filter(|at| !enders.iter().any(|other| world.is_before(**at, *other)));
         let rank = |at: usize| self.stands(at, world.infos[at].under, None).map_or(None, |by| by);
         last.max_by_key(|at| (world.rank(rank(**at)), Reverse(world.id(**at)))).copied()
+    }
+
+    /// True if no removal of the author, or of whoever gave it the right, is in the past of an act.
+    fn knew_of_no_end(&self, at: usize) -> bool {
+        let mut next = self.world.infos[at].under;
+        while let Some(grant) = next {
+            if self.removals_on(grant).iter().any(|removal| self.world.is_before(*removal, at)) {
+                return false;
+            }
+            next = self.world.infos[grant].under.filter(|_| !self.counts(grant));
+        }
+        true
     }
 
     /// Why an act does not count.

@@ -12,6 +12,7 @@ mod holes;
 mod permutations;
 mod records;
 mod scene;
+mod settled;
 mod statements;
 mod story;
 mod world;
