@@ -10,12 +10,13 @@
 //! - [`act`](ActBody): what acts say; [`SignedAct`] and [`Act`]: their bytes, and those whose signature is good;
 //! - `sound`: rules that an act keeps by itself and its past, or is refused for good;
 //! - `seniority`, `judge`, `invitations`: which of the accepted acts count;
-//! - [`Verdict`], [`RecordClaim`]: the questions;
+//! - [`Verdict`], [`RecordClaim`]: the questions; [`Verdict::heads`], [`Verdict::merge`]: what a new act names;
 //! - [`Keep`], [`KeepChunk`]: the records that outlast a removal.
 
 mod act;
 mod ancestry;
 mod fault;
+mod heads;
 mod invitations;
 mod judge;
 mod keep;

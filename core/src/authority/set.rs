@@ -28,7 +28,8 @@ pub struct ActSet {
     pub(super) max_chain: u8,
     pub(super) entries: Vec<Entry>,
     places: BTreeMap<ActId, u32>,
-    heads: BTreeSet<u32>,
+    /// Acts that no accepted one names.
+    pub(super) heads: BTreeSet<u32>,
     pub(super) grants_of: BTreeMap<PeerId, Vec<u32>>,
     /// Removals and demotions, by the identity that they name.
     pub(super) removals_of: BTreeMap<PeerId, Vec<u32>>,
@@ -207,8 +208,8 @@ impl ActSet {
         self.places.keys().chain(self.leaf_ids.keys()).copied().collect()
     }
 
-    /// The heads of the act graph for `after` of a new act, ascending: at most 16, those of the most senior authors. With
-    /// more, a [`Content::Merge`] names these first.
+    /// The heads of the act graph, void acts among them, ascending: at most 16, those of the most senior authors. What a new
+    /// act names is [`Verdict::heads`](super::Verdict::heads).
     pub fn heads(&self) -> Vec<ActId> {
         let mut heads: Vec<u32> = self.heads.iter().copied().collect();
         heads.sort_by_key(|at| (std::cmp::Reverse(self.rank(self.entries[*at as usize].under)), *at));

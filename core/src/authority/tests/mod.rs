@@ -8,6 +8,7 @@ mod deeds;
 mod definition;
 mod flaw;
 mod hard_cases;
+mod heads;
 mod holes;
 mod permutations;
 mod records;
