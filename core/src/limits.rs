@@ -183,6 +183,9 @@ pub const ENTER_PATIENCE: Duration = Duration::from_secs(3);
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for goodbyes and flushes when a graph or node closes.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A goodbye is waited for no longer once the other end was silent for this long, beside four round trips: whoever is there
+/// acknowledges what was sent within milliseconds.
+pub const SILENCE: Duration = Duration::from_millis(700);
 /// How long the end of a node waits for the system to have its ports back, once everything else is closed.
 pub const SOCKET_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often that is looked at: a few times, since it takes a few milliseconds.

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peergraph::{Group, InviteLink, Node, NodeId};
+use peergraph::{Group, InviteLink, Node, NodeConfig, NodeId};
 use peergraph_tests::{PATIENCE, eventually, few_neighbors};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -114,4 +114,35 @@ async fn c31_a_killed_process_is_listed_nowhere_within_seconds_and_again_when_it
     for node in nodes {
         node.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_shutdown_does_not_wait_for_a_neighbor_that_was_killed_just_before() {
+    let ada = Node::start(NodeConfig::loopback()).await.unwrap();
+    let club = ada.create_group("c26").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let link = club.invite_link(InviteLink::default()).await.unwrap().to_string();
+    let (mut child, victim) = process(dir.path(), &link).await;
+    let bob = Node::start(NodeConfig::loopback()).await.unwrap();
+    let joined = bob.join_group(club.invite_link(InviteLink::default()).await.unwrap()).await.unwrap();
+    eventually("both are neighbors", || async {
+        let links = club.neighbors().await.unwrap();
+        [victim, bob.id()].iter().all(|node| links.iter().any(|link| link.node == *node))
+    })
+    .await;
+
+    let late = lateness();
+    child.kill().await.unwrap();
+    let killed = Instant::now();
+    ada.shutdown().await;
+    let took = killed.elapsed();
+    let late = Duration::from_millis(late.load(Ordering::Relaxed));
+    // Three seconds are what a goodbye may take to somebody who still answers.
+    assert!(took <= Duration::from_millis(2000) + 10 * late, "it took {took:?}; timers are {late:?} late");
+    println!("shut down after {took:?}");
+    eventually("who lives has heard the goodbye", || async {
+        joined.neighbors().await.unwrap().iter().all(|link| link.node != ada.id())
+    })
+    .await;
+    bob.shutdown().await;
 }

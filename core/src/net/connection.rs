@@ -15,7 +15,7 @@ use super::{
     setup,
     transport::lock,
 };
-use crate::{ids::NodeId, link::FailureReason, wire::Stream};
+use crate::{ids::NodeId, limits::SILENCE, link::FailureReason, wire::Stream};
 
 /// How long a connection without links is kept, in case another link follows.
 const GRACE: Duration = Duration::from_secs(5);
@@ -55,6 +55,23 @@ impl Peer {
         drop(links);
         self.changed.notify_waiters();
         true
+    }
+
+    /// Waits until nothing came from the other end for so long that it is gone.
+    pub(super) async fn falls_silent(&self) {
+        let heard = || self.connection.stats().udp_rx.datagrams;
+        loop {
+            let before = heard();
+            tokio::time::sleep(SILENCE + 4 * self.rtt()).await;
+            if heard() == before {
+                return;
+            }
+        }
+    }
+
+    /// The time of a round trip by the slowest path.
+    pub(super) fn rtt(&self) -> Duration {
+        self.connection.paths().iter().map(|path| path.rtt()).max().unwrap_or_default()
     }
 
     /// Forgets a link; without any, the connection goes after a while.

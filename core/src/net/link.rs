@@ -208,7 +208,10 @@ impl LinkHandle {
                 // The other end finishes its side when it has taken in ours.
                 link.read_out.cancelled().await;
             };
-            let _ = timeout(CLOSE_TIMEOUT, parted).await;
+            tokio::select! {
+                _ = timeout(CLOSE_TIMEOUT, parted) => {}
+                () = link.peer.falls_silent() => {}
+            }
             link.end(&transport);
             link.graph.finishing.fetch_sub(1, Ordering::AcqRel);
         });

@@ -225,12 +225,8 @@ impl Transport {
     /// connection too, for QUIC, which would wait three seconds for an answer to its end.
     fn patience(&self) -> Duration {
         let peers = lock(&self.peers);
-        let connections = peers.values().flatten().map(|peer| &peer.connection);
-        let slowest = connections.flat_map(|connection| {
-            let paths = connection.paths();
-            paths.iter().map(|path| path.rtt()).max()
-        });
-        (LAST_WORDS + 4 * slowest.max().unwrap_or_default()).min(CLOSE_TIMEOUT)
+        let slowest = peers.values().flatten().map(|peer| peer.rtt()).max();
+        (LAST_WORDS + 4 * slowest.unwrap_or_default()).min(CLOSE_TIMEOUT)
     }
 
     /// Runs a task until it ends or the transport is closed.
