@@ -147,3 +147,30 @@ fn copy_all(from: &Path, to: &Path) {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_pause_and_its_end_take_effect_between_the_calls_on_a_graph() {
+    let (ada, graph) = founder("pausing").await;
+    let (ben, bens) = joiner(&graph).await;
+    let addr = ada.addr();
+    for _ in 0..10 {
+        let (paused, refused) = (ben.pause(), bens.connect(addr.clone()));
+        let (resumed, connected) = (ben.resume(), bens.connect(addr.clone()));
+        connected.await.expect("it was called after the end of the pause");
+        assert_eq!(refused.await.unwrap_err().kind(), ErrorKind::Paused);
+        paused.await.unwrap();
+        resumed.await.unwrap();
+        assert!(!ben.is_paused());
+    }
+    // A graph that was still being opened belongs to those paused, and to those that go on.
+    let (made, paused) = (ben.create_graph("made"), ben.pause());
+    let made = made.await.unwrap();
+    paused.await.unwrap();
+    assert_eq!(made.connect(addr.clone()).await.unwrap_err().kind(), ErrorKind::Paused);
+    ben.resume().await.unwrap();
+    made.listen().await.unwrap();
+    let ticket = made.ticket().await.unwrap();
+    ada.join(ticket).await.expect("the end of the pause is that of all graphs");
+    ben.shutdown().await;
+    ada.shutdown().await;
+}

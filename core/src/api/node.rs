@@ -58,6 +58,8 @@ pub(crate) struct NodeInner {
     pub(super) closed: AtomicBool,
     /// Changes under `opening` only.
     pub(super) paused: AtomicBool,
+    /// How often `resume` was called.
+    pub(super) resumes: AtomicUsize,
     handles: AtomicUsize,
 }
 
@@ -346,6 +348,7 @@ impl NodeInner {
             expected: Expected::default(),
             closed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            resumes: AtomicUsize::new(0),
             handles: AtomicUsize::new(1),
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, task::JoinHandle};
 
 use super::{
     Call, Node, Result,
+    graph::GraphInner,
     node::NodeInner,
     runtime::{on_task, spawn},
 };
@@ -26,7 +27,8 @@ impl Node {
     /// `Closed`.
     pub fn pause(&self) -> Call<Result<()>> {
         let (inner, entered) = (self.inner.clone(), self.inner.enter());
-        on_task(async move { inner.pause(entered.await).await })
+        let (graphs, resumes) = (inner.pause_graphs(&[]), inner.resumes.load(Ordering::Acquire));
+        on_task(async move { inner.pause(entered.await, graphs, resumes).await })
     }
 
     /// Ends a pause: the graphs listen again if they did, and the nodes that were neighbors are dialled at once, then
@@ -37,7 +39,9 @@ impl Node {
     /// `Closed`.
     pub fn resume(&self) -> Call<Result<()>> {
         let (inner, entered) = (self.inner.clone(), self.inner.enter());
-        on_task(async move { inner.resume(entered.await).await })
+        inner.resumes.fetch_add(1, Ordering::AcqRel);
+        let graphs = inner.resume_graphs(&[]);
+        on_task(async move { inner.resume(entered.await, graphs).await })
     }
 
     /// True between [`pause`](Self::pause) and [`resume`](Self::resume).
@@ -57,37 +61,73 @@ impl Node {
     }
 }
 
+/// A graph that has its place for a pause, and the task that waits for that.
+type Pausing = (Arc<GraphInner>, JoinHandle<()>);
+
+// A pause and its end have their places in each graph when they are called, so that a connect called after them comes after
+// them. Graphs that a call before them was still opening get theirs when it is the turn of the pause or its end.
 impl NodeInner {
-    async fn pause(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
+    async fn pause(
+        self: Arc<Self>,
+        _turn: OwnedMutexGuard<()>,
+        mut graphs: Vec<Pausing>,
+        resumes: usize,
+    ) -> Result<()> {
         self.check_open()?;
-        if self.paused.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let graphs: Vec<_> = self.graphs().values().cloned().collect();
-        let quiet = graphs.into_iter().map(|graph| {
-            spawn(async move {
-                // A graph that was closed meanwhile is quiet.
-                if graph.driver.pause().await.is_ok() {
-                    graph.port.written_out().await;
-                }
-            })
-        });
-        for task in quiet.collect::<Vec<_>>() {
+        self.paused.store(true, Ordering::Release);
+        let known: Vec<_> = graphs.iter().map(|(graph, _)| graph.clone()).collect();
+        graphs.extend(self.pause_graphs(&known));
+        for (_, task) in graphs {
             let _ = task.await;
         }
-        self.transport.drop_connections();
+        // Those that a later call wants belong to it.
+        if self.resumes.load(Ordering::Acquire) == resumes {
+            self.transport.drop_connections();
+        }
         Ok(())
     }
 
-    async fn resume(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
+    /// Pauses all graphs but those known, each after what was called on it before.
+    fn pause_graphs(&self, known: &[Arc<GraphInner>]) -> Vec<Pausing> {
+        let pause = |graph: Arc<GraphInner>| {
+            let (quiet, paused) = (graph.driver.pause(), graph.clone());
+            let task = spawn(async move {
+                // A graph that was closed meanwhile is quiet.
+                if quiet.await.is_ok() {
+                    paused.port.written_out().await;
+                }
+            });
+            (graph, task)
+        };
+        self.graphs_but(known).into_iter().map(pause).collect()
+    }
+
+    async fn resume(self: Arc<Self>, _turn: OwnedMutexGuard<()>, known: Vec<Arc<GraphInner>>) -> Result<()> {
         self.check_open()?;
         if self.paused.swap(false, Ordering::AcqRel) {
             self.transport.network_changed().await;
-            self.tell_all(|engine, now| {
+            self.resume_graphs(&known);
+            // These dialled before the network was looked at.
+            self.tell_all(crate::engine::Engine::network_changed);
+        }
+        Ok(())
+    }
+
+    /// Ends the pause of all graphs but those known, and gives those told.
+    fn resume_graphs(&self, known: &[Arc<GraphInner>]) -> Vec<Arc<GraphInner>> {
+        let graphs = self.graphs_but(known);
+        for graph in &graphs {
+            // One that was closed meanwhile need not know.
+            let _ = graph.driver.tell(|engine, now| {
                 engine.resume(now);
             });
         }
-        Ok(())
+        graphs
+    }
+
+    fn graphs_but(&self, known: &[Arc<GraphInner>]) -> Vec<Arc<GraphInner>> {
+        let is_new = |graph: &&Arc<GraphInner>| !known.iter().any(|other| Arc::ptr_eq(graph, other));
+        self.graphs().values().filter(is_new).cloned().collect()
     }
 
     async fn network_changed(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
