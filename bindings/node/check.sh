@@ -17,4 +17,5 @@ node scripts/build.mjs
 node_modules/.bin/eslint .
 node_modules/.bin/tsc -p test/types
 node_modules/.bin/typedoc --emit none
+RECORDS=2000 ROUNDS=1 node bench/events.mjs >/dev/null
 node --expose-gc --test --test-timeout=300000 "$@" test/*.test.mjs
