@@ -33,6 +33,24 @@ fn place(set: &ActSet, at: u32) -> Place {
     (Reverse(set.rank(entry.under)), entry.under.map(|by| set.id(by)), entry.height, set.id(at))
 }
 
+impl InviteState {
+    /// Adds a use that displaces no other.
+    pub(super) fn push(&mut self, at: u32) {
+        self.queue.push(at);
+    }
+}
+
+impl ActSet {
+    /// True if more identities came by an invitation than it allows, with uses that do not count.
+    pub(super) fn is_contested(&self, invite: u32) -> bool {
+        let uses = self.uses_of.get(&invite).map_or(&[][..], |uses| uses);
+        let most = self.invite(invite).map_or(0, |invite| invite.uses as usize);
+        // Few invitations have many uses, and fewer have more than they allow.
+        uses.len() > most
+            && uses.iter().filter_map(|at| self.subject(*at)).collect::<BTreeSet<_>>().len() > most
+    }
+}
+
 impl Judge<'_> {
     /// Why a grant by an invitation does not count, its admitter having had the right.
     pub(super) fn admission_fault(&mut self, at: u32) -> Option<Void> {

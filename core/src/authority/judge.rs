@@ -54,10 +54,15 @@ impl<'a> Judge<'a> {
             set.grants_of.values().flatten().map(|at| (set.rank(Some(*at)), *at)).collect();
         order.sort_unstable_by(|a, b| b.cmp(a));
         for (_, at) in order {
-            let state = judge.grant_state(at);
-            judge.grants[at as usize] = Some(state);
+            judge.judge_grant(at);
         }
         judge
+    }
+
+    /// Judges a grant; those of higher rank are judged.
+    pub(super) fn judge_grant(&mut self, at: u32) {
+        let state = self.grant_state(at);
+        self.grants[at as usize] = Some(state);
     }
 
     fn grant_state(&mut self, at: u32) -> GrantState {

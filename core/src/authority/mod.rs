@@ -29,6 +29,7 @@ mod signed;
 mod sound;
 #[cfg(test)]
 mod tests;
+mod update;
 mod verdict;
 
 pub use act::{

@@ -42,6 +42,11 @@ pub struct ActSet {
     pub(super) own_devices: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
     leaf_ids: BTreeMap<ActId, PeerId>,
     pub(super) chunks: BTreeMap<[u8; 32], Option<KeepChunk>>,
+    /// Acts by their authors, and refusals of devices by the identities that they name.
+    pub(super) acts_of: BTreeMap<PeerId, Vec<u32>>,
+    pub(super) refusals_of: BTreeMap<PeerId, Vec<u32>>,
+    /// Counts all that was accepted and dropped.
+    pub(super) revision: u64,
     pending: Pending,
 }
 
@@ -106,6 +111,9 @@ impl ActSet {
             own_devices: BTreeMap::new(),
             leaf_ids: BTreeMap::new(),
             chunks: BTreeMap::new(),
+            acts_of: BTreeMap::new(),
+            refusals_of: BTreeMap::new(),
+            revision: 0,
             pending: Pending::default(),
         }
     }
@@ -228,6 +236,7 @@ impl ActSet {
     /// Adds an act; gives the one that a bound keeps out for it, or of it.
     fn add(&mut self, entry: Entry) -> Option<ActId> {
         let (id, body) = (entry.act.id(), entry.act.body());
+        self.revision += 1;
         for chunk in body.content.keep().into_iter().flat_map(|keep| &keep.chunks) {
             self.chunks.entry(*chunk).or_default();
         }
@@ -241,6 +250,7 @@ impl ActSet {
             of.insert(id, Arc::new(Leaf { act: entry.act.clone(), past: entry.past }));
             let dropped = (of.len() > most).then(|| of.pop_last()).flatten()?;
             self.leaf_ids.remove(&dropped.0);
+            self.revision += 1;
             return Some(dropped.0);
         }
         let at = u32::try_from(self.entries.len()).expect("fewer acts than memory holds");
@@ -260,8 +270,12 @@ impl ActSet {
                     self.revokers_of.entry(invite).or_default().push(at);
                 }
             }
+            Content::RevokeDevice { identity, .. } => {
+                self.refusals_of.entry(*identity).or_default().push(at);
+            }
             _ => {}
         }
+        self.acts_of.entry(body.author).or_default().push(at);
         for parent in body.parents() {
             if let Some(place) = self.places.get(parent) {
                 self.heads.remove(place);

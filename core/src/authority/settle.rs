@@ -30,24 +30,30 @@ pub(super) struct Found {
     pub(super) devices: Vec<u32>,
     /// Those of them that were taken back.
     pub(super) restored: Vec<u32>,
+    /// Who was given the key of the current epoch, and is no member; and who else.
+    pub(super) lost: BTreeSet<PeerId>,
+    pub(super) holders: BTreeSet<PeerId>,
+    /// True if a device of one of them was refused since.
+    pub(super) refused: bool,
 }
 
 impl Verdict {
-    pub(super) fn settle(&mut self, set: &ActSet, found: &Found) {
-        for (grant, until, counts) in &found.renewed {
-            let facts = self.grants.get_mut(grant).filter(|_| *counts);
-            if let Some(end) = facts.and_then(|facts| facts.not_after.as_mut()) {
-                *end = (*end).max(*until);
-            }
-        }
-        self.members.values_mut().for_each(|grants| grants.sort_unstable());
+    pub(super) fn settle(&mut self, set: &ActSet, found: &mut Found) {
+        found.renewed.iter().for_each(|renewed| self.settle_renewal(renewed));
         self.settle_password(set, found);
         self.settle_devices(set, found);
         self.settle_epochs(set, found);
     }
 
+    pub(super) fn settle_renewal(&mut self, (grant, until, counts): &(ActId, Timestamp, bool)) {
+        let facts = self.grants.get_mut(grant).filter(|_| *counts);
+        if let Some(end) = facts.and_then(|facts| facts.not_after.as_mut()) {
+            *end = (*end).max(*until);
+        }
+    }
+
     /// A password is ended by each that follows it, also by one that fell: then there is none until a person sets one.
-    fn settle_password(&mut self, set: &ActSet, found: &Found) {
+    pub(super) fn settle_password(&mut self, set: &ActSet, found: &Found) {
         let ended = |at: u32| found.fallen_passwords.iter().any(|fallen| set.precedes(at, *fallen));
         let mut last = latest(set, &found.passwords);
         last.retain(|(at, _)| !ended(*at));
@@ -58,7 +64,7 @@ impl Verdict {
         self.passed_on.sort_unstable();
     }
 
-    fn settle_devices(&mut self, set: &ActSet, found: &Found) {
+    pub(super) fn settle_devices(&mut self, set: &ActSet, found: &Found) {
         self.devices.clear();
         let restored: BTreeSet<u32> = found.restored.iter().copied().collect();
         for at in found.devices.iter().filter(|at| !restored.contains(at)) {
@@ -76,22 +82,37 @@ impl Verdict {
     }
 
     /// Those who have the key of the current epoch are held against those who are members.
-    fn settle_epochs(&mut self, set: &ActSet, found: &Found) {
+    pub(super) fn settle_epochs(&mut self, set: &ActSet, found: &mut Found) {
         let mut epochs: Vec<u32> = found.epochs.iter().map(|(at, _)| *at).collect();
         epochs.sort_by_key(|at| (set.entries[*at as usize].height, set.id(*at)));
         let current = highest(set, &latest(set, &found.epochs));
         epochs.retain(|at| Some(*at) != current);
         epochs.extend(current);
         self.epochs = epochs.into_iter().map(|at| set.id(at)).collect();
-        let holders = current.map(|current| holders(set, found, current)).unwrap_or_default();
-        let is_member = |holder: &PeerId| *holder == set.creator || self.members.contains_key(holder);
+        found.holders = current.map(|current| holders(set, found, current)).unwrap_or_default();
+        found.lost = found.holders.iter().filter(|holder| !self.has_grant(holder)).copied().collect();
         let refused = |at: u32| match set.body(at).content {
             Content::RevokeDevice { identity, .. } => {
-                holders.contains(&identity) && current.is_some_and(|current| !set.precedes(at, current))
+                found.holders.contains(&identity) && current.is_some_and(|current| !set.precedes(at, current))
             }
             _ => false,
         };
-        self.epoch_is_stale = !holders.iter().all(is_member) || found.devices.iter().any(|at| refused(*at));
+        found.refused = found.devices.iter().any(|at| refused(*at));
+        self.epoch_is_stale = found.refused || !found.lost.is_empty();
+    }
+
+    /// The same, if nothing changed but the membership of one identity.
+    pub(super) fn settle_holder(&mut self, identity: PeerId, found: &mut Found) {
+        if self.has_grant(&identity) {
+            found.lost.remove(&identity);
+        } else if found.holders.contains(&identity) {
+            found.lost.insert(identity);
+        }
+        self.epoch_is_stale = found.refused || !found.lost.is_empty();
+    }
+
+    fn has_grant(&self, identity: &PeerId) -> bool {
+        *identity == self.creator || self.members.contains_key(identity)
     }
 }
 

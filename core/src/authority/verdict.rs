@@ -8,6 +8,7 @@ use super::{
     ActSet, Content, Void,
     judge::{Judge, Standing},
     settle::Found,
+    update::Work,
 };
 use crate::{
     ids::{ActId, NodeId, PeerId},
@@ -32,6 +33,8 @@ pub struct Verdict {
     pub(super) devices: BTreeSet<(PeerId, NodeId)>,
     pub(super) epochs: Vec<ActId>,
     pub(super) epoch_is_stale: bool,
+    #[serde(skip)]
+    pub(super) work: Work,
 }
 
 /// What is known of one grant.
@@ -107,19 +110,23 @@ impl Verdict {
             devices: BTreeSet::new(),
             epochs: Vec::new(),
             epoch_is_stale: false,
+            work: Work::default(),
         };
         let mut found = Found::default();
         for at in 0..set.entries.len() as u32 {
-            let (void, under) = judge.outcome(at);
-            verdict.acts.insert(set.id(at), void);
-            verdict.note(&judge, at, void.is_none(), under, &mut found);
+            verdict.note(&judge, at, &mut found);
         }
-        verdict.settle(set, &found);
+        verdict.settle(set, &mut found);
+        verdict.work = Work { revision: set.revision, grants: judge.grants, invites: judge.invites, found };
         verdict
     }
 
-    fn note(&mut self, judge: &Judge<'_>, at: u32, counts: bool, under: Option<u32>, found: &mut Found) {
+    /// Writes down what is known of one act.
+    pub(super) fn note(&mut self, judge: &Judge<'_>, at: u32, found: &mut Found) {
         let (set, id) = (judge.set, judge.set.id(at));
+        let (void, under) = judge.outcome(at);
+        let counts = void.is_none();
+        self.acts.insert(id, void);
         let serves = set.entries[at as usize].serves;
         let rank = set.rank(under);
         match &set.body(at).content {
@@ -144,15 +151,15 @@ impl Verdict {
         }
     }
 
-    fn note_grant(&mut self, judge: &Judge<'_>, at: u32) {
+    pub(super) fn note_grant(&mut self, judge: &Judge<'_>, at: u32) {
         let set = judge.set;
         let (Some(grant), Some(state)) = (set.grant(at), &judge.grants[at as usize]) else { return };
         let mut ended_by: Vec<ActId> = state.removals.iter().map(|at| set.id(*at)).collect();
         ended_by.sort_unstable();
         let left: Vec<ActId> = state.leaves.iter().map(|leaf| leaf.act.id()).collect();
-        if state.void.is_none() && left.is_empty() && ended_by.is_empty() {
-            self.members.entry(grant.subject).or_default().push(set.id(at));
-        }
+        let in_force = state.void.is_none() && left.is_empty() && ended_by.is_empty();
+        self.note_member(grant.subject, set.id(at), in_force);
+        let renewed = self.grants.get(&set.id(at)).and_then(|known| known.not_after);
         let facts = GrantVerdict {
             subject: grant.subject,
             name: grant.name.clone(),
@@ -162,7 +169,7 @@ impl Verdict {
             issuer: set.body(at).author,
             not_before: grant.not_before,
             granted_until: grant.not_after,
-            not_after: grant.not_after,
+            not_after: grant.not_after.max(renewed),
             void: state.void,
             left,
             ended_by,
@@ -172,7 +179,19 @@ impl Verdict {
         self.grants.insert(set.id(at), facts);
     }
 
-    fn note_invitation(&mut self, judge: &Judge<'_>, at: u32, counts: bool) {
+    fn note_member(&mut self, subject: PeerId, grant: ActId, in_force: bool) {
+        let grants = self.members.entry(subject).or_default();
+        match (grants.binary_search(&grant), in_force) {
+            (Err(place), true) => grants.insert(place, grant),
+            (Ok(place), false) => drop(grants.remove(place)),
+            _ => {}
+        }
+        if grants.is_empty() {
+            self.members.remove(&subject);
+        }
+    }
+
+    pub(super) fn note_invitation(&mut self, judge: &Judge<'_>, at: u32, counts: bool) {
         let set = judge.set;
         let Some(invite) = set.invite(at) else { return };
         let fresh;

@@ -1,10 +1,10 @@
 //! What judging costs.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::world::{GRAPH, NOON, grant_of, removal_of};
 use crate::{
-    authority::{Act, ActBody, ActSet, Content, Verdict},
+    authority::{Act, ActBody, ActSet, Content, Grant, Verdict},
     ids::PeerId,
     record::Role,
     time::Timestamp,
@@ -41,6 +41,42 @@ fn large() -> (ActSet, Vec<Act>) {
         acts.push(act);
     }
     (set, acts)
+}
+
+/// A thousand join a group of 10,000, one after another: each is judged alone, and as if all were judged anew.
+#[test]
+fn h3_a_new_act_costs_the_same_in_a_large_group() {
+    let (mut set, acts) = large();
+    let mut verdict = Verdict::of(&set);
+    let by = acts[0].id();
+    let mut spent = Duration::ZERO;
+    let mut most = Duration::ZERO;
+    let mut add = |set: &mut ActSet, verdict: &mut Verdict, number: u64, content: Content| {
+        let at = Timestamp(NOON + number);
+        let body = ActBody { author: member(1), by: Some(by), after: set.heads(), at, content };
+        let accepted = set.insert(Act::unsigned(body)).accepted;
+        assert!(verdict.steps(set, &accepted).is_some(), "it is judged alone");
+        let begun = Instant::now();
+        verdict.update(set, &accepted);
+        spent += begun.elapsed();
+        most = most.max(begun.elapsed());
+        accepted[0]
+    };
+    let invite = Content::Invite(super::world::invite_by(0, Role::Member, 1000));
+    let invite = add(&mut set, &mut verdict, 20_000, invite);
+    for number in 20_001..21_001 {
+        let who = member(number);
+        let admission = (number % 2 == 0).then(|| super::world::use_of(0, invite, who));
+        let joins = Content::Grant(Grant { admission, ..grant_of(who, Role::Member, 0) });
+        add(&mut set, &mut verdict, number, joins);
+    }
+    for number in 20_001..20_101 {
+        let removal = Content::Remove(removal_of(member(number)));
+        add(&mut set, &mut verdict, number + 5000, removal);
+    }
+    println!("1,000 joined and 100 were removed one by one: {spent:?}, one at most {most:?}");
+    assert_eq!(verdict.identities().count(), 10_000 - 100 + 1000 - 100);
+    assert_eq!(verdict, Verdict::of(&set));
 }
 
 #[test]

@@ -16,4 +16,5 @@ mod scene;
 mod settled;
 mod statements;
 mod story;
+mod update;
 mod world;

@@ -177,7 +177,9 @@ impl World {
             Content::Grant(Grant { admission: Some(used), .. }) => Some(self.places[&used.invite]),
             Content::RevokeInvite(id)
             | Content::Renew { grant: id, .. }
-            | Content::PassOn { password: id, .. } => Some(self.places[id]),
+            | Content::PassOn { password: id, .. }
+            | Content::EpochKeys { epoch: id, .. }
+            | Content::RestoreDevice(id) => Some(self.places[id]),
             _ => None,
         };
         let (mut rank, mut sponsors) = ((Role::Reader, Reverse(0)), 0);

@@ -1,0 +1,84 @@
+//! Judging what is new gives what judging everything gives.
+
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use super::{
+    story::{Story, play, real},
+    world::{GRAPH, MAX_CHAIN, NOON, World, peer},
+};
+use crate::{
+    authority::{Act, ActBody, ActSet, Content, Epoch, Verdict},
+    ids::{ActId, NodeId},
+    time::Timestamp,
+};
+
+/// Acts of kinds that histories lack: epochs and their keys, passwords passed on, devices, merges. `None`: not possible now.
+fn other(world: &World, rng: &mut StdRng) -> Option<Act> {
+    let who = rng.random_range(0..8);
+    let names = world.names_of(0, peer(who));
+    let by = if who == 0 { None } else { Some(*names.get(rng.random_range(0..names.len().max(1)))?) };
+    let pick = |rng: &mut StdRng, is: fn(&Content) -> bool| {
+        let found: Vec<usize> = (0..world.infos.len()).filter(|at| is(&world.body(*at).content)).collect();
+        Some(world.id(*found.get(rng.random_range(0..found.len().max(1)))?))
+    };
+    let keys = |rng: &mut StdRng| (0..3).map(|_| (peer(rng.random_range(0..9)), vec![1])).collect::<Vec<_>>();
+    let content = match rng.random_range(0..7) {
+        0 => Content::Epoch(Epoch { key_id: rng.random(), keys: keys(rng), older: Vec::new() }),
+        1 => {
+            let epoch = pick(rng, |content| matches!(content, Content::Epoch(_)))?;
+            Content::EpochKeys { epoch, keys: keys(rng) }
+        }
+        2 => {
+            let is_set = |content: &Content| matches!(content, Content::Password(_));
+            Content::PassOn { password: pick(rng, is_set)?, verifiers: keys(rng) }
+        }
+        3 | 4 => {
+            let identity = peer(rng.random_range(1..8));
+            Content::RevokeDevice { identity, node: NodeId::from_bytes([rng.random_range(0..4); 32]) }
+        }
+        5 => Content::RestoreDevice(pick(rng, |content| matches!(content, Content::RevokeDevice { .. }))?),
+        _ => Content::Merge,
+    };
+    let known: Vec<usize> =
+        (0..world.infos.len()).filter(|at| !world.body(*at).is_leaf() && rng.random_bool(0.2)).collect();
+    let after = world.ids(known.into_iter().take(16));
+    let at = Timestamp(NOON + rng.random_range(0..300));
+    Some(Act::unsigned(ActBody { author: peer(who), by: by.map(|at| world.id(at)), after, at, content }))
+}
+
+/// Inserts acts in one order and judges each as it comes; gives the acts that were judged alone.
+fn judge_each(acts: &[Act]) -> usize {
+    let mut set = ActSet::new(GRAPH, peer(0), MAX_CHAIN);
+    let mut verdict = Verdict::of(&set);
+    let mut alone = 0;
+    for act in acts {
+        let accepted: Vec<ActId> = set.insert(act.clone()).accepted;
+        alone += verdict.steps(&set, &accepted).map_or(0, |steps| steps.len());
+        verdict.update(&set, &accepted);
+        let whole = Verdict::of(&set);
+        assert_eq!(verdict, whole, "after {act:?}");
+        assert_eq!(verdict.to_bytes(), whole.to_bytes());
+    }
+    alone
+}
+
+#[test]
+fn judging_what_is_new_is_judging_everything_in_every_order() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let (mut alone, mut all) = (0, 0);
+    for seed in 5_000_000..5_000_250 {
+        let Ok(mut world) = play(&Story::random(seed), &real) else { continue };
+        for _ in 0..12 {
+            let act = other(&world, &mut rng);
+            act.map(|act| world.make(0, act.body().clone()));
+        }
+        let mut acts: Vec<Act> = world.infos.iter().map(|info| info.act.clone()).collect();
+        for _ in 0..4 {
+            alone += judge_each(&acts);
+            all += acts.len();
+            acts.shuffle(&mut rng);
+        }
+    }
+    println!("{alone} of {all} acts judged alone");
+    assert!(alone * 3 > all, "{alone} of {all} acts");
+}

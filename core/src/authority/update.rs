@@ -1,0 +1,152 @@
+//! Judging what is new: most acts touch the standing of no earlier one.
+
+use std::collections::BTreeMap;
+
+use super::{
+    ActSet, Content, Verdict,
+    invitations::InviteState,
+    judge::{GrantState, Judge},
+    settle::Found,
+};
+use crate::ids::{ActId, NodeId, PeerId};
+
+/// What judging found, kept to go on from. It follows from the set, so it is no part of what a verdict says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Work {
+    /// The set's when it was judged.
+    pub(super) revision: u64,
+    pub(super) grants: Vec<Option<GrantState>>,
+    pub(super) invites: BTreeMap<u32, InviteState>,
+    pub(super) found: Found,
+}
+
+impl PartialEq for Work {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Work {}
+
+/// What to do for a new act that touches little.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It touches nothing but itself.
+    Alone(u32),
+    /// It ends grants of one identity, under which no act was ever made.
+    Ends(u32, PeerId),
+    /// An identity refuses a device of its own.
+    OwnDevice(PeerId, NodeId),
+}
+
+impl Verdict {
+    /// Judges what a set accepted since it was judged: as [`Verdict::of`] for the whole set, which is what it does if an act
+    /// may touch the standing of earlier ones. Acts that do not, cost the same in a group of any size: grants, uses of
+    /// invitations that are not used up, renewals, invitations, merges; also removals and demotions of members who did
+    /// nothing but write records.
+    ///
+    /// `accepted`: of all insertions since then, in their order.
+    pub fn update(&mut self, set: &ActSet, accepted: &[ActId]) {
+        match self.steps(set, accepted) {
+            Some(steps) => self.go_on(set, &steps),
+            None => *self = Self::of(set),
+        }
+    }
+
+    /// What to do for each act; `None` if the whole set is to be judged.
+    pub(super) fn steps(&self, set: &ActSet, accepted: &[ActId]) -> Option<Vec<Step>> {
+        let in_step = self.work.revision + accepted.len() as u64 == set.revision;
+        in_step.then(|| accepted.iter().map(|id| Self::step(set, id)).collect()).flatten()
+    }
+
+    fn step(set: &ActSet, id: &ActId) -> Option<Step> {
+        let Some(at) = set.place(id) else {
+            let body = set.get(id)?;
+            return match body.content {
+                Content::RevokeDevice { identity, node } => Some(Step::OwnDevice(identity, node)),
+                _ => None,
+            };
+        };
+        let ends = |subject: PeerId| {
+            let idle = !set.acts_of.contains_key(&subject) && !set.refusals_of.contains_key(&subject);
+            idle.then_some(Step::Ends(at, subject))
+        };
+        match &set.body(at).content {
+            Content::Remove(remove) => ends(remove.subject),
+            Content::Grant(grant) if grant.demotes.is_some() => ends(grant.subject),
+            Content::Grant(grant) => {
+                let contested =
+                    set.entries[at as usize].serves.is_some_and(|invite| set.is_contested(invite));
+                (!contested && !set.refusals_of.contains_key(&grant.subject)).then_some(Step::Alone(at))
+            }
+            Content::RevokeInvite(_) => None,
+            _ => Some(Step::Alone(at)),
+        }
+    }
+
+    fn go_on(&mut self, set: &ActSet, steps: &[Step]) {
+        let Work { mut grants, invites, mut found, .. } = std::mem::take(&mut self.work);
+        grants.resize_with(set.entries.len(), || None);
+        let mut judge = Judge { set, grants, invites };
+        for step in steps {
+            let at = match step {
+                Step::OwnDevice(identity, node) => {
+                    self.devices.insert((*identity, *node));
+                    continue;
+                }
+                Step::Alone(at) | Step::Ends(at, _) => *at,
+            };
+            judge.add(at);
+            if let Step::Ends(_, identity) = step {
+                for grant in set.grants_of.get(identity).into_iter().flatten() {
+                    judge.judge_grant(*grant);
+                    self.note_grant(&judge, *grant);
+                }
+                self.settle_holder(*identity, &mut found);
+            }
+            self.note(&judge, at, &mut found);
+            self.settle_one(&judge, at, &mut found);
+        }
+        self.work = Work { revision: set.revision, grants: judge.grants, invites: judge.invites, found };
+    }
+
+    fn settle_one(&mut self, judge: &Judge<'_>, at: u32, found: &mut Found) {
+        let set = judge.set;
+        let entry = &set.entries[at as usize];
+        match &set.body(at).content {
+            Content::Grant(grant) => {
+                if let Some(invite) = entry.serves {
+                    let counts = self.act(&set.id(invite)) == Some(None);
+                    self.note_invitation(judge, invite, counts);
+                }
+                self.settle_holder(grant.subject, found);
+            }
+            Content::Renew { .. } => {
+                if let Some(renewed) = found.renewed.last() {
+                    self.settle_renewal(renewed);
+                }
+            }
+            Content::Password(_) | Content::PassOn { .. } => self.settle_password(set, found),
+            Content::Epoch(_) | Content::EpochKeys { .. } => self.settle_epochs(set, found),
+            Content::RevokeDevice { .. } | Content::RestoreDevice(_) => {
+                self.settle_devices(set, found);
+                self.settle_epochs(set, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// Judges a new act, if it is a grant.
+    fn add(&mut self, at: u32) {
+        let entry = &self.set.entries[at as usize];
+        if entry.facts.is_none() {
+            return;
+        }
+        if let Some(state) = entry.serves.and_then(|invite| self.invites.get_mut(&invite)) {
+            state.push(at);
+        }
+        self.judge_grant(at);
+    }
+}
