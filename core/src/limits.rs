@@ -322,6 +322,8 @@ pub const MAX_ACT_HEADS: usize = 16;
 pub const MAX_LEAVES: usize = 17;
 /// Nodes that one identity may refuse for itself; those with the smallest ids count.
 pub const MAX_REVOKED_DEVICES: usize = 64;
+/// Void acts of one identity that was removed that are kept, unless others build on them.
+pub const MAX_VOID_ACTS: usize = 256;
 /// Admitters to whom one act seals a password's verifier.
 pub const MAX_VERIFIERS: usize = 450;
 /// Longest key or verifier that is sealed to one identity, in bytes.

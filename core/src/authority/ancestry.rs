@@ -23,6 +23,10 @@ impl Past {
                 }
             }
         }
+        Self::of_runs(runs, bits)
+    }
+
+    fn of_runs(runs: Vec<(u32, u32)>, mut bits: Vec<u64>) -> Self {
         let runs = merged(runs);
         let words = runs.last().map_or(0, |run| run.1 as usize).div_ceil(64);
         // A run takes as much memory as a word.
@@ -34,6 +38,19 @@ impl Past {
             (start..end).for_each(|at| bits[at as usize / 64] |= 1 << (at % 64));
         }
         Self::Bits(bits)
+    }
+
+    /// The same past when acts were taken out of the set: by old position, how many before it stay.
+    pub(super) fn moved(&self, before: &[u32]) -> Self {
+        let runs = match self {
+            Self::Runs(runs) => runs.clone(),
+            Self::Bits(bits) => {
+                let set = (0..bits.len() as u32 * 64).filter(|at| self.contains(*at));
+                merged(set.map(|at| (at, at + 1)).collect())
+            }
+        };
+        let moved = runs.into_iter().map(|(start, end)| (before[start as usize], before[end as usize]));
+        Self::of_runs(moved.filter(|(start, end)| start < end).collect(), Vec::new())
     }
 
     /// True if the act at this position is in the past.

@@ -65,7 +65,7 @@ impl Verdict {
     }
 
     /// The acts that count and are in the past of no other that counts, those of the most senior authors first.
-    fn counting_heads(&self, set: &ActSet) -> Vec<u32> {
+    pub(super) fn counting_heads(&self, set: &ActSet) -> Vec<u32> {
         let (mut heads, mut behind) = (Vec::new(), BTreeSet::new());
         let mut next: Vec<u32> = Vec::new();
         for at in set.heads.iter().copied() {

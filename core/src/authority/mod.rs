@@ -21,6 +21,7 @@ mod invitations;
 mod judge;
 mod keep;
 mod pending;
+mod prune;
 mod records;
 mod seniority;
 mod set;

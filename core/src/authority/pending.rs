@@ -25,6 +25,19 @@ impl Pending {
         self.acts.contains_key(id)
     }
 
+    /// True if one of these authors waits for this act, or for one that waits for it.
+    pub(super) fn is_wanted_by(&self, id: &ActId, is_one: impl Fn(&PeerId) -> bool) -> bool {
+        let mut next = vec![*id];
+        while let Some(id) = next.pop() {
+            let waiting = self.waiting.get(&id).into_iter().flatten().copied();
+            next.extend(waiting);
+            if self.acts.get(&id).is_some_and(|(act, _)| is_one(&act.body().author)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The acts that are waited for.
     pub(super) fn wanted(&self) -> impl Iterator<Item = &ActId> {
         self.waiting.keys().filter(|id| !self.acts.contains_key(*id))

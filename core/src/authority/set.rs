@@ -10,6 +10,7 @@ use super::{
     ancestry::Past,
     keep::{KeepChunk, KeepKey},
     pending::Pending,
+    prune::Order,
     seniority::Rank,
 };
 use crate::{
@@ -47,7 +48,9 @@ pub struct ActSet {
     pub(super) refusals_of: BTreeMap<PeerId, Vec<u32>>,
     /// Counts all that was accepted and dropped.
     pub(super) revision: u64,
-    pending: Pending,
+    /// Removed identities with as many void acts as are kept, and the last of these; see [`Verdict::prune`](super::Verdict::prune).
+    pub(super) full: BTreeMap<PeerId, Order>,
+    pub(super) pending: Pending,
 }
 
 /// An accepted act, and what follows from it and its past alone.
@@ -114,6 +117,7 @@ impl ActSet {
             acts_of: BTreeMap::new(),
             refusals_of: BTreeMap::new(),
             revision: 0,
+            full: BTreeMap::new(),
             pending: Pending::default(),
         }
     }
@@ -143,6 +147,7 @@ impl ActSet {
             }
             match self.entry_of(act) {
                 Err(fault) => self.refuse(id, fault, &mut result),
+                Ok(entry) if self.is_full_for(&entry) => self.drop_with_waiting(id, &mut result),
                 Ok(entry) => {
                     let dropped = self.add(entry);
                     if let Some(dropped) = dropped {
@@ -159,9 +164,25 @@ impl ActSet {
         result
     }
 
+    /// True if the author of a new act was removed, enough of its void acts are kept, and no member waits for this one.
+    fn is_full_for(&self, entry: &Entry) -> bool {
+        let (id, author) = (entry.act.id(), entry.act.body().author);
+        let is_last = self.full.get(&author).is_some_and(|last| (entry.height, id) > *last);
+        is_last && !self.pending.is_wanted_by(&id, |author| !self.full.contains_key(author))
+    }
+
     fn refuse(&mut self, id: ActId, fault: Fault, result: &mut Insertion) {
         result.refused.push((id, fault));
         self.refuse_waiting(id, result);
+    }
+
+    /// Drops an act and what waits for it, so that it is not asked for again.
+    fn drop_with_waiting(&mut self, id: ActId, result: &mut Insertion) {
+        let mut gone = vec![id];
+        while let Some(id) = gone.pop() {
+            result.dropped.push(id);
+            gone.extend(self.pending.release(&id).iter().map(Act::id));
+        }
     }
 
     /// Refuses what waits for an act that never comes.
@@ -185,7 +206,8 @@ impl ActSet {
         }
     }
 
-    /// Chunks that accepted acts name and that are not here.
+    /// Chunks that accepted acts name and that are not here. Those to ask for are
+    /// [`Verdict::wanted_chunks`](super::Verdict::wanted_chunks).
     pub fn wanted_chunks(&self) -> impl Iterator<Item = &[u8; 32]> {
         self.chunks.iter().filter(|(_, chunk)| chunk.is_none()).map(|(hash, _)| hash)
     }
@@ -234,7 +256,7 @@ impl ActSet {
     }
 
     /// Adds an act; gives the one that a bound keeps out for it, or of it.
-    fn add(&mut self, entry: Entry) -> Option<ActId> {
+    pub(super) fn add(&mut self, entry: Entry) -> Option<ActId> {
         let (id, body) = (entry.act.id(), entry.act.body());
         self.revision += 1;
         for chunk in body.content.keep().into_iter().flat_map(|keep| &keep.chunks) {
@@ -251,6 +273,7 @@ impl ActSet {
             let dropped = (of.len() > most).then(|| of.pop_last()).flatten()?;
             self.leaf_ids.remove(&dropped.0);
             self.revision += 1;
+            self.forget_chunks(&dropped.1.act);
             return Some(dropped.0);
         }
         let at = u32::try_from(self.entries.len()).expect("fewer acts than memory holds");
@@ -285,6 +308,18 @@ impl ActSet {
         self.places.insert(id, at);
         self.entries.push(entry);
         None
+    }
+
+    /// Drops the chunks that nothing names any more but a leaf that was dropped.
+    fn forget_chunks(&mut self, dropped: &Act) {
+        let Some(keep) = dropped.body().content.keep().filter(|keep| !keep.chunks.is_empty()) else { return };
+        let leaves = self.leaves.values().flat_map(|acts| acts.values()).map(|leaf| leaf.act.body());
+        let removals = self.removals_of.values().flatten().map(|at| self.body(*at));
+        let lists = leaves.chain(removals).filter_map(|body| body.content.keep());
+        let named: BTreeSet<[u8; 32]> = lists.flat_map(|keep| &keep.chunks).copied().collect();
+        for hash in keep.chunks.iter().filter(|hash| !named.contains(*hash)) {
+            self.chunks.remove(hash);
+        }
     }
 
     fn is_leaf(&self, id: &ActId) -> bool {

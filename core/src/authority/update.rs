@@ -1,6 +1,6 @@
 //! Judging what is new: most acts touch the standing of no earlier one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ActSet, Content, Verdict,
@@ -18,6 +18,9 @@ pub(super) struct Work {
     pub(super) grants: Vec<Option<GrantState>>,
     pub(super) invites: BTreeMap<u32, InviteState>,
     pub(super) found: Found,
+    /// True if the whole set was judged since the last pruning; otherwise the authors of acts that were.
+    pub(super) is_whole: bool,
+    pub(super) touched: BTreeSet<PeerId>,
 }
 
 impl PartialEq for Work {
@@ -85,7 +88,8 @@ impl Verdict {
     }
 
     fn go_on(&mut self, set: &ActSet, steps: &[Step]) {
-        let Work { mut grants, invites, mut found, .. } = std::mem::take(&mut self.work);
+        let Work { mut grants, invites, mut found, is_whole, mut touched, .. } =
+            std::mem::take(&mut self.work);
         grants.resize_with(set.entries.len(), || None);
         let mut judge = Judge { set, grants, invites };
         for step in steps {
@@ -96,6 +100,7 @@ impl Verdict {
                 }
                 Step::Alone(at) | Step::Ends(at, _) => *at,
             };
+            touched.insert(set.body(at).author);
             judge.add(at);
             if let Step::Ends(_, identity) = step {
                 for grant in set.grants_of.get(identity).into_iter().flatten() {
@@ -107,7 +112,8 @@ impl Verdict {
             self.note(&judge, at, &mut found);
             self.settle_one(&judge, at, &mut found);
         }
-        self.work = Work { revision: set.revision, grants: judge.grants, invites: judge.invites, found };
+        let Judge { grants, invites, .. } = judge;
+        self.work = Work { revision: set.revision, grants, invites, found, is_whole, touched };
     }
 
     fn settle_one(&mut self, judge: &Judge<'_>, at: u32, found: &mut Found) {

@@ -117,7 +117,9 @@ impl Verdict {
             verdict.note(&judge, at, &mut found);
         }
         verdict.settle(set, &mut found);
-        verdict.work = Work { revision: set.revision, grants: judge.grants, invites: judge.invites, found };
+        let Judge { grants, invites, .. } = judge;
+        let (revision, touched) = (set.revision, BTreeSet::new());
+        verdict.work = Work { revision, grants, invites, found, is_whole: true, touched };
         verdict
     }
 
