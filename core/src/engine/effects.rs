@@ -9,6 +9,7 @@ use super::{
 use crate::{
     events::{ChangeOrigin, Event, NewChange},
     graph::Via,
+    ids::LinkId,
     record::{ChangeKind, GraphProperties, Record, RecordType, SignedRecord},
     records::{Change, KeptLoser, Put},
     time::Now,
@@ -23,7 +24,7 @@ impl Engine {
                 let older = match &staged.put {
                     Put::Inserted { .. } => None,
                     Put::Replaced { older, .. } => Some(older),
-                    Put::Older { .. } | Put::Same => continue,
+                    Put::Older { .. } | Put::Expired { .. } | Put::Same => continue,
                 };
                 self.on_reserved(now, staged.record.signed(), older);
             } else {
@@ -43,6 +44,7 @@ impl Engine {
                 });
             }
         }
+        self.forward_endings(now);
         if !changes.is_empty() {
             self.hub.publish_records(&changes);
         }
@@ -67,7 +69,7 @@ impl Engine {
                 (*lsn, *version, signed, ChangeKind::Updated, kept.map(|_| Arc::new(open(older))))
             }
             // It lost, and that is news.
-            (Put::Older { newer: Some(newer) }, Some(KeptLoser { lsn, version })) => {
+            (Put::Older { newer }, Some(KeptLoser { lsn, version })) => {
                 (lsn, version, newer, ChangeKind::Updated, Some(Arc::new(open(signed))))
             }
             _ => return None,
@@ -104,21 +106,28 @@ impl Engine {
             (Put::Older { newer }, Source::Flood { link, origin }) => {
                 self.overlay.duplicate(now, link, origin, key);
                 // Repair on the spot: the sender gets what beats its version.
-                if let Some(newer) = newer {
-                    let newer = vec![(newer.key(), newer.bytes().clone())];
-                    self.overlay.supply(now, link, self.device.node.tag(), newer);
-                }
+                self.supply_one(now, link, newer);
             }
             (Put::Older { newer }, Source::Sync { link, .. }) => {
                 // What a node that was away has in its newest version is not gone: the other side has an older one.
-                if let Some(newer) = newer.as_ref().filter(|newer| self.away.clears(link, &newer.key())) {
-                    let newer = vec![(newer.key(), newer.bytes().clone())];
-                    self.overlay.supply(now, link, self.device.node.tag(), newer);
+                if self.away.clears(link, &newer.key()) {
+                    self.supply_one(now, link, newer);
                 }
             }
+            // What comes after it is gone: so it is there, once they hear.
+            (Put::Expired { left }, Source::Flood { link, origin }) => {
+                self.overlay.duplicate(now, link, origin, key);
+                self.supply_one(now, link, left);
+            }
+            (Put::Expired { left }, Source::Sync { link, .. }) => self.supply_one(now, link, left),
             (Put::Same, Source::Flood { link, origin }) => self.overlay.duplicate(now, link, origin, key),
             _ => {}
         }
+    }
+
+    fn supply_one(&mut self, now: Now, link: LinkId, record: &SignedRecord) {
+        let record = vec![(record.key(), record.bytes().clone())];
+        self.overlay.supply(now, link, self.device.node.tag(), record);
     }
 
     fn on_reserved(&mut self, now: Now, signed: &SignedRecord, older: Option<&SignedRecord>) {

@@ -43,7 +43,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    const fn link(self) -> Option<LinkId> {
+    pub(super) const fn link(self) -> Option<LinkId> {
         match self {
             Self::Flood { link, .. } | Self::Sync { link, .. } => Some(link),
             Self::Local | Self::Restamped | Self::Held | Self::Import => None,
@@ -77,11 +77,17 @@ impl Candidate {
 impl Engine {
     pub(super) fn on_pushed(&mut self, now: Now, link: LinkId, origin: u64, records: Vec<Bytes>) {
         for bytes in records {
-            let Ok(record) = SignedRecord::decode(&self.graph, bytes, self.max_record()) else {
+            let Ok(record) = SignedRecord::decode_or_stub(&self.graph, bytes, self.max_record()) else {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(now, &key) || self.store.knows_loser(&key) {
+            if self.ends_stored(now, &record) {
+                self.incoming_keys.insert(key);
+                self.incoming.push(Candidate { record, source: Source::Flood { link, origin } });
+            } else if record.is_stub() {
+                // There is nothing here that it could end, or it has not expired by this clock. Nobody is at fault, and
+                // its key is that of a whole version: it is not noted.
+            } else if self.is_known(now, &key) || self.store.knows_loser(&key) {
                 self.overlay.duplicate(now, link, origin, key);
                 if self.refused.is_forged(&key) {
                     self.strike(now, link);
@@ -94,15 +100,16 @@ impl Engine {
     }
 
     pub(super) fn on_sync_records(&mut self, now: Now, link: LinkId, session: u32, records: Vec<Bytes>) {
-        let mut known = Vec::new();
+        let mut done = Vec::new();
         for bytes in records {
             let size = bytes.len() as u64;
             let Ok(record) = SignedRecord::decode(&self.graph, bytes, self.max_record()) else {
                 return self.close_for_protocol(now, link);
             };
             let key = record.key();
-            if self.is_known(now, &key) || self.is_left_over(link, session, &record) {
-                known.push(key);
+            let known = self.is_known(now, &key) && !self.ends_stored(now, &record);
+            if known || self.is_left_over(link, session, &record) {
+                done.push(key);
                 if self.refused.is_forged(&key) {
                     self.strike(now, link);
                 }
@@ -114,7 +121,7 @@ impl Engine {
             }
         }
         self.progress.frame_over(link);
-        self.syncs.arrived(now, link, session, &known);
+        self.syncs.arrived(now, link, session, &done);
     }
 
     /// Stores what arrived and what is due, commits, and lets the consequences follow.
@@ -140,6 +147,13 @@ impl Engine {
     pub(super) fn release_held(&mut self, now: Now) {
         let due = self.held.release(self.peer_time(now));
         self.incoming.extend(due.into_iter().map(Candidate::held));
+    }
+
+    /// Takes in a record as if it had waited here until now.
+    #[cfg(test)]
+    pub(crate) fn take_in(&mut self, record: SignedRecord) {
+        self.incoming_keys.insert(record.key());
+        self.incoming.push(Candidate::held(record));
     }
 
     /// True for a version that is here, waits for something, or was looked at and refused.
@@ -251,6 +265,7 @@ impl Engine {
                         self.restamp(now, &ahead, Some(&over))?;
                     }
                 }
+                Admission::Expired(record) => self.end_record(&record, source)?,
                 Admission::Held { record, until } => {
                     tracing::warn!(
                         author = %record.header().author().short(),
@@ -277,7 +292,7 @@ impl Engine {
     ) -> Result<Option<KeptLoser>, StoreError> {
         let (loser, winner, told) = match put {
             Put::Replaced { lsn, older, .. } => (older, record, Some(*lsn)),
-            Put::Older { newer: Some(newer) } => (record, newer, None),
+            Put::Older { newer } => (record, newer, None),
             _ => return Ok(None),
         };
         let peer_now = self.peer_time(now);

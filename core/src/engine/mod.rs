@@ -38,6 +38,7 @@ mod clock;
 mod commands;
 mod dispatch;
 mod effects;
+mod endings;
 #[cfg(test)]
 mod epoch_tests;
 mod epochs;
@@ -165,6 +166,8 @@ pub struct Engine {
     staged: Vec<Staged>,
     /// Expired since the last commit.
     expired: Vec<Change>,
+    /// What others' expired versions ended since the last commit, and the link each came on.
+    endings: Vec<(Option<LinkId>, SignedRecord)>,
     /// True if something beside records waits for the commit.
     meta_written: bool,
     away: away::Away,
@@ -250,6 +253,7 @@ impl Engine {
             incoming_keys: BTreeSet::new(),
             staged: Vec::new(),
             expired: Vec::new(),
+            endings: Vec::new(),
             meta_written: false,
             away: away::Away::default(),
             failing: failing::Failing::default(),
@@ -366,6 +370,7 @@ impl Engine {
             self.incoming.clear();
             self.incoming_keys.clear();
             self.expired.clear();
+            self.endings.clear();
             self.syncs_done.clear();
             self.meta_written = false;
             self.store_failed(now);

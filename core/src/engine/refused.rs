@@ -66,6 +66,11 @@ impl Refused {
         })
     }
 
+    /// True if it was refused for another reason than its time.
+    pub(super) fn is_final(&self, key: &RecordKey) -> bool {
+        self.keys.get(key).is_some_and(|(because, _)| *because != Because::Time)
+    }
+
     pub(super) fn is_forged(&self, key: &RecordKey) -> bool {
         matches!(self.keys.get(key), Some((Because::Forged, _)))
     }

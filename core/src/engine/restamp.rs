@@ -144,7 +144,7 @@ impl Engine {
 
     /// The version from ahead of time, which others cannot have, against which alone another one lost.
     pub(super) fn overruled(&self, now: Now, put: &Put) -> Option<SignedRecord> {
-        let Put::Older { newer: Some(newer) } = put else { return None };
+        let Put::Older { newer } = put else { return None };
         let ahead = self.clock.confirmed.is_some() && self.is_far_ahead(now, newer.header().hlc);
         ahead.then(|| newer.clone())
     }

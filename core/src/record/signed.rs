@@ -148,6 +148,15 @@ impl SignedRecord {
     /// # Errors
     /// [`DecodeError`]; the sender is at fault.
     pub fn decode(graph: &GraphId, bytes: Bytes, max_record: usize) -> Result<Self, DecodeError> {
+        let record = Self::decode_or_stub(graph, bytes, max_record)?;
+        if record.is_stub() { Err(DecodeError::Body) } else { Ok(record) }
+    }
+
+    /// The same, but the body of a version that ends at some time may be missing: see [`is_stub`](Self::is_stub).
+    ///
+    /// # Errors
+    /// [`DecodeError`]; the sender is at fault.
+    pub fn decode_or_stub(graph: &GraphId, bytes: Bytes, max_record: usize) -> Result<Self, DecodeError> {
         let max = max_record + MAX_HEADER + SIGNATURE_LEN + 3;
         if bytes.len() > max {
             return Err(DecodeError::TooLarge { len: bytes.len(), max });
@@ -200,6 +209,19 @@ impl SignedRecord {
     pub fn verify(&self, graph: &GraphId) -> bool {
         let claim = self.claim();
         crypto::verify(claim.key, Domain::Record, graph.as_bytes(), claim.message, claim.signature)
+    }
+
+    /// True if this is what an expired version left: its envelope without the body. It shows that the version existed and
+    /// when it expired, which is all that is asked of it. A version whose body is empty is no stub.
+    pub const fn is_stub(&self) -> bool {
+        self.header.body_len > 0 && self.bytes.len() == self.body_at
+    }
+
+    /// The same version without its body.
+    #[must_use]
+    pub fn to_stub(&self) -> Self {
+        let bytes = Bytes::copy_from_slice(&self.bytes[..self.body_at]);
+        Self { bytes, header: self.header.clone(), ..*self }
     }
 
     /// True if the body is the one that was signed. [`decode`](Self::decode) checks it, `decode_stored` does not.
@@ -273,7 +295,9 @@ impl fmt::Debug for SignedRecord {
 }
 
 fn check(header: &Header, body: &[u8], max_record: usize) -> Result<(), DecodeError> {
-    let content = body.len() + header.attributes.encoded_len();
+    let is_stub = body.is_empty() && header.body_len > 0 && header.expires.is_some();
+    let body_len = if is_stub { usize::try_from(header.body_len).unwrap_or(usize::MAX) } else { body.len() };
+    let content = body_len.saturating_add(header.attributes.encoded_len());
     if content > max_record {
         return Err(DecodeError::TooLarge { len: content, max: max_record });
     }
@@ -294,10 +318,8 @@ fn check(header: &Header, body: &[u8], max_record: usize) -> Result<(), DecodeEr
     if let Some(rule) = broken {
         return Err(DecodeError::Rule(rule));
     }
-    if header.body_len != body.len() as u64 || header.body_hash != crypto::body_hash(body) {
-        return Err(DecodeError::Body);
-    }
-    Ok(())
+    let signed_body = || header.body_len == body.len() as u64 && header.body_hash == crypto::body_hash(body);
+    if is_stub || signed_body() { Ok(()) } else { Err(DecodeError::Body) }
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: usize) {
@@ -370,6 +392,28 @@ mod tests {
             }
         }
         assert!(decode([&bytes[..], b"x"].concat()).is_err());
+    }
+
+    #[test]
+    fn a12_a_stub_has_a_good_signature_and_counts_nowhere_as_a_whole_record() {
+        let record = sample(b"hello");
+        let stub = record.bytes().slice(..record.bytes().len() - 5);
+        assert_eq!(decode(stub.clone()), Err(DecodeError::Body));
+        let stub = SignedRecord::decode_or_stub(&GRAPH, stub, 1024).unwrap();
+        assert!(stub.is_stub() && stub.verify(&GRAPH) && !stub.has_signed_body());
+        assert_eq!((stub.key(), stub.id()), (record.key(), record.id()));
+        let whole = SignedRecord::decode_or_stub(&GRAPH, record.bytes().clone(), 1024).unwrap();
+        assert!(!whole.is_stub() && !sample(b"").is_stub());
+        // The body is all or nothing, its length is in bounds, and what never ends leaves nothing.
+        let cut = record.bytes().slice(..record.bytes().len() - 1);
+        assert_eq!(SignedRecord::decode_or_stub(&GRAPH, cut, 1024), Err(DecodeError::Body));
+        let big = sample(&[7; 2000]);
+        let big = SignedRecord::decode_or_stub(&GRAPH, big.bytes().slice(..big.bytes().len() - 2000), 1024);
+        assert!(matches!(big, Err(DecodeError::TooLarge { .. })));
+        let header = Header { expires: None, ..record.header().clone() };
+        let endless = SignedRecord::sign(&GRAPH, &SecretKey::from_bytes(&[1; 32]), header, b"hello");
+        let endless = endless.bytes().slice(..endless.bytes().len() - 5);
+        assert_eq!(SignedRecord::decode_or_stub(&GRAPH, endless, 1024), Err(DecodeError::Body));
     }
 
     #[test]

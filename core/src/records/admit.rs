@@ -11,9 +11,9 @@
 //!   written ([`check_update`]). Who breaks that with software of their own, and may write the record at all, could as
 //!   well have deleted it.
 //!
-//! What has expired is refused, though it may be newer than what is stored. An update that follows another never ends
-//! before it, so nothing older is left behind; of two concurrent updates the loser may be the one that ends later, and
-//! a node that never saw the winner keeps the loser until then.
+//! What has expired is let in for one purpose: to end an older version that is stored, which may end later or never.
+//! Otherwise it is refused. That does depend on what is stored, and yet order cannot matter in the end: of two nodes one of which has
+//! an older version and the other what the expired one left, the second tells the first in their next comparison.
 //!
 //! What is ahead of time is let in later.
 
@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use super::{RecordPolicy, StoreError, Verdict, VerifiedRecord, policy::check_reserved};
+use super::{RecordPolicy, StoreError, Verdict, VerifiedRecord, merge::rank, policy::check_reserved};
 use crate::{
     crypto::{self, Claim, Domain},
     ids::{GraphId, RecordId},
@@ -92,6 +92,8 @@ pub enum Admission {
         /// When, in peer time.
         until: Timestamp,
     },
+    /// Its time is over, and it wins over a version that is stored: it ends that. Its signature is good.
+    Expired(VerifiedRecord),
     /// The policy lacks a credential. The signature is good.
     Deferred {
         /// The record.
@@ -112,7 +114,7 @@ impl Admission {
     /// Which version was judged.
     pub const fn key(&self) -> RecordKey {
         match self {
-            Self::Verified(record) => record.signed().key(),
+            Self::Verified(record) | Self::Expired(record) => record.signed().key(),
             Self::Held { record, .. } | Self::Deferred { record, .. } => record.key(),
             Self::Rejected { key, .. } => *key,
         }
@@ -134,7 +136,18 @@ pub struct AdmitContext<'a> {
     pub parallel: bool,
 }
 
-/// Judges candidates; one admission each, in order. `lookup` finds stored versions for policies that want them.
+/// When a record can be let in, by its times alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    /// It is ahead of time: not before then.
+    Later(Timestamp),
+    /// It has expired: only in order to end what is stored.
+    Over,
+}
+
+/// Judges candidates; one admission each, in order. `lookup` finds stored versions: for policies that want them, and of
+/// records that have expired.
 ///
 /// # Errors
 /// [`StoreError`] from `lookup`; nothing was admitted.
@@ -145,7 +158,13 @@ pub fn admit(
     mut lookup: impl FnMut(&RecordId) -> Result<Option<SignedRecord>, StoreError>,
 ) -> Result<Vec<Admission>, StoreError> {
     // The cheap rules first: what they refuse costs no signature check.
-    let ruled: Vec<_> = candidates.iter().map(|candidate| check_record(candidate, context)).collect();
+    let rule = |candidate: &SignedRecord, lookup: &mut dyn FnMut(&RecordId) -> _| match check_record(
+        candidate, context,
+    ) {
+        Ok(Due::Over) if !ends_stored(candidate, lookup) => Err(RejectReason::Expired),
+        rule => rule,
+    };
+    let ruled: Vec<_> = candidates.iter().map(|candidate| rule(candidate, &mut lookup)).collect();
     let good: Vec<&SignedRecord> = candidates
         .iter()
         .zip(&ruled)
@@ -158,15 +177,27 @@ pub fn admit(
         let outcome = match rule {
             Err(reason) => Err(reason),
             Ok(_) if signed.next() != Some(true) => Err(RejectReason::BadSignature),
-            Ok(wait) => check_reserved(&record, context.genesis).map(|()| wait),
+            Ok(due) => check_reserved(&record, context.genesis).map(|()| due),
         };
         admissions.push(match outcome {
             Err(reason) => Admission::Rejected { key: record.key(), reason },
-            Ok(Some(until)) => Admission::Held { record, until },
-            Ok(None) => ask_policy(record, context, &mut lookup)?,
+            Ok(Due::Later(until)) => Admission::Held { record, until },
+            Ok(Due::Now) => ask_policy(record, context, &mut lookup)?,
+            Ok(Due::Over) => match ask_policy(record, context, &mut lookup)? {
+                Admission::Verified(record) => Admission::Expired(record),
+                other => other,
+            },
         });
     }
     Ok(admissions)
+}
+
+/// True if a current version of the record is stored that loses against this one. One that cannot be read is no reason.
+fn ends_stored(
+    record: &SignedRecord,
+    lookup: &mut dyn FnMut(&RecordId) -> Result<Option<SignedRecord>, StoreError>,
+) -> bool {
+    lookup(&record.id()).ok().flatten().is_some_and(|stored| rank(&stored) < rank(record))
 }
 
 fn ask_policy(
@@ -182,14 +213,12 @@ fn ask_policy(
     })
 }
 
-/// All that needs neither keys nor credentials. `Some`: good, but not before then.
-fn check_record(
-    record: &SignedRecord,
-    context: &AdmitContext<'_>,
-) -> Result<Option<Timestamp>, RejectReason> {
+/// All that needs neither keys nor credentials nor the database.
+fn check_record(record: &SignedRecord, context: &AdmitContext<'_>) -> Result<Due, RejectReason> {
     let header = record.header();
     let modified = header.hlc.timestamp();
-    let len = record.body().len() + header.attributes.encoded_len();
+    let body = usize::try_from(header.body_len).unwrap_or(usize::MAX);
+    let len = body.saturating_add(header.attributes.encoded_len());
     let max = context.genesis.max_record as usize;
     if len > max {
         return Err(RejectReason::TooLarge { len, max });
@@ -206,14 +235,20 @@ fn check_record(
     if header.version > max_version(header) {
         return Err(RejectReason::Version(header.version));
     }
-    if header.expires.is_some_and(|at| at <= context.peer_time || at <= modified) {
+    if header.expires.is_some_and(|at| at <= modified) {
         return Err(RejectReason::Expired);
+    }
+    if header.expires.is_some_and(|at| at <= context.peer_time) {
+        return Ok(Due::Over);
+    }
+    if record.is_stub() {
+        return Err(RejectReason::Rule("its body is missing"));
     }
     let ahead = modified.since(context.peer_time);
     if ahead > SKEW_HOLD {
         return Err(RejectReason::FarFuture { ahead });
     }
-    Ok((ahead > SKEW_ADMIT).then(|| modified - SKEW_ADMIT))
+    Ok(if ahead > SKEW_ADMIT { Due::Later(modified - SKEW_ADMIT) } else { Due::Now })
 }
 
 /// The highest version that a record of this age can honestly have.

@@ -135,6 +135,10 @@ fn check_presence(record: &SignedRecord) -> Result<(), RejectReason> {
     if header.expires.is_none() {
         return Err(RejectReason::Rule("a presence ends"));
     }
+    if record.is_stub() {
+        // It only ends an earlier version of the same record, so of the same identity.
+        return Ok(());
+    }
     let presence = decode_exact::<Presence>(&record.body());
     let Ok(presence) = presence else {
         return Err(RejectReason::Rule("the body is not a presence"));

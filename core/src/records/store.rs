@@ -46,8 +46,13 @@ pub enum Put {
     },
     /// The version that is there wins.
     Older {
-        /// What is there; `None` if that has expired, for it is not to be sent any more.
-        newer: Option<SignedRecord>,
+        /// What is there.
+        newer: SignedRecord,
+    },
+    /// A version that has expired wins.
+    Expired {
+        /// What it left. Whoever has an older version is to hear of it.
+        left: SignedRecord,
     },
     /// This very version is there.
     Same,
@@ -166,6 +171,14 @@ pub trait Store: Send + fmt::Debug {
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError>;
+
+    /// Ends a record by a version whose time is over: what is left of that takes the place of a current version that loses
+    /// against it. Nothing happens if there is none. Returns what the feed tells; nothing of a tombstone, which was
+    /// told of before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn put_expired(&mut self, record: &VerifiedRecord) -> Result<Option<Change>, StoreError>;
 
     /// Turns at most `max` records whose time is over at `now` into stubs: absent but for the feed.
     ///

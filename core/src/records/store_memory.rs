@@ -113,8 +113,11 @@ impl Store for MemoryStore {
                 return Ok(Put::Same);
             }
             if rank(&old.record) > rank(record) {
-                let newer = old.state.is_current().then(|| old.record.clone());
-                return Ok(Put::Older { newer });
+                let there = old.record.clone();
+                return Ok(match old.state.is_current() {
+                    true => Put::Older { newer: there },
+                    false => Put::Expired { left: there },
+                });
             }
         }
         let lsn = self.advance(record.header().hlc);
@@ -133,6 +136,22 @@ impl Store for MemoryStore {
                 Put::Replaced { lsn, older: old.record.clone(), version: shown_version(record, version) }
             }
         })
+    }
+
+    fn put_expired(&mut self, record: &VerifiedRecord) -> Result<Option<Change>, StoreError> {
+        let id = record.signed().id();
+        let Some(old) = self.tables.by_id.get(&id).cloned() else { return Ok(None) };
+        if !old.state.is_current() || rank(&old.record) >= rank(record.signed()) {
+            return Ok(None);
+        }
+        let record = without_body(&self.graph, record.signed()).map_err(damaged)?;
+        let version = highest_version(&record, Some(old.version));
+        let told = old.state == State::Tombstone;
+        let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
+        let change = (!told).then(|| change(lsn, lsn, old.born, State::Stub, (&record, version)));
+        self.replace(id, Some(Arc::new(Row { record, state: State::Stub, lsn, born: old.born, version })))?;
+        self.losers.forget_record(&id);
+        Ok(change)
     }
 
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {

@@ -23,6 +23,8 @@ mod clock_tests;
 #[cfg(test)]
 mod conflict_tests;
 #[cfg(test)]
+mod expiry_tests;
+#[cfg(test)]
 mod idle_tests;
 #[cfg(test)]
 mod lost_tests;

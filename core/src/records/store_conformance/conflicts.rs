@@ -33,7 +33,7 @@ fn delete(at: u64, by: usize, parent: &SignedRecord) -> SignedRecord {
 fn take(store: &mut dyn Store, record: &SignedRecord, now: u64) -> Option<KeptLoser> {
     let (loser, winner, told) = match store.put(&VerifiedRecord::unchecked(record.clone())).unwrap() {
         Put::Replaced { lsn, older, .. } => (older, record.clone(), Some(lsn)),
-        Put::Older { newer: Some(newer) } => (record.clone(), newer, None),
+        Put::Older { newer } => (record.clone(), newer, None),
         _ => return None,
     };
     is_conflict(&loser, &winner).then(|| store.keep_loser(&loser, told, Timestamp(now)).unwrap()).flatten()

@@ -7,6 +7,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Put(Index),
+    PutExpired(Index),
     Expire(u64, usize),
     Collect(u64),
     Meta(u8),
@@ -17,6 +18,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => any::<Index>().prop_map(Step::Put),
+        2 => any::<Index>().prop_map(Step::PutExpired),
         2 => (0..120u64, 1..4usize).prop_map(|(now, max)| Step::Expire(now, max)),
         1 => (0..120u64).prop_map(Step::Collect),
         1 => any::<u8>().prop_map(Step::Meta),
@@ -40,6 +42,7 @@ static POOL: LazyLock<Vec<VerifiedRecord>> = LazyLock::new(|| {
 
 fn apply(store: &mut dyn Store, step: &Step) -> String {
     match step {
+        Step::PutExpired(at) => format!("{:?}", store.put_expired(at.get(&POOL)).unwrap()),
         Step::Put(at) => format!("{:?}", store.put(at.get(&POOL)).unwrap()),
         Step::Expire(now, max) => format!("{:?}", store.expire(Timestamp(*now), *max).unwrap()),
         Step::Collect(before) => format!("{:?}", store.collect(Timestamp(*before)).unwrap()),

@@ -10,7 +10,7 @@ fn a_put_says_what_became_of_it() {
         assert_eq!(store.put(&first).unwrap(), Put::Same);
         let replaced = Put::Replaced { lsn: Lsn(2), older: first.signed().clone(), version: 21 };
         assert_eq!(store.put(&second).unwrap(), replaced);
-        assert_eq!(store.put(&first).unwrap(), Put::Older { newer: Some(second.signed().clone()) });
+        assert_eq!(store.put(&first).unwrap(), Put::Older { newer: second.signed().clone() });
         assert_eq!(store.get(&second.signed().id()).unwrap().as_ref(), Some(second.signed()));
         assert_eq!(store.fetch(&second.signed().key()).unwrap().as_ref(), Some(second.signed()));
         assert_eq!(store.fetch(&first.signed().key()).unwrap(), None);
@@ -54,10 +54,10 @@ fn r8_a_tombstone_is_found_by_the_engine_and_nobody_else() {
         assert_eq!((list(false), list(true)), ((0, Some(0)), (1, Some(1))));
         assert_eq!(told(&changes(&reader, 0).entries), [(2, ChangeKind::Deleted, old.id())]);
         let stale = spec(1, 15).make();
-        assert_eq!(store.put(&stale).unwrap(), Put::Older { newer: Some(grave.signed().clone()) });
+        assert_eq!(store.put(&stale).unwrap(), Put::Older { newer: grave.signed().clone() });
         // Nor does one written later: whoever wrote it had not heard of the delete.
         let again = spec(1, 30).make();
-        assert_eq!(store.put(&again).unwrap(), Put::Older { newer: Some(grave.signed().clone()) });
+        assert_eq!(store.put(&again).unwrap(), Put::Older { newer: grave.signed().clone() });
         commit(store);
         assert_eq!(told(&changes(&reader, 2).entries), []);
     });
@@ -110,7 +110,8 @@ fn r10_what_an_expired_record_left_still_decides_who_wins() {
         assert_eq!(store.put(&expired).unwrap(), Put::Inserted { lsn: Lsn(3) });
         assert_eq!(store.put(&expired).unwrap(), Put::Same);
         store.expire(Timestamp(100), 10).unwrap();
-        assert_eq!(store.put(&spec(1, 5).make()).unwrap(), Put::Older { newer: None });
+        let Put::Expired { left } = store.put(&spec(1, 5).make()).unwrap() else { panic!("not told") };
+        assert_eq!((left.key(), left.is_stub()), (expired.signed().key(), true));
         let Put::Replaced { lsn: Lsn(5), older, .. } = store.put(&spec(1, 20).expiring(200).make()).unwrap()
         else {
             panic!("not replaced");
@@ -119,6 +120,39 @@ fn r10_what_an_expired_record_left_still_decides_who_wins() {
         assert!(older.body().is_empty());
         commit(store);
         assert_eq!(told(&changes(&store.reader(), 2).entries), [(5, ChangeKind::Added, older.id())]);
+    });
+}
+
+#[test]
+fn a12_what_has_expired_ends_an_older_version_that_lives_on() {
+    each_store(|store| {
+        let records = put_all(store, [spec(1, 10), spec(2, 10).deleted(), spec(3, 30)]);
+        // Older, or of a record that is not here: nothing happens.
+        for other in [spec(3, 20).expiring(40), spec(4, 20).expiring(40)] {
+            assert_eq!(store.put_expired(&other.make()).unwrap(), None);
+        }
+        let ending = spec(1, 20).expiring(40).make();
+        let told_of = store.put_expired(&ending).unwrap().expect("a change");
+        assert_eq!(
+            (told_of.lsn, told_of.kind, told_of.record.key),
+            (Lsn(4), ChangeKind::Expired, ending.signed().key())
+        );
+        assert!(told_of.record.body.is_empty());
+        assert_eq!(store.put_expired(&ending).unwrap(), None, "once");
+        // A tombstone with an end, over one without: the feed has told of the delete.
+        let grave = spec(2, 20).deleted().expiring(40).make();
+        assert_eq!(store.put_expired(&grave).unwrap(), None);
+        commit(store);
+        assert_eq!(all_keys(store), [records[2].key()]);
+        assert_eq!(store.root(), naive(&[records[2].key()]));
+        for (old, ending) in [(spec(1, 10), &ending), (spec(2, 10).deleted(), &grave)] {
+            let Put::Expired { left } = store.put(&old.make()).unwrap() else { panic!("not told") };
+            assert_eq!(left.key(), ending.signed().key());
+        }
+        assert_eq!(store.collect(Timestamp(41)).unwrap(), 2);
+        store.put_expired(&spec(3, 35).expiring(50).make()).unwrap().expect("a change");
+        store.rollback().unwrap();
+        assert_eq!(all_keys(store), [records[2].key()]);
     });
 }
 

@@ -97,7 +97,10 @@ impl Store for SqliteStore {
                 return Ok(Put::Same);
             }
             if rank(&old.record) > rank(record) {
-                return Ok(Put::Older { newer: old.state.is_current().then_some(old.record) });
+                return Ok(match old.state.is_current() {
+                    true => Put::Older { newer: old.record },
+                    false => Put::Expired { left: old.record },
+                });
             }
         }
         self.remove(&old)?;
@@ -117,6 +120,25 @@ impl Store for SqliteStore {
             _ if back => Put::Inserted { lsn },
             _ => Put::Replaced { lsn, older: old.record, version: shown_version(record, row.version) },
         })
+    }
+
+    fn put_expired(&mut self, record: &VerifiedRecord) -> Result<Option<Change>, StoreError> {
+        let Some(Ok(old)) = self.db.find_any(&record.signed().id()).map_err(sql)? else { return Ok(None) };
+        if !old.state.is_current() || rank(&old.record) >= rank(record.signed()) {
+            return Ok(None);
+        }
+        self.begin()?;
+        let record = without_body(self.db.graph(), record.signed()).map_err(damaged)?;
+        let interned = self.intern(&record)?;
+        let version = highest_version(&record, Some(old.version));
+        self.remove(&old)?;
+        let told = old.state == State::Tombstone;
+        let lsn = if told { old.lsn } else { self.advance(record.header().hlc) };
+        let row = NewRow { lsn, born: old.born, state: State::Stub, version, record: &record, interned };
+        self.db.insert(&row).map_err(sql)?;
+        self.losers.forget_record(&record.id());
+        self.db.drop_losers(&self.losers).map_err(sql)?;
+        Ok((!told).then(|| change(lsn, lsn, old.born, State::Stub, (&record, version))))
     }
 
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {

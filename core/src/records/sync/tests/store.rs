@@ -61,12 +61,16 @@ impl Store for TestStore {
             return Ok(Put::Same);
         }
         if rank(&older) > rank(record) {
-            return Ok(Put::Older { newer: Some(older) });
+            return Ok(Put::Older { newer: older });
         }
         self.records.remove(&older.key());
         self.ids.insert(record.id(), record.key());
         self.records.insert(record.key(), record.clone());
         Ok(Put::Replaced { lsn, older, version: record.header().version })
+    }
+
+    fn put_expired(&mut self, _: &VerifiedRecord) -> Result<Option<Change>, StoreError> {
+        Ok(None)
     }
 
     fn expire(&mut self, _: Timestamp, _: usize) -> Result<Vec<Change>, StoreError> {
