@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use peergraph::{
     Attributes, ErrorKind, Group, InviteLink, InviteMember, ListQuery, Node, NodeAddr, RecordDraft,
-    RecordType, Role, SecretKey, Timestamp,
+    RecordType, RemoveMember, Role, SecretKey, Timestamp,
     events::{EventFilter, EventKind},
     group::{Credential, CredentialId, Keep, Revoke, Revoked, credential_id},
-    record::{DeviceCertificate, Header, SignedRecord},
+    record::{DeviceCertificate, Header, Presence, SignedRecord},
     time::Hlc,
     wire::{Message, Purpose, RefuseReason, VERSION},
 };
@@ -398,4 +398,54 @@ async fn c27_what_is_void_or_refused_sets_off_no_storm() {
     for node in nodes {
         node.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_s1_nobody_takes_over_anothers_node_over_links() {
+    let scene = scene("a11").await;
+    let club = &scene.club;
+    let (ben, bens) = member(club, Role::Member, "Ben").await;
+    let node = ben.addr().node;
+    let as_ben = || async {
+        let listed = club.node_info(node).await.ok()?;
+        (listed.peer == ben.peer_id() && listed.addr.addrs == ben.addr().addrs).then_some(())
+    };
+    eventually("Ben is listed", || async { as_ben().await.is_some() }).await;
+    // The rogue's certificate for Ben's node, and another address; signed by every key that it has.
+    let now = club.peer_time().await.unwrap();
+    let evil = || NodeAddr::at(node, ["203.0.113.9:9".parse().unwrap()]);
+    let presence = |by: &SecretKey| {
+        let device = DeviceCertificate::issue(&scene.rogue, node);
+        let since = now + Duration::from_secs(9);
+        Presence::sign(&club.id(), by, device, evil(), ("mine".into(), since))
+    };
+    let mut forged = vec![scene.record(1, now).bytes().clone()];
+    for (number, by) in [scene.rogue.clone(), key(7)].iter().enumerate() {
+        let hlc = Hlc::at(now + Duration::from_millis(number as u64));
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&node.as_bytes()[..16]);
+        let header = Header {
+            expires: Some(now + Duration::from_secs(600)),
+            grant: Some(credential_id(&scene.grant)),
+            ..Header::first(RecordType::new("peergraph.presence").unwrap(), nonce, scene.rogue.peer(), hlc)
+        };
+        let body = postcard::to_stdvec(&presence(by)).unwrap();
+        forged.push(SignedRecord::sign(&club.id(), &scene.rogue, header, &body).bytes().clone());
+    }
+    let mark = scene.record(2, now);
+    forged.push(mark.bytes().clone());
+    let link = scene.neighbor().await;
+    link.stream(RECORDS, &push(&forged)).await;
+    eventually("all was looked at", || async { bens.get(mark.id()).await.unwrap().is_some() }).await;
+    assert!(as_ben().await.is_some(), "{:?}", club.node_info(node).await);
+    club.remove(scene.rogue.peer(), RemoveMember::default()).await.unwrap();
+    eventually("the rogue's link ends", || async {
+        club.neighbors().await.unwrap().iter().all(|neighbor| neighbor.peer != scene.rogue.peer())
+    })
+    .await;
+    assert!(as_ben().await.is_some());
+    let contacts = club.contacts().await.unwrap();
+    let known = contacts.iter().find(|addr| addr.node == node).expect("Ben is not forgotten");
+    assert_eq!(known.addrs, ben.addr().addrs);
+    assert!(bens.nodes().await.unwrap().iter().all(|info| info.peer != scene.rogue.peer()));
 }

@@ -30,6 +30,7 @@ type Vectors = BTreeMap<String, String>;
 /// Everything is made from the seeds 01…01 (identity and creator) and 02…02 (node), at the second 1,800,000,000.
 struct Maker {
     identity: SecretKey,
+    node_key: SecretKey,
     node: NodeId,
     now: Timestamp,
     genesis: Genesis,
@@ -42,6 +43,7 @@ impl Maker {
         let identity = SecretKey::from_bytes(&[1; 32]);
         let genesis = Genesis::new(identity.peer(), [4; 16]);
         Self {
+            node_key: SecretKey::from_bytes(&[2; 32]),
             node: SecretKey::from_bytes(&[2; 32]).node(),
             now: Timestamp::from_secs(1_800_000_000),
             graph: genesis.id(),
@@ -124,8 +126,9 @@ impl Maker {
         }
         let properties = GraphProperties { name: "Book club".into(), ..GraphProperties::default() };
         self.put("properties", &postcard::to_stdvec(&properties).unwrap());
-        let presence = Presence { device, addr: self.addr(), attributes: "here".into(), since: self.now };
-        assert!(presence.is_sound());
+        let says = ("here".to_owned(), self.now);
+        let presence = Presence::sign(&graph, &self.node_key, device, self.addr(), says);
+        assert!(presence.is_sound(&graph));
         self.put("presence", &postcard::to_stdvec(&presence).unwrap());
         let named = MemberName { name: "Ada".into() };
         assert!(named.is_sound());
@@ -353,7 +356,7 @@ fn records_of_the_vectors_hold_and_one_changed_bit_is_noticed() {
     let ticket = String::from_utf8(bytes_of(&vectors, "ticket (text)")).unwrap();
     assert_eq!(ticket.parse::<Ticket>().unwrap().graph, graph);
     let presence = decode_exact::<Presence>(&bytes_of(&vectors, "presence")).unwrap();
-    assert!(presence.is_sound());
+    assert!(presence.is_sound(&graph));
     let hello: [u8; HELLO_LEN] = bytes_of(&vectors, "hello of the acceptor").try_into().unwrap();
     assert!(Hello::from_bytes(&hello).proves(&GraphSecret::from_bytes([6; 32]), &[7; 32], false));
 }

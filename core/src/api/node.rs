@@ -27,7 +27,7 @@ use super::{
     starting::Parts,
 };
 use crate::{
-    crypto,
+    crypto::{self, SecretKey},
     ids::{GraphId, NodeId, PeerId},
     net::{Clock, Transport},
     record::{Genesis, GraphSecret, NodeAddr, PropertiesError},
@@ -45,6 +45,8 @@ pub(crate) struct NodeInner {
     pub(super) config: NodeConfig,
     pub(super) identities: IdentityStore,
     pub(super) node: NodeId,
+    /// Signs the node's presence in each graph.
+    pub(super) node_key: SecretKey,
     pub(super) dir: Option<DataDir>,
     pub(super) transport: Arc<Transport>,
     pub(super) clock: Clock,
@@ -339,6 +341,7 @@ impl NodeInner {
             config,
             identities,
             node: key.node(),
+            node_key: key,
             dir,
             transport,
             clock: Clock::new(),

@@ -128,7 +128,7 @@ impl GraphInner {
             graph: id,
             genesis: opened.genesis,
             identity,
-            node: node.node,
+            node: node.node_key.clone(),
             store: opened.store,
             policy: Box::new(OpenPolicy),
             hub: hub.clone(),

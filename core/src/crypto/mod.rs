@@ -83,6 +83,8 @@ pub enum Domain {
     Record,
     /// A device certificate; context: the identity.
     Device,
+    /// A node's word in its presence, by the node's key; context: the graph.
+    Presence,
     /// Who comes by an invitation's key; context: the group.
     Join,
     /// An invitation as text; context: the group.
@@ -103,6 +105,7 @@ impl Domain {
         match self {
             Self::Record => b"peergraph/v1/record\0",
             Self::Device => b"peergraph/v1/device\0",
+            Self::Presence => b"peergraph/v1/presence\0",
             Self::Join => b"peergraph/v1/join\0",
             Self::Invitation => b"peergraph/v1/invitation\0",
             Self::Identity => b"peergraph/v1/identity\0",

@@ -18,6 +18,7 @@ use crate::{
 
 mod chains;
 mod joining;
+mod presence;
 mod records;
 
 /// The header of a first version, whoever signs it.

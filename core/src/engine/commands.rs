@@ -3,7 +3,7 @@
 use super::{Engine, Notice, PublishError};
 use crate::{
     events::{ConnectionChange, ConnectionEvent, Cursor, Event, NodeInfo, Status},
-    graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
+    graph::{ConnectFailure, ConnectId, ConnectOptions, Known, NeighborInfo},
     ids::{ConnectionId, ElementId, GraphId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, GraphProperties, NodeAddr, RecordType},
@@ -198,8 +198,8 @@ impl Engine {
             }
         }
         for contact in self.overlay.contacts() {
-            if wanted(contact.addr.node, contact.peer) && found.iter().all(|a| a.node != contact.addr.node) {
-                found.push(contact.addr.clone());
+            if wanted(contact.node, contact.peer) && found.iter().all(|a| a.node != contact.node) {
+                found.push(contact.addr());
             }
         }
         found
@@ -219,7 +219,7 @@ impl Engine {
         self.links.insert(link, (node, peer));
         if kind == ConnectionKind::Neighbor {
             self.note_joining(Some(super::Joining::LetIn));
-            self.overlay.add_contact(now, addr, Some(peer));
+            self.overlay.add_contact(now, addr, Some(peer), Known::Link);
             // What was overdue while alone goes before databases are compared. A failing store fails the next flush.
             if let Err(error) = self.expire_due(now) {
                 tracing::error!(%error, "records that are overdue stay");

@@ -14,7 +14,7 @@ use crate::{
     ids::{ElementId, GraphId, PeerId},
     limits::DEFAULT_TOMBSTONE_LIFETIME,
     record::{Genesis, GraphProperties, GroupRules, RecordDraft, RecordKey, RecordType, Role, SignedRecord},
-    records::{Durability, MemoryStore, OpenPolicy, Verdict},
+    records::{Durability, MemoryStore, OpenPolicy, Store, Verdict},
     time::{Mono, Now, Timestamp},
     wire::Filter,
 };
@@ -50,13 +50,25 @@ impl Village {
     }
 
     fn engine(&mut self, number: usize) -> Engine {
+        let store = Box::new(MemoryStore::new(self.graph(), 1));
+        self.engine_on(number, store)
+    }
+
+    /// Starts an engine anew on the database it had, on another node.
+    pub(super) fn restart(&mut self, number: usize) {
+        let empty = self.engine(number);
+        let store = std::mem::replace(&mut self.engines[number], empty).into_store();
+        self.engines[number] = self.engine_on(number, store);
+    }
+
+    fn engine_on(&mut self, number: usize, store: Box<dyn Store>) -> Engine {
         let graph = self.graph();
         let parts = EngineParts {
             graph,
             genesis: Some(self.genesis.clone()),
             identity: self.keys[number].clone(),
-            node: SecretKey::from_bytes(&self.rng.random()).node(),
-            store: Box::new(MemoryStore::new(graph, 1)),
+            node: SecretKey::from_bytes(&self.rng.random()),
+            store,
             policy: Box::new(OpenPolicy),
             hub: Hub::new(),
             overlay: OverlayConfig::default(),

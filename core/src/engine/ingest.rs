@@ -131,7 +131,7 @@ impl Engine {
         self.maintain_epochs(now)?;
         self.expire_due(now)?;
         self.collect_old(now)?;
-        self.keep_contacts(now)?;
+        self.keep_contacts()?;
         let committing = !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written;
         self.keep_freshness(committing)?;
         if !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written {

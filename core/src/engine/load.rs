@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::Engine;
 use crate::{
+    graph::Known,
     ids::{Lsn, PeerId},
     record::{Genesis, GraphProperties, NodeAddr, RecordKey, SignedRecord},
     records::{AdmitContext, StoreError, find_unsound},
-    time::{Now, Timestamp},
+    time::Now,
     wire::Filter,
 };
 
@@ -16,6 +17,9 @@ pub(super) const META_GENESIS: &str = "genesis";
 /// How far a first join is: see [`Joining`].
 pub const META_JOINING: &str = "joining";
 const META_CONTACTS: &str = "contacts";
+
+/// A contact as it is kept.
+type KeptContact = (Vec<(Known, NodeAddr)>, Option<PeerId>);
 
 /// Pause between two steps of checking the stored records, so that a large database does not hold up its opening.
 pub(super) const CHECK_PAUSE: Duration = Duration::from_millis(20);
@@ -84,14 +88,18 @@ impl Engine {
         self.next_expiry = self.store.next_expiry()?;
         // Expired records are gone before anybody can see them; their events wait for the first flush.
         self.flush_store(now)?;
-        for (_, presence) in self.stored_presence(now) {
-            self.overlay.add_contact(now, presence.addr, Some(presence.device.peer));
+        let mut stored = self.stored_presence(now);
+        stored.sort_by_key(|(.., presence)| presence.since);
+        for (.., presence) in stored {
+            self.overlay.add_contact(now, presence.addr, Some(presence.device.peer), Known::Signed);
         }
         if let Some(bytes) = self.store.meta(META_CONTACTS)?
-            && let Ok(contacts) = postcard::from_bytes::<Vec<(NodeAddr, Option<PeerId>, Timestamp)>>(&bytes)
+            && let Ok(contacts) = postcard::from_bytes::<Vec<KeptContact>>(&bytes)
         {
-            for (addr, peer, _seen) in contacts {
-                self.overlay.add_contact(now, addr, peer);
+            for (addrs, peer) in contacts {
+                for (known, addr) in addrs {
+                    self.overlay.add_contact(now, addr, peer, known);
+                }
             }
         }
         self.unchecked = Some(Unchecked::Current(RecordKey::MIN));
@@ -208,14 +216,19 @@ impl Engine {
         find_unsound(&self.graph, records, &context).into_iter().map(SignedRecord::key).collect()
     }
 
-    pub(super) fn keep_contacts(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn keep_contacts(&mut self) -> Result<(), StoreError> {
         if !self.contacts_dirty {
             return Ok(());
         }
         self.contacts_dirty = false;
-        let mut contacts: Vec<(NodeAddr, Option<PeerId>, Timestamp)> =
-            self.overlay.contacts().map(|c| (c.addr.clone(), c.peer, self.overlay.peer_time(now))).collect();
-        contacts.truncate(MAX_KEPT_CONTACTS);
+        let contacts: Vec<KeptContact> = self
+            .overlay
+            .contacts()
+            .take(MAX_KEPT_CONTACTS)
+            .map(|contact| {
+                (contact.addrs().map(|(known, addr)| (known, addr.clone())).collect(), contact.peer)
+            })
+            .collect();
         let bytes = postcard::to_stdvec(&contacts).expect("contacts always encode");
         self.keep_meta(META_CONTACTS, &bytes)
     }

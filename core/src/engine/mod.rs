@@ -86,8 +86,8 @@ pub struct EngineParts {
     pub genesis: Option<Genesis>,
     /// The identity that signs.
     pub identity: SecretKey,
-    /// This node.
-    pub node: NodeId,
+    /// This node's key, which signs its presence.
+    pub node: SecretKey,
     /// The database.
     pub store: Box<dyn Store>,
     /// Who may write what.
@@ -225,7 +225,7 @@ impl Engine {
         let mut rng = StdRng::seed_from_u64(parts.seed);
         let group = GroupState::default();
         let ring = group.epochs.ring.clone();
-        let device = DeviceCertificate::issue(&parts.identity, parts.node);
+        let device = DeviceCertificate::issue(&parts.identity, parts.node.node());
         let overlay =
             Overlay::new(parts.overlay, parts.graph, device.clone(), parts.genesis.clone(), rng.random());
         let properties_id = parts.genesis.as_ref().map(|g| record_id(&parts.graph, &g.creator, &[0; 16]));
@@ -269,7 +269,7 @@ impl Engine {
             written_properties: None,
             properties_id,
             nodes: BTreeMap::new(),
-            presence: PresenceState::default(),
+            presence: PresenceState::of(parts.node),
             progress: progress::Progress::default(),
             absence: absence::Absence::default(),
             strikes: BTreeMap::new(),
@@ -418,7 +418,7 @@ impl Engine {
     }
 
     /// What is left of a node that went off: its database.
-    #[cfg(feature = "sim")]
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn into_store(self) -> Box<dyn Store> {
         self.store
     }

@@ -7,7 +7,9 @@ use rand::RngExt;
 
 use super::Engine;
 use crate::{
+    crypto::SecretKey,
     events::{Event, NodeChange, NodeInfo},
+    graph::Known,
     ids::{NodeId, RecordId},
     limits::{MAX_PRESENCE_SPAN, PRESENCE_INTERVAL, PRESENCE_RETRY},
     record::{Presence, RecordKey, RecordType, SignedRecord, record_id},
@@ -17,8 +19,10 @@ use crate::{
 };
 
 /// What this node says of itself, and when it says it again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PresenceState {
+    /// Signs beside the identity.
+    node_key: SecretKey,
     /// When to look at it again.
     next: Option<Mono>,
     /// By peer time: when the record is to be renewed, whatever it says.
@@ -33,9 +37,28 @@ pub(super) struct PresenceState {
     pub(super) since: Timestamp,
     pub(super) addr: Option<crate::record::NodeAddr>,
     by_record: BTreeMap<RecordId, NodeId>,
+    /// By which record each listed node is listed.
+    listed_by: BTreeMap<NodeId, RecordId>,
 }
 
 impl PresenceState {
+    pub(super) const fn of(node_key: SecretKey) -> Self {
+        Self {
+            node_key,
+            next: None,
+            renew: Timestamp(0),
+            anew: None,
+            published: false,
+            stamp: None,
+            forced: false,
+            attributes: String::new(),
+            since: Timestamp(0),
+            addr: None,
+            by_record: BTreeMap::new(),
+            listed_by: BTreeMap::new(),
+        }
+    }
+
     pub(super) const fn next(&self) -> Option<Mono> {
         self.next
     }
@@ -156,12 +179,9 @@ impl Engine {
     }
 
     fn presence_body(&self) -> Option<Bytes> {
-        let presence = Presence {
-            device: self.device.clone(),
-            addr: self.presence.addr.clone()?,
-            attributes: self.presence.attributes.clone(),
-            since: self.presence.since,
-        };
+        let (key, addr) = (&self.presence.node_key, self.presence.addr.clone()?);
+        let says = (self.presence.attributes.clone(), self.presence.since);
+        let presence = Presence::sign(&self.graph, key, self.device.clone(), addr, says);
         Some(postcard::to_stdvec(&presence).expect("presence always encodes").into())
     }
 
@@ -208,15 +228,30 @@ impl Engine {
         if node == self.device.node {
             return;
         }
-        self.overlay.add_contact(now, presence.addr.clone(), Some(presence.device.peer));
         self.presence.by_record.insert(id, node);
+        if self.is_outdated(&id, &presence) {
+            return;
+        }
+        self.overlay.add_contact(now, presence.addr.clone(), Some(presence.device.peer), Known::Signed);
         if !self.presence_seen(now, node, signed.header().hlc) || !self.current_now {
             return; // lost, or listed when this database is known to be current
         }
-        self.list_node(presence);
+        self.list_node(id, presence);
     }
 
-    fn list_node(&mut self, presence: Presence) {
+    /// True if the node is listed by another identity's record, as which it was started later: a node that changed its
+    /// identity is listed under the new one, whatever the old one still says.
+    fn is_outdated(&self, id: &RecordId, presence: &Presence) -> bool {
+        let node = presence.device.node;
+        self.presence.listed_by.get(&node).is_some_and(|by| by != id)
+            && self.nodes.get(&node).is_some_and(|listed| listed.since >= presence.since)
+    }
+
+    fn list_node(&mut self, id: RecordId, presence: Presence) {
+        if self.is_outdated(&id, &presence) {
+            return;
+        }
+        self.presence.listed_by.insert(presence.device.node, id);
         let info = NodeInfo {
             node: presence.device.node,
             peer: presence.device.peer,
@@ -236,6 +271,11 @@ impl Engine {
     /// A presence record was deleted or has expired.
     pub(super) fn presence_gone(&mut self, id: &RecordId) {
         let Some(node) = self.presence.by_record.remove(id) else { return };
+        // Another identity's record of the node says nothing of the one by which it is listed.
+        if self.presence.listed_by.get(&node).is_some_and(|by| by != id) {
+            return;
+        }
+        self.presence.listed_by.remove(&node);
         self.absence.forget(&node);
         if let Some(info) = self.nodes.remove(&node) {
             self.group.changed = true;
@@ -245,16 +285,17 @@ impl Engine {
 
     /// Lists everybody whose presence is in the database, now that it is known to be current.
     pub(super) fn list_present(&mut self, now: Now) {
-        for (stamp, presence) in self.stored_presence(now) {
+        for (id, stamp, presence) in self.stored_presence(now) {
             let node = presence.device.node;
-            if node != self.device.node && self.presence_seen(now, node, stamp) {
-                self.list_node(presence);
+            let listed = node != self.device.node && !self.is_outdated(&id, &presence);
+            if listed && self.presence_seen(now, node, stamp) {
+                self.list_node(id, presence);
             }
         }
     }
 
     /// The presence records in the database that have not expired; their nodes become contacts.
-    pub(super) fn stored_presence(&mut self, now: Now) -> Vec<(Hlc, Presence)> {
+    pub(super) fn stored_presence(&mut self, now: Now) -> Vec<(RecordId, Hlc, Presence)> {
         let filter = Filter::Only(RecordType::presence());
         let Ok((envelopes, _)) = self.store.envelopes(&filter, RecordKey::MIN, None, usize::MAX) else {
             return Vec::new();
@@ -269,7 +310,7 @@ impl Engine {
             }
             if let Ok(presence) = crate::wire::decode_exact::<Presence>(&signed.body()) {
                 self.presence.by_record.insert(signed.id(), presence.device.node);
-                found.push((signed.header().hlc, presence));
+                found.push((signed.id(), signed.header().hlc, presence));
             }
         }
         found

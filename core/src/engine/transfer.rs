@@ -8,6 +8,7 @@ use super::{
     load::META_SYNCED,
 };
 use crate::{
+    graph::Known,
     group::{CredentialFault, Standing},
     limits::REFERRALS,
     record::{Genesis, NodeAddr, SignedRecord},
@@ -76,7 +77,7 @@ impl Engine {
             accepted?;
         }
         for addr in nodes {
-            self.overlay.add_contact(now, addr, None);
+            self.overlay.add_contact(now, addr, None, Known::Hearsay);
         }
         self.pump(now);
         Ok(())

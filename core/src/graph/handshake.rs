@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Overlay, OverlayEvent,
+    contacts::Known,
     links::{DialWhy, Link, LinkState, Outbox, Pulse},
 };
 use crate::{
@@ -114,7 +115,7 @@ impl Overlay {
         let addr = connect.addr.trimmed();
         if !joins {
             if !addr.is_bare() {
-                self.add_contact(now, addr.clone(), Some(connect.device.peer));
+                self.add_contact(now, addr.clone(), Some(connect.device.peer), Known::Link);
             }
             self.hear_mark(now, Some(&addr), connect.mark);
         }
@@ -151,10 +152,10 @@ impl Overlay {
         }
         let addr = welcome.addr.trimmed();
         if !addr.is_bare() {
-            self.add_contact(now, addr.clone(), Some(welcome.device.peer));
+            self.add_contact(now, addr.clone(), Some(welcome.device.peer), Known::Link);
         }
         for referral in welcome.referrals {
-            self.add_contact(now, referral, None);
+            self.add_contact(now, referral, None, Known::Hearsay);
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.peer = welcome.device.peer;
@@ -199,7 +200,7 @@ impl Overlay {
         let Some(link) = self.links.remove(&id) else { return };
         self.outputs.push_back(Output::Close { link: id, abort: false });
         for referral in &refuse.referrals {
-            self.add_contact(now, referral.clone(), None);
+            self.add_contact(now, referral.clone(), None, Known::Hearsay);
         }
         match refuse.reason {
             // Full now; others may have room.
@@ -236,8 +237,8 @@ impl Overlay {
             if found.len() >= REFERRALS {
                 break;
             }
-            let addr = &contact.addr;
-            if addr.node != *except && !addr.is_bare() && found.iter().all(|f| f.node != addr.node) {
+            let Some(addr) = contact.best().filter(|addr| addr.node != *except) else { continue };
+            if found.iter().all(|f| f.node != addr.node) {
                 found.push(addr.clone());
             }
         }

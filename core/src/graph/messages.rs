@@ -1,6 +1,6 @@
 //! What comes in on a link, by the state the link is in.
 
-use super::{Overlay, OverlayEvent, links::LinkState};
+use super::{Overlay, OverlayEvent, contacts::Known, links::LinkState};
 use crate::{
     ids::LinkId,
     link::FailureReason,
@@ -102,7 +102,7 @@ impl Overlay {
         }
         state.addr = addr.clone().trimmed();
         let peer = state.peer;
-        self.add_contact(now, addr, Some(peer));
+        self.add_contact(now, addr, Some(peer), Known::Link);
     }
 }
 

@@ -38,13 +38,13 @@ mod tree;
 pub use config::OverlayConfig;
 pub use connect::{ConnectId, ConnectOptions};
 pub use connect_failure::ConnectFailure;
-pub use contacts::Contact;
+pub use contacts::{Contact, Known};
 pub use event::{OverlayEvent, Required};
 pub use flood::Via;
 pub use links::NeighborInfo;
 
 use connect::Connects;
-use contacts::Contacts;
+use contacts::{Contacts, merged};
 use links::{DialWhy, Due, Link, LinkState, Missing};
 use parting::AFTER_ASKED;
 use partition::Marks;
@@ -325,8 +325,8 @@ impl Overlay {
     }
 
     /// Notes a node of the graph and where it is.
-    pub fn add_contact(&mut self, now: Now, addr: NodeAddr, peer: Option<PeerId>) {
-        if addr.node != self.me() && self.contacts.learn(now.mono, addr, peer) {
+    pub fn add_contact(&mut self, now: Now, addr: NodeAddr, peer: Option<PeerId>, known: Known) {
+        if addr.node != self.me() && self.contacts.learn(now.mono, addr, peer, known) {
             self.events.push_back(OverlayEvent::ContactsChanged);
             if self.ready_neighbors() < self.config.target {
                 self.hurry(now);
@@ -438,16 +438,12 @@ impl Overlay {
     }
 
     /// What is known of a node's whereabouts, from the caller and from contacts.
-    fn best_address(&self, mut addr: NodeAddr) -> NodeAddr {
-        if let Some(known) = self.contacts.get(&addr.node) {
-            for more in &known.addr.addrs {
-                if !addr.addrs.contains(more) {
-                    addr.addrs.push(*more);
-                }
-            }
-            addr.relay = addr.relay.or_else(|| known.addr.relay.clone());
+    fn best_address(&self, addr: NodeAddr) -> NodeAddr {
+        match self.contacts.get(&addr.node) {
+            // What the node said itself goes first, and is never cut off.
+            Some(known) => merged(known.addrs().map(|(_, addr)| addr).chain([&addr])),
+            None => addr.trimmed(),
         }
-        addr.trimmed()
     }
 
     fn send(&mut self, link: LinkId, message: &Message) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Overlay, OverlayEvent,
+    contacts::Known,
     links::{DialWhy, LinkState},
 };
 use crate::{
@@ -69,7 +70,7 @@ impl Overlay {
     pub(super) fn on_goodbye(&mut self, now: Now, link: LinkId, goodbye: Goodbye) {
         let Some((node, purpose)) = self.links.get(&link).map(|l| (l.node, l.purpose)) else { return };
         for referral in goodbye.referrals.into_iter().filter(|_| purpose != Purpose::Join) {
-            self.add_contact(now, referral, None);
+            self.add_contact(now, referral, None, Known::Hearsay);
         }
         let (rest, why) = match goodbye.reason {
             GoodbyeReason::Leaving => (AFTER_LEAVING, FailureReason::ClosedByPeer),

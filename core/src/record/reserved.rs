@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeAddr;
 use crate::{
+    crypto::{self, Domain, SIGNATURE_LEN, SecretKey, SignatureBytes, signature_serde},
+    ids::GraphId,
     limits::{DEFAULT_PRESENCE_LIFETIME, MAX_COMMENT, MAX_NAME, MAX_NODE_ATTRIBUTES, MIN_PRESENCE_LIFETIME},
     record::DeviceCertificate,
     time::Timestamp,
@@ -100,7 +102,8 @@ impl GraphProperties {
     }
 }
 
-/// A node's word that it is here: the body of a `peergraph.presence` record.
+/// A node's word that it is here: the body of a `peergraph.presence` record. Signed twice: the record by the identity, the body by
+/// the node, so that no identity can claim another's node.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Presence {
     /// The node, certified by its identity; the record's creator must be that identity.
@@ -109,16 +112,46 @@ pub struct Presence {
     pub addr: NodeAddr,
     /// Free text of the application, at most 1,024 bytes.
     pub attributes: String,
-    /// When this node was started, in peer time.
+    /// When this node was started, in peer time. Of two presences of one node the later start counts.
     pub since: Timestamp,
+    /// The node's signature over all of the above but the certificate's own signature, in this graph.
+    #[serde(with = "signature_serde")]
+    pub signature: SignatureBytes,
 }
 
 impl Presence {
-    /// True if the certificate holds, names the node of the address, and sizes are in bounds.
-    pub fn is_sound(&self) -> bool {
-        self.device.node == self.addr.node
+    /// Makes the presence of a node.
+    pub fn sign(
+        graph: &GraphId,
+        node: &SecretKey,
+        device: DeviceCertificate,
+        addr: NodeAddr,
+        (attributes, since): (String, Timestamp),
+    ) -> Self {
+        let mut presence = Self { device, addr, attributes, since, signature: [0; SIGNATURE_LEN] };
+        presence.signature = node.sign(Domain::Presence, graph.as_bytes(), &presence.content());
+        presence
+    }
+
+    /// True if the certificate holds, names the node of the address, the node has signed, and sizes are in bounds.
+    pub fn is_sound(&self, graph: &GraphId) -> bool {
+        let node = self.device.node;
+        node == self.addr.node
             && self.attributes.len() <= MAX_NODE_ATTRIBUTES
             && self.device.verify()
+            && crypto::verify(
+                node.as_bytes(),
+                Domain::Presence,
+                graph.as_bytes(),
+                &self.content(),
+                &self.signature,
+            )
+    }
+
+    /// What the node signs.
+    fn content(&self) -> Vec<u8> {
+        let content = (&self.device.peer, &self.addr, &self.attributes, &self.since);
+        postcard::to_stdvec(&content).expect("a presence always encodes")
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) fn check_reserved(record: &SignedRecord, genesis: &Genesis) -> Result
         return check_member_name(record);
     }
     if header.record_type == RecordType::PRESENCE {
-        check_presence(record)
+        check_presence(record, genesis)
     } else {
         Err(RejectReason::ReservedType)
     }
@@ -127,7 +127,7 @@ fn check_member_name(record: &SignedRecord) -> Result<(), RejectReason> {
     }
 }
 
-fn check_presence(record: &SignedRecord) -> Result<(), RejectReason> {
+fn check_presence(record: &SignedRecord, genesis: &Genesis) -> Result<(), RejectReason> {
     let header = record.header();
     if header.deleted {
         return Ok(());
@@ -146,7 +146,7 @@ fn check_presence(record: &SignedRecord) -> Result<(), RejectReason> {
     if presence.device.peer != header.creator || header.nonce != presence_nonce(&presence.device.node) {
         return Err(RejectReason::Rule("a presence is of its creator's own node"));
     }
-    if presence.addr.clone().trimmed() != presence.addr || !presence.is_sound() {
+    if presence.addr.clone().trimmed() != presence.addr || !presence.is_sound(&genesis.id()) {
         return Err(RejectReason::Rule("an unsound presence"));
     }
     Ok(())

@@ -100,14 +100,13 @@ fn r17_another_graph_and_another_author_are_bad_signatures() {
 }
 
 #[test]
-fn r17_presence_is_of_its_creators_own_node() {
+fn a11_r17_presence_is_of_its_creators_own_node() {
     let (peer, node) = (key(2), key(9).node());
-    let presence = |by: &SecretKey, addr: NodeAddr| Presence {
-        device: DeviceCertificate::issue(by, node),
-        addr,
-        attributes: String::new(),
-        since: NOW,
+    let signed_by = |node_key: &SecretKey, graph: &GraphId, by: &SecretKey, addr: NodeAddr| {
+        let device = DeviceCertificate::issue(by, node);
+        Presence::sign(graph, node_key, device, addr, (String::new(), NOW))
     };
+    let presence = |by: &SecretKey, addr: NodeAddr| signed_by(&key(9), &genesis().id(), by, addr);
     let base = || Header {
         record_type: RecordType::presence(),
         nonce: presence_nonce(&node),
@@ -119,6 +118,21 @@ fn r17_presence_is_of_its_creators_own_node() {
     };
     let sound = presence(&peer, NodeAddr::new(node));
     assert_eq!(told(&peer, base(), &sound), Ok(()));
+    // A11: the node has a say. Its identity alone, another node, another graph, another identity's: all worth nothing.
+    let addr = || NodeAddr::new(node);
+    for forged in [
+        Presence { signature: [0; 64], ..sound.clone() },
+        Presence { signature: peer.sign(Domain::Presence, &[0; 32], b""), ..sound.clone() },
+        signed_by(&peer, &genesis().id(), &peer, addr()),
+        signed_by(&key(8), &genesis().id(), &peer, addr()),
+        signed_by(&key(9), &GraphId::from_bytes([5; 32]), &peer, addr()),
+        Presence { signature: presence(&key(3), addr()).signature, ..sound.clone() },
+        Presence { attributes: "changed".into(), ..sound.clone() },
+        Presence { since: NOW + HOUR, ..sound.clone() },
+        Presence { addr: NodeAddr::at(node, [([10, 0, 0, 1], 9).into()]), ..sound.clone() },
+    ] {
+        assert!(told(&peer, base(), &forged).is_err(), "{forged:?}");
+    }
     assert!(told(&peer, Header { nonce: [1; 16], ..base() }, &sound).is_err());
     assert!(told(&peer, Header { expires: None, ..base() }, &sound).is_err());
     assert!(told(&peer, base(), &presence(&key(3), NodeAddr::new(node))).is_err());

@@ -352,7 +352,7 @@ impl World {
             graph: self.graph,
             genesis,
             identity,
-            node: key.node(),
+            node: key.clone(),
             store,
             policy: Box::new(OpenPolicy),
             hub: Hub::new(),
