@@ -301,6 +301,8 @@ pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
 pub const MAX_PROOF: usize = 1024;
 /// How long a link for joining may last.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Joins by password that a member passes on to an admitter at once; further ones are told that it is none.
+pub const MAX_RELAYED_JOINS: usize = 8;
 /// Links for joining at once; further ones are told to come later.
 pub const MAX_JOINS: usize = 64;
 /// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.

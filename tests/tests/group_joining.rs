@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 use data_encoding::BASE32_NOPAD_NOCASE;
 use peergraph::{
     CreateGroup, ErrorKind, Group, GroupRules, Invitation, InviteLink, InviteMember, InvitePassword,
-    JoinGroup, JoinOutcome, ListQuery, Node, Result, Role, Timestamp, crypto,
+    JoinGroup, JoinOutcome, ListQuery, Node, Result, Role, Timestamp, crypto, group::Way,
 };
 use peergraph_tests::{
-    PATIENCE, converge, eventually, identities::key, leaks::access_mut, member, node, node_as, node_at,
-    node_of, note,
+    PATIENCE, converge, eventually,
+    identities::key,
+    leaks::{access_mut, access_of},
+    member, node, node_as, node_at, node_of, note,
 };
 
 const PASSWORD: &str = "twelve-green-parrots";
@@ -301,4 +303,56 @@ async fn a_join_that_nobody_waits_for_any_more_leaves_nothing() {
     })
     .await;
     ben.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a10_invitations_lead_to_admitters_and_others_lead_there_only_by_a_right_proof() {
+    let owner = key(1);
+    let ada = node_as(&owner).await;
+    let club = ada.create_group("a10").await.unwrap();
+    let (cas, cass) = member(&club, Role::Member, "Cas").await;
+    let (ben, bens) = member(&club, Role::Inviter, "Ben").await;
+    eventually("all three are listed everywhere", || async {
+        let mut counts = Vec::new();
+        for group in [&club, &bens, &cass] {
+            counts.push(group.nodes().await.unwrap().len());
+        }
+        counts == [3; 3]
+    })
+    .await;
+    let by_password = club.set_password(PASSWORD, InvitePassword::default()).await.unwrap();
+    let by_link = club.invite_link(InviteLink { uses: 9, ..InviteLink::default() }).await.unwrap();
+    for invitation in [&by_password, &by_link] {
+        let nodes: Vec<_> = access_of(invitation).nodes.iter().map(|addr| addr.node).collect();
+        assert_eq!(nodes, [ada.addr().node, ben.addr().node, cas.addr().node], "admitters first");
+    }
+    converge(&[&club, &bens, &cass]).await;
+    ada.shutdown().await;
+    // The issuer is gone; Ben's address is in the invitation.
+    let dan = node().await;
+    let join = JoinGroup { password: Some(PASSWORD.to_owned().into()), ..by_password.clone().into() };
+    dan.join_group(join.clone()).await.unwrap();
+    // Who reaches Cas alone: by a link it is led on, a password is proven through Cas, and other keys lead nowhere.
+    let only_cas = |invitation: &Invitation| {
+        let mut other = invitation.clone();
+        access_mut(&mut other).nodes.retain(|addr| addr.node == cas.addr().node);
+        other.signed(&owner)
+    };
+    let eve = node().await;
+    eve.join_group(only_cas(&by_link)).await.unwrap();
+    let fay = node().await;
+    let at_cas = JoinGroup { invitation: only_cas(&by_password), ..join };
+    let guess = JoinGroup { password: Some("a wrong password".to_owned().into()), ..at_cas.clone() };
+    assert_eq!(kind(fay.join_group(guess).await), ErrorKind::WrongPassword);
+    let mut unknown = only_cas(&by_link);
+    unknown.way = other_key(&unknown.way);
+    assert_eq!(kind(fay.join_group(unknown.signed(&owner)).await), ErrorKind::NotAuthorized);
+    let fays = fay.join_group(at_cas).await.unwrap();
+    assert_eq!(fays.member(fay.peer_id()).await.unwrap().issuer, Some(ben.peer_id()));
+}
+
+/// The same way in by a link that nobody made.
+fn other_key(way: &Way) -> Way {
+    let Way::Link { uses, access, .. } = way else { panic!("a link") };
+    Way::Link { key: [7; 32], uses: *uses, access: access.clone() }
 }

@@ -200,7 +200,10 @@ impl Maker {
 
     fn joins(&mut self, record: &SignedRecord) {
         let name = || "Ben".to_owned();
-        let (key, request) = (self.identity.peer(), b"asked".to_vec().into());
+        let (key, request) = (self.identity.peer(), bytes::Bytes::from_static(b"asked"));
+        let device = DeviceCertificate::issue(&self.identity, self.node);
+        let relayed =
+            JoinMessage::Relayed { device, exporter: [16; 32], request: request.clone(), name: name() };
         let all = [
             ("invite", JoinMessage::Invite { key, signature: [15; 64], name: name() }),
             ("password", JoinMessage::Password { request, name: name() }),
@@ -211,6 +214,7 @@ impl Maker {
                 "denied",
                 JoinMessage::Denied { reason: JoinDenied::Throttled(300), referrals: vec![self.addr()] },
             ),
+            ("relayed", relayed),
         ];
         for (name, message) in all {
             self.message(&format!("join {name}"), &Message::Join(Box::new(message)));

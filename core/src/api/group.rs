@@ -144,7 +144,8 @@ impl Group {
                 _ => None,
             };
             let chain = chain.iter().map(|record| record.bytes().clone()).collect();
-            let admission = Admission { access: signer.access(engine), genesis, chain };
+            let access = Access { secret: signer.secret, nodes: engine.entry_points() };
+            let admission = Admission { access, genesis, chain };
             let way = admission.seal(&engine.graph_id(), peer, seed).ok_or_else(not_a_key)?;
             Ok(signer.invitation(engine, now, role, not_after, way))
         })
@@ -172,8 +173,9 @@ impl Group {
         let public = SecretKey::from_bytes(&key).peer();
         let signer = attempt!(self.signer());
         self.graph.write(move |engine, now| -> Result<Invitation> {
+            let access = signer.access(engine, now, &admitters);
             let invite = engine.invite(now, public, role, uses, (valid, lifetime), admitters)?;
-            let way = Way::Link { key, uses, access: signer.access(engine) };
+            let way = Way::Link { key, uses, access };
             Ok(signer.invitation(engine, now, role, Some(invite.not_after), way))
         })
     }
@@ -202,7 +204,7 @@ impl Group {
         let begin = move || -> Result<_> { Ok(move || PasswordVerifier::new(&password, rand::random())) };
         let store = move |engine: &mut Engine, now, verifier: PasswordVerifier| -> Result<Invitation> {
             engine.set_password(now, Some(&verifier), role, lifetime)?;
-            let way = Way::Password { access: signer.access(engine) };
+            let way = Way::Password { access: signer.access(engine, now, &[]) };
             Ok(signer.invitation(engine, now, role, None, way))
         };
         let set = attempt!(self.graph.inner().driver.write_prepared(begin, store));
@@ -373,8 +375,8 @@ struct Signer {
 }
 
 impl Signer {
-    fn access(&self, engine: &Engine) -> Access {
-        Access { secret: self.secret, nodes: engine.entry_points() }
+    fn access(&self, engine: &Engine, now: Now, admitters: &[PeerId]) -> Access {
+        Access { secret: self.secret, nodes: engine.invitation_nodes(now, admitters) }
     }
 
     fn invitation(

@@ -20,6 +20,7 @@ mod chains;
 mod joining;
 mod presence;
 mod records;
+mod strangers;
 
 /// The header of a first version, whoever signs it.
 pub(super) fn header(creator: PeerId, record_type: RecordType, hlc: Hlc, nonce: [u8; 16]) -> Header {

@@ -38,7 +38,9 @@ impl Engine {
             OverlayEvent::Disconnected { link, connection, kind, node, peer, reason } => {
                 self.on_disconnected(now, link, connection, kind, node, peer, reason);
             }
-            OverlayEvent::ConnectFinished { connect, result } => self.on_connect_finished(connect, result),
+            OverlayEvent::ConnectFinished { connect, result } => {
+                self.on_connect_finished(now, connect, result)
+            }
             OverlayEvent::Referred { connect, hop, next } => {
                 self.publish_referred(connect, hop, next);
                 self.notices.push_back(Notice::Referred { connect, hop, next });

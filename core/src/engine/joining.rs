@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use rand::RngExt;
 use zeroize::Zeroizing;
 
-use super::{Engine, Notice, PublishError, ingest::Source, password::Guest};
+use super::{Engine, Notice, PublishError, ingest::Source, password::Guest, relaying::Relay};
 use crate::{
     crypto::{self, Domain, PasswordProof, SecretKey},
     group::{Credential, CredentialId, Grant, InviteFault, Standing, clipped_name, credential_id},
     ids::{ConnectionId, LinkId, PeerId},
     limits::{REFERRALS, SKEW_HOLD},
-    record::{NodeAddr, Role, SignedRecord},
+    record::{DeviceCertificate, NodeAddr, Role, SignedRecord},
     time::{Now, Timestamp},
     wire::{JoinDenied, JoinMessage, Purpose, join_proof},
 };
@@ -51,6 +51,10 @@ pub(super) struct Joins {
     ours: BTreeMap<LinkId, Ours>,
     /// Those who are to prove a password to us.
     pub(super) guests: BTreeMap<LinkId, Guest>,
+    /// Those who are to prove one to another admitter, through us.
+    pub(super) relays: Vec<Relay>,
+    /// What those who ask have shown.
+    pub(super) devices: BTreeMap<LinkId, DeviceCertificate>,
 }
 
 /// A join of our own.
@@ -64,6 +68,7 @@ impl Joins {
     /// Gives the join of our own that was under way on this link.
     pub(super) fn forget(&mut self, link: LinkId) -> Option<ConnectionId> {
         self.guests.remove(&link);
+        self.devices.remove(&link);
         self.ours.remove(&link).map(|ours| ours.connection)
     }
 }
@@ -95,6 +100,7 @@ impl Engine {
     }
 
     pub(super) fn on_join_message(&mut self, now: Now, link: LinkId, message: JoinMessage) {
+        let Some(message) = self.relay_message(now, link, message) else { return };
         if let Some(ours) = self.group.joins.ours.get_mut(&link) {
             let connection = ours.connection;
             let result = match (message, ours.proof.take()) {
@@ -117,10 +123,24 @@ impl Engine {
             JoinMessage::Invite { key, signature, name } => {
                 self.admit_by_key(now, link, key, &signature, name)
             }
-            JoinMessage::Password { request, name } => match self.challenge(now, link, &request, name) {
-                Ok(()) => return,
-                Err(denial) => Err(denial),
-            },
+            JoinMessage::Password { request, name } => {
+                let asked = match self.challenge(now, link, None, &request, name.clone()) {
+                    Err(Denial { reason: JoinDenied::NotAdmitter, .. }) => {
+                        self.relay_password(now, link, request, name)
+                    }
+                    asked => asked,
+                };
+                match asked {
+                    Ok(()) => return,
+                    Err(denial) => Err(denial),
+                }
+            }
+            JoinMessage::Relayed { device, exporter, request, name } => {
+                match self.challenge(now, link, Some((device, exporter)), &request, name) {
+                    Ok(()) => return,
+                    Err(denial) => Err(denial),
+                }
+            }
             JoinMessage::Proof(proof) => self.check_proof(now, link, &proof),
             _ => return self.close_for_protocol(now, link),
         };
@@ -135,8 +155,9 @@ impl Engine {
                 let fetched = keys.iter().filter_map(|key| self.store.fetch(key).ok().flatten());
                 JoinMessage::Granted { chain: fetched.map(|record| record.bytes().clone()).collect(), again }
             }
-            Err(Denial(reason, from)) => {
-                JoinMessage::Denied { reason, referrals: self.admitting_nodes(now, from) }
+            Err(Denial { reason, ask }) => {
+                let referrals = ask.map(|ask| self.admitting_nodes(now, ask)).unwrap_or_default();
+                JoinMessage::Denied { reason, referrals }
             }
         };
         self.overlay.send_join(link, message);
@@ -167,7 +188,11 @@ impl Engine {
         }
         let (id, invite) = match members.usable_invite(key, self.device.peer, peer_now) {
             Ok(found) => found,
-            Err(fault) => return Err(Denial(denied(fault), members.admitters_of(key).to_vec())),
+            // The proof is right and the invitation holds, but for another admitter.
+            Err(InviteFault::NotAdmitter) => {
+                return Err(Denial::referring(members.admitters_of(key).to_vec()));
+            }
+            Err(fault) => return Err(Denial::of(denied(fault))),
         };
         let role = invite.role;
         let lifetime = invite.lifetime_ms.map(Duration::from_millis);
@@ -175,9 +200,9 @@ impl Engine {
         self.admit_joiner(now, came)
     }
 
-    /// Makes a joiner a member, if this identity may.
+    /// Makes a joiner a member, if this identity may. The joiner's proof was checked and is right.
     pub(super) fn admit_joiner(&mut self, now: Now, came: Came) -> Result<Admitted, Denial> {
-        let not_admitter = || Denial::of(JoinDenied::NotAdmitter);
+        let not_admitter = || Denial::referring(Vec::new());
         let own = self.group.own.clone().ok_or_else(not_admitter)?;
         if !own.role.may_grant(came.role) {
             return Err(not_admitter());
@@ -266,8 +291,8 @@ impl Engine {
         if self.group.own.is_some() { Ok(()) } else { Err(JoinFailure::BadGrant) }
     }
 
-    /// Nodes whose identities may let others in: of these, or of all who may.
-    fn admitting_nodes(&self, now: Now, of: Vec<PeerId>) -> Vec<NodeAddr> {
+    /// Addresses of nodes whose identities may admit: of these identities, or of all admitters.
+    pub(super) fn admitting_nodes(&self, now: Now, of: Vec<PeerId>) -> Vec<NodeAddr> {
         let Some(members) = &self.group.members else { return Vec::new() };
         let peers = if of.is_empty() { members.admitters(self.peer_time(now)) } else { of };
         let others = peers.into_iter().filter(|peer| *peer != self.device.peer);
@@ -337,12 +362,28 @@ pub(super) struct Admitted {
     pub(super) again: bool,
 }
 
-/// A refusal, and who may do better; nobody named: whoever may let in.
-pub(super) struct Denial(JoinDenied, Vec<PeerId>);
+/// A refused join request.
+pub(super) struct Denial {
+    reason: JoinDenied,
+    /// Identities whose nodes the joiner is referred to; empty: all admitters. `None` unless the joiner's proof is right:
+    /// nobody else learns of a third node.
+    ask: Option<Vec<PeerId>>,
+}
 
 impl Denial {
+    /// A refusal without referrals.
     pub(super) const fn of(reason: JoinDenied) -> Self {
-        Self(reason, Vec::new())
+        Self { reason, ask: None }
+    }
+
+    /// Too many tried: after so long again.
+    pub(super) fn throttled(wait: Duration) -> Self {
+        Self::of(JoinDenied::Throttled(u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX)))
+    }
+
+    /// The proof is right, but this node may not admit the joiner.
+    const fn referring(ask: Vec<PeerId>) -> Self {
+        Self { reason: JoinDenied::NotAdmitter, ask: Some(ask) }
     }
 }
 

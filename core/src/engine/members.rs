@@ -268,6 +268,9 @@ impl Engine {
                         return self.overlay.refuse(link);
                     }
                 }
+                Message::Connect(connect) => {
+                    self.group.joins.devices.insert(link, connect.device.clone());
+                }
                 Message::Welcome(welcome) if welcome.genesis.is_group() => {
                     if self.genesis.is_none() && welcome.genesis.id() == self.graph {
                         // A joiner: the first thing it learns is what it can hold the other end to.

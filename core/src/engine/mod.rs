@@ -57,6 +57,7 @@ mod presence;
 mod progress;
 mod publish;
 mod refused;
+mod relaying;
 mod removal;
 mod restamp;
 mod roll;
@@ -296,6 +297,7 @@ impl Engine {
             }
             Input::LinkClosed { link, why } => {
                 self.overlay.link_closed(now, link, why);
+                self.relayed_link_closed(now, link);
                 self.forget_link(link);
             }
             Input::DialFailed { dial, why } => self.overlay.dial_failed(now, dial, why),

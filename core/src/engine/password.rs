@@ -9,9 +9,9 @@ use super::{
 use crate::{
     crypto::{PasswordError, PasswordProof, PasswordVerifier, PendingProof, open_from, seal_to},
     group::{Credential, CredentialFault, PasswordRule},
-    ids::{ConnectionId, LinkId, NodeId, PeerId},
+    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
     limits::PASSWORD_MEMBERSHIP,
-    record::Role,
+    record::{DeviceCertificate, Role},
     time::Now,
     wire::{JoinDenied, JoinMessage},
 };
@@ -21,6 +21,20 @@ use crate::{
 pub(super) struct Guest {
     pending: PendingProof,
     came: Came,
+    node: NodeId,
+    context: Vec<u8>,
+}
+
+/// What the joiner proves beside the password: group, identity, node, the node it reached, and the TLS connection with it.
+/// Nobody in the middle can put itself in the place of either.
+fn proof_context(
+    graph: &GraphId,
+    joiner: &(PeerId, NodeId),
+    reached: &NodeId,
+    exporter: &[u8; 32],
+) -> Vec<u8> {
+    let (peer, node) = joiner;
+    [graph.as_bytes(), peer.as_bytes(), node.as_bytes(), reached.as_bytes(), &exporter[..]].concat()
 }
 
 impl Engine {
@@ -38,7 +52,7 @@ impl Engine {
         proof: PasswordProof,
         challenge: &[u8],
     ) {
-        let (seed, context) = (*self.fresh_secret(), self.proof_context(link, true));
+        let (seed, context) = (*self.fresh_secret(), self.own_context(link));
         let proven = context.ok_or(PasswordError::Malformed).and_then(|c| proof.finish(challenge, &c, seed));
         match proven {
             Ok(last) => self.overlay.send_join(link, JoinMessage::Proof(last.into())),
@@ -51,16 +65,21 @@ impl Engine {
         }
     }
 
-    /// Answers a joiner's request with a challenge.
+    /// Answers a joiner's request with a challenge. `relayed`: of somebody whom the member at the other end of the link speaks for.
     pub(super) fn challenge(
         &mut self,
         now: Now,
         link: LinkId,
+        relayed: Option<(DeviceCertificate, [u8; 32])>,
         request: &[u8],
         name: String,
     ) -> Result<(), Denial> {
         let wrong = || Denial::of(JoinDenied::WrongProof);
-        let (node, peer, _) = self.overlay.peer_of(link).ok_or_else(wrong)?;
+        let (peer, node, context) = match relayed {
+            None => self.joiner_at(link),
+            Some((device, exporter)) => self.joiner_behind(now, link, &device, &exporter),
+        }
+        .ok_or_else(wrong)?;
         let members = self.group.members.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         let own = self.group.own.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         if own.role < Role::Inviter {
@@ -80,15 +99,13 @@ impl Engine {
             return Err(Denial::of(JoinDenied::NotAdmitter));
         }
         if let Err(wait) = self.group.throttle.begin(now.mono, node) {
-            let seconds = u32::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
-            return Err(Denial::of(JoinDenied::Throttled(seconds)));
+            return Err(Denial::throttled(wait));
         }
         // Only now what costs: guesses beyond the limit are cheap to turn away.
         let verifier = self.verifier().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
-        let context = self.proof_context(link, false).ok_or_else(wrong)?;
         let (pending, answer) =
             verifier.respond(request, &context, *self.fresh_secret()).map_err(|_| wrong())?;
-        self.group.joins.guests.insert(link, Guest { pending, came });
+        self.group.joins.guests.insert(link, Guest { pending, came, node, context });
         self.overlay.send_join(link, JoinMessage::Challenge(answer.into()));
         Ok(())
     }
@@ -96,28 +113,52 @@ impl Engine {
     /// Lets a joiner in whose last word is right.
     pub(super) fn check_proof(&mut self, now: Now, link: LinkId, proof: &[u8]) -> Result<Admitted, Denial> {
         let wrong = || Denial::of(JoinDenied::WrongProof);
-        let guest = self.group.joins.guests.remove(&link).ok_or_else(wrong)?;
-        let (node, peer, _) = self.overlay.peer_of(link).ok_or_else(wrong)?;
-        let context = self.proof_context(link, false).ok_or_else(wrong)?;
-        if guest.pending.finish(proof, &context).is_err() {
+        let Guest { pending, came, node, context } =
+            self.group.joins.guests.remove(&link).ok_or_else(wrong)?;
+        if pending.finish(proof, &context).is_err() {
             self.group.throttle.failed(&node);
             return Err(wrong());
         }
         self.group.throttle.succeeded(&node);
-        let known = self.group.members.as_ref().and_then(|m| m.member(peer, self.peer_time(now)));
+        let known = self.group.members.as_ref().and_then(|m| m.member(came.peer, self.peer_time(now)));
         match known {
             Some(standing) => Ok(Admitted { standing, again: true }),
-            None => self.admit_joiner(now, guest.came),
+            None => self.admit_joiner(now, came),
         }
     }
 
-    /// What both ends of a link know, and nobody in the middle: group, nodes, TLS connection.
-    fn proof_context(&self, link: LinkId, joiner: bool) -> Option<Vec<u8>> {
-        let (other, ..) = self.overlay.peer_of(link)?;
+    /// The context of this node's own proof on a link.
+    fn own_context(&self, link: LinkId) -> Option<Vec<u8>> {
+        let (reached, ..) = self.overlay.peer_of(link)?;
         let exporter = self.group.exporters.get(&link)?;
-        let (guest, host): (NodeId, NodeId) =
-            if joiner { (self.device.node, other) } else { (other, self.device.node) };
-        Some([self.graph.as_bytes(), guest.as_bytes(), host.as_bytes(), &exporter[..]].concat())
+        let own = (self.device.peer, self.device.node);
+        Some(proof_context(&self.graph, &own, &reached, exporter))
+    }
+
+    /// The joiner at the other end of a link: identity, node, and the context of its proof.
+    fn joiner_at(&self, link: LinkId) -> Option<(PeerId, NodeId, Vec<u8>)> {
+        let (node, peer, _) = self.overlay.peer_of(link)?;
+        let exporter = self.group.exporters.get(&link)?;
+        let context = proof_context(&self.graph, &(peer, node), &self.device.node, exporter);
+        Some((peer, node, context))
+    }
+
+    /// A joiner for whom the other end of a link speaks, which is a member. It is trusted with nothing: identity and node
+    /// of the joiner are part of what it proves.
+    fn joiner_behind(
+        &self,
+        now: Now,
+        link: LinkId,
+        device: &DeviceCertificate,
+        exporter: &[u8; 32],
+    ) -> Option<(PeerId, NodeId, Vec<u8>)> {
+        let (reached, by, _) = self.overlay.peer_of(link)?;
+        let members = self.group.members.as_ref()?;
+        let trusted = members.member(by, self.membership_time(now)).is_some()
+            && !members.is_device_revoked(by, reached)
+            && device.verify();
+        let (peer, node) = (device.peer, device.node);
+        trusted.then(|| (peer, node, proof_context(&self.graph, &(peer, node), &reached, exporter)))
     }
 
     /// The verifier that was sealed to this identity, if there is one.

@@ -71,7 +71,7 @@ impl Overlay {
                 urgent,
                 instance: self.instance,
                 ping: self.wanted_ping(),
-                mark: self.marks.current(),
+                mark: self.mark_for(purpose),
                 // Who joins has none; who has been removed should not show that it was here.
                 credentials: if purpose == Purpose::Join { Vec::new() } else { self.credentials.clone() },
             };
@@ -108,7 +108,7 @@ impl Overlay {
             ping: self.wanted_ping(),
             peer_time: self.peer_time(now),
             referrals: if connect.wants_referrals && !joins { self.referrals(&node) } else { Vec::new() },
-            mark: self.marks.current(),
+            mark: self.mark_for(connect.purpose),
             credentials: self.credentials.clone(),
         };
         self.send(id, &Message::Welcome(Box::new(welcome)));
@@ -154,7 +154,7 @@ impl Overlay {
         if !addr.is_bare() {
             self.add_contact(now, addr.clone(), Some(welcome.device.peer), Known::Link);
         }
-        for referral in welcome.referrals {
+        for referral in welcome.referrals.into_iter().filter(|_| purpose != Purpose::Join) {
             self.add_contact(now, referral, None, Known::Hearsay);
         }
         if let Some(link) = self.links.get_mut(&id) {
@@ -165,7 +165,9 @@ impl Overlay {
             link.pulse.srtt = Some(rtt);
         }
         self.contacts.reached(now.mono, &node);
-        self.hear_mark(now, Some(&addr), welcome.mark);
+        if purpose != Purpose::Join {
+            self.hear_mark(now, Some(&addr), welcome.mark);
+        }
         if purpose == Purpose::Probe {
             return self.part(now, id, GoodbyeReason::ProbeOver, FailureReason::Closed);
         }

@@ -69,7 +69,8 @@ impl Overlay {
     }
 
     pub(super) fn on_ping(&mut self, now: Now, id: LinkId, ping: Ping) {
-        let pong = Ping { seq: ping.seq, peer_time: self.peer_time(now), mark: self.marks.current() };
+        let Some(purpose) = self.links.get(&id).map(|link| link.purpose) else { return };
+        let pong = Ping { seq: ping.seq, peer_time: self.peer_time(now), mark: self.mark_for(purpose) };
         self.send(id, &Message::Pong(pong));
         self.hear_members_mark(now, id, ping.mark);
     }
@@ -101,7 +102,8 @@ impl Overlay {
 
     fn ping(&mut self, now: Now, id: LinkId) {
         let jitter = 0.8 + 0.4 * self.rng.random::<f64>();
-        let (peer_time, mark) = (self.peer_time(now), self.marks.current());
+        let Some(purpose) = self.links.get(&id).map(|link| link.purpose) else { return };
+        let (peer_time, mark) = (self.peer_time(now), self.mark_for(purpose));
         let Some(link) = self.links.get_mut(&id) else { return };
         let pulse = &mut link.pulse;
         pulse.seq = pulse.seq.wrapping_add(1);

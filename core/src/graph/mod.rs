@@ -405,6 +405,12 @@ impl Overlay {
         self.device.node
     }
 
+    /// The mark that a link is told. On a link for joining it names this node alone: the other end may be a stranger, and
+    /// the real one is another node's id.
+    fn mark_for(&self, purpose: Purpose) -> Mark {
+        if purpose == Purpose::Join { Mark { node: self.me(), beat: 0 } } else { self.marks.current() }
+    }
+
     fn next_number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers

@@ -19,8 +19,11 @@ use crate::{
 impl Overlay {
     /// Says goodbye and closes.
     pub(super) fn part(&mut self, now: Now, link: LinkId, reason: GoodbyeReason, why: FailureReason) {
-        if let Some(node) = self.links.get(&link).filter(|l| l.state == LinkState::Ready).map(|l| l.node) {
-            let referrals = self.referrals(&node);
+        let ready = self.links.get(&link).filter(|l| l.state == LinkState::Ready);
+        if let Some((node, purpose)) = ready.map(|l| (l.node, l.purpose)) {
+            // Nodes without proven membership, and former members, learn of no third node.
+            let refers = purpose != Purpose::Join && reason != GoodbyeReason::NotAuthorized;
+            let referrals = if refers { self.referrals(&node) } else { Vec::new() };
             self.send(link, &Message::Goodbye(Goodbye { reason, referrals }));
         }
         self.drop_link(now, link, why);

@@ -7,7 +7,7 @@ use crate::{
     crypto::SignatureBytes,
     ids::PeerId,
     limits::{MAX_CHAIN, MAX_NAME, MAX_PROOF, REFERRALS},
-    record::NodeAddr,
+    record::{DeviceCertificate, NodeAddr},
 };
 
 /// One message of joining.
@@ -48,6 +48,18 @@ pub enum JoinMessage {
         /// Nodes that may let it in, at most ten.
         referrals: Vec<NodeAddr>,
     },
+    /// From a member that is no admitter to one that is: somebody asks it to be let in by a password. What follows on this link is the
+    /// exchange with that joiner.
+    Relayed {
+        /// The joiner's certificate.
+        device: DeviceCertificate,
+        /// The exporter of the connection between the joiner and the member.
+        exporter: [u8; 32],
+        /// As in `Password`.
+        request: Bytes,
+        /// As in `Password`.
+        name: String,
+    },
 }
 
 /// Why a joiner was not let in.
@@ -77,7 +89,9 @@ impl JoinMessage {
     pub(super) fn in_bounds(&self) -> bool {
         match self {
             Self::Invite { name, .. } => name.len() <= MAX_NAME,
-            Self::Password { request, name } => request.len() <= MAX_PROOF && name.len() <= MAX_NAME,
+            Self::Password { request, name } | Self::Relayed { request, name, .. } => {
+                request.len() <= MAX_PROOF && name.len() <= MAX_NAME
+            }
             Self::Challenge(bytes) | Self::Proof(bytes) => bytes.len() <= MAX_PROOF,
             Self::Granted { chain, .. } => !chain.is_empty() && chain.len() <= MAX_CHAIN as usize,
             Self::Denied { referrals, .. } => referrals.len() <= REFERRALS,

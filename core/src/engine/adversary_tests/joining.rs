@@ -13,7 +13,7 @@ use crate::{
 const WEEK: (Duration, Option<Duration>) = (Duration::from_secs(7 * 86_400), None);
 
 /// A link for several that a member made; its secret key.
-fn link_by(village: &mut Village, who: usize, uses: u32) -> SecretKey {
+pub(super) fn link_by(village: &mut Village, who: usize, uses: u32) -> SecretKey {
     let key = SecretKey::from_bytes(&village.rng.random());
     let public = key.peer();
     let made = village.act(who, |e, now| e.invite(now, public, Role::Member, uses, WEEK, Vec::new()));
@@ -22,18 +22,18 @@ fn link_by(village: &mut Village, who: usize, uses: u32) -> SecretKey {
 }
 
 /// Comes by a link: the proof is over what is given.
-fn prove(village: &Village, caller: &Caller, key: &SecretKey) -> Message {
+pub(super) fn prove(village: &Village, caller: &Caller, key: &SecretKey) -> Message {
     let said = join_proof(&caller.exporter, &caller.identity.peer(), &caller.node);
     let signature = key.sign(Domain::Join, village.graph().as_bytes(), &said);
     invite(key.peer(), signature)
 }
 
-fn invite(key: PeerId, signature: [u8; 64]) -> Message {
+pub(super) fn invite(key: PeerId, signature: [u8; 64]) -> Message {
     Message::Join(Box::new(JoinMessage::Invite { key, signature, name: "Eve".into() }))
 }
 
 /// The outcome of asking; `Ok` if let in.
-fn outcome(answers: &[Message]) -> Result<(), Option<JoinDenied>> {
+pub(super) fn outcome(answers: &[Message]) -> Result<(), Option<JoinDenied>> {
     answers
         .iter()
         .find_map(|answer| match answer {
@@ -47,7 +47,7 @@ fn outcome(answers: &[Message]) -> Result<(), Option<JoinDenied>> {
         .unwrap_or(Err(None))
 }
 
-fn ask_with(
+pub(super) fn ask_with(
     village: &mut Village,
     to: usize,
     identity: &SecretKey,
@@ -62,7 +62,7 @@ fn ask_with(
     outcome(&answers)
 }
 
-fn fresh(village: &mut Village) -> SecretKey {
+pub(super) fn fresh(village: &mut Village) -> SecretKey {
     SecretKey::from_bytes(&village.rng.random())
 }
 

@@ -1,0 +1,169 @@
+//! A member that cannot check passwords passes a joiner's proof on to an admitter that can.
+//!
+//! The joiner learns nothing of the admitter before it is admitted, and proves the password to it all the same: the
+//! messages are passed on as they are. The member learns neither the password nor anything to guess it by.
+
+use bytes::Bytes;
+
+use super::{Engine, joining::Denial};
+use crate::{
+    graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
+    ids::{LinkId, NodeId, PeerId},
+    limits::{DIAL_TIMEOUT, MAX_RELAYED_JOINS},
+    time::Now,
+    wire::{JoinDenied, JoinMessage, Purpose},
+};
+
+/// A joiner whose proof is passed on.
+#[derive(Debug)]
+pub(super) struct Relay {
+    joiner: LinkId,
+    node: NodeId,
+    to: To,
+}
+
+#[derive(Debug)]
+enum To {
+    /// An admitter is being reached; what it will be told then.
+    Connecting(ConnectId, Box<JoinMessage>),
+    Admitter(LinkId),
+}
+
+impl Relay {
+    const fn admitter(&self) -> Option<LinkId> {
+        match self.to {
+            To::Connecting(..) => None,
+            To::Admitter(link) => Some(link),
+        }
+    }
+}
+
+impl Engine {
+    /// Begins to pass on a joiner's request.
+    pub(super) fn relay_password(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        request: Bytes,
+        name: String,
+    ) -> Result<(), Denial> {
+        let not_admitter = || Denial::of(JoinDenied::NotAdmitter);
+        let (node, peer, _) = self.overlay.peer_of(link).ok_or_else(not_admitter)?;
+        let exporter = *self.group.exporters.get(&link).ok_or_else(not_admitter)?;
+        let device = self.group.joins.devices.get(&link).cloned().ok_or_else(not_admitter)?;
+        let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
+        // A node that is no member itself speaks for nobody.
+        self.group.own.as_ref().ok_or_else(not_admitter)?;
+        let rule = members.password().filter(|rule| !rule.verifiers.is_empty());
+        let admitters: Vec<PeerId> =
+            rule.ok_or(Denial::of(JoinDenied::NoPassword))?.verifiers.iter().map(|(peer, _)| *peer).collect();
+        if members.was_removed(peer) {
+            return Err(Denial::of(JoinDenied::Removed));
+        }
+        let mut relays = std::mem::take(&mut self.group.joins.relays);
+        relays.retain(|relay| self.overlay.peer_of(relay.joiner).is_some() && relay.joiner != link);
+        self.group.joins.relays = relays;
+        let targets = self.admitting_nodes(now, admitters);
+        if targets.is_empty() || self.group.joins.relays.len() >= MAX_RELAYED_JOINS {
+            return Err(not_admitter());
+        }
+        if let Err(wait) = self.group.throttle.begin(now.mono, node) {
+            return Err(Denial::throttled(wait));
+        }
+        let options = ConnectOptions { expected_peer: None, deadline: DIAL_TIMEOUT, purpose: Purpose::Join };
+        let connect = self.overlay.connect(now, targets, options);
+        let first = Box::new(JoinMessage::Relayed { device, exporter, request, name });
+        self.group.joins.relays.push(Relay { joiner: link, node, to: To::Connecting(connect, first) });
+        Ok(())
+    }
+
+    /// A connect is over; true if it was for a joiner whose proof is passed on.
+    pub(super) fn on_relay_connected(
+        &mut self,
+        now: Now,
+        connect: ConnectId,
+        result: &Result<NeighborInfo, ConnectFailure>,
+    ) -> bool {
+        let relays = &mut self.group.joins.relays;
+        let wanted = |relay: &Relay| matches!(&relay.to, To::Connecting(id, _) if *id == connect);
+        let Some(at) = relays.iter().position(wanted) else { return false };
+        let relay = relays.remove(at);
+        let To::Connecting(_, first) = relay.to else { return false };
+        match result {
+            Ok(admitter) if self.overlay.peer_of(relay.joiner).is_some() => {
+                self.overlay.send_join(admitter.link, *first);
+                let to = To::Admitter(admitter.link);
+                self.group.joins.relays.push(Relay { to, ..relay });
+            }
+            Ok(admitter) => self.overlay.end_join(now, admitter.link),
+            Err(_) => self.deny_relayed(relay.joiner),
+        }
+        true
+    }
+
+    /// Passes on what a joiner or an admitter says; gives back what is for this node.
+    pub(super) fn relay_message(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        message: JoinMessage,
+    ) -> Option<JoinMessage> {
+        let relays = &self.group.joins.relays;
+        if let Some(at) = relays.iter().position(|relay| relay.admitter() == Some(link)) {
+            self.on_admitters_answer(now, at, message);
+            return None;
+        }
+        let relay = relays.iter().find(|relay| relay.joiner == link);
+        match (relay.and_then(Relay::admitter), message) {
+            (Some(admitter), JoinMessage::Proof(proof)) => {
+                self.overlay.send_join(admitter, JoinMessage::Proof(proof));
+                None
+            }
+            (_, message) => Some(message),
+        }
+    }
+
+    fn on_admitters_answer(&mut self, now: Now, at: usize, message: JoinMessage) {
+        let Relay { joiner, node, .. } = self.group.joins.relays[at];
+        let answer = match message {
+            JoinMessage::Challenge(_) => return self.overlay.send_join(joiner, message),
+            JoinMessage::Granted { .. } => {
+                self.group.throttle.succeeded(&node);
+                message
+            }
+            JoinMessage::Denied { reason, .. } => {
+                if reason == JoinDenied::WrongProof {
+                    self.group.throttle.failed(&node);
+                }
+                JoinMessage::Denied { reason, referrals: Vec::new() }
+            }
+            // It broke the protocol: nothing more is asked of it.
+            _ => JoinMessage::Denied { reason: JoinDenied::NotAdmitter, referrals: Vec::new() },
+        };
+        let relay = self.group.joins.relays.remove(at);
+        self.overlay.send_join(joiner, answer);
+        if let Some(admitter) = relay.admitter() {
+            self.overlay.end_join(now, admitter);
+        }
+    }
+
+    /// A link is gone: the other half of what was passed on over it ends.
+    pub(super) fn relayed_link_closed(&mut self, now: Now, link: LinkId) {
+        let relays = &mut self.group.joins.relays;
+        let Some(at) = relays.iter().position(|relay| relay.joiner == link || relay.admitter() == Some(link))
+        else {
+            return;
+        };
+        let relay = relays.remove(at);
+        match relay.to {
+            To::Connecting(connect, _) => self.overlay.cancel_connect(now, connect),
+            To::Admitter(admitter) if relay.joiner == link => self.overlay.end_join(now, admitter),
+            To::Admitter(_) => self.deny_relayed(relay.joiner),
+        }
+    }
+
+    fn deny_relayed(&mut self, joiner: LinkId) {
+        let reason = JoinDenied::NotAdmitter;
+        self.overlay.send_join(joiner, JoinMessage::Denied { reason, referrals: Vec::new() });
+    }
+}
