@@ -108,11 +108,9 @@ impl Engine {
                 // Repair on the spot: the sender gets what beats its version.
                 self.supply_one(now, link, newer);
             }
-            (Put::Older { newer }, Source::Sync { link, .. }) => {
-                // What a node that was away has in its newest version is not gone: the other side has an older one.
-                if self.away.clears(link, &newer.key()) {
-                    self.supply_one(now, link, newer);
-                }
+            // What a node that was away has in its newest version is not gone: the other side has an older one.
+            (Put::Older { newer }, Source::Sync { link, .. }) if self.away.clears(link, &newer.key()) => {
+                self.supply_one(now, link, newer);
             }
             // What comes after it is gone: so it is there, once they hear.
             (Put::Expired { left }, Source::Flood { link, origin }) => {

@@ -181,7 +181,7 @@ fn fresh_key(scene: &mut Scene) -> SecretKey {
 
 #[test]
 fn a11_removing_an_attacker_makes_nobody_forget_its_victim() {
-    let mut scene = Scene::new(0xa11_1);
+    let mut scene = Scene::new(0xa111);
     let (node, link) = (scene.node.node(), scene.reader.link);
     let identity = scene.village.keys[2].clone();
     let forged = scene.presence(2, &identity, of(node, evil()), 5);
@@ -195,7 +195,7 @@ fn a11_removing_an_attacker_makes_nobody_forget_its_victim() {
 
 #[test]
 fn a11_what_others_say_adds_to_what_the_node_said_itself() {
-    let mut scene = Scene::new(0xa11_2);
+    let mut scene = Scene::new(0xa112);
     let node = scene.node.node();
     let many = NodeAddr::at(node, (1..200).map(|port| ([203, 0, 113, 9], port).into()));
     let referrals = vec![NodeAddr { relay: Some("https://evil.example".into()), ..many }];
@@ -218,7 +218,7 @@ fn a11_what_others_say_adds_to_what_the_node_said_itself() {
 
 #[test]
 fn a11_a_node_that_changed_its_identity_is_listed_under_the_new_one_whatever_the_old_one_says() {
-    let mut scene = Scene::new(0xa11_3);
+    let mut scene = Scene::new(0xa113);
     let (key, link) = (scene.node.clone(), scene.reader.link);
     // The node goes on as the second identity, which it signs.
     scene.village.pass(60);

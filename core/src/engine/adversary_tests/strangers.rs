@@ -123,7 +123,7 @@ fn a10_a_denied_joiner_learns_no_third_node_by_any_key_or_password() {
 
 #[test]
 fn a10_a_removed_identity_learns_no_third_node_whatever_it_holds() {
-    let mut scene = Scene::new(0xa10_1);
+    let mut scene = Scene::new(0xa101);
     let removed = scene.village.keys[3].clone();
     let chain = vec![grant_of(&scene.village, 0, 3).0.bytes().clone()];
     let linked = Caller::new(&mut scene.village, removed.clone());
@@ -269,7 +269,7 @@ impl Between {
 
 #[test]
 fn a10_m10_a_password_is_proven_through_a_member_and_no_third_node_is_told() {
-    let mut between = Between::new(0xa10_5);
+    let mut between = Between::new(0xa105);
     let context = between.context();
     assert_eq!(between.prove("correct horse battery", &context), Ok(()));
     between.scene.is_silent_of_others(&between.heard);
@@ -312,7 +312,7 @@ fn a10_a_wrong_password_or_another_context_proves_nothing_through_a_member() {
         },
     ];
     for (number, context) in others.into_iter().enumerate() {
-        let mut between = Between::new(0xa10_6 + number as u64);
+        let mut between = Between::new(0xa106 + number as u64);
         let context = context(&between);
         let password = if number == 0 { "a guess" } else { "correct horse battery" };
         assert_eq!(between.prove(password, &context), Err(Some(JoinDenied::WrongProof)), "{number}");
@@ -325,7 +325,7 @@ fn a10_a_wrong_password_or_another_context_proves_nothing_through_a_member() {
 
 #[test]
 fn a10_a_member_that_reaches_no_admitter_says_so_and_refers_nobody() {
-    let mut between = Between::new(0xa10_b);
+    let mut between = Between::new(0xa10b);
     between.say(&guess());
     between.carry(false);
     assert_eq!(outcome(&between.heard), Err(Some(JoinDenied::NotAdmitter)));
@@ -344,7 +344,7 @@ fn a10_a_member_that_reaches_no_admitter_says_so_and_refers_nobody() {
 
 #[test]
 fn a10_who_is_no_member_speaks_for_nobody_and_a_joiner_must_be_certified() {
-    let mut scene = Scene::new(0xa10_c);
+    let mut scene = Scene::new(0xa10c);
     let verifier = PasswordVerifier::new("correct horse battery", scene.village.rng.random());
     scene.village.act(0, |e, now| e.set_password(now, Some(&verifier), Role::Member, None)).unwrap();
     let (eve, joiner) = (fresh(&mut scene.village), fresh(&mut scene.village));
@@ -369,7 +369,7 @@ fn a10_who_is_no_member_speaks_for_nobody_and_a_joiner_must_be_certified() {
 
 #[test]
 fn a10_a_right_proof_at_a_node_that_may_not_admit_is_referred_to_one_that_may() {
-    let mut scene = Scene::new(0xa10_3);
+    let mut scene = Scene::new(0xa103);
     let (other, week) = (scene.village.peer(1), (Duration::from_secs(86_400), None));
     let key = fresh(&mut scene.village);
     let public = key.peer();
