@@ -322,6 +322,10 @@ pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_ACT_HEADS: usize = 16;
 /// Leave acts of one identity that are kept. With so many, nothing that the identity did counts any more, whichever they are.
 pub const MAX_LEAVES: usize = 17;
+/// Grants of which a removal says how far acts under it stand.
+pub const MAX_CUT_GRANTS: usize = 64;
+/// Acts up to which those under one such grant stand: the heads and the grant that a leave act names.
+pub const MAX_CUT_HEADS: usize = MAX_ACT_HEADS + 1;
 /// Nodes that one identity may refuse for itself; those with the smallest ids count.
 pub const MAX_REVOKED_DEVICES: usize = 64;
 /// Void acts of one identity that was removed that are kept, unless others build on them.

@@ -7,8 +7,8 @@ use crate::{
     crypto::{SignatureBytes, signature_serde},
     ids::{ActId, NodeId, PeerId},
     limits::{
-        MAX_ACT_HEADS, MAX_ADMITTERS, MAX_EPOCH_KEYS, MAX_KEEP_CHUNKS, MAX_LEAVES, MAX_NAME,
-        MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
+        MAX_ACT_HEADS, MAX_ADMITTERS, MAX_CUT_GRANTS, MAX_CUT_HEADS, MAX_EPOCH_KEYS, MAX_KEEP_CHUNKS,
+        MAX_LEAVES, MAX_NAME, MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
     },
     record::Role,
     time::Timestamp,
@@ -138,7 +138,8 @@ pub struct Invite {
     pub uses: u32,
     /// End of the offer, in peer time.
     pub not_after: Timestamp,
-    /// Length of the memberships, in milliseconds; `None`: as long as the admitter's.
+    /// Length of the memberships, in milliseconds; `None`: as long as the admitter's and the issuer's. None outlasts the
+    /// grant or renewal that the issuer names.
     pub lifetime_ms: Option<u64>,
     /// Identities that may admit; empty: every admitter. At most 16.
     pub admitters: Vec<PeerId>,
@@ -159,11 +160,15 @@ pub struct Remove {
     pub undo: bool,
 }
 
-/// The records that a removal keeps: hashes of chunks of a sorted list; see [`KeepChunk`](super::KeepChunk). Empty: none.
+/// What a removal keeps.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Keep {
-    /// The hash of each chunk; at most 1,024.
+    /// The records: the hash of each chunk of a sorted list, see [`KeepChunk`](super::KeepChunk); at most 1,024. Empty: none.
     pub chunks: Vec<[u8; 32]>,
+    /// Of grants whose subject had left: the latest acts in the past of all its leave acts. Only they, and what is in their
+    /// past, is kept of the acts under that grant. Of other grants, all that the author knew is kept. At most 64 grants,
+    /// ascending, with 17 acts each; see [`ActSet::cuts`](super::ActSet::cuts). Empty in a leave act.
+    pub cuts: Vec<(ActId, Vec<ActId>)>,
 }
 
 /// Sets or clears the group's password.
@@ -243,7 +248,7 @@ impl Content {
                 invite.uses > 0 && invite.role <= Role::Inviter && invite.admitters.len() <= MAX_ADMITTERS
             }
             Self::Remove(remove) => remove.reason.len() <= MAX_REASON && remove.keep.is_in_bounds(),
-            Self::Leave(keep) => keep.is_in_bounds(),
+            Self::Leave(keep) => keep.is_in_bounds() && keep.cuts.is_empty(),
             Self::Password(rule) => rule.role < Role::Inviter && is_bounded(&rule.verifiers, MAX_VERIFIERS),
             Self::PassOn { verifiers, .. } => !verifiers.is_empty() && is_bounded(verifiers, MAX_VERIFIERS),
             Self::Epoch(epoch) => {
@@ -276,6 +281,9 @@ impl Grant {
 impl Keep {
     fn is_in_bounds(&self) -> bool {
         self.chunks.len() <= MAX_KEEP_CHUNKS
+            && self.cuts.len() <= MAX_CUT_GRANTS
+            && self.cuts.is_sorted_by(|a, b| a.0 < b.0)
+            && self.cuts.iter().all(|(_, heads)| heads.len() <= MAX_CUT_HEADS && is_ascending(heads))
     }
 }
 

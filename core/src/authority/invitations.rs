@@ -90,8 +90,9 @@ impl Judge<'_> {
     fn use_fault(&self, state: &InviteState, invite: u32, at: u32) -> Option<Void> {
         let id = self.set.id(invite);
         let issuer = self.set.entries[invite as usize].under;
+        let bound = self.set.rank_of_uses(invite);
         for act in [invite, at] {
-            match self.standing(act, issuer, Some(self.set.rank_of_uses(invite))) {
+            match self.standing_by(invite, act, issuer, Some((bound, bound))) {
                 Standing::Under(grant) if self.set.may_give(grant, at) => {}
                 _ => return Some(Void::Invitation(id)),
             }
@@ -116,11 +117,8 @@ impl Judge<'_> {
     pub(super) fn withdraws(&self, at: u32, invite: u32) -> bool {
         let least = self.set.rank_of_uses(invite);
         let own = self.set.body(at).author == self.set.body(invite).author;
-        match self.standing(at, self.set.entries[at as usize].under, Some(least)) {
-            Standing::Under(grant) => {
-                let role = self.set.rank(grant).0;
-                role >= self.set.body(at).least_role() && (own || role >= Role::Admin)
-            }
+        match self.standing(at, self.set.entries[at as usize].under, Some((least, least))) {
+            Standing::Under(grant) => own || self.set.rank(grant).0 >= Role::Admin,
             Standing::Below(_) | Standing::Void(_) => false,
         }
     }

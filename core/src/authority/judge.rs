@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{ActSet, Content, Void, invitations::InviteState, seniority::Rank, set::Leaf};
-use crate::{ids::ActId, limits::MAX_LEAVES};
+use crate::{ids::ActId, limits::MAX_LEAVES, record::Role, time::Timestamp};
 
 /// A set of acts while it is judged.
 pub(super) struct Judge<'a> {
@@ -28,7 +28,13 @@ pub(super) struct GrantState {
     pub(super) leaves: Vec<Arc<Leaf>>,
     /// The earliest removals and demotions that count and cover it: none of them is before another.
     pub(super) removals: Vec<u32>,
-    /// A removal that undoes the acts under it.
+    /// Those of them whose lists keep records; see [`Judge::lists`].
+    pub(super) lists: Vec<u32>,
+    /// Its end by itself and its renewals.
+    pub(super) until: Option<Timestamp>,
+    /// The removals that undo the acts under it.
+    pub(super) undoes: Vec<ActId>,
+    /// The first of them.
     pub(super) undo: Option<ActId>,
     /// The grant that takes its place for what the removals had not seen, if all of them are demotions.
     pub(super) successor: Option<u32>,
@@ -69,12 +75,18 @@ impl<'a> Judge<'a> {
         let void = self.grant_fault(at);
         let removals = self.covering(at);
         let is_undo = |at: &u32| matches!(&self.set.body(*at).content, Content::Remove(r) if r.undo);
-        let undo = removals.iter().filter(|at| is_undo(at)).map(|at| self.set.id(*at)).min();
-        let removals = self.earliest(removals);
+        let undoing = removals.keys().copied().filter(is_undo);
+        let mut undoes: Vec<ActId> = undoing.map(|at| self.set.id(at)).collect();
+        undoes.sort_unstable();
+        let roles = removals;
+        let removals = self.earliest(roles.keys().copied().collect());
+        let lists = self.lists(&removals, &roles);
         let successor = removals.iter().all(|at| self.set.grant(*at).is_some());
         let lowest = removals.iter().min_by_key(|at| (self.set.rank(Some(**at)), self.set.id(**at)));
         let successor = lowest.filter(|_| successor).copied();
-        GrantState { void, leaves: self.covering_leaves(at), removals, undo, successor }
+        let undo = undoes.first().copied();
+        let until = self.until(at);
+        GrantState { until, void, leaves: self.set.leaves_on(at), removals, lists, undoes, undo, successor }
     }
 
     fn grant_fault(&mut self, at: u32) -> Option<Void> {
@@ -89,23 +101,48 @@ impl<'a> Judge<'a> {
         let entry = &self.set.entries[at as usize];
         let (by, rank) = (entry.under, self.set.rank(Some(at)));
         let bound = entry.serves.map_or(rank, |invite| self.set.rank_of_uses(invite));
-        let outranks = self.set.rank(by) > bound;
-        match self.standing(at, by, Some(if outranks { bound } else { rank })) {
-            Standing::Under(grant) if self.set.may_give(grant, at) && (outranks || grant == by) => None,
-            Standing::Under(grant) => Some(self.demoted(grant)),
+        match self.standing(at, by, Some((rank, bound))) {
+            Standing::Under(_) => None,
             Standing::Below(by) => Some(Void::Demoted(by)),
             Standing::Void(void) => Some(void),
         }
     }
 
-    /// Follows an act from the grant it names to the one that it stands under. Grants of rank `floor` or less are not
-    /// looked at: they decide nothing about what asks.
-    pub(super) fn standing(&self, act: u32, by: Option<u32>, floor: Option<Rank>) -> Standing {
-        let mut by = by;
+    /// Finds the grant that an act stands under: the one that it names or a demotion of it, otherwise another of the same
+    /// holder that was there before. `floors`: grants of the first rank or less, if named, and of the second or less, if not,
+    /// are not looked at. They decide nothing about what asks.
+    pub(super) fn standing(&self, act: u32, by: Option<u32>, floors: Option<(Rank, Rank)>) -> Standing {
+        self.standing_by(act, act, by, floors)
+    }
+
+    /// The same, of an act by whose word another stands: an invitation, of which `act` is a use, and its issuer's grant.
+    pub(super) fn standing_by(
+        &self,
+        word: u32,
+        act: u32,
+        by: Option<u32>,
+        floors: Option<(Rank, Rank)>,
+    ) -> Standing {
+        let fallen = self.follow(act, by, floors);
+        let (Standing::Void(_), Some(named)) = (fallen, by) else { return fallen };
+        let floor = floors.map(|floors| floors.1);
+        for other in self.set.other_grants(named, word, act) {
+            let stands = self.follow(act, Some(other), floor.map(|floor| (floor, floor)));
+            if let Standing::Under(_) = stands {
+                return stands;
+            }
+        }
+        fallen
+    }
+
+    /// Follows an act from a grant over demotions.
+    fn follow(&self, act: u32, by: Option<u32>, floors: Option<(Rank, Rank)>) -> Standing {
+        let (first, mut floor, mut by) = (by, floors.map(|floors| floors.0), by);
         while let Some(at) = by {
             if floor.is_some_and(|floor| self.set.rank(by) <= floor) {
                 return Standing::Below(self.set.id(at));
             }
+            floor = floors.map(|floors| floors.1);
             let Some(state) = &self.grants[at as usize] else { return Standing::Below(self.set.id(at)) };
             if state.void.is_some() {
                 return Standing::Void(Void::Grant(self.set.id(at)));
@@ -113,11 +150,15 @@ impl<'a> Judge<'a> {
             if let Some(undo) = state.undo {
                 return Standing::Void(Void::Undone(undo));
             }
-            if let Some(leave) = state.left(|leave| leave.past.contains(act)) {
-                return Standing::Void(Void::Left(leave));
+            if !self.set.carries(at, state.until, act) {
+                return Standing::Void(self.not_carried(act, at, by == first));
             }
-            if state.removals.is_empty() || state.removals.iter().any(|r| self.set.precedes(act, *r)) {
+            if state.removals.iter().any(|removal| self.set.keeps_act(*removal, act, at)) {
                 return Standing::Under(by);
+            }
+            if state.removals.is_empty() {
+                let left = state.left(|leave| leave.past.contains(act));
+                return left.map_or(Standing::Under(by), |leave| Standing::Void(Void::Left(leave)));
             }
             match state.successor {
                 Some(successor) => by = Some(successor),
@@ -125,6 +166,28 @@ impl<'a> Judge<'a> {
             }
         }
         Standing::Under(None)
+    }
+
+    /// The fault of an act that a grant does not carry: the first by a renewal that does not count, the next are demotions.
+    fn not_carried(&self, act: u32, grant: u32, is_first: bool) -> Void {
+        let renewal = self.set.body(act).by.filter(|_| is_first);
+        let id = self.set.id(grant);
+        if is_first { Void::Grant(renewal.unwrap_or(id)) } else { Void::Demoted(id) }
+    }
+
+    /// The end of a grant by itself and its renewals. They stand under grants of higher rank.
+    fn until(&self, at: u32) -> Option<Timestamp> {
+        let (end, rank) = (self.set.grant(at)?.not_after?, self.set.rank(Some(at)));
+        let counts = |renewal: &&u32| {
+            let by = self.set.entries[**renewal as usize].under;
+            matches!(self.standing(**renewal, by, Some((rank, rank))), Standing::Under(_))
+        };
+        let renewals = self.set.renewals_of.get(&at).into_iter().flatten().filter(counts);
+        let ends = renewals.filter_map(|at| match self.set.body(*at).content {
+            Content::Renew { not_after, .. } => Some(not_after),
+            _ => None,
+        });
+        ends.max().max(Some(end))
     }
 
     /// Where an act by this grant would stand that names all acts of the set.
@@ -161,8 +224,16 @@ impl<'a> Judge<'a> {
         grant.map_or(Void::NotAllowed, |at| Void::Demoted(self.set.id(at)))
     }
 
-    /// Removals and demotions that count and cover a grant.
-    fn covering(&self, at: u32) -> Vec<u32> {
+    /// Of the earliest removals of a grant, those whose lists keep records: with a removal by a higher role beside it, a
+    /// list adds nothing. A demotion says nothing of what the lower role allows, so its role bars no list.
+    fn lists(&self, earliest: &[u32], roles: &BTreeMap<u32, Role>) -> Vec<u32> {
+        let removes = earliest.iter().filter(|at| self.set.grant(**at).is_none());
+        let highest = removes.map(|at| roles[at]).max();
+        earliest.iter().copied().filter(|at| highest.is_none_or(|highest| roles[at] >= highest)).collect()
+    }
+
+    /// Removals and demotions that count and cover a grant, and the roles by which they do.
+    fn covering(&self, at: u32) -> BTreeMap<u32, Role> {
         let (set, rank) = (self.set, self.set.rank(Some(at)));
         let subject = set.subject(at);
         let direct = subject.and_then(|subject| set.removals_of.get(&subject)).into_iter().flatten();
@@ -177,19 +248,19 @@ impl<'a> Judge<'a> {
             Content::Remove(remove) => remove.branch,
             _ => false,
         }));
-        found.retain(|other| *other != at && !set.precedes(*other, at) && self.takes(*other, at, rank));
-        found
+        // Admitting is automatic: by an invitation comes back only whoever was removed before it was made.
+        let admission = set.facts(at).and(set.entries[at as usize].serves);
+        let known = |other: u32| set.precedes(other, admission.unwrap_or(at));
+        found.retain(|other| *other != at && !known(*other));
+        found.into_iter().filter_map(|other| Some((other, self.takes(other, at, rank)?))).collect()
     }
 
-    fn takes(&self, removal: u32, at: u32, rank: Rank) -> bool {
+    /// The role by which a removal takes a grant, if it does.
+    fn takes(&self, removal: u32, at: u32, rank: Rank) -> Option<Role> {
         let by = self.set.entries[removal as usize].under;
-        match self.standing(removal, by, Some(rank)) {
-            Standing::Under(grant) => {
-                self.set.rank(grant).0 >= self.set.body(removal).least_role()
-                    && (self.set.grant(removal).is_none() || self.set.may_give(grant, removal))
-                    && self.set.is_senior(grant, at)
-            }
-            Standing::Below(_) | Standing::Void(_) => false,
+        match self.standing(removal, by, Some((rank, rank))) {
+            Standing::Under(grant) if self.set.is_senior(grant, at) => Some(self.set.rank(grant).0),
+            _ => None,
         }
     }
 
@@ -204,15 +275,6 @@ impl<'a> Judge<'a> {
             }
         }
         earliest
-    }
-
-    fn covering_leaves(&self, at: u32) -> Vec<Arc<Leaf>> {
-        let Some(grant) = self.set.grant(at) else { return Vec::new() };
-        let leaves = self.set.leaves.get(&grant.subject).into_iter().flatten();
-        leaves
-            .filter(|(id, _)| grant.despite.binary_search(id).is_err())
-            .map(|(_, leaf)| leaf.clone())
-            .collect()
     }
 }
 

@@ -8,6 +8,7 @@
 //! store or a link.
 //!
 //! - [`act`](ActBody): what acts say; [`SignedAct`] and [`Act`]: their bytes, and those whose signature is good;
+//! - `scope`: how far a grant carries what is done under it;
 //! - `sound`: rules that an act keeps by itself and its past, or is refused for good;
 //! - `seniority`, `judge`, `invitations`: which of the accepted acts count;
 //! - [`Verdict`], [`RecordClaim`]: the questions; [`Verdict::heads`], [`Verdict::merge`]: what a new act names;
@@ -23,6 +24,7 @@ mod keep;
 mod pending;
 mod prune;
 mod records;
+mod scope;
 mod seniority;
 mod set;
 mod settle;

@@ -41,8 +41,8 @@ pub struct Authorship {
 pub enum RecordVerdict {
     /// It does.
     Counts,
-    /// Not known yet: this act, or a list that this removal names, must be here first. A record that is stored stays
-    /// stored, and one that arrives waits.
+    /// Not known yet: this act, or a list that this removal names, must be here first. It counts nowhere meanwhile: a
+    /// record that is stored stays stored and is shown to nobody, and one that arrives waits.
     Waits(ActId),
     /// It does not.
     Void(RecordFault),
@@ -108,27 +108,64 @@ impl Verdict {
             Some((grant, until)) => (*grant, Some(*until)),
             None => (named, None),
         };
-        let Some(grant) = self.grants.get(&id) else { return Err(RecordVerdict::Waits(named)) };
+        let Some(grant) = self.grants.get(&id) else {
+            let is_other = set.contains(&named);
+            return Err(if is_other { fault(RecordFault::NotAMember) } else { RecordVerdict::Waits(named) });
+        };
         if grant.subject != by.author {
             return Err(fault(RecordFault::NotAMember));
         }
         if by.at < grant.not_before || until.or(grant.granted_until).is_some_and(|end| by.at >= end) {
             return Err(fault(RecordFault::OutsidePeriod));
         }
-        self.standing_of_record(set, id, grant, key)
+        let named = self.standing_of_record(set, id, grant, by.at, key);
+        if named == Ok(grant.role) {
+            return named;
+        }
+        // As acts do: what falls with one grant stands under another that was there before, and the best allows most.
+        let others = self.held.get(&by.author).into_iter().flatten().filter(|other| **other != id);
+        others.fold(named, |best, other| {
+            let facts = self.grants.get(other).filter(|other| by.at >= other.not_before);
+            let Some(facts) = facts.filter(|_| !knows_end(set, other, grant)) else { return best };
+            match (best, self.standing_of_record(set, *other, facts, by.at, key)) {
+                (Ok(best), Ok(role)) => Ok(best.max(role)),
+                (Ok(best), Err(_)) => Ok(best),
+                (Err(_), Ok(role)) => Ok(role),
+                (Err(waits @ RecordVerdict::Waits(_)), Err(_)) => Err(waits),
+                (Err(_), Err(waits @ RecordVerdict::Waits(_))) => Err(waits),
+                (Err(best), Err(_)) => Err(best),
+            }
+        })
     }
 
     /// Follows a record from its grant over demotions, as [`super::judge`] follows acts: in the past of a removal is what
     /// its list names.
-    fn standing_of_record(&self, set: &ActSet, id: ActId, grant: &GrantVerdict, key: &KeepKey) -> Judged {
+    fn standing_of_record(
+        &self,
+        set: &ActSet,
+        id: ActId,
+        grant: &GrantVerdict,
+        at: Timestamp,
+        key: &KeepKey,
+    ) -> Judged {
         let (mut id, mut grant) = (id, grant);
         loop {
             if grant.void.is_some() {
                 return Err(fault(RecordFault::Void(Void::Grant(id))));
             }
-            self.kept_by_leaves(set, grant, key)?;
-            if grant.ended_by.is_empty() || self.kept_by_removals(set, grant, key)? {
+            if grant.not_after.is_some_and(|end| at >= end) {
+                return Err(fault(RecordFault::OutsidePeriod));
+            }
+            if let Some(undo) = kept_by_all(set, &grant.undoes, key)? {
+                return Err(fault(RecordFault::Void(Void::Undone(undo))));
+            }
+            if kept_by_any(set, &grant.lists, key)? {
                 return Ok(grant.role);
+            }
+            if grant.ended_by.is_empty() {
+                let too_many = grant.left.first().filter(|_| grant.left.len() >= MAX_LEAVES);
+                let left = too_many.copied().or(kept_by_all(set, &grant.left, key)?);
+                return left.map_or(Ok(grant.role), |leave| Err(fault(RecordFault::Void(Void::Left(leave)))));
             }
             let Some(next) = grant.demoted_to else {
                 let removers = grant.ended_by.iter().filter(|id| !self.grants.contains_key(*id));
@@ -139,38 +176,42 @@ impl Verdict {
             (id, grant) = (next, successor);
         }
     }
+}
 
-    /// Every leave act must keep it.
-    fn kept_by_leaves(&self, set: &ActSet, grant: &GrantVerdict, key: &KeepKey) -> Result<(), RecordVerdict> {
-        let mut waits = None;
-        for id in &grant.left {
-            let kept = set.get(id).map_or(Some(false), |body| set.keeps(&body.content, key));
-            if grant.left.len() >= MAX_LEAVES || kept == Some(false) {
-                return Err(fault(RecordFault::Void(Void::Left(*id))));
-            }
-            waits = waits.or_else(|| kept.is_none().then_some(*id));
-        }
-        waits.map_or(Ok(()), |id| Err(RecordVerdict::Waits(id)))
-    }
+/// True if a grant was given by somebody who knew what ended another.
+fn knows_end(set: &ActSet, grant: &ActId, ended: &GrantVerdict) -> bool {
+    let despite = set.get(grant).map_or(&[][..], |body| match &body.content {
+        Content::Grant(grant) => &grant.despite[..],
+        _ => &[],
+    });
+    ended.left.iter().any(|leave| despite.contains(leave))
+        || ended.ended_by.iter().chain(&ended.undoes).any(|removal| set.is_before(removal, grant))
+}
 
-    /// One of the earliest removals must keep it.
-    fn kept_by_removals(
-        &self,
-        set: &ActSet,
-        grant: &GrantVerdict,
-        key: &KeepKey,
-    ) -> Result<bool, RecordVerdict> {
-        let mut waits = None;
-        for id in &grant.ended_by {
-            let content: Option<&Content> = set.get(id).map(|body| &body.content);
-            match content.map_or(Some(false), |content| set.keeps(content, key)) {
-                Some(true) => return Ok(true),
-                Some(false) => {}
-                None => waits = waits.or(Some(*id)),
-            }
+/// The act of these that does not keep a record; `None`: all do.
+fn kept_by_all(set: &ActSet, acts: &[ActId], key: &KeepKey) -> Result<Option<ActId>, RecordVerdict> {
+    let mut waits = None;
+    for id in acts {
+        match set.get(id).map_or(Some(false), |body| set.keeps(&body.content, key)) {
+            Some(true) => {}
+            Some(false) => return Ok(Some(*id)),
+            None => waits = waits.or(Some(*id)),
         }
-        waits.map_or(Ok(false), |id| Err(RecordVerdict::Waits(id)))
     }
+    waits.map_or(Ok(None), |id| Err(RecordVerdict::Waits(id)))
+}
+
+/// Whether one of these acts keeps a record.
+fn kept_by_any(set: &ActSet, acts: &[ActId], key: &KeepKey) -> Result<bool, RecordVerdict> {
+    let mut waits = None;
+    for id in acts {
+        match set.get(id).map_or(Some(false), |body| set.keeps(&body.content, key)) {
+            Some(true) => return Ok(true),
+            Some(false) => {}
+            None => waits = waits.or(Some(*id)),
+        }
+    }
+    waits.map_or(Ok(false), |id| Err(RecordVerdict::Waits(id)))
 }
 
 const fn fault(fault: RecordFault) -> RecordVerdict {

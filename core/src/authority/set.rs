@@ -37,6 +37,8 @@ pub struct ActSet {
     /// By invitation: its uses, and the acts that withdraw it.
     pub(super) uses_of: BTreeMap<u32, Vec<u32>>,
     pub(super) revokers_of: BTreeMap<u32, Vec<u32>>,
+    /// By grant: its renewals.
+    pub(super) renewals_of: BTreeMap<u32, Vec<u32>>,
     /// Leave acts, by author.
     pub(super) leaves: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
     /// Revocations of the author's own devices, by author.
@@ -110,6 +112,7 @@ impl ActSet {
             removals_of: BTreeMap::new(),
             uses_of: BTreeMap::new(),
             revokers_of: BTreeMap::new(),
+            renewals_of: BTreeMap::new(),
             leaves: BTreeMap::new(),
             own_devices: BTreeMap::new(),
             leaf_ids: BTreeMap::new(),
@@ -288,6 +291,11 @@ impl ActSet {
                 }
             }
             Content::Remove(remove) => self.removals_of.entry(remove.subject).or_default().push(at),
+            Content::Renew { .. } => {
+                if let Some(grant) = entry.serves {
+                    self.renewals_of.entry(grant).or_default().push(at);
+                }
+            }
             Content::RevokeInvite(_) => {
                 if let Some(invite) = entry.serves {
                     self.revokers_of.entry(invite).or_default().push(at);

@@ -10,14 +10,11 @@ use super::{
 use crate::{
     ids::{ActId, PeerId},
     record::Role,
-    time::Timestamp,
 };
 
 /// What is collected over all acts before it can be settled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
-    /// The grant, the new end, and whether the renewal counts.
-    pub(super) renewed: Vec<(ActId, Timestamp, bool)>,
     /// Those that count, and the rank by which they do.
     pub(super) passwords: Vec<(u32, Rank)>,
     /// Those that do not, and whose authors knew of nothing that took their right.
@@ -39,17 +36,9 @@ pub(super) struct Found {
 
 impl Verdict {
     pub(super) fn settle(&mut self, set: &ActSet, found: &mut Found) {
-        found.renewed.iter().for_each(|renewed| self.settle_renewal(renewed));
         self.settle_password(set, found);
         self.settle_devices(set, found);
         self.settle_epochs(set, found);
-    }
-
-    pub(super) fn settle_renewal(&mut self, (grant, until, counts): &(ActId, Timestamp, bool)) {
-        let facts = self.grants.get_mut(grant).filter(|_| *counts);
-        if let Some(end) = facts.and_then(|facts| facts.not_after.as_mut()) {
-            *end = (*end).max(*until);
-        }
     }
 
     /// A password is ended by each that follows it, also by one that fell: then there is none until a person sets one.

@@ -82,14 +82,7 @@ impl ActSet {
             let creator = Author { grant: None, rank: Rank::CREATOR, depth: self.max_chain, end: None };
             return if body.author == self.creator { Ok(creator) } else { Err(Fault::NotYours) };
         };
-        let named = self.place(id).ok_or(Fault::WrongKind)?;
-        let (at, end) = match &self.body(named).content {
-            Content::Grant(grant) => (named, grant.not_after),
-            Content::Renew { not_after, .. } => {
-                (self.entries[named as usize].serves.ok_or(Fault::WrongKind)?, Some(*not_after))
-            }
-            _ => return Err(Fault::WrongKind),
-        };
+        let (at, end) = self.named_grant(id).ok_or(Fault::WrongKind)?;
         let grant = self.grant(at).ok_or(Fault::WrongKind)?;
         if grant.subject != body.author {
             return Err(Fault::NotYours);
@@ -98,6 +91,18 @@ impl ActSet {
             return Err(Fault::OutsidePeriod);
         }
         Ok(Author { grant: Some(at), rank: self.rank(Some(at)), depth: grant.depth, end })
+    }
+
+    /// The grant that an act names as `by`, itself or by a renewal of it, and the end of that.
+    pub(super) fn named_grant(&self, id: &ActId) -> Option<(u32, Option<Timestamp>)> {
+        let named = self.place(id)?;
+        match &self.body(named).content {
+            Content::Grant(grant) => Some((named, grant.not_after)),
+            Content::Renew { not_after, .. } => {
+                Some((self.entries[named as usize].serves?, Some(*not_after)))
+            }
+            _ => None,
+        }
     }
 
     /// The use of an invitation; gives the invitation.
@@ -136,6 +141,9 @@ impl ActSet {
             return Err(Fault::ChainTooLong);
         }
         outlives(grant.not_after, author.end)?;
+        // A guest is a member by the issuer's word, and no longer than the issuer was when it gave it.
+        let issuer = invite.and_then(|invite| self.named_grant(self.body(invite).by.as_ref()?));
+        outlives(grant.not_after, issuer.and_then(|(_, end)| end))?;
         let mut sponsors =
             sponsor.and_then(|at| self.facts(at)).map_or_else(Vec::new, |f| f.sponsors.clone());
         sponsors.extend(sponsor);
@@ -171,11 +179,9 @@ impl ActSet {
         let grant = self.grant(at).ok_or(Fault::WrongKind)?;
         outlives(Some(until), author.end)?;
         let longer = grant.renew && grant.not_after.is_some_and(|end| until > end);
-        if longer && grant.subject != act.body().author && author.rank.0.may_grant(grant.role) {
-            Ok(at)
-        } else {
-            Err(Fault::NotAllowed)
-        }
+        // A renewal decides about a grant, so it comes from a higher rank, as the grant did.
+        let may = author.rank.0.may_grant(grant.role) && author.rank > self.rank(Some(at));
+        if longer && may && grant.subject != act.body().author { Ok(at) } else { Err(Fault::NotAllowed) }
     }
 
     fn other(&self, act: &Act, identity: crate::ids::PeerId) -> Result<(), Fault> {
@@ -189,7 +195,7 @@ impl ActSet {
 }
 
 /// Periods only shrink on the way down.
-fn outlives(end: Option<Timestamp>, limit: Option<Timestamp>) -> Result<(), Fault> {
+pub(super) fn outlives(end: Option<Timestamp>, limit: Option<Timestamp>) -> Result<(), Fault> {
     let inside = match (end, limit) {
         (_, None) => true,
         (None, Some(_)) => false,

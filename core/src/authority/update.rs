@@ -45,7 +45,7 @@ pub(super) enum Step {
 impl Verdict {
     /// Judges what a set accepted since it was judged: as [`Verdict::of`] for the whole set, which is what it does if an act
     /// may touch the standing of earlier ones. Acts that do not, cost the same in a group of any size: grants, uses of
-    /// invitations that are not used up, renewals, invitations, merges; also removals and demotions of members who did
+    /// invitations that are not used up, invitations, merges; also renewals, removals and demotions of members who did
     /// nothing but write records.
     ///
     /// `accepted`: of all insertions since then, in their order.
@@ -83,6 +83,11 @@ impl Verdict {
                 (!contested && !set.refusals_of.contains_key(&grant.subject)).then_some(Step::Alone(at))
             }
             Content::RevokeInvite(_) => None,
+            Content::Renew { grant, .. } => {
+                // What the renewed member did may count by the new end.
+                let renewed = set.place(grant).and_then(|at| set.subject(at));
+                renewed.is_some_and(|who| !set.acts_of.contains_key(&who)).then_some(Step::Alone(at))
+            }
             _ => Some(Step::Alone(at)),
         }
     }
@@ -128,8 +133,8 @@ impl Verdict {
                 self.settle_holder(grant.subject, found);
             }
             Content::Renew { .. } => {
-                if let Some(renewed) = found.renewed.last() {
-                    self.settle_renewal(renewed);
+                if let Some(grant) = entry.serves {
+                    self.note_grant(judge, grant);
                 }
             }
             Content::Password(_) | Content::PassOn { .. } => self.settle_password(set, found),
@@ -144,9 +149,12 @@ impl Verdict {
 }
 
 impl Judge<'_> {
-    /// Judges a new act, if it is a grant.
+    /// Judges a new act, if it is a grant, and the grant that it renews.
     fn add(&mut self, at: u32) {
         let entry = &self.set.entries[at as usize];
+        if let (Content::Renew { .. }, Some(grant)) = (&self.set.body(at).content, entry.serves) {
+            self.judge_grant(grant);
+        }
         if entry.facts.is_none() {
             return;
         }

@@ -25,6 +25,8 @@ pub struct Verdict {
     pub(super) grants: BTreeMap<ActId, GrantVerdict>,
     /// Of each identity, the grants that are in force.
     pub(super) members: BTreeMap<PeerId, Vec<ActId>>,
+    /// Of each identity, all grants.
+    pub(super) held: BTreeMap<PeerId, BTreeSet<ActId>>,
     /// The grant that each renewal extends, and until when; also of those that do not count.
     pub(super) renewals: BTreeMap<ActId, (ActId, Timestamp)>,
     pub(super) invitations: BTreeMap<ActId, InvitationVerdict>,
@@ -64,8 +66,12 @@ pub struct GrantVerdict {
     pub left: Vec<ActId>,
     /// The earliest removals and demotions that end it.
     pub ended_by: Vec<ActId>,
+    /// Of those that end it, the removals and demotions whose lists keep records.
+    pub lists: Vec<ActId>,
     /// A removal that undoes the acts under it.
     pub undone_by: Option<ActId>,
+    /// All removals that do: each must list what stays of the records.
+    pub undoes: Vec<ActId>,
     /// The grant that takes its place, if it was ended by demotions alone.
     pub demoted_to: Option<ActId>,
 }
@@ -103,6 +109,7 @@ impl Verdict {
             acts: BTreeMap::new(),
             grants: BTreeMap::new(),
             members: BTreeMap::new(),
+            held: BTreeMap::new(),
             renewals: BTreeMap::new(),
             invitations: BTreeMap::new(),
             password: None,
@@ -137,7 +144,6 @@ impl Verdict {
             Content::Renew { not_after, .. } => {
                 if let Some(grant) = serves {
                     self.renewals.insert(id, (set.id(grant), *not_after));
-                    found.renewed.push((set.id(grant), *not_after, counts));
                 }
             }
             Content::RevokeDevice { .. } if counts => found.devices.push(at),
@@ -158,10 +164,11 @@ impl Verdict {
         let (Some(grant), Some(state)) = (set.grant(at), &judge.grants[at as usize]) else { return };
         let mut ended_by: Vec<ActId> = state.removals.iter().map(|at| set.id(*at)).collect();
         ended_by.sort_unstable();
+        let mut lists: Vec<ActId> = state.lists.iter().map(|at| set.id(*at)).collect();
+        lists.sort_unstable();
         let left: Vec<ActId> = state.leaves.iter().map(|leaf| leaf.act.id()).collect();
         let in_force = state.void.is_none() && left.is_empty() && ended_by.is_empty();
         self.note_member(grant.subject, set.id(at), in_force);
-        let renewed = self.grants.get(&set.id(at)).and_then(|known| known.not_after);
         let facts = GrantVerdict {
             subject: grant.subject,
             name: grant.name.clone(),
@@ -171,13 +178,16 @@ impl Verdict {
             issuer: set.body(at).author,
             not_before: grant.not_before,
             granted_until: grant.not_after,
-            not_after: grant.not_after.max(renewed),
+            not_after: if state.void.is_none() { state.until } else { grant.not_after },
             void: state.void,
             left,
             ended_by,
+            lists,
             undone_by: state.undo,
+            undoes: state.undoes.clone(),
             demoted_to: state.successor.map(|at| set.id(at)),
         };
+        self.held.entry(grant.subject).or_default().insert(set.id(at));
         self.grants.insert(set.id(at), facts);
     }
 
@@ -205,8 +215,9 @@ impl Verdict {
             }
         };
         let revoked = state.revokers.iter().map(|at| set.id(*at)).min().map(Void::InvitationRevoked);
-        let issuer = judge.standing_now(set.entries[at as usize].under);
-        let issuer = match issuer {
+        let issuer = set.entries[at as usize].under;
+        let others = issuer.map_or_else(Vec::new, |named| set.other_grants(named, at, at));
+        let admits = |by: Option<u32>| match judge.standing_now(by) {
             Ok(grant)
                 if set.rank(grant) > set.rank_of_uses(at) && set.rank(grant).0.may_grant(invite.role) =>
             {
@@ -215,6 +226,7 @@ impl Verdict {
             Ok(grant) => Some(judge.demoted(grant)),
             Err(void) => Some(void),
         };
+        let issuer = admits(issuer).filter(|_| !others.iter().any(|at| admits(Some(*at)).is_none()));
         let own = (!counts).then(|| Void::Invitation(set.id(at)));
         let (admitted, uses) = (state.admitted.clone(), invite.uses);
         let void = own.or(revoked).or(issuer);
@@ -308,17 +320,9 @@ impl Judge<'_> {
             Standing::Below(by) => return (Some(Void::Demoted(by)), None),
             Standing::Void(void) => return (Some(void), None),
         };
-        let role = self.set.rank(under).0;
-        if role < self.set.body(at).least_role() {
-            return (Some(self.demoted(under)), under);
-        }
         let void = match (&entry.act.body().content, entry.serves) {
             (Content::RevokeInvite(_), Some(invite)) => {
                 (!self.withdraws(at, invite)).then_some(Void::NotAllowed)
-            }
-            (Content::Renew { .. }, Some(grant)) => {
-                let may = role.may_grant(self.set.rank(Some(grant)).0);
-                if may { self.serves_fault(grant) } else { Some(self.demoted(under)) }
             }
             (Content::RevokeDevice { identity, .. }, _) => {
                 (!self.may_refuse_devices(at, under, *identity)).then_some(Void::NotAllowed)
@@ -326,7 +330,9 @@ impl Judge<'_> {
             (Content::RestoreDevice(_), Some(refusal)) => {
                 (!self.may_restore(at, under, refusal)).then_some(Void::NotAllowed)
             }
-            (Content::PassOn { .. } | Content::EpochKeys { .. }, Some(served)) => self.serves_fault(served),
+            (Content::Renew { .. } | Content::PassOn { .. } | Content::EpochKeys { .. }, Some(served)) => {
+                self.serves_fault(served)
+            }
             _ => None,
         };
         (void, under)

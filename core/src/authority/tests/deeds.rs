@@ -5,7 +5,7 @@ use super::{
     world::{LINKS, MAX_CHAIN, NOON, World, bits, grant_of, invite_by, link_key, peer, removal_of, use_of},
 };
 use crate::{
-    authority::{ActBody, Content, Grant, Password},
+    authority::{ActBody, Content, Grant, Invite, Keep, Password},
     ids::{ActId, PeerId},
     record::Role,
     time::Timestamp,
@@ -21,8 +21,11 @@ pub(super) fn own_grant(world: &World, who: usize, lie: Option<u32>) -> Option<O
         return names.get(lie as usize % names.len().max(1)).map(|at| Some(*at));
     }
     let view = world.verdict(who);
-    let own = names.into_iter().filter(|at| view.in_force >> at & 1 == 1);
-    own.max_by_key(|at| (world.rank(Some(*at)), *at)).map(Some)
+    let own = names.iter().copied().filter(|at| view.in_force >> at & 1 == 1);
+    let best = own.max_by_key(|at| (world.rank(Some(*at)), *at))?;
+    let renews = |at: &usize| world.grant(*at).is_none() && world.infos[*at].serves == Some(best);
+    let renewed = names.into_iter().filter(renews).rfind(|at| view.void[*at].is_none());
+    Some(Some(renewed.unwrap_or(best)))
 }
 
 /// A hostile member names any part of what it knows, and any time.
@@ -45,13 +48,20 @@ pub(super) struct Actor {
     members: usize,
     role: Role,
     depth: u8,
+    /// The end of its membership.
+    end: Option<Timestamp>,
 }
 
 impl Actor {
     pub(super) fn of(world: &World, who: usize, members: usize, by: Option<usize>) -> Self {
         let grant = by.map(|at| world.grant(at).map_or_else(|| world.infos[at].serves.unwrap(), |_| at));
+        let end = by.and_then(|at| match &world.body(at).content {
+            Content::Grant(grant) => grant.not_after,
+            Content::Renew { not_after, .. } => Some(*not_after),
+            _ => None,
+        });
         let depth = grant.and_then(|at| world.grant(at)).map_or(MAX_CHAIN, |grant| grant.depth);
-        Self { who, members, role: world.rank(grant).0, depth: depth.saturating_sub(1) }
+        Self { who, members, role: world.rank(grant).0, depth: depth.saturating_sub(1), end }
     }
 }
 
@@ -69,24 +79,36 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
     };
     Some(match kind {
         Kind::Grant => {
-            let end = (detail & 32 != 0).then_some(Timestamp(NOON + 5000));
+            let end = (detail & 32 != 0).then_some(Timestamp(NOON + 100 + u64::from(detail)));
+            let end = actor.end.or(end);
             let ends = Grant { not_after: end, renew: end.is_some(), ..grant_of(subject, role, actor.depth) };
             Content::Grant(Grant { despite: leaves(world, subject), ..ends })
         }
         Kind::Demote => {
-            let lower = grant_of(subject, role.min(Role::Inviter), actor.depth);
+            let depth = if detail & 32 == 0 { actor.depth } else { actor.depth.min(detail % 2) };
+            let end = (detail & 64 != 0).then_some(Timestamp(NOON + u64::from(detail)));
+            let lower = grant_of(subject, role.min(Role::Inviter), depth);
+            let lower = Grant { not_after: actor.end.or(end), ..lower };
             let despite = leaves(world, subject);
-            Content::Grant(Grant { demotes: Some(world.list(who, subject)), despite, ..lower })
+            Content::Grant(Grant { demotes: Some(world.list(who, subject, false)), despite, ..lower })
         }
         Kind::Remove => {
             let mut remove = removal_of(subject);
             (remove.branch, remove.undo) = (detail & 1 == 1, detail & 6 == 6);
-            remove.keep = if detail & 24 == 24 { remove.keep } else { world.list(who, subject) };
+            remove.keep =
+                if detail & 24 == 24 { remove.keep } else { world.list(who, subject, remove.branch) };
+            remove.keep.chunks.extend(lost_chunk(detail));
             Content::Remove(remove)
         }
-        Kind::Leave => Content::Leave(world.list(who, peer(who))),
+        Kind::Leave => {
+            let mut keep = Keep { cuts: Vec::new(), ..world.list(who, peer(who), false) };
+            keep.chunks.extend(lost_chunk(detail));
+            Content::Leave(keep)
+        }
         Kind::Invite => {
-            Content::Invite(invite_by(usize::from(on), role.min(Role::Inviter), u32::from(detail % 2) + 1))
+            let offer = invite_by(usize::from(on), role.min(Role::Inviter), u32::from(detail % 2) + 1);
+            let not_after = actor.end.unwrap_or(offer.not_after);
+            Content::Invite(Invite { not_after, ..offer })
         }
         Kind::Admit => {
             let (invite, id) = pick(world, who, on, |content| matches!(content, Content::Invite(_)))?;
@@ -95,8 +117,10 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
             let joiner = peer(usize::from(detail) % (members + 3));
             let admission = Some(use_of(link, id, joiner));
             let depth = actor.depth.min(1);
+            let issued = world.infos[invite].under.and_then(|at| world.grant(at)).and_then(|g| g.not_after);
             Content::Grant(Grant {
                 admission,
+                not_after: actor.end.into_iter().chain(issued).min(),
                 despite: leaves(world, joiner),
                 ..grant_of(joiner, offer.role, depth)
             })
@@ -106,7 +130,10 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
         }
         Kind::Renew => {
             let (_, id) = pick(world, who, on, |content| matches!(content, Content::Grant(g) if g.renew))?;
-            Content::Renew { grant: id, not_after: Timestamp(NOON + 6000 + u64::from(detail)) }
+            Content::Renew {
+                grant: id,
+                not_after: actor.end.unwrap_or(Timestamp(NOON + 300 + u64::from(detail))),
+            }
         }
         Kind::Write => return None,
         Kind::Password => Content::Password(Password {
@@ -115,6 +142,11 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
             verifiers: Vec::new(),
         }),
     })
+}
+
+/// A chunk of a list that never comes.
+fn lost_chunk(detail: u8) -> Option<[u8; 32]> {
+    (detail % 16 == 15).then_some([0xee; 32])
 }
 
 fn pick(world: &World, who: usize, on: u8, is: impl Fn(&Content) -> bool) -> Option<(usize, ActId)> {

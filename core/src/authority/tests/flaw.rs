@@ -33,10 +33,26 @@ pub(super) enum Flaw {
     RecordsByTime,
     /// A record of the removed counts if the last removal lists it.
     RecordsByLastList,
+    /// A leave act takes what a removal knew.
+    LeavesFirst,
+    /// A removal keeps all that it knew, also what came after a leave act that it knew.
+    CutsIgnored,
+    /// A record in the list of a removal counts though another says `undo`.
+    RecordsOutlastUndo,
+    /// A list keeps a record that a removal by a higher role leaves out.
+    ListsOfAnyRole,
+    /// A demotion's depth and end do not bind who goes on naming the old grant.
+    DemotionsUnbound,
+    /// A renewal that does not count lengthens rights.
+    VoidRenewals,
+    /// What falls with one grant falls, though another of the same author allowed it.
+    GiftsPoison,
+    /// A use of an old invitation brings back whoever was removed.
+    LinkUsedAgain,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -52,5 +68,13 @@ impl Flaw {
         Self::PasswordByArrival,
         Self::RecordsByTime,
         Self::RecordsByLastList,
+        Self::LeavesFirst,
+        Self::CutsIgnored,
+        Self::RecordsOutlastUndo,
+        Self::ListsOfAnyRole,
+        Self::LinkUsedAgain,
+        Self::DemotionsUnbound,
+        Self::VoidRenewals,
+        Self::GiftsPoison,
     ];
 }

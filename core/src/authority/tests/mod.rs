@@ -1,11 +1,17 @@
 //! Tests of authority: the definition, written down a second time and plainly; a model checker that holds the verdict to
 //! it; permutations; the hard cases by name.
 
+mod attacks;
+mod attacks_on_grants;
 mod bounds;
 mod checker;
 mod cost;
 mod deeds;
 mod definition;
+mod definition_records;
+mod definition_standing;
+mod definition_uses;
+mod effects;
 mod flaw;
 mod hard_cases;
 mod heads;
@@ -13,6 +19,7 @@ mod holes;
 mod permutations;
 mod records;
 mod scene;
+mod schemes;
 mod settled;
 mod statements;
 mod story;

@@ -1,4 +1,4 @@
-//! The five statements that hold after every step on every node.
+//! The statements that hold after every step on every node, but for those of single acts; see [`super::effects`].
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,10 @@ pub(super) enum Broken {
     RecordUndone(usize),
     /// 4, of a record: no list of a removal has it.
     RecordAfterRemoval(usize),
+    /// 6: an act of somebody with no grant in force changed the standing of an act, a member or a record.
+    ByNobody(usize),
+    /// 7: an act changed the standing of a member or of its records, to whom its author is not senior.
+    ByNoSenior(usize),
     /// 5: somebody is a member, and no act of a person after the removal made them one.
     BackWithoutAct(usize),
 }
@@ -36,6 +40,8 @@ impl Broken {
             Self::Undone(_) | Self::RecordUndone(_) => 3,
             Self::AfterRemoval(_) | Self::RecordAfterRemoval(_) => 4,
             Self::BackWithoutAct(_) => 5,
+            Self::ByNobody(_) => 6,
+            Self::ByNoSenior(_) => 7,
         }
     }
 }
@@ -89,16 +95,17 @@ fn check_member(definition: &Definition<'_>, grant: usize) -> Result<(), Broken>
     let mut next = Some(grant);
     while let Some(at) = next {
         let info = &world.infos[at];
-        let given = world.rank(info.under).0.may_grant(world.rank(Some(at)).0);
+        let by = definition.giver(at).map_err(|_| Broken::NoChain(grant))?;
+        let given = world.rank(by).0.may_grant(world.rank(Some(at)).0);
         let invited = info.serves.is_none_or(|invite| view.void[invite].is_none());
+        let own = by.and_then(|by| world.subject(by)).is_none_or(|by| by == world.body(at).author);
         if view.void[at].is_some()
-            || !given
-            || !invited
+            || !(given && invited && own)
             || !matches!(world.body(at).content, Content::Grant(_))
         {
             return Err(Broken::NoChain(grant));
         }
-        next = info.under;
+        next = by;
     }
     // 5: what took memberships of this identity is in the past of this one.
     let covered = !definition.removals_on(grant).is_empty() || !definition.leaves_on(grant).is_empty();

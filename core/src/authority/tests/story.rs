@@ -6,7 +6,9 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use super::{
     deeds::{Actor, content, lying_body, own_grant},
     definition,
+    effects::check_effect,
     flaw::Flaw,
+    schemes::scheme,
     statements::{Broken, Seen, check},
     world::{IDENTITIES, NOON, View, World, Written, bits, peer},
 };
@@ -140,6 +142,14 @@ impl Story {
         }
         let kinds = if admissions { &ADMISSIONS[..] } else { &KINDS[..] };
         steps.extend((0..count).map(|_| random_step(&mut rng, kinds)));
+        let mut hostile = hostile;
+        if members > 2 && !admissions && rng.random_bool(0.3) {
+            let scheme = scheme(&mut rng, members as u8);
+            hostile |= scheme.0;
+            let at = rng.random_range(0..=4).min(scheme.1.len());
+            steps.truncate(steps.len() - at);
+            steps.extend(scheme.1);
+        }
         Self { members, hostile, steps }
     }
 
@@ -176,11 +186,20 @@ pub(super) fn defined(flaw: Option<Flaw>) -> impl Fn(&World, usize) -> View + Sy
 
 /// Plays a history and checks the statements at every node whenever its set changed.
 pub(super) fn play(story: &Story, evaluator: &Evaluator) -> Result<World, Box<(Broken, World)>> {
+    play_with(story, evaluator, true)
+}
+
+/// The same; without `all`, only the statements that ask for no definition.
+pub(super) fn play_with(
+    story: &Story,
+    evaluator: &Evaluator,
+    all: bool,
+) -> Result<World, Box<(Broken, World)>> {
     let mut world = World::new(story.members);
-    let mut seen = Seen::new();
+    let mut checked = Checked { all, seen: Seen::new(), last: vec![(0, View::default()); story.members] };
     for step in &story.steps {
         for node in take(&mut world, story, *step) {
-            if let Err(broken) = check_node(&world, node, evaluator, &mut seen) {
+            if let Err(broken) = checked.node(&world, node, evaluator) {
                 return Err(Box::new((broken, world)));
             }
         }
@@ -191,15 +210,35 @@ pub(super) fn play(story: &Story, evaluator: &Evaluator) -> Result<World, Box<(B
         for at in (0..all).map(|at| (at * 7 + node * 3) % all).chain(0..all) {
             world.deliver(node, at);
         }
-        if let Err(broken) = check_node(&world, node, evaluator, &mut seen) {
+        if let Err(broken) = checked.node(&world, node, evaluator) {
             return Err(Box::new((broken, world)));
         }
     }
     Ok(world)
 }
 
-fn check_node(world: &World, node: usize, evaluator: &Evaluator, seen: &mut Seen) -> Result<(), Broken> {
-    check(world, world.nodes[node].mask, &evaluator(world, node), seen)
+/// What was said before.
+struct Checked {
+    all: bool,
+    seen: Seen,
+    /// Of each node: its set, and what it said of it.
+    last: Vec<(u64, View)>,
+}
+
+impl Checked {
+    fn node(&mut self, world: &World, node: usize, evaluator: &Evaluator) -> Result<(), Broken> {
+        let (mask, view) = (world.nodes[node].mask, evaluator(world, node));
+        let (last, before) = &self.last[node];
+        let new = mask & !last;
+        if new.is_power_of_two() {
+            check_effect(world, *last, new.trailing_zeros() as usize, (before, &view))?;
+        }
+        if self.all {
+            check(world, mask, &view, &mut self.seen)?;
+        }
+        self.last[node] = (mask, view);
+        Ok(())
+    }
 }
 
 /// Does one step; gives the nodes whose sets changed.

@@ -92,6 +92,8 @@ pub(super) struct View {
     pub(super) void: Vec<Option<Void>>,
     /// Grants in force.
     pub(super) in_force: u64,
+    /// Grants that a removal or demotion ended.
+    pub(super) ended: u64,
     /// The password in force.
     pub(super) password: Option<ActId>,
     /// By number of the record: whether it counts.
@@ -217,12 +219,12 @@ impl World {
         });
     }
 
-    /// A list of the records of a member that a node has.
-    pub(super) fn list(&mut self, node: usize, of: PeerId) -> Keep {
+    /// What a node keeps of a member: a list of the records that it has, and how far acts stand under grants that were left.
+    pub(super) fn list(&mut self, node: usize, of: PeerId, branch: bool) -> Keep {
         let kept = bits(self.nodes[node].records).filter(|at| self.records[*at].author == of);
         let (keep, chunks) = Keep::list(kept.map(element), []);
         self.chunks.extend(chunks.into_iter().map(|chunk| (chunk.hash(), chunk)));
-        keep
+        Keep { cuts: self.nodes[node].set.cuts(of, branch), ..keep }
     }
 
     /// Writes a record at a node.
@@ -256,9 +258,11 @@ impl World {
                 grant.void.is_none() && grant.left.is_empty() && grant.ended_by.is_empty()
             })
         };
+        let ended = |at: &usize| verdict.grant(&self.id(*at)).is_some_and(|grant| !grant.ended_by.is_empty());
         View {
             void: self.infos.iter().map(void).collect(),
             in_force: (0..self.infos.len()).filter(in_force).fold(0, |mask, at| mask | 1 << at),
+            ended: (0..self.infos.len()).filter(ended).fold(0, |mask, at| mask | 1 << at),
             password: verdict.password().copied(),
             records: (0..self.records.len()).map(|at| self.record_counts(&verdict, node, at)).collect(),
             bytes: verdict.to_bytes(),

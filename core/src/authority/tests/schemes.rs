@@ -1,0 +1,99 @@
+//! What random steps seldom come to: the beginnings of known attacks, by random members.
+
+use rand::{Rng, RngExt};
+
+use super::story::{Kind, Step};
+
+/// A lie that names nothing as its past, and the first grant that its author ever had.
+const NOTHING: u32 = 0;
+const HONEST: u32 = u32::MAX;
+
+/// Steps of an attack, and the members that lie in it, as a mask.
+pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    if rng.random_bool(0.2) {
+        return forged_renewal(rng, members);
+    }
+    let liar = rng.random_range(1..members);
+    let other = |rng: &mut _| {
+        let other = RngExt::random_range(rng, 0..members);
+        if other == liar { 0 } else { other }
+    };
+    // The number of a subject among the others of an author.
+    let on = |who: u8, whom: u8| if who == 0 || whom < who { whom.max(1) - 1 } else { whom - 2 };
+    let (first, second) = (other(rng), other(rng));
+    let deeds = [Kind::Grant, Kind::Remove, Kind::Demote, Kind::Grant];
+    let mut act = |who: u8, kind: Kind, whom: u8, lie: u32, rng: &mut _| {
+        let detail = RngExt::random(rng);
+        Step::Act { who, kind, on: on(who, whom), detail, lie }
+    };
+    let deed = deeds[rng.random_range(0..deeds.len())];
+    let (lie, victim) = (rng.random(), rng.random_range(1..members));
+    let victim = if victim == liar { liar % (members - 1) + 1 } else { victim };
+    let takes = [Kind::Remove, Kind::Demote][usize::from(rng.random_bool(0.3))];
+    let steps = match rng.random_range(0..4) {
+        // Acts, is removed or demoted, and leaves as if before.
+        0 => vec![
+            act(liar, deed, victim, HONEST, rng),
+            Step::Meet,
+            act(first, takes, liar, HONEST, rng),
+            Step::Meet,
+            act(liar, Kind::Leave, victim, NOTHING, rng),
+        ],
+        // Leaves, dates acts back, and is removed by somebody who has seen them.
+        1 => vec![
+            act(liar, deed, victim, HONEST, rng),
+            act(liar, Kind::Leave, victim, HONEST, rng),
+            act(liar, deed, victim, lie, rng),
+            Step::Meet,
+            act(first, takes, liar, HONEST, rng),
+            Step::Meet,
+            act(liar, Kind::Leave, victim, NOTHING, rng),
+        ],
+        // Is given a second grant, by which it acts, and which is taken.
+        2 => vec![
+            act(first, Kind::Grant, liar, HONEST, rng),
+            Step::Meet,
+            act(liar, deed, victim, HONEST, rng),
+            act(liar, Kind::Write, victim, HONEST, rng),
+            Step::Meet,
+            act(first, takes, liar, HONEST, rng),
+        ],
+        // Goes on under the old grant after a demotion or removal by one, knowing that of another.
+        _ => vec![
+            act(first, takes, liar, HONEST, rng),
+            act(liar, deed, victim, lie, rng),
+            act(second, takes, liar, HONEST, rng),
+            Step::Sync { from: first, to: liar },
+            act(liar, deed, victim, lie ^ 1, rng),
+            Step::Meet,
+            act(liar, Kind::Invite, victim, lie, rng),
+        ],
+    };
+    (1 << liar, steps)
+}
+
+/// An admin that was removed renews the grant of a friend, who acts by that.
+fn forged_renewal(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let friend = rng.random_range(1..members);
+    let admin = friend % (members - 1) + 1;
+    // What the creator does to the member of a number: grants of the roles admin, and inviter with an end.
+    let by_creator =
+        |kind: Kind, to: u8, detail: u8| Step::Act { who: 0, kind, on: to - 1, detail, lie: HONEST };
+    let mut lie = |who: u8, kind: Kind| {
+        let [on, detail] = rng.random();
+        Step::Act { who, kind, on, detail, lie: rng.random() }
+    };
+    let steps = vec![
+        by_creator(Kind::Grant, admin, 3),
+        by_creator(Kind::Grant, friend, 32),
+        Step::Meet,
+        by_creator(Kind::Remove, admin, 0),
+        lie(admin, Kind::Renew),
+        Step::Sync { from: admin, to: friend },
+        lie(friend, Kind::Write),
+        lie(friend, Kind::Grant),
+        lie(friend, Kind::Remove),
+        Step::Meet,
+    ];
+    (1 << friend | 1 << admin, steps)
+}
