@@ -87,7 +87,7 @@ fn every_flaw_is_found_and_together_they_break_every_statement() {
         println!("{flaw:?} breaks {statement:?} in {story}\n");
         broken.insert(statement.number());
     }
-    assert_eq!(broken.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert!((1..=5).all(|number| broken.contains(&number)), "{broken:?}");
 }
 
 #[test]
