@@ -132,7 +132,7 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
             let (_, id) = pick(world, who, on, |content| matches!(content, Content::Grant(g) if g.renew))?;
             Content::Renew {
                 grant: id,
-                not_after: actor.end.unwrap_or(Timestamp(NOON + 300 + u64::from(detail))),
+                not_after: actor.end.unwrap_or_else(|| Timestamp(NOON + 300 + u64::from(detail))),
             }
         }
         Kind::Write => return None,

@@ -70,7 +70,7 @@ impl Definition<'_> {
                 return fallen(Void::Undone(undo));
             }
             if !self.carries(at, act, by == first) {
-                let named = world.body(act).by.unwrap_or(world.id(at));
+                let named = world.body(act).by.unwrap_or_else(|| world.id(at));
                 return fallen(if by == first { Void::Grant(named) } else { Void::Demoted(world.id(at)) });
             }
             let earliest = self.earliest(&removals);

@@ -22,7 +22,7 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
     let on = |who: u8, whom: u8| if who == 0 || whom < who { whom.max(1) - 1 } else { whom - 2 };
     let (first, second) = (other(rng), other(rng));
     let deeds = [Kind::Grant, Kind::Remove, Kind::Demote, Kind::Grant];
-    let mut act = |who: u8, kind: Kind, whom: u8, lie: u32, rng: &mut _| {
+    let act = |who: u8, kind: Kind, whom: u8, lie: u32, rng: &mut _| {
         let detail = RngExt::random(rng);
         Step::Act { who, kind, on: on(who, whom), detail, lie }
     };
