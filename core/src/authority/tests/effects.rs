@@ -31,44 +31,42 @@ pub(super) fn check_effect(
         let back = after.in_force >> act & 1 == 1;
         return if changed.is_some() || password || back { Err(Broken::ByNobody(act)) } else { Ok(()) };
     }
-    let by_record = records.iter().filter(|at| world.records[**at].author != author);
-    // A record waits for the act that it names.
-    let by_record = by_record.filter_map(|at| world.records[*at].by).filter(|by| mask >> by & 1 == 1);
-    let by_record = by_record.map(|by| named(world, by));
-    let changed: Vec<usize> = members.chain(by_record).collect();
-    if is_creator || changed.is_empty() {
+    let changed: Vec<usize> = members.filter(|at| world.subject(*at) != Some(author)).collect();
+    // A record waits for the act that it names. A new grant carries records of its subject as well.
+    let known = |at: &usize| world.records[*at].by.is_some_and(|by| mask >> by & 1 == 1);
+    let writers = records.into_iter().filter(known).map(|at| world.records[at].author);
+    let mut writers = writers.filter(|writer| *writer != author).peekable();
+    if is_creator || (changed.is_empty() && writers.peek().is_none()) {
         return Ok(());
     }
     let reached = reach(world, mask, &own, act);
-    let own_word = |grant: usize| world.subject(grant) == Some(author);
-    let allowed = |grant: &usize| own_word(*grant) || reached >> grant & 1 == 1;
-    if changed.iter().all(allowed) { Ok(()) } else { Err(Broken::ByNoSenior(act)) }
+    let holds = |writer: PeerId| bits(reached | 1 << act).any(|at| world.subject(at) == Some(writer));
+    let allowed = changed.iter().all(|at| reached >> at & 1 == 1) && writers.all(holds);
+    if allowed { Ok(()) } else { Err(Broken::ByNoSenior(act)) }
 }
 
-fn named(world: &World, by: usize) -> usize {
-    world.grant(by).map_or_else(|| world.infos[by].serves.unwrap(), |_| by)
-}
-
-/// The grants to which somebody is senior, or to whose seniors, and so on: who takes a remover at once, takes what it
-/// removed. Those by an invitation of which a use was reached or is added: one takes the place of another. And the higher
-/// grants of a demoted member: what is done under them later stands under the demotion.
+/// The grants to which somebody is senior. And those to which a holder of these is: who takes a grant, takes what its holder
+/// did, and what was done under another grant, but stood under this one. And those by an invitation of which a use was
+/// reached or is added: one takes the place of another.
 fn reach(world: &World, mask: u64, own: &[usize], act: usize) -> u64 {
     let grants: Vec<usize> = bits(mask).filter(|at| world.grant(*at).is_some()).collect();
     let invitation = |at: usize| world.grant(at).and(world.infos[at].serves);
     let beside = |at: usize, other: usize| invitation(at).is_some() && invitation(at) == invitation(other);
-    let demotes = |at: usize| world.grant(at).is_some_and(|grant| grant.demotes.is_some());
-    let demoted = |at: usize, other: usize| demotes(at) && world.subject(at) == world.subject(other);
-    let (mut reached, mut next): (u64, Vec<usize>) = (0, own.to_vec());
-    next.push(act);
-    while let Some(at) = next.pop() {
+    let mut reached = 0;
+    let mut next: Vec<usize> = Vec::new();
+    let mut add = |next: &mut Vec<usize>, leads: &dyn Fn(usize) -> bool| {
         for other in &grants {
-            let leads = beside(at, *other) || demoted(at, *other);
-            let leads = leads || (world.grant(at).is_some() && is_senior(world, at, *other));
-            if reached >> other & 1 == 0 && leads {
+            if reached >> other & 1 == 0 && leads(*other) {
                 reached |= 1 << other;
                 next.push(*other);
             }
         }
+    };
+    add(&mut next, &|other| beside(act, other) || own.iter().any(|at| is_senior(world, *at, other)));
+    while let Some(at) = next.pop() {
+        let held = grants.iter().filter(|held| world.subject(**held) == world.subject(at));
+        let held: Vec<usize> = held.copied().collect();
+        add(&mut next, &|other| beside(at, other) || held.iter().any(|at| is_senior(world, *at, other)));
     }
     reached
 }
