@@ -175,3 +175,19 @@ pub async fn converge(graphs: &[&Graph]) {
 pub fn note(text: &str) -> RecordDraft {
     RecordDraft::new("test.note", text.to_owned()).expect("a good type")
 }
+
+/// Copies a folder with all that is in it.
+///
+/// # Panics
+/// If that fails.
+pub fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() {
+            copy_all(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).unwrap();
+        }
+    }
+}

@@ -1,12 +1,14 @@
 //! Applications in the background: a pause keeps the data safe and the network quiet, and ends within a second.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use peergraph::{
     ErrorKind, EventFilter, EventKind, InviteLink, JoinGroup, Node,
     events::{ConnectionChange, Event, FailureReason, MemberChange},
 };
-use peergraph_tests::{PATIENCE, converge, eventually, expect, founder, group, joiner, node_at, note};
+use peergraph_tests::{
+    PATIENCE, converge, copy_all, eventually, expect, founder, group, joiner, node_at, note,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_node_says_goodbye_keeps_its_data_and_comes_back_synchronized() {
@@ -132,18 +134,6 @@ async fn quiet(node: &Node) {
         let now = node.metrics().bytes_sent;
         if now != sent {
             (sent, since) = (now, tokio::time::Instant::now());
-        }
-    }
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (entry, target) = (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
-        if entry.is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy_all(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).unwrap();
         }
     }
 }

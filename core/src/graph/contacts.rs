@@ -132,12 +132,19 @@ impl Contacts {
         self.by_node.len() < before
     }
 
-    /// A link with the node is up.
+    /// A link with the node is up. Earlier failures count until it has [lasted](Self::lasted): otherwise a link that is
+    /// lost right after its set-up, again and again, would be dialled without a pause.
     pub(super) fn reached(&mut self, now: Mono, node: &NodeId) {
         if let Some(contact) = self.by_node.get_mut(node) {
-            contact.failures = 0;
             contact.heard = now;
             contact.not_before = now;
+        }
+    }
+
+    /// A link with the node was up for a while.
+    pub(super) fn lasted(&mut self, node: &NodeId) {
+        if let Some(contact) = self.by_node.get_mut(node) {
+            contact.failures = 0;
         }
     }
 
@@ -233,6 +240,7 @@ mod tests {
         assert!(waits[0] < 2 * MIN_BACKOFF && waits.iter().all(|wait| *wait <= MAX_BACKOFF.mul_f64(1.25)));
         assert!(waits[19] >= MAX_BACKOFF.mul_f64(0.75), "{waits:?}");
         contacts.reached(now, &node);
+        contacts.lasted(&node);
         contacts.failed(now, &node, &mut rng);
         assert!(contacts.next_ready(now).unwrap().since(now) < 2 * MIN_BACKOFF, "forgiven");
     }

@@ -157,11 +157,6 @@ impl Overlay {
         self.begin_link(now, link, node, why);
     }
 
-    /// A link is gone.
-    pub fn link_closed(&mut self, now: Now, link: LinkId, why: FailureReason) {
-        self.remove_link(now, link, why);
-    }
-
     /// A dial came to nothing.
     pub fn dial_failed(&mut self, now: Now, dial: DialId, why: FailureReason) {
         let Some(Dial { why: purpose, node }) = self.dials.remove(&dial) else { return };

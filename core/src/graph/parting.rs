@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Overlay, OverlayEvent,
     contacts::Known,
-    links::{DialWhy, LinkState},
+    links::{DialWhy, Link, LinkState},
 };
 use crate::{
     ids::LinkId,
@@ -29,6 +29,18 @@ impl Overlay {
         self.drop_link(now, link, why);
     }
 
+    /// A link is gone, and this node did not close it.
+    pub fn link_closed(&mut self, now: Now, id: LinkId, why: FailureReason) {
+        let young = |link: &&Link| link.is_ready(Purpose::Neighbor) && now.mono.since(link.since) < SETTLED;
+        let taken = self.links.get(&id).filter(young).map(|link| link.node);
+        if let Some(node) = taken.filter(|node| self.links.values().all(|l| l.id == id || l.node != *node)) {
+            // Without a goodbye. Two nodes with one id, as after a data directory was copied, take each other's links away:
+            // without a pause they would never stop.
+            self.contacts.failed(now.mono, &node, &mut self.rng);
+        }
+        self.remove_link(now, id, why);
+    }
+
     /// Closes a link from our side.
     pub(super) fn drop_link(&mut self, now: Now, link: LinkId, why: FailureReason) {
         if self.links.contains_key(&link) {
@@ -46,6 +58,9 @@ impl Overlay {
         }
         let reason = if let LinkState::Parting(why) = link.state { why } else { reason };
         let up = matches!(link.state, LinkState::Ready | LinkState::Parting(_));
+        if up && now.mono.since(link.since) >= SETTLED {
+            self.contacts.lasted(&link.node);
+        }
         match (up, link.why) {
             (true, _) if matches!(link.purpose, Purpose::Neighbor | Purpose::Direct) => {
                 let (connection, kind) = (link.connection, link.kind());
@@ -92,6 +107,8 @@ impl Overlay {
     }
 }
 
+/// A link that lasted so long was no failure to connect.
+const SETTLED: Duration = Duration::from_secs(10);
 /// A neighbor that left is not dialled again before.
 const AFTER_LEAVING: Duration = Duration::from_secs(5);
 /// A link that the application closed is not made again by maintenance before.
