@@ -129,6 +129,11 @@ impl Engine {
         self.away.fresh.synced = SOLE;
     }
 
+    /// When the last whole comparison with a current neighbor began; `None` for whoever made the graph and has met nobody.
+    pub(super) fn last_compared(&self) -> Option<Timestamp> {
+        Some(self.away.fresh.synced).filter(|synced| *synced != SOLE)
+    }
+
     /// A write of this node's own is newer than its last comparison, whatever became of the clock in between.
     pub(super) fn own_write(&mut self, hlc: Hlc) {
         let fresh = &mut self.away.fresh;

@@ -16,6 +16,9 @@ impl Engine {
         tracing::info!(graph = %self.graph.short(), "this machine's clock was set, or it has slept");
         self.refused.forget(Because::Time);
         self.clock.was_set(now.mono);
+        if let Err(error) = self.find_unsent(now) {
+            tracing::error!(%error, "it cannot be told what nobody else has");
+        }
         self.presence.touch(now);
         self.group.next_check = self.group.next_check.map(|_| now.mono);
     }

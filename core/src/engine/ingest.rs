@@ -364,7 +364,7 @@ impl Engine {
     }
 
     pub(super) fn expire_due(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.defers_expiration() {
+        if self.defers_expiration() || self.holds_unsent(now) {
             return Ok(());
         }
         let peer_now = self.peer_time(now);

@@ -77,6 +77,7 @@ impl Engine {
         self.usable = self.store.meta(META_SYNCED)?.is_some();
         self.joining = self.store.meta(META_JOINING)?.and_then(|kept| Joining::from_bytes(&kept));
         self.load_freshness()?;
+        self.find_unsent(now)?;
         self.presence.since = self.peer_time(now);
         if let Some(id) = self.properties_id
             && let Some(record) = self.store.get(&id)?

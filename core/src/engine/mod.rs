@@ -64,6 +64,7 @@ mod roll;
 mod sessions;
 mod stamp;
 mod transfer;
+mod unsent;
 
 pub use feed::{Feed, OpenReader};
 pub use joining::{JoinBy, JoinFailure};
@@ -340,7 +341,8 @@ impl Engine {
         [
             self.overlay.poll_timeout(),
             self.syncs.poll_timeout(),
-            self.next_expiry.filter(|_| !self.defers_expiration()).map(on_clock),
+            self.next_expiry.filter(|_| !self.defers_expiration() && !self.holds_unsent(now)).map(on_clock),
+            self.unsent_over(now),
             self.held.next_due().map(on_clock),
             self.presence.next(),
             self.progress.due(),

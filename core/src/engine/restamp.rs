@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     Engine,
     ingest::{Source, Staged},
+    unsent::Unsent,
 };
 use crate::{
     group::{Credential, CredentialId, Keep, Revoked, credential_id},
@@ -39,11 +40,14 @@ pub(super) struct ClockState {
     compare: bool,
     /// Until then the clock counts as wrong, unless a neighbor confirms it: it has just been set.
     unsure: Option<Mono>,
+    /// What nobody else may have yet, until the clock is confirmed.
+    pub(super) unsent: Option<Unsent>,
 }
 
 impl Default for ClockState {
     fn default() -> Self {
-        Self { confirmed: None, compared: false, from: Some(RecordKey::MIN), compare: false, unsure: None }
+        let from = Some(RecordKey::MIN);
+        Self { confirmed: None, compared: false, from, compare: false, unsure: None, unsent: None }
     }
 }
 
@@ -93,6 +97,7 @@ impl Engine {
         self.clock.confirmed = confirmed.then(|| self.peer_time(now));
         self.clock.compared = false;
         if confirmed {
+            self.clock.unsent = None;
             self.correct_freshness(now);
         }
         let ahead = self.next_ahead(now).is_ok_and(|keys| !keys.is_empty());

@@ -223,3 +223,73 @@ fn c10_clocks_that_jump_accuse_nobody_and_lose_nothing() {
         assert_eq!(world.accusations(), 0, "seed {seed}");
     }
 }
+
+/// A node of three writes a record that lives an hour, unheard of, and starts again when nobody is there.
+fn unsent_and_alone(seed: u64, skew: i64, away: Duration) -> (World, RecordId) {
+    let mut world = World::new(seed).nodes(3);
+    settle(&mut world, 60 * SECOND);
+    world.run(2 * MINUTE);
+    (0..3).for_each(|node| world.leave(node));
+    let expires = world.with(2, |engine, now| engine.peer_time(now)) + HOUR;
+    let draft = RecordDraft { expires: Some(expires), ..RecordDraft::new("sim.note", "unsent").unwrap() };
+    let id = world.with(2, |engine, now| engine.publish(now, draft).unwrap()).id;
+    world.run(away);
+    world.skew(2, skew);
+    world.wake(2);
+    world.run(10 * MINUTE);
+    let shown = world.with(2, |engine, now| {
+        let reader = engine.reader();
+        reader.get(&id, engine.expiry_time(now)).unwrap().is_some()
+    });
+    assert!(!shown, "by its clock it has expired");
+    (world, id)
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn c12_a_clock_that_nobody_confirmed_drops_nothing_that_nobody_else_has() {
+    for (seed, ahead) in [3 * HOUR_MS, 48 * HOUR_MS].into_iter().enumerate() {
+        // The clock is set before, or after, the others are back; or the node starts again.
+        for order in 0..3 {
+            let (mut world, id) = unsent_and_alone(seed as u64, ahead, MINUTE);
+            match order {
+                0 => {
+                    world.skew(2, 0);
+                    world.run(MINUTE);
+                    (0..2).for_each(|node| world.wake(node));
+                }
+                1 => {
+                    (0..2).for_each(|node| world.wake(node));
+                    world.run(3 * MINUTE);
+                    world.skew(2, 0);
+                }
+                _ => {
+                    world.leave(2);
+                    world.skew(2, 0);
+                    (0..3).for_each(|node| world.wake(node));
+                }
+            }
+            let arrived = world.run_until(5 * MINUTE, |w| {
+                (0..3).all(|node| body(w, node, &id).as_deref() == Some("unsent"))
+            });
+            assert!(arrived, "seed {seed}, order {order}: it is lost");
+        }
+    }
+}
+
+#[test]
+fn c12_what_has_expired_goes_once_the_clock_is_confirmed_or_enough_time_has_passed() {
+    // The clock is right.
+    let (mut world, id) = unsent_and_alone(7, 0, 2 * HOUR);
+    assert!(body(&world, 2, &id).is_some(), "kept, though nobody sees it");
+    (0..2).for_each(|node| world.wake(node));
+    settle(&mut world, 5 * MINUTE);
+    assert!((0..3).all(|node| body(&world, node, &id).is_none()));
+    // It is ahead, and nobody ever comes: an hour here is an hour.
+    let (mut world, id) = unsent_and_alone(8, 48 * HOUR_MS, MINUTE);
+    world.run(HOUR / 2);
+    assert!(body(&world, 2, &id).is_some());
+    world.run(HOUR);
+    assert!(body(&world, 2, &id).is_none());
+}
