@@ -1,36 +1,26 @@
 //! Invitations: who was admitted by them, and whether more can be.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     ActSet, Void,
     judge::{Judge, Standing},
-    seniority::Rank,
+    order::Witnesses,
 };
-use crate::{
-    ids::{ActId, PeerId},
-    record::Role,
-};
+use crate::{ids::PeerId, record::Role};
 
 /// An invitation while the grants by it are judged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InviteState {
     /// The earliest acts that withdraw it.
     pub(super) revokers: Vec<u32>,
-    /// Its uses in the order in which they count; see [`Place`].
+    /// Its uses in the order in which they count; see [`Judge::uses_in_order`].
     queue: Vec<u32>,
     next: usize,
+    /// Who saw them, if there are more than it allows.
+    pub(super) witnesses: Witnesses,
     /// The identities that were admitted.
     pub(super) admitted: BTreeSet<PeerId>,
-}
-
-/// The place of a use among those of one invitation: the rank of the admitter's grant, that grant, and then the order of
-/// that admitter's own acts. A joiner or a junior admitter cannot choose a place before a senior's guests.
-type Place = (Reverse<Rank>, Option<ActId>, u32, ActId);
-
-fn place(set: &ActSet, at: u32) -> Place {
-    let entry = &set.entries[at as usize];
-    (Reverse(set.rank(entry.under)), entry.under.map(|by| set.id(by)), entry.height, set.id(at))
 }
 
 impl InviteState {
@@ -73,11 +63,9 @@ impl Judge<'_> {
     /// they are judged.
     fn admit_until(&self, state: &mut InviteState, invite: u32, at: u32) {
         let uses = self.set.invite(invite).map_or(0, |invite| invite.uses as usize);
-        let last = place(self.set, at);
-        while let Some(other) = state.queue.get(state.next).copied() {
-            if place(self.set, other) > last {
-                break;
-            }
+        let last = state.queue.iter().position(|other| *other == at).map_or(0, |last| last + 1);
+        while state.next < last {
+            let other = state.queue[state.next];
             state.next += 1;
             let counts = self.giver_fault(other).is_none() && self.use_fault(state, invite, other).is_none();
             if counts && state.admitted.len() < uses {
@@ -106,11 +94,11 @@ impl Judge<'_> {
     }
 
     pub(super) fn invite_state(&self, invite: u32) -> InviteState {
-        let mut queue = self.set.uses_of.get(&invite).cloned().unwrap_or_default();
-        queue.sort_by_cached_key(|at| place(self.set, *at));
+        let (queue, witnesses) = self.uses_in_order(invite);
         let revokers = self.set.revokers_of.get(&invite).cloned().unwrap_or_default();
         let holding = revokers.into_iter().filter(|at| self.withdraws(*at, invite)).collect();
-        InviteState { revokers: self.earliest(holding), queue, next: 0, admitted: BTreeSet::new() }
+        let (revokers, admitted) = (self.earliest(holding), BTreeSet::new());
+        InviteState { revokers, queue, next: 0, witnesses, admitted }
     }
 
     /// True if an act that withdraws an invitation counts. Its author's grant outranks every grant by the invitation.

@@ -21,6 +21,7 @@ mod heads;
 mod invitations;
 mod judge;
 mod keep;
+mod order;
 mod pending;
 mod prune;
 mod records;

@@ -48,6 +48,8 @@ pub struct ActSet {
     /// Acts by their authors, and refusals of devices by the identities that they name.
     pub(super) acts_of: BTreeMap<PeerId, Vec<u32>>,
     pub(super) refusals_of: BTreeMap<PeerId, Vec<u32>>,
+    /// Invitations with more uses than they allow.
+    pub(super) contested: BTreeSet<u32>,
     /// Counts all that was accepted and dropped.
     pub(super) revision: u64,
     /// Removed identities with as many void acts as are kept, and the last of these; see [`Verdict::prune`](super::Verdict::prune).
@@ -119,6 +121,7 @@ impl ActSet {
             chunks: BTreeMap::new(),
             acts_of: BTreeMap::new(),
             refusals_of: BTreeMap::new(),
+            contested: BTreeSet::new(),
             revision: 0,
             full: BTreeMap::new(),
             pending: Pending::default(),
@@ -314,7 +317,9 @@ impl ActSet {
         }
         self.heads.insert(at);
         self.places.insert(id, at);
+        let used = entry.serves.filter(|_| entry.facts.is_some());
         self.entries.push(entry);
+        self.contested.extend(used.filter(|invite| self.is_contested(*invite)));
         None
     }
 

@@ -107,6 +107,12 @@ impl Verdict {
             };
             touched.insert(set.body(at).author);
             judge.add(at);
+            let contested =
+                set.contested.iter().filter_map(|invite| Some((*invite, judge.invites.get(invite)?)));
+            if contested.into_iter().any(|(invite, state)| judge.is_new_witness(at, invite, state)) {
+                *self = Self::of(set);
+                return;
+            }
             if let Step::Ends(_, identity) = step {
                 for grant in set.grants_of.get(identity).into_iter().flatten() {
                     judge.judge_grant(*grant);

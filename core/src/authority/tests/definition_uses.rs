@@ -38,7 +38,8 @@ impl Definition<'_> {
         match self.flaw {
             Some(Flaw::UsesByArrival) => uses.sort_by_key(|at| self.order.iter().position(|o| o == at)),
             Some(Flaw::UsesByTime) => uses.sort_by_key(|at| world.body(*at).at),
-            _ => uses.sort_by_key(|at| self.place(*at)),
+            Some(Flaw::UsesByRank) => uses.sort_by_key(|at| self.place(*at)),
+            _ => self.sort_uses(invite, &mut uses),
         }
         let mut admitted = Vec::new();
         for at in uses {

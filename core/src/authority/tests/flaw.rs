@@ -23,6 +23,8 @@ pub(super) enum Flaw {
     UsesByArrival,
     /// Uses of an invitation count in the order of claimed times.
     UsesByTime,
+    /// Uses of an invitation count in the order of their admitters' ranks, whoever saw which first.
+    UsesByRank,
     /// Whoever was removed is never a member again.
     NeverBack,
     /// A demotion undoes what the lower role allows as well.
@@ -52,7 +54,7 @@ pub(super) enum Flaw {
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -63,6 +65,7 @@ impl Flaw {
         Self::KeptByAnyLeave,
         Self::UsesByArrival,
         Self::UsesByTime,
+        Self::UsesByRank,
         Self::NeverBack,
         Self::DemotionRemoves,
         Self::PasswordByArrival,

@@ -5,10 +5,14 @@ use super::{
     world::{NOON, grant_of, invite_by, peer, removal_of},
 };
 use crate::{
-    authority::{Content, Fault, Grant, Remove, Void},
+    authority::{Content, Fault, Grant, Password, Remove, Void},
     record::Role,
     time::Timestamp,
 };
+
+fn password() -> Content {
+    Content::Password(Password { role: Role::Member, lifetime_ms: 1, verifiers: Vec::new() })
+}
 
 #[test]
 fn of_two_who_remove_each_other_the_senior_holds() {
@@ -96,6 +100,44 @@ fn of_uses_at_two_admitters_at_once_the_senior_admitters_counts() {
     assert_eq!(scene.void(by_ben), Some(Void::UsedUp(scene.id(invite))));
     assert!(scene.counts(by_ann));
     assert_eq!(scene.verdict().invitation(&scene.id(invite)).unwrap().admitted.len(), 1);
+}
+
+#[test]
+fn h4_a_guest_whom_a_senior_saw_is_not_displaced_later() {
+    let mut scene = Scene::new();
+    let (ben, cat) = (scene.founded(BEN, Role::Admin), scene.founded(CAT, Role::Inviter));
+    let invite = scene.act(ANN, None, &[ben, cat], Content::Invite(invite_by(0, Role::Member, 1)));
+    let guest = scene.act(CAT, Some(cat), &[invite], admission(&scene, invite, DAN, 1));
+    // Nobody else has seen it: of two at once, the senior admitter's counts.
+    let at_once = scene.act(BEN, Some(ben), &[invite], admission(&scene, invite, EVE, 1));
+    assert!(scene.counts(at_once) && !scene.counts(guest));
+    // By what the owner saw first, it is the other.
+    let saw = scene.act(ANN, None, &[guest], password());
+    assert!(scene.counts(guest) && !scene.counts(at_once));
+    // Nor does a use that has the guest's in its past displace it, whoever makes it, nor one that is dated back by another.
+    let knows = scene.act(ANN, None, &[guest], admission(&scene, invite, 7, 1));
+    let hidden = scene.act_at((BEN, 1), Some(ben), &[invite], admission(&scene, invite, 8, 1));
+    assert!(scene.counts(guest));
+    assert!(!scene.counts(knows) && !scene.counts(hidden));
+    // What the owner sees later, with both, changes nothing.
+    scene.act(ANN, None, &[saw, at_once, hidden], password());
+    assert!(scene.counts(guest) && !scene.counts(at_once) && !scene.counts(hidden));
+}
+
+#[test]
+fn h4_juniors_together_displace_no_seniors_guest() {
+    let mut scene = Scene::new();
+    let (ben, cat) = (scene.founded(BEN, Role::Admin), scene.founded(CAT, Role::Inviter));
+    let dan = scene.founded(DAN, Role::Inviter);
+    let invite = scene.act(ANN, None, &[ben, cat, dan], Content::Invite(invite_by(0, Role::Member, 1)));
+    let guest = scene.act(BEN, Some(ben), &[invite], admission(&scene, invite, EVE, 1));
+    let by_cat = scene.act(CAT, Some(cat), &[invite], admission(&scene, invite, 7, 1));
+    scene.act(DAN, Some(dan), &[by_cat], Content::Invite(invite_by(1, Role::Member, 1)));
+    assert!(scene.counts(guest) && !scene.counts(by_cat));
+    // Nor does a senior whose removal had not seen what it signs.
+    scene.act(ANN, None, &[guest], removal(BEN));
+    scene.act(BEN, Some(ben), &[by_cat], Content::Invite(invite_by(1, Role::Member, 1)));
+    assert!(scene.counts(guest) && !scene.counts(by_cat));
 }
 
 #[test]

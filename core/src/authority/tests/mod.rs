@@ -8,6 +8,7 @@ mod checker;
 mod cost;
 mod deeds;
 mod definition;
+mod definition_order;
 mod definition_records;
 mod definition_standing;
 mod definition_uses;
