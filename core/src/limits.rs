@@ -328,6 +328,8 @@ pub const MAX_CUT_GRANTS: usize = 64;
 pub const MAX_CUT_HEADS: usize = MAX_ACT_HEADS + 1;
 /// Nodes that one identity may refuse for itself; those with the smallest ids count.
 pub const MAX_REVOKED_DEVICES: usize = 64;
+/// Removals and demotions of one grant, or withdrawals of one invitation, by one author that are heard.
+pub const MAX_ENDS_HEARD: usize = 16;
 /// Void acts of one identity that was removed that are kept, unless others build on them.
 pub const MAX_VOID_ACTS: usize = 256;
 /// Admitters to whom one act seals a password's verifier.

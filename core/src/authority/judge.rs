@@ -9,7 +9,12 @@ use std::{
 };
 
 use super::{ActSet, Content, Void, invitations::InviteState, seniority::Rank, set::Leaf};
-use crate::{ids::ActId, limits::MAX_LEAVES, record::Role, time::Timestamp};
+use crate::{
+    ids::{ActId, PeerId},
+    limits::{MAX_ENDS_HEARD, MAX_LEAVES},
+    record::Role,
+    time::Timestamp,
+};
 
 /// A set of acts while it is judged.
 pub(super) struct Judge<'a> {
@@ -73,13 +78,7 @@ impl<'a> Judge<'a> {
 
     fn grant_state(&mut self, at: u32) -> GrantState {
         let void = self.grant_fault(at);
-        let removals = self.covering(at);
-        let is_undo = |at: &u32| matches!(&self.set.body(*at).content, Content::Remove(r) if r.undo);
-        let undoing = removals.keys().copied().filter(is_undo);
-        let mut undoes: Vec<ActId> = undoing.map(|at| self.set.id(at)).collect();
-        undoes.sort_unstable();
-        let roles = removals;
-        let removals = self.earliest(roles.keys().copied().collect());
+        let (removals, undoes, roles) = self.covering(at);
         let lists = self.lists(&removals, &roles);
         let successor = removals.iter().all(|at| self.set.grant(*at).is_some());
         let lowest = removals.iter().min_by_key(|at| (self.set.rank(Some(**at)), self.set.id(**at)));
@@ -232,8 +231,36 @@ impl<'a> Judge<'a> {
         earliest.iter().copied().filter(|at| highest.is_none_or(|highest| roles[at] >= highest)).collect()
     }
 
-    /// Removals and demotions that count and cover a grant, and the roles by which they do.
-    fn covering(&self, at: u32) -> BTreeMap<u32, Role> {
+    /// The earliest removals and demotions that count and cover a grant, those that undo, and the roles by which they do.
+    ///
+    /// Of one author few are heard, the earliest: however many it signs, each grant costs a look at them.
+    fn covering(&self, at: u32) -> (Vec<u32>, Vec<ActId>, BTreeMap<u32, Role>) {
+        let (set, rank) = (self.set, self.set.rank(Some(at)));
+        let (mut earliest, mut undoing) = (Heard::of(set), Heard::of(set));
+        let (mut undoes, mut roles) = (Vec::new(), BTreeMap::new());
+        for other in self.naming(at) {
+            let is_undo = matches!(&set.body(other).content, Content::Remove(remove) if remove.undo);
+            let (is_earliest, undoes_it) = (earliest.takes(other), is_undo && undoing.has_room(other));
+            if !is_earliest && !undoes_it {
+                continue;
+            }
+            let Some(role) = self.takes(other, at, rank) else { continue };
+            if is_earliest {
+                earliest.push(other);
+                roles.insert(other, role);
+            }
+            if undoes_it {
+                undoing.push(other);
+                undoes.push(set.id(other));
+            }
+        }
+        undoes.sort_unstable();
+        (earliest.acts, undoes, roles)
+    }
+
+    /// Removals and demotions that name the subject of a grant, or with its branch somebody above it, and that the grant does not
+    /// have in its past, in their order.
+    fn naming(&self, at: u32) -> Vec<u32> {
         let (set, rank) = (self.set, self.set.rank(Some(at)));
         let subject = set.subject(at);
         let direct = subject.and_then(|subject| set.removals_of.get(&subject)).into_iter().flatten();
@@ -244,15 +271,20 @@ impl<'a> Judge<'a> {
         let sponsors = set.facts(at).map_or(&[][..], |facts| &facts.sponsors);
         let above: BTreeSet<_> = sponsors.iter().filter_map(|at| set.subject(*at)).collect();
         let by_branch = above.iter().filter_map(|subject| set.removals_of.get(subject)).flatten();
+        let own = found.len();
         found.extend(by_branch.filter(|other| match &set.body(**other).content {
             Content::Remove(remove) => remove.branch,
             _ => false,
         }));
+        if found.len() > own {
+            found.sort_unstable_by_key(|at| set.order(*at));
+            found.dedup();
+        }
         // Admitting is automatic: by an invitation comes back only whoever was removed before it was made.
         let admission = set.facts(at).and(set.entries[at as usize].serves);
         let known = |other: u32| set.precedes(other, admission.unwrap_or(at));
         found.retain(|other| *other != at && !known(*other));
-        found.into_iter().filter_map(|other| Some((other, self.takes(other, at, rank)?))).collect()
+        found
     }
 
     /// The role by which a removal takes a grant, if it does.
@@ -264,17 +296,44 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Those of these acts that none of the others is before.
+    /// Those of these acts that none of the others is before; of one author the first few.
     pub(super) fn earliest(&self, mut acts: Vec<u32>) -> Vec<u32> {
-        acts.sort_unstable_by_key(|at| (self.set.entries[*at as usize].height, self.set.id(*at)));
+        acts.sort_unstable_by_key(|at| self.set.order(*at));
         acts.dedup();
-        let mut earliest: Vec<u32> = Vec::new();
+        let mut earliest = Heard::of(self.set);
         for at in acts {
-            if !earliest.iter().any(|other| self.set.precedes(*other, at)) {
+            if earliest.takes(at) {
                 earliest.push(at);
             }
         }
-        earliest
+        earliest.acts
+    }
+}
+
+/// Acts that end something, taken in their order: the earliest, and of one author 16 at most. So one author displaces its own
+/// acts only.
+struct Heard<'a> {
+    set: &'a ActSet,
+    acts: Vec<u32>,
+    by: BTreeMap<PeerId, usize>,
+}
+
+impl<'a> Heard<'a> {
+    const fn of(set: &'a ActSet) -> Self {
+        Self { set, acts: Vec::new(), by: BTreeMap::new() }
+    }
+
+    fn has_room(&self, at: u32) -> bool {
+        self.by.get(&self.set.body(at).author).is_none_or(|count| *count < MAX_ENDS_HEARD)
+    }
+
+    fn takes(&self, at: u32) -> bool {
+        self.has_room(at) && !self.acts.iter().any(|other| self.set.precedes(*other, at))
+    }
+
+    fn push(&mut self, at: u32) {
+        *self.by.entry(self.set.body(at).author).or_default() += 1;
+        self.acts.push(at);
     }
 }
 

@@ -32,7 +32,7 @@ pub struct ActSet {
     /// Acts that no accepted one names.
     pub(super) heads: BTreeSet<u32>,
     pub(super) grants_of: BTreeMap<PeerId, Vec<u32>>,
-    /// Removals and demotions, by the identity that they name.
+    /// Removals and demotions, by the identity that they name, in their order.
     pub(super) removals_of: BTreeMap<PeerId, Vec<u32>>,
     /// By invitation: its uses, and the acts that withdraw it.
     pub(super) uses_of: BTreeMap<u32, Vec<u32>>,
@@ -283,6 +283,7 @@ impl ActSet {
             return Some(dropped.0);
         }
         let at = u32::try_from(self.entries.len()).expect("fewer acts than memory holds");
+        let mut ends = None;
         match &body.content {
             Content::Grant(grant) => {
                 self.grants_of.entry(grant.subject).or_default().push(at);
@@ -290,10 +291,10 @@ impl ActSet {
                     self.uses_of.entry(invite).or_default().push(at);
                 }
                 if grant.demotes.is_some() {
-                    self.removals_of.entry(grant.subject).or_default().push(at);
+                    ends = Some(grant.subject);
                 }
             }
-            Content::Remove(remove) => self.removals_of.entry(remove.subject).or_default().push(at),
+            Content::Remove(remove) => ends = Some(remove.subject),
             Content::Renew { .. } => {
                 if let Some(grant) = entry.serves {
                     self.renewals_of.entry(grant).or_default().push(at);
@@ -318,7 +319,13 @@ impl ActSet {
         self.heads.insert(at);
         self.places.insert(id, at);
         let used = entry.serves.filter(|_| entry.facts.is_some());
+        let order = (entry.height, id);
         self.entries.push(entry);
+        if let Some(subject) = ends {
+            let mut all = self.removals_of.remove(&subject).unwrap_or_default();
+            all.insert(all.partition_point(|other| self.order(*other) < order), at);
+            self.removals_of.insert(subject, all);
+        }
         self.contested.extend(used.filter(|invite| self.is_contested(*invite)));
         None
     }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::world::{GRAPH, NOON, grant_of, removal_of};
 use crate::{
     authority::{Act, ActBody, ActSet, Content, Grant, Verdict},
-    ids::PeerId,
+    ids::{ActId, PeerId},
+    limits::MAX_ENDS_HEARD,
     record::Role,
     time::Timestamp,
 };
@@ -77,6 +78,31 @@ fn h3_a_new_act_costs_the_same_in_a_large_group() {
     println!("1,000 joined and 100 were removed one by one: {spent:?}, one at most {most:?}");
     assert_eq!(verdict.identities().count(), 10_000 - 100 + 1000 - 100);
     assert_eq!(verdict, Verdict::of(&set));
+}
+
+/// One inviter removes one identity a thousand times at once, and lets it in a thousand times at once.
+#[test]
+fn h3_removals_without_number_cost_a_look_at_each() {
+    let mut set = ActSet::new(GRAPH, member(0), 8);
+    let mut insert = |author: u64, by: Option<ActId>, after: Vec<ActId>, at: u64, content: Content| {
+        let at = Timestamp(NOON + at);
+        let act = Act::unsigned(ActBody { author: member(author), by, after, at, content });
+        assert_eq!(set.insert(act.clone()).accepted.len(), 1);
+        act.id()
+    };
+    let inviter = insert(0, None, Vec::new(), 0, Content::Grant(grant_of(member(1), Role::Inviter, 4)));
+    for at in 0..1000 {
+        let lets_in = Content::Grant(grant_of(member(2), Role::Member, 0));
+        insert(1, Some(inviter), vec![inviter], at, lets_in);
+        insert(1, Some(inviter), vec![inviter], at, Content::Remove(removal_of(member(2))));
+    }
+    let begun = Instant::now();
+    let verdict = Verdict::of(&set);
+    println!("1,000 grants and 1,000 removals of one identity: judged in {:?}", begun.elapsed());
+    assert_eq!(verdict.identities().count(), 1);
+    let all = set.ids();
+    let held = all.iter().filter_map(|id| verdict.grant(id)).map(|grant| grant.ended_by.len()).max();
+    assert_eq!(held, Some(MAX_ENDS_HEARD));
 }
 
 #[test]
