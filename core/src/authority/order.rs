@@ -115,7 +115,8 @@ fn first_seen(a: &BTreeMap<Senior, u32>, b: &BTreeMap<Senior, u32>) -> std::cmp:
             (Some((first, height)), Some((second, other))) => {
                 let order = first.cmp(second).then(height.cmp(other));
                 if order.is_eq() {
-                    (a.next(), b.next());
+                    a.next();
+                    b.next();
                     continue;
                 }
                 order

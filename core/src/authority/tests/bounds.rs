@@ -131,7 +131,7 @@ impl Keeper {
         let accepted = self.set.insert(act.clone()).accepted;
         self.verdict.update(&self.set, &accepted);
         self.verdict.prune(&mut self.set);
-        if !accepted.is_empty() && self.set.ids().len() % 50 == 0 {
+        if !accepted.is_empty() && self.set.ids().len().is_multiple_of(50) {
             assert_eq!(self.verdict, Verdict::of(&self.set));
         }
     }
