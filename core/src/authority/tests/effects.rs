@@ -1,11 +1,13 @@
 //! Two statements that ask for no definition of what counts: what a set says is held against what the same set says
 //! without its newest act, which no other act names.
 
+use std::cmp::Reverse;
+
 use super::{
     statements::Broken,
     world::{View, World, bits},
 };
-use crate::{ids::PeerId, record::Role};
+use crate::{authority::Content, ids::PeerId, record::Role};
 
 /// Checks what one act changed. `mask`: the set without it, of which `before` was said.
 pub(super) fn check_effect(
@@ -47,11 +49,20 @@ pub(super) fn check_effect(
 
 /// The grants to which somebody is senior. And those to which a holder of these is: who takes a grant, takes what its holder
 /// did, and what was done under another grant, but stood under this one. And those by an invitation of which a use was
-/// reached or is added: one takes the place of another.
+/// reached or is added, or is seen by somebody who outranks all uses: one takes the place of another.
 fn reach(world: &World, mask: u64, own: &[usize], act: usize) -> u64 {
     let grants: Vec<usize> = bits(mask).filter(|at| world.grant(*at).is_some()).collect();
     let invitation = |at: usize| world.grant(at).and(world.infos[at].serves);
     let beside = |at: usize, other: usize| invitation(at).is_some() && invitation(at) == invitation(other);
+    let outranks = |invite: usize| {
+        let Content::Invite(offer) = &world.body(invite).content else { return false };
+        let bound = (offer.role, Reverse(world.rank(world.infos[invite].under).1.0 + 1));
+        own.iter().any(|at| world.rank(Some(*at)) > bound)
+    };
+    let seen = |other: usize| {
+        let is_seen = |used: &usize| beside(*used, other) && world.is_before(*used, act);
+        invitation(other).is_some_and(outranks) && grants.iter().any(is_seen)
+    };
     let mut reached = 0;
     let mut next: Vec<usize> = Vec::new();
     let mut add = |next: &mut Vec<usize>, leads: &dyn Fn(usize) -> bool| {
@@ -62,7 +73,9 @@ fn reach(world: &World, mask: u64, own: &[usize], act: usize) -> u64 {
             }
         }
     };
-    add(&mut next, &|other| beside(act, other) || own.iter().any(|at| is_senior(world, *at, other)));
+    add(&mut next, &|other| {
+        beside(act, other) || seen(other) || own.iter().any(|at| is_senior(world, *at, other))
+    });
     while let Some(at) = next.pop() {
         let held = grants.iter().filter(|held| world.subject(**held) == world.subject(at));
         let held: Vec<usize> = held.copied().collect();
