@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     ids::{ElementId, LinkId},
-    limits::{FETCH_WINDOW, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT},
+    limits::{
+        FETCH_PATIENCE, FETCH_WINDOW, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF,
+        SYNC_TIMEOUT,
+    },
     record::RecordKey,
     records::sync::{SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
     time::{Hlc, Now},
@@ -335,6 +338,53 @@ fn c7_a_session_waits_as_long_as_a_large_record_arrives_and_no_longer() {
     victim.drain();
     assert_eq!(victim.outcome, Some(SyncOutcome::Aborted(SyncAbort::TimedOut)));
     assert!(!victim.syncs.arriving(victim.now, LINK), "nobody waits any more");
+}
+
+#[test]
+fn c7_a_session_waits_for_a_large_record_that_arrives_on_another_link() {
+    let (other, pulls) = (LinkId(2), |victim: &Victim| {
+        victim.said.iter().filter(|said| matches!(said, SyncMessage::Pull { .. })).count()
+    });
+    let mut victim = Victim::with(0);
+    let many = || whole(RangeState::Fingerprint(Digest { count: 10, hash: [9; 16] }));
+    victim.ranges(many()).unwrap();
+    assert_eq!(pulls(&victim), 1, "{:?}", victim.said);
+    // The second neighbor has the same records, and is not asked for them.
+    let open = SyncMessage::Open { session: 78, digest: LIE, types: Vec::new(), fresh: Freshness::default() };
+    let ranges = SyncMessage::Ranges {
+        session: 78,
+        initiator: true,
+        seen: 0,
+        idle: false,
+        filter: Filter::All,
+        ranges: many(),
+    };
+    for message in [open, ranges] {
+        victim.syncs.handle(victim.now, other, message, &victim.store).unwrap();
+        victim.drain();
+    }
+    assert_eq!(pulls(&victim), 1, "asked for once: {:?}", victim.said);
+    let before = statuses_of(&victim, 78);
+    for _ in 0..20 {
+        victim.now.mono = victim.now.mono + SYNC_TIMEOUT / 2;
+        assert!(victim.syncs.arriving(victim.now, LINK));
+        victim.syncs.handle_timeout(victim.now);
+        victim.drain();
+        assert_eq!(victim.outcome, None, "neither session gave up");
+    }
+    assert_eq!(statuses_of(&victim, 78), before + 20, "the second neighbor hears that it is awaited");
+    // On a link without a session nobody waits.
+    assert!(!victim.syncs.arriving(victim.now, LinkId(3)));
+    victim.now.mono = victim.now.mono + SYNC_TIMEOUT;
+    victim.syncs.handle_timeout(victim.now);
+    victim.drain();
+    assert_eq!(victim.outcome, Some(SyncOutcome::Aborted(SyncAbort::TimedOut)));
+}
+
+fn statuses_of(victim: &Victim, number: u32) -> usize {
+    let told =
+        |said: &&SyncMessage| matches!(said, SyncMessage::Status { session, .. } if *session == number);
+    victim.said.iter().filter(told).count()
 }
 
 #[test]
