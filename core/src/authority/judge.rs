@@ -291,7 +291,9 @@ impl<'a> Judge<'a> {
     fn takes(&self, removal: u32, at: u32, rank: Rank) -> Option<Role> {
         let by = self.set.entries[removal as usize].under;
         match self.standing(removal, by, Some((rank, rank))) {
-            Standing::Under(grant) if self.set.is_senior(grant, at) => Some(self.set.rank(grant).0),
+            Standing::Under(grant) if [grant, by].iter().all(|by| self.set.is_senior(*by, at)) => {
+                Some(self.set.rank(grant).min(self.set.rank(by)).0)
+            }
             _ => None,
         }
     }

@@ -309,14 +309,21 @@ impl Verdict {
 }
 
 impl Judge<'_> {
-    /// Why an act of the graph does not count, and the grant it stands under.
+    /// Why an act of the graph does not count, and the grant by whose rank it does.
     fn outcome(&self, at: u32) -> (Option<Void>, Option<u32>) {
         let entry = &self.set.entries[at as usize];
         if entry.facts.is_some() {
             return (self.grants[at as usize].as_ref().and_then(|state| state.void), None);
         }
         let under = match self.standing(at, entry.under, None) {
-            Standing::Under(grant) => grant,
+            // An act comes to do no more by falling from a lower grant to a higher one.
+            Standing::Under(grant) => {
+                if self.set.rank(entry.under) < self.set.rank(grant) {
+                    entry.under
+                } else {
+                    grant
+                }
+            }
             Standing::Below(by) => return (Some(Void::Demoted(by)), None),
             Standing::Void(void) => return (Some(void), None),
         };

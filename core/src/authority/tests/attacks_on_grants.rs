@@ -157,3 +157,20 @@ fn h7_another_grant_carries_only_what_it_allows() {
     assert!(scene.counts(removes));
     assert_eq!(scene.role(6), Some(Role::Member), "an inviter that did not let it in removes nobody");
 }
+
+/// Found by the model checker: a leave made the leaver's removal fall from a grant by which it removed nobody to one by
+/// which it would have.
+#[test]
+fn h7_an_act_that_falls_to_a_higher_grant_does_no_more_than_before() {
+    let mut scene = Scene::new();
+    let eve = scene.founded(EVE, Role::Admin);
+    let as_admin = scene.act(EVE, Some(eve), &[eve], grant(BEN, Role::Admin, 4));
+    let as_inviter = scene.act(ANN, None, &[as_admin], grant(BEN, Role::Inviter, 4));
+    let dan = scene.act(ANN, None, &[as_inviter], grant(DAN, Role::Inviter, 4));
+    let removed = scene.act(BEN, Some(as_inviter), &[dan], removal(DAN));
+    assert_eq!(scene.role(DAN), Some(Role::Inviter));
+    scene.act(ANN, None, &[removed], demotion(BEN, Role::Inviter, 4));
+    scene.act(BEN, Some(as_admin), &[], super::scene::leave());
+    assert!(scene.counts(removed), "it stands under the grant as admin");
+    assert_eq!(scene.role(DAN), Some(Role::Inviter));
+}

@@ -146,7 +146,9 @@ impl<'a> Definition<'a> {
     pub(super) fn role_over(&self, removal: usize, grant: usize) -> Option<Role> {
         let (world, floor) = (self.world, self.world.rank(Some(grant)));
         let by = self.stands(removal, world.infos[removal].under, Some((floor, floor))).ok()?;
-        self.is_senior(by, grant).then(|| world.rank(by).0)
+        let named = world.infos[removal].under;
+        let senior = self.is_senior(by, grant) && self.is_senior(named, grant);
+        senior.then(|| world.rank(by).min(world.rank(named)).0)
     }
 
     /// Of acts that end something, those that none of the others is before; of one author 16.
@@ -223,8 +225,12 @@ impl<'a> Definition<'a> {
         });
         let enders: Vec<usize> = fallen.chain(all.iter().copied()).collect();
         let last = all.iter().filter(|at| !enders.iter().any(|other| world.is_before(**at, *other)));
-        let rank = |at: usize| self.stands(at, world.infos[at].under, None).map_or(None, |by| by);
-        last.max_by_key(|at| (world.rank(rank(**at)), Reverse(world.id(**at)))).copied()
+        let rank = |at: usize| {
+            let named = world.infos[at].under;
+            let by = self.stands(at, named, None).map_or(None, |by| by);
+            world.rank(by).min(world.rank(named))
+        };
+        last.max_by_key(|at| (rank(**at), Reverse(world.id(**at)))).copied()
     }
 
     /// True if no removal of the author, or of whoever gave it the right, is in the past of an act.

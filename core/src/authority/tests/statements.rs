@@ -46,14 +46,19 @@ impl Broken {
     }
 }
 
-/// Verdicts by set, to compare.
-pub(super) type Seen = BTreeMap<u64, Vec<u8>>;
+/// Verdicts by set, and which records count, to compare.
+pub(super) type Seen = BTreeMap<u64, (Vec<u8>, Vec<bool>)>;
 
 /// Checks all statements for what an evaluator says of a set.
 pub(super) fn check(world: &World, mask: u64, view: &View, seen: &mut Seen) -> Result<(), Broken> {
-    if seen.entry(mask).or_insert_with(|| view.bytes.clone()) != &view.bytes {
-        return Err(Broken::Differs);
+    if let Some((bytes, records)) = seen.get(&mask) {
+        let same = *bytes == view.bytes && view.records.starts_with(records);
+        if !same || records.len() == view.records.len() {
+            // What holds of a set, holds at every node.
+            return if same { Ok(()) } else { Err(Broken::Differs) };
+        }
     }
+    seen.insert(mask, (view.bytes.clone(), view.records.clone()));
     let definition = Definition::new(world, mask, &[], view.clone(), None);
     for at in bits(mask).filter(|at| !world.body(*at).is_leaf()) {
         check_act(&definition, at)?;
