@@ -7,8 +7,9 @@ use super::{
     world::{GRAPH, MAX_CHAIN, NOON, World, peer},
 };
 use crate::{
-    authority::{Act, ActBody, ActSet, Content, Epoch, Verdict},
+    authority::{Act, ActBody, ActSet, Content, Epoch, Password, Verdict},
     ids::{ActId, NodeId},
+    record::Role,
     time::Timestamp,
 };
 
@@ -22,20 +23,22 @@ fn other(world: &World, rng: &mut StdRng) -> Option<Act> {
         Some(world.id(*found.get(rng.random_range(0..found.len().max(1)))?))
     };
     let keys = |rng: &mut StdRng| (0..3).map(|_| (peer(rng.random_range(0..9)), vec![1])).collect::<Vec<_>>();
-    let content = match rng.random_range(0..7) {
+    let content = match rng.random_range(0..9) {
         0 => Content::Epoch(Epoch { key_id: rng.random(), keys: keys(rng), older: Vec::new() }),
         1 => {
             let epoch = pick(rng, |content| matches!(content, Content::Epoch(_)))?;
             Content::EpochKeys { epoch, keys: keys(rng) }
         }
         2 => {
-            let is_set = |content: &Content| matches!(content, Content::Password(_));
+            let is_set =
+                |content: &Content| matches!(content, Content::Password(rule) if !rule.verifiers.is_empty());
             Content::PassOn { password: pick(rng, is_set)?, verifiers: keys(rng) }
         }
         3 | 4 => {
             let identity = peer(rng.random_range(1..8));
             Content::RevokeDevice { identity, node: NodeId::from_bytes([rng.random_range(0..4); 32]) }
         }
+        6 | 7 => Content::Password(Password { role: Role::Member, lifetime_ms: 1, verifiers: keys(rng) }),
         5 => Content::RestoreDevice(pick(rng, |content| matches!(content, Content::RevokeDevice { .. }))?),
         _ => Content::Merge,
     };
