@@ -325,7 +325,9 @@ fn resolve(target: Target, engine: &Engine) -> Result<Vec<NodeAddr>> {
     let (node, peer) = match target {
         Target::Addr(addr) => return Ok(vec![addr]),
         Target::Any(nodes) if nodes.is_empty() => {
-            return Err(Error::new(ErrorKind::NotFound, "the ticket does not name any node to connect to"));
+            let message =
+                "the ticket does not name any node to connect to: it was made before its graph was listening";
+            return Err(Error::new(ErrorKind::NotFound, message));
         }
         Target::Any(nodes) => return Ok(nodes),
         Target::Node(node) => (Some(node), None),
