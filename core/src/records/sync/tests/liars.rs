@@ -6,10 +6,7 @@ use super::{
 };
 use crate::{
     ids::{ElementId, LinkId},
-    limits::{
-        FETCH_PATIENCE, FETCH_WINDOW, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF,
-        SYNC_TIMEOUT,
-    },
+    limits::{FETCH_WINDOW, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT},
     record::RecordKey,
     records::sync::{SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
     time::{Hlc, Now},
