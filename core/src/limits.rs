@@ -275,14 +275,14 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Most grants between a group's creator and a member, as in Windows.
 pub const MAX_CHAIN: u8 = 24;
+/// Acts that somebody shows when connecting: the grants from the creator's down, and renewals.
+pub const MAX_SHOWN: usize = 4 * MAX_CHAIN as usize;
 /// Grants between a group's creator and a member unless the group says otherwise.
 pub const DEFAULT_CHAIN: u8 = 8;
 /// Record types that can have rules of their own.
 pub const MAX_TYPE_RULES: usize = 256;
 /// Longest reason of a removal, in bytes.
 pub const MAX_REASON: usize = 255;
-/// Elements in one list of records to keep; longer lists are several credentials.
-pub const MAX_KEEP: usize = 1000;
 /// Identities named as admitters of one invitation.
 pub const MAX_ADMITTERS: usize = 16;
 /// Records waiting for their author's credential; the oldest go beyond this.

@@ -16,7 +16,9 @@ use std::{future::Future, time::Duration};
 
 use peergraph::{
     EventStream, Graph, Group, InviteLink, Node, NodeConfig, OpenGraph, PeerId, RecordDraft, Role, SecretKey,
-    events::Event, group::Credential, record::SignedRecord,
+    authority::{Act, Content},
+    events::Event,
+    record::SignedRecord,
 };
 
 /// How long a condition may take on a busy machine before the test fails.
@@ -63,8 +65,13 @@ pub fn few_neighbors() -> NodeConfig {
 /// If there is none.
 pub async fn grant_of(group: &Group, peer: PeerId) -> SignedRecord {
     let credentials = group.credentials().await.expect("an open group");
-    let names = |record: &SignedRecord| matches!(Credential::of(record), Some(Credential::Grant(g)) if g.subject == peer);
+    let names = |record: &SignedRecord| matches!(said(record), Some(Content::Grant(g)) if g.subject == peer);
     credentials.into_iter().find(names).expect("a grant")
+}
+
+/// What the act in a record says; `None` if there is none.
+pub fn said(record: &SignedRecord) -> Option<Content> {
+    Act::of(record).map(|act| act.body().content.clone())
 }
 
 /// A graph that listens on a new node in memory.

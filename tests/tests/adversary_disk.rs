@@ -9,16 +9,16 @@ use std::{
 use peergraph::{
     ErrorKind, GraphId, Group, InviteLink, InvitePassword, ListQuery, Node, NodeConfig, PeerId, Role,
     SecretKey,
+    authority::{Act, ActBody, Content, Grant},
     crypto::open_from,
     events::{Cursor, Event, EventFilter, EventKind, Start, SubscribeOptions},
-    group::{Credential, Grant},
     record::SignedRecord,
 };
 use peergraph_tests::{
     converge, eventually, expect,
     identities::{holders, key},
     leaks::spellings,
-    member, node_as, node_at, note,
+    member, node_as, node_at, note, said,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -55,9 +55,9 @@ async fn m8_s26_a_members_directory_has_no_verifier_and_no_password() {
     let bens = ben.join_group(peergraph::JoinGroup::from(invitation).password(PASSWORD)).await.unwrap();
     let (_cyd, cyds) = member(&club, Role::Inviter, "Cyd").await;
     club.set_password(PASSWORD, InvitePassword::default()).await.unwrap();
-    let has_two = |rule: &Credential| matches!(rule, Credential::Password(rule) if rule.verifiers.len() == 2);
+    let has_two = |said: &Content| matches!(said, Content::Password(rule) if rule.verifiers.len() == 2);
     eventually("the verifier is sealed to both", || async {
-        bens.credentials().await.unwrap().iter().filter_map(Credential::of).any(|rule| has_two(&rule))
+        bens.credentials().await.unwrap().iter().filter_map(said).any(|rule| has_two(&rule))
     })
     .await;
     converge(&[&club, &bens, &cyds]).await;
@@ -68,8 +68,12 @@ async fn m8_s26_a_members_directory_has_no_verifier_and_no_password() {
     let own_key = SecretKey::from_bytes(&own_key.try_into().expect("a plain key"));
     let mut verifiers = 0;
     for record in rules {
-        let Some(Credential::Password(rule)) = Credential::of(&record) else { continue };
-        for (peer, sealed) in rule.verifiers {
+        let sealed = match said(&record) {
+            Some(Content::Password(rule)) => rule.verifiers,
+            Some(Content::PassOn { verifiers, .. }) => verifiers,
+            _ => continue,
+        };
+        for (peer, sealed) in sealed {
             assert!(open_from(&own_key, club.id().as_bytes(), &sealed).is_none());
             let Some(verifier) = open_from(&owner, club.id().as_bytes(), &sealed) else { continue };
             assert_eq!(peer, owner.peer());
@@ -95,7 +99,8 @@ fn stored_grant(file: &rusqlite::Connection, graph: GraphId, subject: PeerId) ->
     let decoded = rows
         .map(Result::unwrap)
         .filter_map(|(lsn, bytes)| Some((lsn, SignedRecord::decode_stored(&graph, bytes.into()).ok()?)));
-    let names = |record: &SignedRecord| matches!(Credential::of(record), Some(Credential::Grant(g)) if g.subject == subject);
+    let names =
+        |record: &SignedRecord| matches!(said(record), Some(Content::Grant(g)) if g.subject == subject);
     decoded.into_iter().find(|(_, record)| names(record)).expect("a stored grant")
 }
 
@@ -113,11 +118,11 @@ async fn s30_a_role_raised_in_the_file_is_not_believed() {
     let file = rusqlite::Connection::open(database(dir.path(), id)).unwrap();
     let (lsn, record) = stored_grant(&file, id, ben.peer_id());
     // All fits but the signature, which wants a key that is not in the file.
-    let Some(Credential::Grant(grant)) = Credential::of(&record) else { panic!("a grant") };
-    let raised = Credential::Grant(Grant { role: Role::Owner, ..grant });
-    let mut header = record.header().clone();
-    header.nonce = raised.nonce(header.hlc, header.grant);
-    let raised = SignedRecord::sign(&id, &key(9), header, &raised.encode());
+    let act = Act::of(&record).expect("an act");
+    let Content::Grant(grant) = act.body().content.clone() else { panic!("a grant") };
+    let raised = Content::Grant(Grant { role: Role::Owner, ..grant });
+    let (header, body) = Act::draft(ActBody { content: raised, ..act.body().clone() }).to_record();
+    let raised = SignedRecord::sign(&id, &key(9), header, &body);
     file.execute("UPDATE records SET envelope = ?1 WHERE lsn = ?2", (&raised.bytes()[..], lsn)).unwrap();
     file.close().unwrap();
 

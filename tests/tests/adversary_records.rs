@@ -2,12 +2,13 @@
 
 use peergraph::{
     Graph, RecordType, RecordUpdate, Role, SecretKey, Ticket,
-    group::{Credential, Membership},
+    authority::Content,
+    group::Membership,
     record::{Header, SignedRecord},
     time::Hlc,
     wire::{Announce, Message},
 };
-use peergraph_tests::{converge, eventually, founder, group, insider::Insider, joiner, member, note};
+use peergraph_tests::{converge, eventually, founder, group, insider::Insider, joiner, member, note, said};
 
 const RECORDS: u8 = 1;
 
@@ -135,16 +136,19 @@ fn judge(
     let mut members = Membership::new(club).expect("a group");
     let mut waiting: Vec<&SignedRecord> =
         credentials.iter().filter(|record| record.verify(&club.id())).collect();
-    loop {
-        let (fit, rest): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|record| members.vet(record).is_ok());
-        if fit.is_empty() {
-            break;
-        }
-        members.learn_all(fit);
-        waiting = rest;
+    let mut left = usize::MAX;
+    while waiting.len() < left {
+        left = waiting.len();
+        waiting.retain(|record| {
+            let fits = members.vet(record).is_ok();
+            if fits {
+                members.enter(record);
+            }
+            !fits
+        });
     }
-    members.list(now).into_iter().map(|(peer, _, standing, _)| (peer, standing.role)).collect()
+    members.judge();
+    members.list(now).into_iter().map(|(peer, standing)| (peer, standing.role)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,13 +177,14 @@ async fn s34_who_let_whom_in_and_removed_whom_is_proven_without_a_node() {
         known.sort_unstable();
         assert_eq!(members, known);
         // The removed one's own grant is still there, and who gave and took it.
-        let said = |what: fn(&Credential) -> bool| {
-            let all = history.iter().filter(|record| Credential::of(record).is_some_and(|c| what(&c)));
+        let authors = |what: fn(&Content) -> bool| {
+            let all = history.iter().filter(|record| said(record).is_some_and(|content| what(&content)));
             all.map(|record| record.header().author()).collect::<Vec<_>>()
         };
-        let revokers = said(|credential| matches!(credential, Credential::Revoke(_)));
-        assert_eq!(revokers, [ada.peer_id(); 2], "one removal, one lower role");
-        assert!(said(|credential| matches!(credential, Credential::Grant(_))).contains(&ben.peer_id()));
+        assert_eq!(authors(|content| matches!(content, Content::Remove(_))), [ada.peer_id()]);
+        let lower = authors(|content| matches!(content, Content::Grant(grant) if grant.demotes.is_some()));
+        assert_eq!(lower, [ada.peer_id()]);
+        assert!(authors(|content| matches!(content, Content::Grant(_))).contains(&ben.peer_id()));
         // Nobody can leave an act out unnoticed by those who have it, nor add one.
         let forged = SignedRecord::sign(
             &genesis.id(),
@@ -188,11 +193,8 @@ async fn s34_who_let_whom_in_and_removed_whom_is_proven_without_a_node() {
             &history[0].body(),
         );
         assert!(!forged.verify(&genesis.id()));
-        let without: Vec<SignedRecord> = history
-            .iter()
-            .filter(|r| !matches!(Credential::of(r), Some(Credential::Revoke(_))))
-            .cloned()
-            .collect();
+        let without: Vec<SignedRecord> =
+            history.iter().filter(|r| !matches!(said(r), Some(Content::Remove(_)))).cloned().collect();
         assert!(
             judge(&genesis, &without, now).iter().any(|(peer, _)| *peer == ben.peer_id()),
             "the removal was what counted"

@@ -10,7 +10,7 @@ use peergraph::{
     NodeConfig, OpenGraph, RecordType, RecordUpdate, Role, Timestamp,
     events::{ConnectionChange, Event, EventFilter, EventKind},
     ids::GraphId,
-    record::{Header, SignedRecord},
+    record::{Header, Origin, SignedRecord},
     records::{ExportHead, ExportReader, ExportWriter},
     time::Hlc,
 };
@@ -278,6 +278,7 @@ fn written(graph: GraphId, body: &str, ago: i64, lifetime: Option<u64>) -> Vec<u
     let at = Timestamp(now.0.strict_sub_signed(ago));
     let header = Header {
         expires: lifetime.map(|lifetime| Timestamp(at.0 + lifetime)),
+        origin: Some(Origin::First),
         ..Header::first(
             RecordType::new("test.note").unwrap(),
             [body.len() as u8; 16],

@@ -7,7 +7,7 @@ use peergraph::{
     Node, RecordUpdate, RemoveMember, Role,
     events::{Event, EventFilter, EventKind},
 };
-use peergraph_tests::{converge, expect, group, identities::holders, member, node, node_at, note};
+use peergraph_tests::{converge, expect, group, identities::holders, member, node, node_at, note, said};
 
 const TEXT: &str = "a recognisable sentence";
 const ATTRIBUTE: &str = "a recognisable subject";
@@ -136,9 +136,7 @@ async fn a_key_that_may_have_got_out_is_renewed_by_admins() {
     assert_eq!(bens.renew_body_key().await.unwrap_err().kind(), ErrorKind::NotAuthorized);
     let epochs = async |group: &Group| {
         let all = group.credentials().await.unwrap();
-        let epoch = |record| {
-            matches!(peergraph::group::Credential::of(record), Some(peergraph::group::Credential::Epoch(_)))
-        };
+        let epoch = |record| matches!(said(record), Some(peergraph::authority::Content::Epoch(_)));
         all.iter().filter(|record| epoch(record)).count()
     };
     assert_eq!(epochs(&club).await, 1);

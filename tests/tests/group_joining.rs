@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use data_encoding::BASE32_NOPAD_NOCASE;
 use peergraph::{
     CreateGroup, ErrorKind, Group, GroupRules, Invitation, InviteLink, InviteMember, InvitePassword,
-    JoinGroup, JoinOutcome, ListQuery, Node, Result, Role, Timestamp, crypto, group::Way,
+    JoinGroup, JoinOutcome, ListQuery, Node, Result, Role, Timestamp, authority::Content, crypto, group::Way,
 };
 use peergraph_tests::{
     PATIENCE, converge, eventually,
@@ -255,14 +255,12 @@ async fn m10_whoever_is_asked_sends_on_to_one_who_lets_in() {
     converge(&[&club, &bens, &evas]).await;
     eventually("Eva can check passwords", || async {
         let rules = bens.credentials().await.unwrap();
-        let last =
-            rules.iter().filter_map(peergraph::group::Credential::of).filter_map(
-                |credential| match credential {
-                    peergraph::group::Credential::Password(rule) => Some(rule),
-                    _ => None,
-                },
-            );
-        last.into_iter().any(|rule| rule.verifiers.iter().any(|(peer, _)| *peer == eva.peer_id()))
+        let verifiers = rules.iter().filter_map(peergraph_tests::said).filter_map(|said| match said {
+            Content::Password(rule) => Some(rule.verifiers),
+            Content::PassOn { verifiers, .. } => Some(verifiers),
+            _ => None,
+        });
+        verifiers.flatten().any(|(peer, _)| peer == eva.peer_id())
     })
     .await;
     ada.shutdown().await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use peergraph::{
     CreateGroup, ErrorKind, GraphProperties, Group, GroupRules, InviteMember, InvitePassword, JoinGroup,
     ListQuery, PropertiesUpdate, RecordDraft, Role, Timestamp,
+    authority::Content,
     events::{Event, EventFilter, EventKind, GroupFailure, MemberChange, MemberInfo},
-    group::Credential,
     record::Genesis,
     wire::{Message, VERSION},
 };
@@ -203,8 +203,8 @@ async fn m20_members_are_listed_with_all_that_is_known_of_them() {
     }
     // What makes them members, from the creator down.
     let chain = club.credentials_of(cyd.peer_id()).await.unwrap();
-    let grants: Vec<_> = chain.iter().filter_map(Credential::of).collect();
-    let [Credential::Grant(first), Credential::Grant(second)] = &grants[..] else { panic!("{grants:?}") };
+    let grants: Vec<_> = chain.iter().filter_map(peergraph_tests::said).collect();
+    let [Content::Grant(first), Content::Grant(second)] = &grants[..] else { panic!("{grants:?}") };
     assert_eq!((first.subject, second.subject, second.name.as_str()), (ben.peer_id(), cyd.peer_id(), "Cyd"));
     assert_eq!(chain.iter().map(|r| r.header().creator).collect::<Vec<_>>(), [ada.peer_id(), ben.peer_id()]);
     assert!(club.credentials_of(ada.peer_id()).await.unwrap().is_empty());

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use peergraph::{
     Attributes, ErrorKind, Group, InviteLink, InviteMember, ListQuery, Node, NodeAddr, RecordDraft,
     RecordType, RemoveMember, Role, SecretKey, Timestamp,
+    authority::{Act, ActBody, Content, Remove},
     events::{EventFilter, EventKind},
-    group::{Credential, CredentialId, Keep, Revoke, Revoked, credential_id},
-    record::{DeviceCertificate, Header, Presence, SignedRecord},
+    record::{DeviceCertificate, Header, Origin, Presence, SignedRecord},
     time::Hlc,
     wire::{Message, Purpose, RefuseReason, VERSION},
 };
@@ -63,16 +63,17 @@ impl Scene {
 
     /// The rogue's record number so many, written at this time.
     fn record(&self, number: u64, at: Timestamp) -> SignedRecord {
-        written(&self.club, &self.rogue, credential_id(&self.grant), number, at)
+        written(&self.club, &self.rogue, &self.grant, number, at)
     }
 }
 
-fn written(group: &Group, key: &SecretKey, grant: CredentialId, number: u64, at: Timestamp) -> SignedRecord {
+fn written(group: &Group, key: &SecretKey, grant: &SignedRecord, number: u64, at: Timestamp) -> SignedRecord {
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&number.to_le_bytes());
     let header = Header {
         expires: Some(at + Duration::from_secs(86_400)),
-        grant: Some(grant),
+        grant: Act::of(grant).map(|act| *act.id().as_bytes()),
+        origin: Some(Origin::First),
         attributes: Attributes::from_iter([("room", "main")]),
         ..Header::first(RecordType::new("test.note").unwrap(), nonce, key.peer(), Hlc::at(at))
     };
@@ -190,7 +191,7 @@ async fn m19_authors_who_are_not_known_yet_wait_and_then_count() {
     same.invite_peer(fay.peer(), "Fay", InviteMember::default()).await.unwrap();
     let grant = grant_of(&same, fay.peer()).await;
     let now = club.peer_time().await.unwrap();
-    let hers = written(club, &fay, credential_id(&grant), 1, now);
+    let hers = written(club, &fay, &grant, 1, now);
     let mark = scene.record(1, now);
     let link = scene.neighbor().await;
     link.stream(RECORDS, &push(&[hers.bytes().clone(), mark.bytes().clone()])).await;
@@ -343,7 +344,7 @@ async fn c27_what_is_void_or_refused_sets_off_no_storm() {
     let admin = InviteMember { role: Role::Admin, ..InviteMember::default() };
     club.invite_peer(rogue.peer(), "Mallory", admin).await.unwrap();
     let grant = grant_of(&club, rogue.peer()).await;
-    let by = credential_id(&grant);
+    let by = Act::of(&grant).map(|act| act.id());
     let scene = Scene { ada: ada.clone(), club: club.clone(), rogue: rogue.clone(), grant };
     let (mut nodes, mut groups) = (vec![ada.clone()], vec![club.clone()]);
     for name in ["Ben", "Cyd", "Dan"] {
@@ -360,18 +361,12 @@ async fn c27_what_is_void_or_refused_sets_off_no_storm() {
     let now = club.peer_time().await.unwrap();
     let mut records = Vec::new();
     for number in 0..20 {
-        let (keep, reason) =
-            (Keep::List { elements: Vec::new(), more: Vec::new() }, format!("{number:0>200}"));
-        // Whoever removes itself was not allowed to: the removal voids itself.
-        let void = Revoke { target: Revoked::Peer(rogue.peer()), reason, keep };
-        let void = Credential::Revoke(void);
-        let hlc = Hlc::at(now);
-        let nonce = void.nonce(hlc, Some(by));
-        let header = Header {
-            grant: Some(by),
-            ..Header::first(RecordType::new("peergraph.credential").unwrap(), nonce, rogue.peer(), hlc)
-        };
-        records.push(SignedRecord::sign(&club.id(), &rogue, header, &void.encode()));
+        // Nobody removes itself.
+        let (subject, reason, keep) = (rogue.peer(), format!("{number:0>200}"), Default::default());
+        let content = Content::Remove(Remove { subject, reason, keep, branch: false, undo: false });
+        let body = ActBody { author: rogue.peer(), by, after: Vec::new(), at: now, content };
+        let (header, body) = Act::draft(body).to_record();
+        records.push(SignedRecord::sign(&club.id(), &rogue, header, &body));
     }
     records.push(scene.record(1, now + Duration::from_secs(3600)));
     records.push(scene.record(2, now - Duration::from_secs(2 * 86_400)));
@@ -426,7 +421,7 @@ async fn a11_s1_nobody_takes_over_anothers_node_over_links() {
         nonce.copy_from_slice(&node.as_bytes()[..16]);
         let header = Header {
             expires: Some(now + Duration::from_secs(600)),
-            grant: Some(credential_id(&scene.grant)),
+            grant: Act::of(&scene.grant).map(|act| *act.id().as_bytes()),
             ..Header::first(RecordType::new("peergraph.presence").unwrap(), nonce, scene.rogue.peer(), hlc)
         };
         let body = postcard::to_stdvec(&presence(by)).unwrap();

@@ -13,8 +13,10 @@ use data_encoding::HEXLOWER;
 use peergraph::{
     Attributes, Genesis, GraphId, GraphProperties, GraphSecret, NodeAddr, NodeId, PeerId, RecordId,
     RecordType, SecretKey, Ticket, Timestamp, Value,
+    authority::{Act, ActBody, Content, Credential, Keep, Remove},
     crypto::LtHash,
-    record::{DeviceCertificate, Header, MemberName, Presence, RecordKey, SignedRecord},
+    ids::ActId,
+    record::{DeviceCertificate, Header, MemberName, Origin, Presence, RecordKey, SignedRecord},
     time::Hlc,
     wire::{
         Announce, Connect, Digest, Filter, Freshness, Goodbye, GoodbyeReason, HELLO_LEN, Hello, JoinDenied,
@@ -97,6 +99,35 @@ impl Maker {
         }
     }
 
+    fn put_records<const N: usize>(&mut self, records: [(&str, &SignedRecord); N]) {
+        for (name, record) in records {
+            let read = SignedRecord::decode(&self.graph, record.bytes().clone(), 1 << 20).unwrap();
+            assert!(read.verify(&self.graph) && read == *record);
+            self.put(name, record.bytes());
+            self.put(&format!("{name} id"), record.id().as_bytes());
+            self.put(&format!("{name} key"), &record.key().to_bytes());
+        }
+    }
+
+    /// A removal that keeps two records, and the list of them.
+    fn put_acts(&mut self) {
+        let kept = [RecordId::from_bytes([21; 16]), RecordId::from_bytes([22; 16])];
+        let (keep, chunks) = Keep::list([], kept);
+        let (subject, reason) = (SecretKey::from_bytes(&[4; 32]).peer(), "no more".into());
+        let content = Content::Remove(Remove { subject, reason, keep, branch: true, undo: false });
+        let after = vec![ActId::from_bytes([18; 32]), ActId::from_bytes([19; 32])];
+        let author = self.identity.peer();
+        let act = Act::draft(ActBody { author, by: None, after, at: self.now, content });
+        self.put("hash of the act", act.id().as_bytes());
+        self.put("hash of the kept records", &chunks[0].hash());
+        let records = [("act", act.to_record()), ("kept records", chunks[0].to_record(act.body()))];
+        for (name, (header, body)) in records {
+            let record = SignedRecord::sign(&self.graph, &self.identity, header, &body);
+            assert!(Credential::of(&record).is_ok());
+            self.put_records([(name, &record)]);
+        }
+    }
+
     fn signed_objects(&mut self) -> [SignedRecord; 3] {
         let (identity, graph) = (self.identity.clone(), self.graph);
         self.put("genesis", &postcard::to_stdvec(&self.genesis).unwrap());
@@ -114,16 +145,17 @@ impl Maker {
             attributes: Attributes::new(),
             ..self.header()
         };
+        let first = Header { origin: Some(Origin::First), ..self.header() };
+        let first = SignedRecord::sign(&graph, &identity, first, b"hello");
+        let origin = first.next_origin(editor.peer());
+        let edited = SignedRecord::sign(&graph, &editor, Header { origin, ..next.clone() }, b"");
+        assert_eq!(first.id(), edited.id());
+        self.put_records([("record of a group", &first), ("update of a group", &edited)]);
+        self.put_acts();
         let update = SignedRecord::sign(&graph, &editor, next.clone(), b"");
         let tomb = Header { deleted: true, version: 3, ..next };
         let tombstone = SignedRecord::sign(&graph, &editor, tomb, b"");
-        for (name, record) in [("record", &record), ("update", &update), ("tombstone", &tombstone)] {
-            let read = SignedRecord::decode(&graph, record.bytes().clone(), 1 << 20).unwrap();
-            assert!(read.verify(&graph) && read == *record);
-            self.put(name, record.bytes());
-            self.put(&format!("{name} id"), record.id().as_bytes());
-            self.put(&format!("{name} key"), &record.key().to_bytes());
-        }
+        self.put_records([("record", &record), ("update", &update), ("tombstone", &tombstone)]);
         let properties = GraphProperties { name: "Book club".into(), ..GraphProperties::default() };
         self.put("properties", &postcard::to_stdvec(&properties).unwrap());
         let says = ("here".to_owned(), self.now);
@@ -206,6 +238,8 @@ impl Maker {
             JoinMessage::Relayed { device, exporter: [16; 32], request: request.clone(), name: name() };
         let all = [
             ("invite", JoinMessage::Invite { key, signature: [15; 64], name: name() }),
+            ("use", JoinMessage::Use(ActId::from_bytes([16; 32]))),
+            ("used", JoinMessage::Used([17; 64])),
             ("password", JoinMessage::Password { request, name: name() }),
             ("challenge", JoinMessage::Challenge(b"challenged".to_vec().into())),
             ("proof", JoinMessage::Proof(b"proven".to_vec().into())),

@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use peergraph::{
-    SecretKey,
-    authority::SignedAct,
+    GraphId, RecordType, SecretKey, Timestamp,
+    authority::Credential,
     crypto::{PasswordProof, PasswordVerifier, open_from},
-    group::{Admission, Credential, Invitation, InvitationError},
+    group::{Admission, Invitation, InvitationError},
+    record::{Header, SignedRecord},
+    time::Hlc,
     wire::decode_exact,
 };
 
@@ -18,12 +20,12 @@ fn verifier() -> &'static PasswordVerifier {
 }
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(credential) = decode_exact::<Credential>(data) {
-        assert_eq!(credential.encode(), data);
-    }
-    if let Ok(act) = SignedAct::decode(data.to_vec().into()) {
-        assert_eq!(act.bytes(), data);
-    }
+    // As the body of a credential record by somebody, at some time.
+    let (graph, key) = (GraphId::from_bytes([9; 32]), SecretKey::from_bytes(&[3; 32]));
+    let id = RecordType::new(RecordType::CREDENTIAL).expect("a type");
+    let header = Header::first(id, [0; 16], key.peer(), Hlc::at(Timestamp(1_800_000_000_000)));
+    // The nonce is not that of the content, which is looked at before.
+    assert!(Credential::of(&SignedRecord::sign(&graph, &key, header, data)).is_err());
     if let Ok(invitation) = decode_exact::<Invitation>(data) {
         let read = invitation.to_string().parse::<Invitation>();
         assert!(read.is_err_and(|e| matches!(e, InvitationError::Altered | InvitationError::Malformed)));

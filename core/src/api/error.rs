@@ -232,7 +232,7 @@ const fn credential_kind(fault: CredentialFault) -> ErrorKind {
     match fault {
         CredentialFault::ChainTooLong => ErrorKind::ChainTooLong,
         CredentialFault::Circular => ErrorKind::CircularChain,
-        CredentialFault::Period | CredentialFault::OutlivesIssuer => ErrorKind::InvalidPeriod,
+        CredentialFault::OutlivesIssuer => ErrorKind::InvalidPeriod,
         CredentialFault::NotAMember => ErrorKind::NotAMember,
         CredentialFault::Malformed => ErrorKind::InvalidArgument,
         CredentialFault::Removed => ErrorKind::Removed,
@@ -240,8 +240,7 @@ const fn credential_kind(fault: CredentialFault) -> ErrorKind {
         | CredentialFault::NotEncrypted
         | CredentialFault::Role
         | CredentialFault::RoleTooHigh
-        | CredentialFault::NotSenior
-        | CredentialFault::UsedUp => ErrorKind::NotAuthorized,
+        | CredentialFault::NotSenior => ErrorKind::NotAuthorized,
     }
 }
 

@@ -130,7 +130,7 @@ kinds! {
     Storage = 81,
     /// The database or a key file is damaged, or of another graph.
     Damaged = 82,
-    /// The database was written by a later version.
+    /// The database was written by a later version, or by a build before the first release: this version does not read it.
     NewerSchema = 83,
     /// The keys on the disk, or the database, cannot be used: sealed with another passphrase or key than the
     /// configuration has, or not readable for this user.

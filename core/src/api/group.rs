@@ -11,10 +11,11 @@ use super::{
     runtime::{runtime, task_failed},
 };
 use crate::{
+    authority::{Act, Content},
     crypto::{PasswordVerifier, SecretKey},
     engine::{Engine, PublishError, Removal},
     group::{
-        Access, Admission, IdentityDescription, Invitation, Membership, Way, check_friendly_name,
+        Access, Admission, IdentityDescription, Invitation, Membership, OpenInvite, Way, check_friendly_name,
         clipped_name, is_member_name,
     },
     ids::{GraphId, NodeId, PeerId},
@@ -138,9 +139,9 @@ impl Group {
         self.graph.write(move |engine, now| -> Result<Invitation> {
             let chain = engine.grant(now, peer, &name, role, lifetime)?;
             let genesis = engine.genesis().cloned().ok_or(PublishError::NeverSynchronized)?;
-            let granted = chain.last().and_then(crate::group::Credential::of);
-            let not_after = match granted {
-                Some(crate::group::Credential::Grant(grant)) => grant.not_after,
+            let granted = chain.last().and_then(Act::of);
+            let not_after = match granted.as_ref().map(|act| &act.body().content) {
+                Some(Content::Grant(grant)) => grant.not_after,
                 _ => None,
             };
             let chain = chain.iter().map(|record| record.bytes().clone()).collect();
@@ -355,8 +356,8 @@ fn open_invitations(engine: &mut Engine, now: Now) -> Vec<OpenInvitation> {
     let peer_now = engine.peer_time(now);
     let open = |members: &Membership| {
         let listed = members.open_invites(peer_now).into_iter();
-        let listed = listed.map(|(key, invite, issuer, used)| OpenInvitation {
-            key,
+        let listed = listed.map(|OpenInvite { invite, issuer, used }| OpenInvitation {
+            key: invite.key,
             issuer,
             role: invite.role,
             uses: invite.uses,

@@ -221,16 +221,7 @@ impl ActBody {
 
     /// The acts that this one follows: `after`, and every act that it names otherwise.
     pub fn parents(&self) -> impl Iterator<Item = &ActId> {
-        let named = match &self.content {
-            Content::Grant(grant) => grant.admission.as_ref().map(|admission| &admission.invite),
-            Content::RevokeInvite(id)
-            | Content::RestoreDevice(id)
-            | Content::PassOn { password: id, .. }
-            | Content::Renew { grant: id, .. }
-            | Content::EpochKeys { epoch: id, .. } => Some(id),
-            _ => None,
-        };
-        self.after.iter().chain(&self.by).chain(named)
+        self.after.iter().chain(&self.by).chain(self.content.named())
     }
 
     /// Checks the bounds of all fields.
@@ -241,6 +232,19 @@ impl ActBody {
 }
 
 impl Content {
+    /// The act that it answers, serves, extends or withdraws.
+    pub fn named(&self) -> Option<&ActId> {
+        match self {
+            Self::Grant(grant) => grant.admission.as_ref().map(|admission| &admission.invite),
+            Self::RevokeInvite(id)
+            | Self::RestoreDevice(id)
+            | Self::PassOn { password: id, .. }
+            | Self::Renew { grant: id, .. }
+            | Self::EpochKeys { epoch: id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     fn is_in_bounds(&self) -> bool {
         match self {
             Self::Grant(grant) => grant.is_in_bounds(),

@@ -1,13 +1,10 @@
 //! Authority: who may do what in a group, as a pure function of the set of signed acts. The model, its proof and its hard
 //! cases are in `AUTHORITY.md`.
 //!
-//! **The engine does not use this module yet.** It still judges by [`crate::group`]; this is the foundation that replaces
-//! it.
-//!
 //! An [`ActSet`] accepts acts and knows which is before which. A [`Verdict`] is what a set says. Neither knows a clock, a
 //! store or a link.
 //!
-//! - [`act`](ActBody): what acts say; [`SignedAct`] and [`Act`]: their bytes, and those whose signature is good;
+//! - [`act`](ActBody): what acts say; [`Act`] and [`Credential`]: acts and the records in which they travel;
 //! - `scope`: how far a grant carries what is done under it;
 //! - `sound`: rules that an act keeps by itself and its past, or is refused for good;
 //! - `seniority`, `judge`, `invitations`: which of the accepted acts count;
@@ -24,6 +21,7 @@ mod keep;
 mod order;
 mod pending;
 mod prune;
+mod queries;
 mod records;
 mod scope;
 mod seniority;
@@ -41,7 +39,8 @@ pub use act::{
 };
 pub use fault::{Fault, Void};
 pub use keep::{KeepChunk, KeepKey};
+pub use queries::Unfit;
 pub use records::{Authorship, RecordClaim, RecordFault, RecordVerdict};
 pub use set::{ActSet, Insertion};
-pub use signed::{Act, SignedAct};
+pub use signed::{Act, Credential};
 pub use verdict::{GrantVerdict, InvitationVerdict, Membership, Verdict};

@@ -85,7 +85,7 @@ impl Verdict {
         };
         let by_maker = claim.made.is_none_or(|made| made.author == claim.version.author);
         let allowed = match claim.record_type.as_str() {
-            RecordType::PRESENCE => by_maker,
+            RecordType::PRESENCE | RecordType::MEMBER_NAME => by_maker,
             RecordType::PROPERTIES => role >= rules.properties && maker >= rules.properties,
             _ => {
                 let edits = || match rules.editor(claim.record_type) {

@@ -171,7 +171,7 @@ impl ActSet {
     }
 
     /// True if the author of a new act was removed, enough of its void acts are kept, and no member waits for this one.
-    fn is_full_for(&self, entry: &Entry) -> bool {
+    pub(super) fn is_full_for(&self, entry: &Entry) -> bool {
         let (id, author) = (entry.act.id(), entry.act.body().author);
         let is_last = self.full.get(&author).is_some_and(|last| (entry.height, id) > *last);
         is_last && !self.pending.is_wanted_by(&id, |author| !self.full.contains_key(author))

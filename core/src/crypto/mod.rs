@@ -91,8 +91,6 @@ pub enum Domain {
     Invitation,
     /// An identity's public description; context: the identity.
     Identity,
-    /// An act of authority; context: the group.
-    Act,
     /// A joiner's consent to use an invitation, by the invitation's key; context: the group.
     InvitationUse,
     /// Whatever an application signs; context: the identity. Its own domain, so that no application can be talked
@@ -109,7 +107,6 @@ impl Domain {
             Self::Join => b"peergraph/v1/join\0",
             Self::Invitation => b"peergraph/v1/invitation\0",
             Self::Identity => b"peergraph/v1/identity\0",
-            Self::Act => b"peergraph/v1/act\0",
             Self::InvitationUse => b"peergraph/v1/invitation use\0",
             Self::Application => b"peergraph/v1/application\0",
         }

@@ -5,13 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::RngExt;
 
-use super::{Engine, group_tests::Village};
+use super::{
+    Engine,
+    group_tests::{Village, plain_grant},
+};
 use crate::{
+    authority::{Act, ActBody, Content, Grant},
     crypto::SecretKey,
-    group::{Credential, CredentialId, Grant, credential_id},
-    ids::{GraphId, LinkId, NodeId, PeerId},
+    ids::{ActId, GraphId, LinkId, NodeId, PeerId},
     io::{Input, Output},
-    record::{DeviceCertificate, Header, NodeAddr, RecordType, Role, SignedRecord},
+    record::{DeviceCertificate, Header, NodeAddr, Origin, RecordType, Role, SignedRecord},
     time::{Hlc, Timestamp},
     wire::{Connect, Mark, Message, Purpose, Refuse, RefuseReason, Stream},
 };
@@ -24,20 +27,25 @@ mod strangers;
 
 /// The header of a first version, whoever signs it.
 pub(super) fn header(creator: PeerId, record_type: RecordType, hlc: Hlc, nonce: [u8; 16]) -> Header {
-    Header::first(record_type, nonce, creator, hlc)
+    let origin = (!record_type.is_reserved()).then_some(Origin::First);
+    Header { origin, ..Header::first(record_type, nonce, creator, hlc) }
 }
 
-/// A credential as `creator`'s word, signed by whatever key.
+/// An act as `author`'s word, signed by whatever key.
 fn sign(
     graph: &GraphId,
-    creator: PeerId,
+    author: PeerId,
     key: &SecretKey,
-    credential: &Credential,
-    (parent, hlc): (Option<CredentialId>, Hlc),
+    content: &Content,
+    (by, hlc): (Option<ActId>, Hlc),
 ) -> SignedRecord {
-    let nonce = credential.nonce(hlc, parent);
-    let header = Header { grant: parent, ..header(creator, RecordType::credential(), hlc, nonce) };
-    SignedRecord::sign(graph, key, header, &credential.encode())
+    let (at, content) = (hlc.timestamp(), content.clone());
+    let (header, body) = Act::draft(ActBody { author, by, after: Vec::new(), at, content }).to_record();
+    SignedRecord::sign(graph, key, header, &body)
+}
+
+fn act_id(record: &SignedRecord) -> ActId {
+    Act::of(record).expect("an act").id()
 }
 
 /// Somebody on a link of their own to an engine.
@@ -123,13 +131,11 @@ fn is_turned_away(answer: Option<&Message>) -> bool {
 /// A member's only grant, as it is stored at an engine.
 fn grant_of(village: &Village, at: usize, subject: usize) -> (SignedRecord, Grant) {
     let subject = village.peer(subject);
-    let found = village.records(at).into_iter().find_map(|record| match Credential::of(&record) {
-        Some(Credential::Grant(grant))
-            if record.header().record_type == RecordType::CREDENTIAL && grant.subject == subject =>
-        {
-            Some((record, grant))
+    let found = village.records(at).into_iter().find_map(|record| {
+        match Act::of(&record).map(|act| act.body().content.clone()) {
+            Some(Content::Grant(grant)) if grant.subject == subject => Some((record, grant)),
+            _ => None,
         }
-        _ => None,
     });
     found.expect("a grant")
 }

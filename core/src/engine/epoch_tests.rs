@@ -6,10 +6,14 @@ use rand::RngExt;
 
 use super::{Engine, OpenReader, PublishError, Removal, group_tests::Village};
 use crate::{
-    group::{BODY_OVERHEAD, Credential, CredentialFault},
+    authority::{Act, Content},
+    group::{BODY_OVERHEAD, CredentialFault},
     ids::{Lsn, PeerId, RecordId},
     limits::{MAX_EPOCH_KEYS, MIN_GROUP_RECORD},
-    record::{BodyState, DraftError, GroupRules, RecordDraft, RecordType, RecordUpdate, Role, SignedRecord},
+    record::{
+        BodyState, DraftError, GroupRules, Header, Origin, RecordDraft, RecordType, RecordUpdate, Role,
+        SignedRecord,
+    },
     records::{Reader, RejectReason, Verdict},
 };
 
@@ -50,8 +54,8 @@ fn current(village: &Village, number: usize) -> Option<[u8; 32]> {
     village.engines[number].membership().unwrap().current_epoch()
 }
 
-fn credentials(village: &Village, number: usize) -> Vec<Credential> {
-    village.engines[number].credentials().unwrap().iter().filter_map(Credential::of).collect()
+fn acts(village: &Village, number: usize) -> Vec<Act> {
+    village.engines[number].credentials().unwrap().iter().filter_map(Act::of).collect()
 }
 
 #[test]
@@ -82,10 +86,10 @@ fn a_removed_member_reads_what_was_before_and_nothing_after() {
     assert_eq!(seen.body_text(), Some("before"));
     assert!(village.publish(2, "once more").is_none());
     // Nor does she get the new key by what she holds: it is sealed to others.
-    let held: BTreeSet<PeerId> = credentials(&village, 2)
+    let held: BTreeSet<PeerId> = acts(&village, 2)
         .into_iter()
-        .filter_map(|credential| match credential {
-            Credential::Epoch(epoch) if Some(epoch.id) == current(&village, 2) => Some(epoch.keys),
+        .filter_map(|act| match &act.body().content {
+            Content::Epoch(epoch) if Some(epoch.key_id) == current(&village, 2) => Some(epoch.keys.clone()),
             _ => None,
         })
         .flatten()
@@ -163,18 +167,13 @@ fn epochs_that_two_admins_begin_at_once_are_one_order_everywhere() {
     }
 }
 
-/// A version of somebody's record with any body, signed as it is.
-fn forged(village: &mut Village, by: usize, of: Option<&SignedRecord>, body: &[u8]) -> SignedRecord {
-    let (now, nonce) = (village.now(), village.rng.random());
+/// A record with any body, signed as it is.
+fn forged(village: &Village, by: usize, nonce: [u8; 16], body: &[u8]) -> SignedRecord {
+    let now = village.now();
     let engine = &village.engines[by];
     let hlc = engine.stamper.tick(engine.peer_time(now));
-    let mut header = village.engines[0].current(&of.unwrap().id()).unwrap().unwrap().header().clone();
-    header.nonce = nonce;
-    header.creator = engine.device.peer;
-    header.editor = None;
-    header.grant = engine.group.own_grant();
-    (header.hlc, header.created) = (hlc, hlc.timestamp());
-    (header.version, header.replaced) = (1, None);
+    let first = Header::first(RecordType::new("test.note").unwrap(), nonce, engine.device.peer, hlc);
+    let header = Header { grant: engine.group.own_grant(), origin: Some(Origin::First), ..first };
     engine.stamper.sign(header, body)
 }
 
@@ -184,25 +183,31 @@ fn bodies_that_are_none_are_refused_or_told_apart() {
     assert!(village.grant(0, 1, Role::Member));
     let good = village.publish(0, "a secret").unwrap();
     village.converge(4);
-    let plain = forged(
-        &mut village,
-        1,
-        Some(&good),
-        b"in the clear, and long enough for an encrypted body to have its place",
-    );
-    let clear = RejectReason::NotAuthorized(CredentialFault::NotEncrypted.text());
-    assert_eq!(village.engines[0].policy().check(&plain, None), Verdict::Reject(clear));
-    village.give(0, vec![plain.clone()]);
-    assert!(village.engines[0].store.get(&plain.id()).unwrap().is_none());
-
+    let plain =
+        b"in the clear, and long enough for an encrypted body to have its place: that takes some words more";
+    assert!(plain.len() > BODY_OVERHEAD);
     let body = good.body();
-    // Another record's body is nobody's here: it is bound to the record.
-    let copied = forged(&mut village, 1, Some(&good), &body);
+    // In the clear; and another record's body, which is bound to that record.
+    for none in [&plain[..], &body] {
+        let none = forged(&village, 1, [7; 16], none);
+        let clear = RejectReason::NotAuthorized(CredentialFault::NotEncrypted.text());
+        assert_eq!(village.engines[0].policy().check(&none, None), Verdict::Reject(clear));
+        village.give(0, vec![none.clone()]);
+        assert!(village.engines[0].store.get(&none.id()).unwrap().is_none());
+    }
+    // Nor does it help to alter what it is bound by, or to take the same seed: the creator is another.
+    let mut rebound = body.to_vec();
+    rebound[33..49].copy_from_slice(&[8; 16]);
+    for (nonce, body) in [([8; 16], &rebound[..]), (good.header().nonce, &body)] {
+        let copied = forged(&village, 1, nonce, body);
+        village.give(0, vec![copied.clone()]);
+        assert_eq!(read(&village, 0, copied.id()), Err(BodyState::Unreadable));
+    }
+    let copied = forged(&village, 1, good.header().nonce, &body);
     village.give(0, vec![copied.clone()]);
-    assert_eq!(read(&village, 0, copied.id()), Err(BodyState::Unreadable));
     let mut unknown = body.to_vec();
     unknown[1] ^= 1;
-    let unknown = forged(&mut village, 1, Some(&good), &unknown);
+    let unknown = forged(&village, 1, good.header().nonce, &unknown);
     village.give(0, vec![unknown.clone()]);
     assert_eq!(read(&village, 0, unknown.id()), Err(BodyState::KeyMissing));
 
@@ -245,8 +250,8 @@ fn without_its_key_a_member_waits_and_what_it_was_told_can_be_read_later() {
     let written = village.publish(0, "a secret").unwrap();
     assert!(village.grant(0, 1, Role::Member));
     let is_key = |record: &SignedRecord| {
-        matches!(Credential::of(record), Some(Credential::Epoch(_) | Credential::EpochKeys(_)))
-            && record.header().record_type == RecordType::CREDENTIAL
+        let act = Act::of(record);
+        act.is_some_and(|a| matches!(a.body().content, Content::Epoch(_) | Content::EpochKeys { .. }))
     };
     let (keys, rest): (Vec<_>, Vec<_>) = village.records(0).into_iter().partition(is_key);
     assert_eq!(keys.len(), 2);
@@ -306,7 +311,7 @@ fn who_may_not_begins_no_epoch_and_plain_groups_have_none() {
     ));
     let record = plain.publish(0, "in the clear").unwrap();
     assert_eq!(record.body(), "in the clear");
-    assert!(credentials(&plain, 0).is_empty());
+    assert!(acts(&plain, 0).is_empty());
 }
 
 #[test]
@@ -321,9 +326,16 @@ fn keys_for_many_members_are_several_records_that_fit_any_group() {
         }
     });
     let given = |village: &Village, id: [u8; 32]| {
-        let all = credentials(village, 0).into_iter().filter_map(|credential| match credential {
-            Credential::Epoch(epoch) => Some((epoch.id, epoch.keys)),
-            Credential::EpochKeys(more) => Some((more.id, more.keys)),
+        let all = acts(village, 0);
+        let key_of = |id: &crate::ids::ActId| {
+            all.iter().find(|act| act.id() == *id).and_then(|act| match &act.body().content {
+                Content::Epoch(epoch) => Some(epoch.key_id),
+                _ => None,
+            })
+        };
+        let all = all.iter().filter_map(|act| match &act.body().content {
+            Content::Epoch(epoch) => Some((epoch.key_id, epoch.keys.clone())),
+            Content::EpochKeys { epoch, keys } => Some((key_of(epoch)?, keys.clone())),
             _ => None,
         });
         let parts: Vec<_> = all.filter(|(of, _)| *of == id).map(|(_, keys)| keys).collect();
@@ -394,10 +406,7 @@ fn whatever_happened_members_read_everything_and_nobody_else_what_follows() {
 }
 
 fn epochs(village: &Village, number: usize) -> usize {
-    credentials(village, number)
-        .iter()
-        .filter(|credential| matches!(credential, Credential::Epoch(_)))
-        .count()
+    acts(village, number).iter().filter(|act| matches!(act.body().content, Content::Epoch(_))).count()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The keys of a group with encrypted bodies: learnt from credentials, given to members, replaced when somebody is
+//! The keys of a group with encrypted bodies: learnt from acts, given to members, replaced when somebody is
 //! removed.
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 
 use super::{Engine, PublishError};
 use crate::{
+    authority::{Act, Content, Epoch, Sealed},
     crypto,
     group::{
-        Credential, CredentialFault, CredentialId, Epoch, EpochId, EpochKey, EpochKeys, KeyRing, NoKey,
-        SealedKeys, epoch_id, open_epoch_key, seal_epoch_key, seal_older_key,
+        CredentialFault, EpochId, EpochKey, KeyRing, NoKey, epoch_id, open_epoch_key, seal_epoch_key,
+        seal_older_key,
     },
-    ids::PeerId,
+    ids::{ActId, PeerId},
     limits::{MAX_EPOCH_KEYS, MAX_OLDER_EPOCHS},
     record::{BodyState, Role, SignedRecord},
     records::StoreError,
@@ -32,7 +33,7 @@ pub(super) struct EpochState {
     /// True if it was this node that changed members: it serves at once.
     hasten: bool,
     /// Sealed to this identity, and not what they say.
-    worthless: BTreeSet<CredentialId>,
+    worthless: BTreeSet<ActId>,
 }
 
 /// What the group lacks.
@@ -77,15 +78,15 @@ impl Engine {
         let state = &mut self.group.epochs;
         let ring = &state.ring;
         ring.enable(self.graph);
-        for (credential, id, sealed) in members.keys_for(self.device.peer) {
-            if ring.has(id) || state.worthless.contains(credential) {
+        for (act, id, sealed) in members.keys_for(self.device.peer) {
+            if ring.has(&id) || state.worthless.contains(&act) {
                 continue;
             }
-            match open_epoch_key(&self.graph, self.stamper.key(), id, sealed) {
+            match open_epoch_key(&self.graph, self.stamper.key(), &id, sealed) {
                 Some(key) => ring.add(key),
                 None => {
                     tracing::warn!("a member sealed an invalid body key to this identity");
-                    state.worthless.insert(*credential);
+                    state.worthless.insert(act);
                 }
             }
         }
@@ -146,7 +147,7 @@ impl Engine {
         let own = self.group.own.as_ref().filter(|own| own.role >= Role::Inviter)?;
         let (ring, peer_now) = (self.key_ring(), self.peer_time(now));
         let epochs = members.epochs(ring);
-        let peers: BTreeSet<PeerId> = members.list(peer_now).into_iter().map(|(peer, ..)| peer).collect();
+        let peers: BTreeSet<PeerId> = members.list(peer_now).into_iter().map(|(peer, _)| peer).collect();
         if own.role >= Role::Admin {
             let Some((id, began)) = &epochs.current else { return Some(Need::Epoch(LOST)) };
             if !ring.has(id) {
@@ -154,7 +155,7 @@ impl Engine {
             }
             let left = epochs.holders.get(id).is_some_and(|holders| !holders.is_subset(&peers));
             if left {
-                return Some(Need::Epoch((began.timestamp() + EPOCH_PAUSE).since(peer_now)));
+                return Some(Need::Epoch((*began + EPOCH_PAUSE).since(peer_now)));
             }
         }
         let lacks = |id: &EpochId| {
@@ -177,12 +178,12 @@ impl Engine {
         self.check_standing()?;
         let peer_now = self.peer_time(now);
         let ring = self.key_ring().clone();
+        let empty = Epoch { key_id: [0; 32], keys: Vec::new(), older: Vec::new() };
+        let draft = self.draft(now, Content::Epoch(empty))?;
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let own = self.group.own.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let empty = Epoch { id: [0; 32], keys: Vec::new(), older: Vec::new() };
-        members.may_issue(self.device.peer, own, &Credential::Epoch(empty))?;
+        members.may_sign(&draft)?;
         let carried = members.epochs(&ring).carried;
-        let peers: Vec<PeerId> = members.list(peer_now).into_iter().map(|(peer, ..)| peer).collect();
+        let peers: Vec<PeerId> = members.list(peer_now).into_iter().map(|(peer, _)| peer).collect();
         let key: EpochKey = self.fresh_secret();
         let id = epoch_id(&key);
         let mut older = Vec::new();
@@ -197,9 +198,10 @@ impl Engine {
         let mut keys = self.sealed_keys(&key, &peers);
         ring.add(key);
         let more = keys.split_off(keys.len().min(MAX_EPOCH_KEYS));
-        // The epoch last: who has it should find its key.
-        self.issue_keys(now, id, &more)?;
-        self.issue(now, &Credential::Epoch(Epoch { id, keys, older }))?;
+        let record = self.issue(now, Content::Epoch(Epoch { key_id: id, keys, older }))?;
+        if let Some(act) = Act::of(&record) {
+            self.issue_keys(now, act.id(), &more)?;
+        }
         tracing::debug!(graph = %self.graph.short(), members = peers.len(), "a new epoch begins");
         Ok(())
     }
@@ -208,19 +210,22 @@ impl Engine {
         for (id, peers) in lacking {
             let Some(key) = self.key_ring().key(&id) else { continue };
             let keys = self.sealed_keys(&key, &peers);
-            self.issue_keys(now, id, &keys)?;
+            let Some(epoch) = self.membership().and_then(|members| members.act_of_epoch(&id)) else {
+                continue;
+            };
+            self.issue_keys(now, epoch, &keys)?;
         }
         Ok(())
     }
 
-    fn issue_keys(&mut self, now: Now, id: EpochId, keys: &SealedKeys) -> Result<(), PublishError> {
+    fn issue_keys(&mut self, now: Now, epoch: ActId, keys: &Sealed) -> Result<(), PublishError> {
         for part in keys.chunks(MAX_EPOCH_KEYS) {
-            self.issue(now, &Credential::EpochKeys(EpochKeys { id, keys: part.to_vec() }))?;
+            self.issue(now, Content::EpochKeys { epoch, keys: part.to_vec() })?;
         }
         Ok(())
     }
 
-    fn sealed_keys(&mut self, key: &EpochKey, peers: &[PeerId]) -> SealedKeys {
+    fn sealed_keys(&mut self, key: &EpochKey, peers: &[PeerId]) -> Sealed {
         let graph = self.graph;
         let sealed = peers
             .iter()

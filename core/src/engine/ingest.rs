@@ -4,13 +4,12 @@ use bytes::Bytes;
 
 use super::{Engine, refused::Because};
 use crate::{
-    group::credential_id,
     ids::LinkId,
     limits::MAX_STRIKES,
     record::{RecordKey, RecordType, SignedRecord},
     records::{
-        Admission, AdmitContext, KeptLoser, Put, RejectReason, StoreError, Verdict, VerifiedRecord, admit,
-        is_conflict,
+        Admission, AdmitContext, KeptLoser, OpenPolicy, Put, RejectReason, StoreError, Verdict,
+        VerifiedRecord, admit, is_conflict,
     },
     time::{Now, Timestamp},
 };
@@ -49,6 +48,25 @@ impl Source {
             Self::Local | Self::Restamped | Self::Held | Self::Import => None,
         }
     }
+
+    fn arrival(self, key: RecordKey) -> Option<(LinkId, u32, RecordKey)> {
+        match self {
+            Self::Sync { link, session } => Some((link, session, key)),
+            _ => None,
+        }
+    }
+}
+
+/// Records of sessions that arrived, whatever became of them: link, session, version.
+pub(super) type Arrived = Vec<(LinkId, u32, RecordKey)>;
+
+/// By what records are judged.
+#[derive(Clone, Copy)]
+enum Judge {
+    /// By all rules.
+    All,
+    /// By those that need no acts.
+    Form,
 }
 
 /// A record that waits for its signature to be checked.
@@ -127,6 +145,8 @@ impl Engine {
     /// Stores what arrived and what is due, commits, and lets the consequences follow.
     pub(super) fn flush_store(&mut self, now: Now) -> Result<(), StoreError> {
         self.admit_incoming(now)?;
+        self.sweep(now)?;
+        self.state_kept_name(now)?;
         self.mend_stamps(now)?;
         self.maintain_epochs(now)?;
         self.expire_due(now)?;
@@ -170,7 +190,7 @@ impl Engine {
             || self.store.contains(key).unwrap_or(false)
     }
 
-    /// Admits what arrived: credentials first, for they decide about the rest. What they release is admitted as well.
+    /// Admits what arrived: acts first, for they decide about the rest. What they release is admitted as well.
     pub(super) fn admit_incoming(&mut self, now: Now) -> Result<(), StoreError> {
         if self.genesis.is_none() {
             self.incoming.clear();
@@ -179,25 +199,14 @@ impl Engine {
         }
         while !self.incoming.is_empty() {
             let batch = std::mem::take(&mut self.incoming);
-            let is_credential = |c: &Candidate| c.record.header().record_type == RecordType::CREDENTIAL;
-            let (credentials, others) = match &self.group.members {
-                Some(_) => batch.into_iter().partition(is_credential),
+            let is_act = |c: &Candidate| c.record.header().record_type == RecordType::CREDENTIAL;
+            let (acts, others) = match &self.group.members {
+                Some(_) => batch.into_iter().partition(is_act),
                 None => (Vec::new(), batch),
             };
             let mut arrived = Vec::new();
-            let mut waiting = credentials;
-            // Each round takes in what the one before made a place for: chains are short.
-            while !waiting.is_empty() {
-                let before = waiting.len();
-                let (taken, deferred) = self.admit_batch(now, waiting, &mut arrived)?;
-                let learnt = self.learn(now, &taken)?;
-                waiting = deferred;
-                if !learnt || waiting.len() == before {
-                    break;
-                }
-            }
-            self.defer(now, waiting, &mut arrived);
-            let (_, deferred) = self.admit_batch(now, others, &mut arrived)?;
+            self.admit_acts(now, acts, &mut arrived)?;
+            let deferred = self.admit_batch(now, others, &mut arrived)?;
             self.defer(now, deferred, &mut arrived);
             for (link, session, key) in arrived {
                 self.syncs.arrived(now, link, session, &[key]);
@@ -207,44 +216,89 @@ impl Engine {
         Ok(())
     }
 
-    /// Admits some records and stores those that are good. Gives what was stored, and what waits for a credential.
+    /// Admits some records and stores those that are good. Gives what waits for an act.
     fn admit_batch(
         &mut self,
         now: Now,
+        batch: Vec<Candidate>,
+        arrived: &mut Arrived,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut deferred = Vec::new();
+        self.in_parts(batch, |engine, part| {
+            let admitted = engine.judge_part(now, part, Judge::All)?;
+            engine.admit_some(now, admitted, arrived, &mut deferred)
+        })?;
+        Ok(deferred)
+    }
+
+    /// Admits records as far as signature, form and time go; what is left to judge is whether they fit among the acts.
+    pub(super) fn admit_signed(
+        &mut self,
+        now: Now,
+        batch: Vec<Candidate>,
+        arrived: &mut Arrived,
+    ) -> Result<Vec<(VerifiedRecord, Source)>, StoreError> {
+        let mut signed = Vec::new();
+        self.in_parts(batch, |engine, part| {
+            for (admission, source) in engine.judge_part(now, part, Judge::Form)? {
+                arrived.extend(source.arrival(admission.key()));
+                match admission {
+                    Admission::Verified(record) => signed.push((record, source)),
+                    other => engine.turn_away(now, other, source),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(signed)
+    }
+
+    /// Goes through a batch in parts, without those of senders that were thrown out meanwhile.
+    fn in_parts(
+        &mut self,
         mut batch: Vec<Candidate>,
-        arrived: &mut Vec<(LinkId, u32, RecordKey)>,
-    ) -> Result<(Vec<SignedRecord>, Vec<Candidate>), StoreError> {
-        let mut sorted = (Vec::new(), Vec::new());
+        mut each: impl FnMut(&mut Self, Vec<Candidate>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         while !batch.is_empty() {
             let rest = batch.split_off(batch.len().min(CHECKED_AT_ONCE));
-            self.admit_some(now, batch, arrived, &mut sorted)?;
+            each(self, batch)?;
             batch = rest;
             // Whoever was thrown out meanwhile costs no further signature.
             let out = |link| self.strikes.get(&link).is_some_and(|strikes| *strikes >= MAX_STRIKES);
             batch.retain(|candidate| !candidate.source.link().is_some_and(out));
         }
-        Ok(sorted)
+        Ok(())
+    }
+
+    fn judge_part(
+        &mut self,
+        now: Now,
+        part: Vec<Candidate>,
+        judge: Judge,
+    ) -> Result<Vec<(Admission, Source)>, StoreError> {
+        let (records, sources): (Vec<_>, Vec<_>) = part.into_iter().map(|c| (c.record, c.source)).unzip();
+        let Some(genesis) = &self.genesis else { return Ok(Vec::new()) };
+        let seed = rand::RngExt::random(&mut self.rng);
+        let policy = match judge {
+            Judge::All => self.policy(),
+            Judge::Form => &OpenPolicy,
+        };
+        let peer_time = self.peer_time(now);
+        let context = AdmitContext { genesis, peer_time, policy, seed, parallel: self.parallel };
+        let store = &self.store;
+        let admissions = admit(&self.graph, records, &context, |id| store.get(id))?;
+        Ok(admissions.into_iter().zip(sources).collect())
     }
 
     fn admit_some(
         &mut self,
         now: Now,
-        batch: Vec<Candidate>,
-        arrived: &mut Vec<(LinkId, u32, RecordKey)>,
-        (taken, deferred): &mut (Vec<SignedRecord>, Vec<Candidate>),
+        admitted: Vec<(Admission, Source)>,
+        arrived: &mut Arrived,
+        deferred: &mut Vec<Candidate>,
     ) -> Result<(), StoreError> {
-        let (records, sources): (Vec<_>, Vec<_>) = batch.into_iter().map(|c| (c.record, c.source)).unzip();
-        let Some(genesis) = &self.genesis else { return Ok(()) };
-        let seed = rand::RngExt::random(&mut self.rng);
-        let (peer_time, policy) = (self.peer_time(now), self.policy());
-        let context = AdmitContext { genesis, peer_time, policy, seed, parallel: self.parallel };
-        let store = &self.store;
-        let admissions = admit(&self.graph, records, &context, |id| store.get(id))?;
-        for (admission, source) in admissions.into_iter().zip(sources) {
-            if let (Source::Sync { link, session }, false) =
-                (source, matches!(admission, Admission::Deferred { .. }))
-            {
-                arrived.push((link, session, admission.key()));
+        for (admission, source) in admitted {
+            if !matches!(admission, Admission::Deferred { .. }) {
+                arrived.extend(source.arrival(admission.key()));
             }
             match admission {
                 Admission::Verified(record) if self.is_spent(now, record.signed())? => {
@@ -258,7 +312,6 @@ impl Engine {
                     }
                     let kept = self.keep_loser(now, record.signed(), &put)?;
                     self.stamper.observe(record.signed().header().hlc);
-                    self.take_credential(&record, &put, taken);
                     let over = record.signed().clone();
                     self.staged.push(Staged { record, put, source, kept });
                     if let Some(ahead) = ahead.filter(|old| old.header().author() == self.device.peer) {
@@ -266,21 +319,29 @@ impl Engine {
                     }
                 }
                 Admission::Expired(record) => self.end_record(&record, source)?,
-                Admission::Held { record, until } => {
-                    tracing::warn!(
-                        author = %record.header().author().short(),
-                        ahead_ms = until.since(self.overlay.peer_time(now)).as_millis(),
-                        "a record from the future is held; its author's clock is ahead"
-                    );
-                    if !self.held.hold(record, until) {
-                        tracing::warn!("too many records from the future; one is dropped");
-                    }
-                }
                 Admission::Deferred { record, .. } => deferred.push(Candidate { record, source }),
-                Admission::Rejected { key, reason } => self.on_rejected(now, source, key, &reason),
+                other => self.turn_away(now, other, source),
             }
         }
         Ok(())
+    }
+
+    /// What is not stored: held until its time comes, or refused.
+    fn turn_away(&mut self, now: Now, admission: Admission, source: Source) {
+        match admission {
+            Admission::Held { record, until } => {
+                tracing::warn!(
+                    author = %record.header().author().short(),
+                    ahead_ms = until.since(self.overlay.peer_time(now)).as_millis(),
+                    "a record from the future is held; its author's clock is ahead"
+                );
+                if !self.held.hold(record, until) {
+                    tracing::warn!("too many records from the future; one is dropped");
+                }
+            }
+            Admission::Rejected { key, reason } => self.on_rejected(now, source, key, &reason),
+            Admission::Verified(_) | Admission::Expired(_) | Admission::Deferred { .. } => {}
+        }
     }
 
     /// Keeps what lost, if neither of the two versions was written in knowledge of the other.
@@ -302,37 +363,20 @@ impl Engine {
         self.store.keep_loser(loser, told, peer_now)
     }
 
-    /// Notes a credential that was stored. Of two envelopes of one credential, which only its issuer can make, the one
-    /// that is in the database counts.
-    fn take_credential(&mut self, record: &VerifiedRecord, put: &Put, taken: &mut Vec<SignedRecord>) {
-        let Some(members) = &mut self.group.members else { return };
-        if record.signed().header().record_type != RecordType::CREDENTIAL {
-            return;
-        }
-        if let Put::Replaced { older, .. } = put {
-            members.forget(&[credential_id(older)]);
-        }
-        if matches!(put, Put::Inserted { .. } | Put::Replaced { .. }) {
-            taken.push(record.signed().clone());
-        }
-    }
-
-    /// Keeps what waits for a credential, invisible.
-    fn defer(&mut self, now: Now, waiting: Vec<Candidate>, arrived: &mut Vec<(LinkId, u32, RecordKey)>) {
+    /// Keeps what waits for an act, invisible.
+    fn defer(&mut self, now: Now, waiting: Vec<Candidate>, arrived: &mut Arrived) {
         for Candidate { record, source } in waiting {
-            if let Source::Sync { link, session } = source {
-                arrived.push((link, session, record.key()));
-            }
+            arrived.extend(source.arrival(record.key()));
             let Verdict::Defer { missing } = self.policy().check(&record, None) else {
                 // Meanwhile it can be judged: the next copy is.
                 continue;
             };
-            tracing::debug!(record = %record.id().short(), "a record waits for its author's credential");
+            tracing::debug!(record = %record.id().short(), "a record waits for an act");
             self.deferred.defer(now.mono, record, missing);
         }
     }
 
-    fn on_rejected(&mut self, now: Now, source: Source, key: RecordKey, reason: &RejectReason) {
+    pub(super) fn on_rejected(&mut self, now: Now, source: Source, key: RecordKey, reason: &RejectReason) {
         tracing::debug!(element = %key.element.short(), %reason, "a record is refused");
         self.refused.note(now.mono, key, reason.into());
         let Some(link) = source.link() else { return };

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use rand::RngExt;
 use zeroize::Zeroizing;
 
-use super::{Engine, Notice, PublishError, ingest::Source, password::Guest, relaying::Relay};
+use super::{Engine, Notice, PublishError, password::Guest, relaying::Relay};
 use crate::{
-    crypto::{self, Domain, PasswordProof, SecretKey},
-    group::{Credential, CredentialId, Grant, InviteFault, Standing, clipped_name, credential_id},
-    ids::{ConnectionId, LinkId, PeerId},
+    authority::{Content, Grant, InvitationUse, KeepChunk, use_message},
+    crypto::{self, Domain, PasswordProof, SecretKey, SignatureBytes},
+    group::{InviteFault, Standing, clipped_name},
+    ids::{ActId, ConnectionId, LinkId, PeerId},
     limits::{REFERRALS, SKEW_HOLD},
     record::{DeviceCertificate, NodeAddr, Role, SignedRecord},
     time::{Now, Timestamp},
@@ -55,13 +56,23 @@ pub(super) struct Joins {
     pub(super) relays: Vec<Relay>,
     /// What those who ask have shown.
     pub(super) devices: BTreeMap<LinkId, DeviceCertificate>,
+    /// Those who are to sign the use of an invitation.
+    invited: BTreeMap<LinkId, (PeerId, Came)>,
 }
 
 /// A join of our own.
 #[derive(Debug)]
 struct Ours {
     connection: ConnectionId,
-    proof: Option<PasswordProof>,
+    by: Proving,
+}
+
+/// What is left to prove.
+#[derive(Debug)]
+enum Proving {
+    Nothing,
+    Password(Box<PasswordProof>),
+    Key(Box<SecretKey>),
 }
 
 impl Joins {
@@ -69,6 +80,7 @@ impl Joins {
     pub(super) fn forget(&mut self, link: LinkId) -> Option<ConnectionId> {
         self.guests.remove(&link);
         self.devices.remove(&link);
+        self.invited.remove(&link);
         self.ours.remove(&link).map(|ours| ours.connection)
     }
 }
@@ -84,17 +96,20 @@ impl Engine {
         };
         let (peer, node, name) = (self.device.peer, self.device.node, clipped_name(name).to_owned());
         let said = join_proof(exporter, &peer, &node);
-        let (message, proof) = match by {
+        let (message, by) = match by {
             JoinBy::Key(key) => {
                 let signature = key.sign(Domain::Join, self.graph.as_bytes(), &said);
-                (JoinMessage::Invite { key: key.peer(), signature, name }, None)
+                (
+                    JoinMessage::Invite { key: key.peer(), signature, name },
+                    Proving::Key(Box::new(key.clone())),
+                )
             }
             JoinBy::Password(password) => {
                 let (proof, request) = self.begin_proof(password);
-                (JoinMessage::Password { request: request.into(), name }, Some(proof))
+                (JoinMessage::Password { request: request.into(), name }, Proving::Password(Box::new(proof)))
             }
         };
-        self.group.joins.ours.insert(link, Ours { connection, proof });
+        self.group.joins.ours.insert(link, Ours { connection, by });
         self.overlay.send_join(link, message);
         self.pump(now);
     }
@@ -103,9 +118,14 @@ impl Engine {
         let Some(message) = self.relay_message(now, link, message) else { return };
         if let Some(ours) = self.group.joins.ours.get_mut(&link) {
             let connection = ours.connection;
-            let result = match (message, ours.proof.take()) {
-                (JoinMessage::Challenge(challenge), Some(proof)) => {
-                    return self.finish_proof(now, link, connection, proof, &challenge);
+            let result = match (message, std::mem::replace(&mut ours.by, Proving::Nothing)) {
+                (JoinMessage::Challenge(challenge), Proving::Password(proof)) => {
+                    return self.finish_proof(now, link, connection, *proof, &challenge);
+                }
+                (JoinMessage::Use(invite), Proving::Key(key)) => {
+                    let message = use_message(&invite, &self.device.peer);
+                    let signature = key.sign(Domain::InvitationUse, self.graph.as_bytes(), &message);
+                    return self.overlay.send_join(link, JoinMessage::Used(signature));
                 }
                 (JoinMessage::Granted { chain, again }, _) => self.accept_chain(now, chain).map(|()| {
                     self.note_joining(Some(super::Joining::LetIn));
@@ -121,7 +141,11 @@ impl Engine {
         let Some((_, _, Purpose::Join)) = self.overlay.peer_of(link) else { return };
         let answer = match message {
             JoinMessage::Invite { key, signature, name } => {
-                self.admit_by_key(now, link, key, &signature, name)
+                match self.admit_by_key(now, link, key, &signature, name) {
+                    Ok(None) => return,
+                    Ok(Some(member)) => Ok(member),
+                    Err(denial) => Err(denial),
+                }
             }
             JoinMessage::Password { request, name } => {
                 let asked = match self.challenge(now, link, None, &request, name.clone()) {
@@ -141,6 +165,7 @@ impl Engine {
                     Err(denial) => Err(denial),
                 }
             }
+            JoinMessage::Used(signature) => self.check_use(now, link, signature),
             JoinMessage::Proof(proof) => self.check_proof(now, link, &proof),
             _ => return self.close_for_protocol(now, link),
         };
@@ -163,14 +188,15 @@ impl Engine {
         self.overlay.send_join(link, message);
     }
 
+    /// Asks the holder of an invitation's key to sign its use; gives the membership of one who has one.
     fn admit_by_key(
         &mut self,
         now: Now,
         link: LinkId,
         key: PeerId,
-        signature: &crypto::SignatureBytes,
+        signature: &SignatureBytes,
         name: String,
-    ) -> Result<Admitted, Denial> {
+    ) -> Result<Option<Admitted>, Denial> {
         let peer_now = self.peer_time(now);
         let (node, peer, _) = self.overlay.peer_of(link).ok_or(Denial::of(JoinDenied::WrongProof))?;
         let exporter = self.group.exporters.get(&link).ok_or(Denial::of(JoinDenied::WrongProof))?;
@@ -181,9 +207,9 @@ impl Engine {
         let members = self.group.members.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         if let Some(standing) = members.member(peer, peer_now) {
             // A first answer may have been lost.
-            return Ok(Admitted { standing, again: true });
+            return Ok(Some(Admitted { standing, again: true }));
         }
-        if members.was_removed(peer) {
+        if members.verdict().was_removed(peer) {
             return Err(Denial::of(JoinDenied::Removed));
         }
         let (id, invite) = match members.usable_invite(key, self.device.peer, peer_now) {
@@ -196,8 +222,30 @@ impl Engine {
         };
         let role = invite.role;
         let lifetime = invite.lifetime_ms.map(Duration::from_millis);
-        let came = Came { peer, name, role, lifetime, invite: Some(id), renew: true };
-        self.admit_joiner(now, came)
+        let came = Came { peer, name, role, lifetime, by: By::Invitation(id), renew: true };
+        self.group.joins.invited.insert(link, (key, came));
+        self.overlay.send_join(link, JoinMessage::Use(id));
+        Ok(None)
+    }
+
+    /// Lets in the holder of an invitation's key, which has signed its use.
+    fn check_use(&mut self, now: Now, link: LinkId, proof: SignatureBytes) -> Result<Admitted, Denial> {
+        let wrong = || Denial::of(JoinDenied::WrongProof);
+        let (key, came) = self.group.joins.invited.remove(&link).ok_or_else(wrong)?;
+        let By::Invitation(invite) = came.by else { return Err(wrong()) };
+        let message = use_message(&invite, &came.peer);
+        if !crypto::verify(key.as_bytes(), Domain::InvitationUse, self.graph.as_bytes(), &message, &proof) {
+            return Err(wrong());
+        }
+        // Somebody may have taken the last place meanwhile, or removed the joiner.
+        let members = self.group.members.as_ref().ok_or_else(wrong)?;
+        if members.verdict().was_removed(came.peer) {
+            return Err(Denial::of(JoinDenied::Removed));
+        }
+        if let Err(fault) = members.usable_invite(key, self.device.peer, self.peer_time(now)) {
+            return Err(Denial::of(denied(fault)));
+        }
+        self.admit_joiner(now, Came { by: By::Use(InvitationUse { invite, proof }), ..came })
     }
 
     /// Makes a joiner a member, if this identity may. The joiner's proof was checked and is right.
@@ -209,33 +257,44 @@ impl Engine {
         }
         let peer = came.peer;
         let grant = self.draft_grant(now, &own, came);
-        let record = self.issue(now, &Credential::Grant(grant)).map_err(|error| {
+        self.issue(now, Content::Grant(grant)).map_err(|error| {
             tracing::warn!(%error, "a join request could not be granted");
             not_admitter()
         })?;
         self.hasten_epochs();
         let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
         let standing = members.member(peer, self.peer_time(now)).ok_or(Denial::of(JoinDenied::UsedUp))?;
-        debug_assert_eq!(standing.grant, Some(credential_id(&record)));
         // One who may let in can check passwords from now on.
         self.pass_on_verifier(now);
         Ok(Admitted { standing, again: false })
     }
 
-    /// A grant as this identity can give it: not beyond its own.
+    /// A grant as this identity can give it: not beyond its own, nor beyond what an invitation's issuer could give.
     fn draft_grant(&self, now: Now, own: &Standing, came: Came) -> Grant {
         let peer_now = self.peer_time(now);
-        let end = came.lifetime.map(|lifetime| peer_now + lifetime);
+        let mut end = earliest(came.lifetime.map(|lifetime| peer_now + lifetime), own.not_after);
+        let mut depth = own.depth.saturating_sub(1);
+        let (mut admission, mut despite) = (None, Vec::new());
+        if let Some(members) = &self.group.members {
+            if let By::Use(by) = came.by {
+                let (deepest, latest) = members.limits_of_guests(own, &by.invite);
+                (depth, end) = (depth.min(deepest), earliest(end, latest));
+                admission = Some(by);
+            }
+            despite = members.acts().leaves_of(came.peer);
+        }
         Grant {
             subject: came.peer,
             name: clipped_name(&came.name).to_owned(),
             role: came.role,
             // Their clock may be behind ours.
             not_before: peer_now - SKEW_HOLD,
-            not_after: earliest(end, own.not_after),
-            depth: own.depth().saturating_sub(1),
-            invite: came.invite,
+            not_after: end,
+            depth,
             renew: came.renew,
+            admission,
+            demotes: None,
+            despite,
         }
     }
 
@@ -252,43 +311,35 @@ impl Engine {
         lifetime: Option<Duration>,
     ) -> Result<Vec<SignedRecord>, PublishError> {
         self.check_standing()?;
-        let own = self.group.own.clone().ok_or(crate::group::CredentialFault::NotAMember)?;
-        let came = Came { peer, name: name.into(), role, lifetime, invite: None, renew: lifetime.is_some() };
+        let own = self.own_standing()?.1.clone();
+        let came = Came { peer, name: name.into(), role, lifetime, by: By::Word, renew: lifetime.is_some() };
         let grant = self.draft_grant(now, &own, came);
-        let record = self.issue(now, &Credential::Grant(grant))?;
+        self.give(now, grant, &[])
+    }
+
+    /// Signs a grant; gives what shows it.
+    pub(super) fn give(
+        &mut self,
+        now: Now,
+        grant: Grant,
+        chunks: &[KeepChunk],
+    ) -> Result<Vec<SignedRecord>, PublishError> {
+        let record = self.issue_keeping(now, Content::Grant(grant), chunks)?;
         self.pass_on_verifier(now);
         self.hasten_epochs();
-        let members = self.group.members.as_ref();
-        let keys = members.map(|members| members.chain_keys(&own)).unwrap_or_default();
+        let (members, own) = self.own_standing()?;
+        let keys = members.chain_keys(own);
         let mut chain = keys.iter().map(|key| self.store.fetch(key)).collect::<Result<Vec<_>, _>>()?;
         chain.push(Some(record));
         Ok(chain.into_iter().flatten().collect())
     }
 
-    /// Takes in a chain of grants that makes this identity a member.
-    ///
-    /// # Errors
-    /// [`JoinFailure::BadGrant`] if it does not.
-    pub fn accept_chain(&mut self, now: Now, chain: Vec<bytes::Bytes>) -> Result<(), JoinFailure> {
-        let max = self.max_record();
-        for bytes in chain {
-            let record = SignedRecord::decode(&self.graph, bytes, max).map_err(|_| JoinFailure::BadGrant)?;
-            let known = self.group.members.as_ref().is_some_and(|m| m.has(&credential_id(&record)));
-            if known {
-                continue;
-            }
-            // Our clock runs on from the latest that was taken in: none may be led into the future.
-            let ahead = record.header().hlc.timestamp().since(self.peer_time(now));
-            if ahead > SKEW_HOLD || !record.verify(&self.graph) {
-                return Err(JoinFailure::BadGrant);
-            }
-            self.put_credential(now, record, Source::Local).map_err(|error| {
-                tracing::warn!(%error, "the membership that was given does not hold");
-                JoinFailure::BadGrant
-            })?;
-        }
-        self.refresh_standing(now);
-        if self.group.own.is_some() { Ok(()) } else { Err(JoinFailure::BadGrant) }
+    /// The grant for a member as it would be drafted now, in another role.
+    pub(super) fn draft_role(&self, now: Now, old: &Grant, role: Role) -> Result<Grant, PublishError> {
+        let own = self.own_standing()?.1;
+        let lifetime = old.not_after.map(|end| end.since(old.not_before)).filter(|_| old.renew);
+        let (peer, name, renew) = (old.subject, old.name.clone(), lifetime.is_some());
+        Ok(self.draft_grant(now, own, Came { peer, name, role, lifetime, by: By::Word, renew }))
     }
 
     /// Addresses of nodes whose identities may admit: of these identities, or of all admitters.
@@ -308,10 +359,13 @@ impl Engine {
         self.group.expel_later();
         if self.group.next_renewal <= now.mono {
             self.group.next_renewal = now.mono + RENEWAL_INTERVAL.mul_f64(0.5 + self.rng.random::<f64>());
-            if !self.is_clock_off() {
-                self.renew_members(now);
+            // What others know of the members comes first: one may have been removed while this node was off.
+            if self.group.compared {
+                if !self.is_clock_off() {
+                    self.renew_members(now);
+                }
+                self.pass_on_verifier(now);
             }
-            self.pass_on_verifier(now);
         }
         self.refresh_standing(now);
     }
@@ -323,22 +377,14 @@ impl Engine {
         }
         // Not all issuers at once: the first renewal serves everybody.
         let at = 0.5 - 0.1 * self.rng.random::<f64>();
-        for grant in members.due_for_renewal(self.device.peer, &own, self.peer_time(now), at) {
-            let lifetime = grant.not_after.map(|end| end.since(grant.not_before));
-            let came = Came {
-                peer: grant.subject,
-                name: grant.name,
-                role: grant.role,
-                lifetime,
-                invite: None,
-                renew: true,
-            };
-            let renewed = self.draft_grant(now, &own, came);
+        let peer_now = self.peer_time(now);
+        for (grant, lifetime, end) in members.due_for_renewal(self.device.peer, &own, peer_now, at) {
+            let until = own.not_after.map_or(peer_now + lifetime, |limit| limit.min(peer_now + lifetime));
             // Nobody gains by one that ends no later.
-            if renewed.not_after.is_some_and(|end| grant.not_after.is_some_and(|old| end <= old)) {
+            if until <= end {
                 continue;
             }
-            if let Err(error) = self.issue(now, &Credential::Grant(renewed)) {
+            if let Err(error) = self.issue(now, Content::Renew { grant, not_after: until }) {
                 tracing::debug!(%error, "a membership could not be renewed");
             }
         }
@@ -352,8 +398,19 @@ pub(super) struct Came {
     pub(super) name: String,
     pub(super) role: Role,
     pub(super) lifetime: Option<Duration>,
-    pub(super) invite: Option<CredentialId>,
+    pub(super) by: By,
     pub(super) renew: bool,
+}
+
+/// By what somebody is let in.
+#[derive(Debug)]
+pub(super) enum By {
+    /// A member's word, or a password.
+    Word,
+    /// This invitation, whose use is still to be signed.
+    Invitation(ActId),
+    /// The signed use of an invitation.
+    Use(InvitationUse),
 }
 
 /// Somebody who is a member now.

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::{
     graph::Known,
     ids::{Lsn, PeerId},
-    record::{Genesis, GraphProperties, NodeAddr, RecordKey, SignedRecord},
+    record::{Genesis, GraphProperties, NodeAddr, RecordKey, RecordType, SignedRecord},
     records::{AdmitContext, StoreError, find_unsound},
     time::Now,
     wire::Filter,
@@ -115,6 +115,7 @@ impl Engine {
     pub fn found(&mut self, now: Now, properties: &GraphProperties) -> Result<(), super::PublishError> {
         self.usable = true;
         self.current_now = true;
+        self.group.compared = true;
         self.be_sole();
         self.refresh_stamper(now);
         self.keep_meta(META_SYNCED, &[1])?;
@@ -195,6 +196,12 @@ impl Engine {
             return Ok(None);
         }
         bad.extend(self.unsound(now, &records));
+        // A removal whose consequences were cut off.
+        for record in records.iter().filter(|record| record.header().record_type != RecordType::CREDENTIAL) {
+            if !bad.contains(&record.key()) && self.is_void(record) {
+                self.withdraw_void(now, &record.key())?;
+            }
+        }
         for key in bad {
             tracing::warn!(element = %key.element.short(), "a stored record does not hold; it is thrown out");
             self.store.discard(&key)?;

@@ -31,8 +31,11 @@ use crate::{
 };
 
 mod absence;
+mod acts;
 #[cfg(test)]
 mod adversary_tests;
+#[cfg(test)]
+mod authority_tests;
 mod away;
 mod clock;
 mod commands;
@@ -65,6 +68,7 @@ mod sessions;
 mod stamp;
 mod transfer;
 mod unsent;
+mod welcome;
 
 pub use feed::{Feed, OpenReader};
 pub use joining::{JoinBy, JoinFailure};
@@ -349,6 +353,7 @@ impl Engine {
             self.absence.next(),
             self.clock.next(),
             self.group.next_check,
+            self.group.sweep.as_ref().map(|_| now.mono),
             self.group.epochs.due,
             self.deferred.next_due(),
             self.failing.due,
@@ -443,6 +448,7 @@ impl Engine {
         self.stamper.refresh(stamp::Facts {
             offset_ms: self.overlay.clock_offset_ms(),
             max_record: may_write.then_some(self.max_record()),
+            is_group: self.group.members.is_some(),
             grant: self.group.own_grant(),
             skew_ms: self.overlay.clock_skew_ms().unwrap_or_default(),
             peer_now: self.peer_time(now),

@@ -13,6 +13,9 @@ use crate::{
     wire::{Filter, decode_exact},
 };
 
+/// The name that is to be stated once this identity's acts are here; empty: none.
+const META_NAME: &str = "name to state";
+
 impl Engine {
     /// States the name that this node's identity goes by in the group; an empty one: that of its grant. Acknowledge only
     /// after [`flush`](Engine::flush) succeeds.
@@ -28,6 +31,39 @@ impl Engine {
         if self.stated_name()?.unwrap_or_default() == name {
             return Ok(());
         }
+        if self.rests_on_papers() {
+            // Nobody could judge it yet, not even this node: stated once the acts are here.
+            self.keep_meta(META_NAME, name.as_bytes())?;
+            self.group.unstated = Some(name.to_owned());
+            return Ok(());
+        }
+        self.state_name(now, name)
+    }
+
+    /// States the name that a joiner gave before the acts were here by which it is a member.
+    pub(super) fn state_kept_name(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.group.unstated.is_none() || self.rests_on_papers() || self.group.own.is_none() {
+            return Ok(());
+        }
+        self.keep_meta(META_NAME, &[])?;
+        let Some(name) = self.group.unstated.take() else { return Ok(()) };
+        match self.state_name(now, &name) {
+            Err(PublishError::Store(error)) => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the name that was given when joining could not be stated");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    pub(super) fn load_kept_name(&mut self) -> Result<(), StoreError> {
+        let kept = self.store.meta(META_NAME)?.filter(|kept| !kept.is_empty());
+        self.group.unstated = kept.and_then(|kept| String::from_utf8(kept).ok());
+        Ok(())
+    }
+
+    fn state_name(&mut self, now: Now, name: &str) -> Result<(), PublishError> {
         let body = postcard::to_stdvec(&MemberName { name: name.into() }).expect("a name always encodes");
         let id = record_id(&self.graph, &self.device.peer, &MEMBER_NAME_NONCE);
         self.put_reserved(now, &id, MEMBER_NAME_NONCE, RecordType::member_name(), body.into(), None)?;
@@ -50,13 +86,15 @@ impl Engine {
 
     /// How this node's identity is listed if it has stated this name.
     fn shown_as(&self, stated: Option<&str>) -> String {
-        let members = self.group.members.as_ref();
-        let granted = members.zip(self.group.own.as_ref()).map(|(members, own)| members.name_of(own));
+        let granted = self.group.own.as_ref().map(|own| own.name.as_str());
         shown_name(self.device.peer, stated.into_iter().chain(granted))
     }
 
     /// What this node's identity has stated, as it is stored.
     fn stated_name(&self) -> Result<Option<String>, StoreError> {
+        if let Some(name) = &self.group.unstated {
+            return Ok(Some(name.clone()));
+        }
         let id = record_id(&self.graph, &self.device.peer, &MEMBER_NAME_NONCE);
         Ok(self.current(&id)?.as_ref().and_then(name_in))
     }

@@ -1,16 +1,17 @@
 //! Joining by password: the exchange on a link, and who can check passwords.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Engine, Notice, PublishError,
-    joining::{Admitted, Came, Denial, JoinFailure},
+    joining::{Admitted, By, Came, Denial, JoinFailure},
 };
 use crate::{
+    authority::{Content, Password, Sealed},
     crypto::{PasswordError, PasswordProof, PasswordVerifier, PendingProof, open_from, seal_to},
-    group::{Credential, CredentialFault, PasswordRule},
+    group::CredentialFault,
     ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
-    limits::PASSWORD_MEMBERSHIP,
+    limits::{MAX_VERIFIERS, PASSWORD_MEMBERSHIP},
     record::{DeviceCertificate, Role},
     time::Now,
     wire::{JoinDenied, JoinMessage},
@@ -85,17 +86,14 @@ impl Engine {
         if own.role < Role::Inviter {
             return Err(Denial::of(JoinDenied::NotAdmitter));
         }
-        let rule = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
-        if rule.verifiers.is_empty() {
-            return Err(Denial::of(JoinDenied::NoPassword));
-        }
-        if members.was_removed(peer) {
+        let (_, rule) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        if members.verdict().was_removed(peer) {
             return Err(Denial::of(JoinDenied::Removed));
         }
         let lifetime = Duration::from_millis(rule.lifetime_ms);
-        let came = Came { peer, name, role: rule.role, lifetime: Some(lifetime), invite: None, renew: false };
+        let came = Came { peer, name, role: rule.role, lifetime: Some(lifetime), by: By::Word, renew: false };
         // Whoever was made an admitter lately has none yet.
-        if !rule.verifiers.iter().any(|(admitter, _)| *admitter == self.device.peer) {
+        if !members.verifiers().any(|(admitter, _)| *admitter == self.device.peer) {
             return Err(Denial::of(JoinDenied::NotAdmitter));
         }
         if let Err(wait) = self.group.throttle.begin(now.mono, node) {
@@ -163,8 +161,8 @@ impl Engine {
 
     /// The verifier that was sealed to this identity, if there is one.
     fn verifier(&self) -> Option<PasswordVerifier> {
-        let rule = self.group.members.as_ref()?.password()?;
-        let (_, sealed) = rule.verifiers.iter().find(|(peer, _)| *peer == self.device.peer)?;
+        let mut verifiers = self.group.members.as_ref()?.verifiers();
+        let (_, sealed) = verifiers.find(|(peer, _)| **peer == self.device.peer)?;
         let opened = open_from(self.stamper.key(), self.graph.as_bytes(), sealed)?;
         PasswordVerifier::from_bytes(&opened)
     }
@@ -186,12 +184,14 @@ impl Engine {
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         let admitters = members.admitters(self.peer_time(now));
-        let verifiers = verifier.map(|verifier| self.sealed_to(&admitters, verifier)).unwrap_or_default();
-        self.issue(now, &Credential::Password(PasswordRule { role, lifetime_ms, verifiers }))?;
+        let mut verifiers = verifier.map(|verifier| self.sealed_to(&admitters, verifier)).unwrap_or_default();
+        verifiers.truncate(MAX_VERIFIERS);
+        self.issue(now, Content::Password(Password { role, lifetime_ms, verifiers }))?;
+        self.pass_on_verifier(now);
         Ok(())
     }
 
-    fn sealed_to(&mut self, admitters: &[PeerId], verifier: &PasswordVerifier) -> Vec<(PeerId, Vec<u8>)> {
+    fn sealed_to(&mut self, admitters: &[PeerId], verifier: &PasswordVerifier) -> Sealed {
         let (bytes, graph) = (verifier.to_bytes(), self.graph);
         let sealed = admitters
             .iter()
@@ -199,24 +199,23 @@ impl Engine {
         sealed.collect()
     }
 
-    /// Gives the verifier to admitters who have none yet, and takes it from those who are none any more. Admins do, who
-    /// have it themselves.
+    /// Gives the verifier to admitters who have none yet. Admins do, who have it themselves.
     pub(super) fn pass_on_verifier(&mut self, now: Now) {
         let admins = self.group.own.as_ref().is_some_and(|own| own.role >= Role::Admin);
-        let Some(members) = self.group.members.as_ref().filter(|_| admins) else { return };
-        let Some(rule) = members.password().filter(|rule| !rule.verifiers.is_empty()).cloned() else {
-            return;
-        };
-        let admitters = members.admitters(self.peer_time(now));
-        let have: Vec<PeerId> = rule.verifiers.iter().map(|(peer, _)| *peer).collect();
-        if admitters == have {
-            return;
-        }
-        let Some(verifier) = self.verifier() else { return };
-        let verifiers = self.sealed_to(&admitters, &verifier);
-        let renewed = Credential::Password(PasswordRule { verifiers, ..rule });
-        if let Err(error) = self.issue(now, &renewed) {
-            tracing::debug!(%error, "the verifier could not be passed on");
+        let Some(members) = self.group.members.as_ref().filter(|_| admins && self.usable) else { return };
+        let Some((password, _)) = members.password() else { return };
+        let have: BTreeSet<PeerId> = members.verifiers().map(|(peer, _)| *peer).collect();
+        let mut lacking = members.admitters(self.peer_time(now));
+        lacking.retain(|peer| !have.contains(peer));
+        let Some(verifier) = self.verifier().filter(|_| !lacking.is_empty()) else { return };
+        for part in lacking.chunks(MAX_VERIFIERS) {
+            let verifiers = self.sealed_to(part, &verifier);
+            if verifiers.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.issue(now, Content::PassOn { password, verifiers }) {
+                tracing::debug!(%error, "the verifier could not be passed on");
+            }
         }
     }
 }

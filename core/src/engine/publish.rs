@@ -225,6 +225,7 @@ impl Engine {
             replaced: Some(old.key().element),
             earlier: old.lineage(),
             grant: self.group.own_grant(),
+            origin: old.next_origin(me),
             ..header.clone()
         }
     }

@@ -54,10 +54,9 @@ impl Engine {
         let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
         // A node that is no member itself speaks for nobody.
         self.group.own.as_ref().ok_or_else(not_admitter)?;
-        let rule = members.password().filter(|rule| !rule.verifiers.is_empty());
-        let admitters: Vec<PeerId> =
-            rule.ok_or(Denial::of(JoinDenied::NoPassword))?.verifiers.iter().map(|(peer, _)| *peer).collect();
-        if members.was_removed(peer) {
+        members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        let admitters: Vec<PeerId> = members.verifiers().map(|(peer, _)| *peer).collect();
+        if members.verdict().was_removed(peer) {
             return Err(Denial::of(JoinDenied::Removed));
         }
         let mut relays = std::mem::take(&mut self.group.joins.relays);

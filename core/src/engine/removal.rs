@@ -1,12 +1,12 @@
 //! Taking memberships back: what the removed wrote stays only if it is listed.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Engine, PublishError};
 use crate::{
-    group::{Credential, CredentialFault, CredentialId, Invite, Keep, Revoke, Revoked, credential_id},
-    ids::{ElementId, NodeId, PeerId},
-    limits::MAX_KEEP,
+    authority::{Content, Invite, Keep, KeepChunk, Remove},
+    group::CredentialFault,
+    ids::{NodeId, PeerId},
     record::{RecordKey, RecordType, Role, SignedRecord},
     records::StoreError,
     time::Now,
@@ -43,81 +43,59 @@ impl Engine {
         removal: Removal,
     ) -> Result<(), PublishError> {
         self.check_standing()?;
-        let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let branch = if removal.with_branch { members.branch_of(peer) } else { Vec::new() };
-        self.remove_one(now, peer, reason, removal)?;
-        for below in branch {
-            // Removed with the first already, if nobody else let them in; this keeps what they wrote.
-            if let Err(error) = self.remove_one(now, below, reason, Removal { with_branch: false, ..removal })
-            {
-                tracing::debug!(%error, peer = %below.short(), "not removed with their branch");
-            }
+        if peer == self.device.peer {
+            return Err(PublishError::RemovesItself);
         }
+        let (members, own) = self.own_standing()?;
+        members.may_end(own, peer, None)?;
+        let mut of = if removal.with_branch { members.branch_of(peer) } else { Vec::new() };
+        of.push(peer);
+        let (keep, chunks) = match removal.keep_records {
+            true => self.records_of(&of.into_iter().collect(), |_, _| true)?,
+            false => (Keep::default(), Vec::new()),
+        };
+        let (reason, branch) = (reason.into(), removal.with_branch);
+        let remove = Remove { subject: peer, reason, keep, branch, undo: false };
+        self.issue_keeping(now, Content::Remove(remove), &chunks)?;
         self.pass_on_verifier(now);
         self.hasten_epochs();
         Ok(())
     }
 
-    fn remove_one(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        reason: &str,
-        removal: Removal,
-    ) -> Result<(), PublishError> {
-        if peer == self.device.peer {
-            return Err(PublishError::RemovesItself);
+    /// The list of what identities wrote and made, as far as it `stays`.
+    fn records_of(
+        &self,
+        of: &BTreeSet<PeerId>,
+        stays: impl Fn(&Self, &SignedRecord) -> bool,
+    ) -> Result<(Keep, Vec<KeepChunk>), StoreError> {
+        let (mut versions, mut made) = (Vec::new(), Vec::new());
+        let mut add = |record: &SignedRecord| {
+            let header = record.header();
+            // Acts stand by their past, and presence ends with the membership.
+            let counts =
+                ![RecordType::CREDENTIAL, RecordType::PRESENCE].contains(&header.record_type.as_str());
+            if !counts || !stays(self, record) {
+                return;
+            }
+            if of.contains(&header.author()) {
+                versions.push(record.key().element);
+            }
+            if of.contains(&header.creator) {
+                made.push(record.id());
+            }
+        };
+        for key in self.store.losers() {
+            self.store.loser(&key)?.iter().for_each(&mut add);
         }
-        let mut kept = self.written_by(peer, removal)?;
-        kept.sort_unstable();
-        let target = Revoked::Peer(peer);
-        // Checked before lists are published for nothing.
-        self.may_issue(&Credential::Revoke(Revoke {
-            target,
-            reason: reason.into(),
-            keep: Keep::List { elements: Vec::new(), more: Vec::new() },
-        }))?;
-        let mut more: Vec<CredentialId> = Vec::new();
-        while kept.len() > MAX_KEEP {
-            let rest = kept.split_off(MAX_KEEP);
-            let list = self.issue(now, &Credential::Keep(std::mem::replace(&mut kept, rest)))?;
-            more.push(credential_id(&list));
-        }
-        let keep = Keep::List { elements: kept, more };
-        self.issue(now, &Credential::Revoke(Revoke { target, reason: reason.into(), keep }))?;
-        Ok(())
-    }
-
-    fn may_issue(&self, credential: &Credential) -> Result<(), CredentialFault> {
-        let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let own = self.group.own.as_ref().ok_or(CredentialFault::NotAMember)?;
-        members.may_issue(self.device.peer, own, credential)
-    }
-
-    /// The records and credentials of an identity that are to stay.
-    fn written_by(&self, peer: PeerId, removal: Removal) -> Result<Vec<ElementId>, StoreError> {
-        let (mut from, mut found) = (RecordKey::MIN, Vec::new());
+        let mut from = RecordKey::MIN;
         loop {
             let keys = self.store.keys(&Filter::All, from, None, BATCH)?;
             for key in &keys {
-                let Some(record) = self.store.fetch(key)?.filter(|r| r.header().author() == peer) else {
-                    continue;
-                };
-                let stays = match record.header().record_type.as_str() {
-                    RecordType::PRESENCE => false,
-                    // They open what others wrote.
-                    RecordType::CREDENTIAL if carries_keys(&record) => true,
-                    // What they let in falls with them, or is taken back one by one with what it wrote kept.
-                    RecordType::CREDENTIAL => !removal.with_branch || removal.keep_records,
-                    _ => removal.keep_records,
-                };
-                if stays {
-                    found.push(key.element);
-                }
+                self.store.fetch(key)?.iter().for_each(&mut add);
             }
             match keys.last() {
                 Some(last) if keys.len() == BATCH => from = last.next(),
-                _ => return Ok(found),
+                _ => return Ok(Keep::list(versions, made)),
             }
         }
     }
@@ -134,8 +112,8 @@ impl Engine {
             return Err(CredentialFault::NotSenior.into());
         }
         self.withdraw_presence(now)?;
-        let revoke = Revoke { target: Revoked::Peer(me), reason: String::new(), keep: Keep::Earlier };
-        self.issue(now, &Credential::Revoke(revoke))?;
+        let (keep, chunks) = self.records_of(&BTreeSet::from([me]), |_, _| true)?;
+        self.issue_keeping(now, Content::Leave(keep), &chunks)?;
         Ok(())
     }
 
@@ -144,7 +122,8 @@ impl Engine {
     /// # Errors
     /// As [`issue`](Engine::issue).
     pub fn revoke_device(&mut self, now: Now, peer: PeerId, node: NodeId) -> Result<(), PublishError> {
-        self.revoke(now, Revoked::Device(peer, node))
+        self.issue(now, Content::RevokeDevice { identity: peer, node })?;
+        Ok(())
     }
 
     /// Takes an invitation back. Acknowledge only after [`flush`](Engine::flush) succeeds.
@@ -156,38 +135,37 @@ impl Engine {
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         let mut result = Err(CredentialFault::Malformed.into());
         for id in members.invite_ids(key) {
-            let revoked = self.revoke(now, Revoked::Invite(id));
+            let revoked = self.issue(now, Content::RevokeInvite(id));
             // Another's invitation that claims the same key may stand in the way of nothing.
-            result = if result.is_ok() { result } else { revoked };
+            result = if result.is_ok() { result } else { revoked.map(drop) };
         }
         result
     }
 
-    fn revoke(&mut self, now: Now, target: Revoked) -> Result<(), PublishError> {
-        let keep = Keep::List { elements: Vec::new(), more: Vec::new() };
-        self.issue(now, &Credential::Revoke(Revoke { target, reason: String::new(), keep }))?;
-        Ok(())
-    }
-
-    /// Gives a member another role. A higher one is granted beside the old; for a lower one the old is taken back,
-    /// which keeps what was written. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    /// Gives a member another role. A higher one is granted beside the old; a lower one takes the place of the higher, and
+    /// what was written by right stays. Acknowledge only after [`flush`](Engine::flush) succeeds.
     ///
     /// # Errors
     /// As [`issue`](Engine::issue); [`CredentialFault::NotAMember`] if it is none.
     pub fn set_role(&mut self, now: Now, peer: PeerId, role: Role) -> Result<(), PublishError> {
         self.check_standing()?;
-        let peer_now = self.peer_time(now);
-        let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let theirs = members.member(peer, peer_now).ok_or(CredentialFault::NotAMember)?;
+        let (members, own) = self.own_standing()?;
+        let theirs = members.member(peer, self.peer_time(now)).ok_or(CredentialFault::NotAMember)?;
         if theirs.role == role {
             return Ok(());
         }
         let old = members.grant_of(&theirs).cloned().ok_or(CredentialFault::NotSenior)?;
+        let mut chunks = Vec::new();
+        let mut grant = self.draft_role(now, &old, role)?;
         if role < theirs.role {
-            self.remove_one(now, peer, "another role", Removal::default())?;
+            members.may_end(own, peer, Some(role))?;
+            let needs_more = |engine: &Self, record: &SignedRecord| {
+                engine.membership().is_some_and(|members| members.needs_more_than(record, role))
+            };
+            let (keep, listed) = self.records_of(&BTreeSet::from([peer]), needs_more)?;
+            (grant.demotes, chunks) = (Some(keep), listed);
         }
-        let lifetime = old.not_after.map(|end| end.since(old.not_before)).filter(|_| old.renew);
-        self.grant(now, peer, &old.name, role, lifetime)?;
+        self.give(now, grant, &chunks)?;
         Ok(())
     }
 
@@ -205,16 +183,16 @@ impl Engine {
         admitters: Vec<PeerId>,
     ) -> Result<Invite, PublishError> {
         self.check_standing()?;
-        let own = self.group.own.as_ref().ok_or(CredentialFault::NotAMember)?;
+        let own = self.own_standing()?.1;
         let end = self.peer_time(now) + valid;
         let not_after = own.not_after.map_or(end, |limit| limit.min(end));
         let lifetime_ms = lifetime.map(|l| u64::try_from(l.as_millis()).unwrap_or(u64::MAX));
         let invite = Invite { key, role, uses, not_after, lifetime_ms, admitters };
-        self.issue(now, &Credential::Invite(invite.clone()))?;
+        self.issue(now, Content::Invite(invite.clone()))?;
         Ok(invite)
     }
 
-    /// All credentials as signed records, for keeping elsewhere: who let whom in, and who removed whom.
+    /// All acts as signed records, for keeping elsewhere: who let whom in, and who removed whom.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -223,10 +201,6 @@ impl Engine {
         let (envelopes, _) = self.store.envelopes(&only, RecordKey::MIN, None, usize::MAX)?;
         Ok(envelopes.into_iter().filter_map(|b| SignedRecord::decode_stored(&self.graph, b).ok()).collect())
     }
-}
-
-fn carries_keys(record: &SignedRecord) -> bool {
-    matches!(Credential::of(record), Some(Credential::Epoch(_) | Credential::EpochKeys(_)))
 }
 
 /// Records looked at in one step.

@@ -5,18 +5,21 @@
 //! with the time of now, and sends them. Each step is one transaction, and what is done is not ahead any more: a crash
 //! in between leaves the rest to the next start. Others' versions that are ahead stay until their authors do the same.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
-    Engine,
+    Engine, PublishError,
     ingest::{Source, Staged},
     unsent::Unsent,
 };
 use crate::{
-    group::{Credential, CredentialId, Keep, Revoked, credential_id},
-    ids::LinkId,
+    authority::{Act, Content, KeepChunk},
+    ids::{ActId, LinkId},
     limits::{SKEW_ADMIT, SKEW_HOLD},
-    record::{Header, RecordKey, RecordType, SignedRecord},
+    record::{Header, Origin, RecordKey, RecordType, SignedRecord},
     records::{Put, StoreError, VerifiedRecord, admit_own},
     time::{Hlc, Mono, Now, Timestamp},
     wire::Filter,
@@ -135,14 +138,12 @@ impl Engine {
                 "written while this machine's clock was ahead: signed anew and sent now"
             );
         }
-        let mut renamed = BTreeMap::new();
-        for record in own {
-            if record.header().record_type == RecordType::CREDENTIAL {
-                self.reissue(now, &record, &mut renamed)?;
-            } else {
-                self.restamp(now, &record, None)?;
-            }
+        let (acts, others): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|record| record.header().record_type == RecordType::CREDENTIAL);
+        for record in others {
+            self.restamp(now, &record, None)?;
         }
+        self.reissue(now, &acts)?;
         self.clock.from = keys.last().filter(|_| keys.len() == BATCH).map(RecordKey::next);
         Ok(())
     }
@@ -190,14 +191,15 @@ impl Engine {
             self.meta_written = true;
             return Ok(());
         }
-        let next = Header {
-            hlc,
-            expires,
-            created: header.created.min(at),
-            version: over.map_or(0, |over| over.header().version.saturating_add(1)).max(header.version),
-            grant: self.group.own_grant().or(header.grant),
-            ..header.clone()
+        let version = over.map_or(0, |over| over.header().version.saturating_add(1)).max(header.version);
+        let (created, own_grant) = (header.created.min(at), self.group.own_grant().or(header.grant));
+        let (created, grant, origin) = match &header.origin {
+            // The record's id derives from it.
+            Some(Origin::First) if version == 1 => (at, header.grant, header.origin.clone()),
+            Some(Origin::First) => (created, own_grant, old.next_origin(self.device.peer)),
+            origin => (created, own_grant, origin.clone()),
         };
+        let next = Header { hlc, expires, created, version, grant, origin, ..header.clone() };
         let signed = self.stamper.sign(next, &old.body());
         let Some(genesis) = &self.genesis else { return Ok(()) };
         let verified = match admit_own(signed, None, genesis, self.policy()) {
@@ -228,57 +230,76 @@ impl Engine {
         Ok(())
     }
 
-    /// Issues a credential of our own anew, its period moved with it. Others of ours that name it follow.
-    fn reissue(
+    /// Signs acts of our own anew that are from ahead of time, their periods moved with them, and those that follow them:
+    /// nobody else can have any of these.
+    fn reissue(&mut self, now: Now, ahead: &[SignedRecord]) -> Result<(), StoreError> {
+        let Some(members) = self.group.members.as_ref().filter(|_| !ahead.is_empty()) else { return Ok(()) };
+        let dated: Vec<ActId> = ahead.iter().filter_map(|record| Some(Act::of(record)?.id())).collect();
+        let follows = |act: &Act| dated.iter().any(|id| members.acts().reaches(&act.body().after, id));
+        let own = members.acts().acts().filter(|act| act.body().author == self.device.peer);
+        let pending: Vec<Act> =
+            own.filter(|act| dated.contains(&act.id()) || follows(act)).cloned().collect();
+        let chunks: Vec<KeepChunk> = pending.iter().flat_map(|act| members.chunks_of(act.body())).collect();
+        let mut gone: BTreeSet<RecordKey> = ahead.iter().map(SignedRecord::key).collect();
+        gone.extend(pending.iter().filter_map(|act| members.key_of(&act.id())));
+        // Out of the way, so that an invitation is not used up twice.
+        for key in &gone {
+            self.store.discard(key)?;
+        }
+        self.staged.retain(|staged| !gone.contains(&staged.record.signed().key()));
+        self.meta_written = true;
+        self.reload_members(now)?;
+        self.sign_again(now, pending, &dated, &chunks)
+    }
+
+    fn sign_again(
         &mut self,
         now: Now,
-        old: &SignedRecord,
-        renamed: &mut BTreeMap<CredentialId, CredentialId>,
+        mut pending: Vec<Act>,
+        dated: &[ActId],
+        chunks: &[KeepChunk],
     ) -> Result<(), StoreError> {
-        let Some(mut credential) = Credential::of(old) else { return Ok(()) };
-        let hlc = self.stamper.tick(self.peer_time(now));
-        let moved = old.header().hlc.timestamp().since(hlc.timestamp());
-        let current = |id: &mut CredentialId| *id = renamed.get(id).copied().unwrap_or(*id);
-        match &mut credential {
-            Credential::Grant(grant) => {
-                grant.not_before = grant.not_before - moved;
-                grant.not_after = grant.not_after.map(|end| end - moved);
-                grant.invite.as_mut().map(current);
-            }
-            Credential::Invite(invite) => invite.not_after = invite.not_after - moved,
-            Credential::Revoke(revoke) => {
-                if let Keep::List { more, .. } = &mut revoke.keep {
-                    more.iter_mut().for_each(current);
-                }
-                match &mut revoke.target {
-                    Revoked::Grant(id) | Revoked::Invite(id) => current(id),
-                    Revoked::Peer(_) | Revoked::Device(..) => {}
-                }
-            }
-            Credential::Keep(_)
-            | Credential::Password(_)
-            | Credential::Epoch(_)
-            | Credential::EpochKeys(_) => {}
-        }
-        let me = self.device.peer;
-        let grant = self.group.own_grant().or_else(|| old.header().grant);
-        let nonce = credential.nonce(hlc, grant);
-        let header = Header { grant, ..Header::first(RecordType::credential(), nonce, me, hlc) };
-        let signed = self.stamper.sign(header, &credential.encode());
-        let id = credential_id(old);
-        // Out of the way, so that an invitation is not used up twice.
-        self.store.discard(&old.key())?;
-        if let Some(members) = &mut self.group.members {
-            members.forget(&[id]);
-        }
-        renamed.insert(id, credential_id(&signed));
-        match self.put_credential(now, signed, Source::Local) {
-            Ok(()) => Ok(()),
-            Err(super::PublishError::Store(error)) => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "a credential from ahead of time could not be issued anew");
-                Ok(())
+        let mut renamed = BTreeMap::new();
+        while !pending.is_empty() {
+            let left: BTreeSet<ActId> = pending.iter().map(Act::id).collect();
+            let named_is_left = |act: &Act| act.body().content.named().is_some_and(|id| left.contains(id));
+            let at = pending.iter().position(|act| !named_is_left(act)).unwrap_or(0);
+            let act = pending.remove(at);
+            let at = self.peer_time(now);
+            let moved = if dated.contains(&act.id()) { act.body().at.since(at) } else { Duration::ZERO };
+            let content = moved_earlier(act.body().content.clone(), moved, &renamed);
+            let names: Vec<KeepChunk> =
+                chunks.iter().filter(|chunk| act.body().chunks().contains(&chunk.hash())).cloned().collect();
+            match self.issue_keeping(now, content, &names) {
+                Ok(record) => renamed.extend(Act::of(&record).map(|again| (act.id(), again.id()))),
+                Err(PublishError::Store(error)) => return Err(error),
+                Err(error) => tracing::warn!(%error, "an act from ahead of time could not be signed anew"),
             }
         }
+        Ok(())
     }
+}
+
+/// What an act says, its times moved, and acts that were signed anew under their new ids.
+fn moved_earlier(mut content: Content, by: Duration, renamed: &BTreeMap<ActId, ActId>) -> Content {
+    let current = |id: &mut ActId| *id = renamed.get(id).copied().unwrap_or(*id);
+    match &mut content {
+        Content::Grant(grant) => {
+            grant.not_before = grant.not_before - by;
+            grant.not_after = grant.not_after.map(|end| end - by);
+            grant.despite.iter_mut().for_each(current);
+            grant.despite.sort_unstable();
+        }
+        Content::Invite(invite) => invite.not_after = invite.not_after - by,
+        Content::RevokeInvite(id)
+        | Content::RestoreDevice(id)
+        | Content::PassOn { password: id, .. }
+        | Content::EpochKeys { epoch: id, .. } => current(id),
+        Content::Renew { grant, not_after } => {
+            current(grant);
+            *not_after = *not_after - by;
+        }
+        _ => {}
+    }
+    content
 }

@@ -25,6 +25,6 @@ impl Engine {
     pub fn last_membership(&self, now: Now, peer: PeerId) -> Option<(String, Role)> {
         let members = self.membership()?;
         let standing = members.member(peer, self.peer_time(now)).or_else(|| members.last_standing(peer))?;
-        members.grant_of(&standing).map(|grant| (grant.name.clone(), standing.role))
+        standing.grant.is_some().then_some((standing.name, standing.role))
     }
 }

@@ -93,6 +93,7 @@ impl Engine {
         if self.genesis.is_none() {
             return;
         }
+        self.group.compared = true;
         let first = !self.usable;
         if first {
             self.usable = true;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::PublishError;
 use crate::{
     crypto::SecretKey,
-    group::{CredentialId, EpochId, KeyRing, NoKey},
+    group::{EpochId, KeyRing, NoKey},
     ids::GraphId,
     limits::SKEW_ADMIT,
-    record::{Header, Record, RecordDraft, SignedRecord},
+    record::{Header, Origin, Record, RecordDraft, SignedRecord},
     time::{Hlc, HlcClock, Timestamp},
 };
 
@@ -30,7 +30,8 @@ struct State {
     /// The graph's limit in bytes; `None` while this node may not write.
     max_record: Option<usize>,
     /// In a group: by which this node's identity is a member.
-    grant: Option<CredentialId>,
+    grant: Option<[u8; 32]>,
+    is_group: bool,
     /// What this machine's clock is known to be ahead of the graph's time, in milliseconds.
     skew_ms: i64,
     /// The graph's time, as last looked at.
@@ -44,7 +45,8 @@ struct State {
 pub(super) struct Facts {
     pub(super) offset_ms: i64,
     pub(super) max_record: Option<usize>,
-    pub(super) grant: Option<CredentialId>,
+    pub(super) is_group: bool,
+    pub(super) grant: Option<[u8; 32]>,
     pub(super) skew_ms: i64,
     pub(super) peer_now: Timestamp,
     pub(super) not_before: Timestamp,
@@ -77,7 +79,7 @@ pub struct Stamped {
 /// What a record of a group is written under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Basis {
-    grant: Option<CredentialId>,
+    grant: Option<[u8; 32]>,
     epoch: Option<EpochId>,
 }
 
@@ -94,6 +96,7 @@ impl Stamper {
             offset_ms: 0,
             max_record: None,
             grant: None,
+            is_group: false,
             skew_ms: 0,
             graph_now: Timestamp::default(),
             not_before: Timestamp::default(),
@@ -141,8 +144,7 @@ impl Stamper {
     pub fn make(&self, reserved: Reserved) -> Stamped {
         let basis = self.basis();
         let Reserved { hlc, nonce, draft } = &reserved;
-        let is_group = basis.grant.is_some() || self.ring.overhead() > 0;
-        if !is_group {
+        if !self.lock().is_group {
             let Reserved { hlc, nonce, draft } = reserved;
             return Stamped { signed: self.sign_new(hlc, nonce, draft).ok(), again: None };
         }
@@ -173,9 +175,14 @@ impl Stamper {
         nonce: [u8; 16],
         draft: RecordDraft,
     ) -> Result<SignedRecord, PublishError> {
+        let (grant, is_group) = {
+            let state = self.lock();
+            (state.grant, state.is_group)
+        };
         let header = Header {
             expires: draft.expires,
-            grant: self.lock().grant,
+            grant,
+            origin: (is_group && !draft.record_type.is_reserved()).then_some(Origin::First),
             attributes: draft.attributes,
             ..Header::first(draft.record_type, nonce, self.identity.peer(), hlc)
         };
@@ -235,6 +242,7 @@ impl Stamper {
         state.offset_ms = facts.offset_ms;
         state.max_record = facts.max_record;
         state.grant = facts.grant;
+        state.is_group = facts.is_group;
         state.skew_ms = facts.skew_ms;
         state.not_before = facts.not_before;
         state.graph_now = facts.peer_now.offset_by(facts.skew_ms.saturating_neg());

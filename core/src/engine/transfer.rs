@@ -71,10 +71,12 @@ impl Engine {
         chain: Vec<Bytes>,
         nodes: Vec<NodeAddr>,
     ) -> Result<(), JoinFailure> {
-        let accepted = self.accept_chain(now, chain);
-        let was_member = self.membership().and_then(|members| members.last_standing(self.device.peer));
-        if was_member.is_none() {
-            accepted?;
+        self.take_papers(now, chain)?;
+        let members = self.membership().ok_or(JoinFailure::BadGrant)?;
+        let by_papers = members.vouched(self.device.peer, &self.group.papers.acts, None);
+        let was_member = by_papers.or_else(|| members.last_standing(self.device.peer)).is_some();
+        if self.group.own.is_none() && !was_member {
+            return Err(JoinFailure::BadGrant);
         }
         for addr in nodes {
             self.overlay.add_contact(now, addr, None, Known::Hearsay);
@@ -85,12 +87,15 @@ impl Engine {
 
     fn chain_of(&self, standing: &Standing) -> Result<Vec<Bytes>, StoreError> {
         let keys = self.membership().map(|members| members.chain_keys(standing)).unwrap_or_default();
+        if keys.is_empty() {
+            return Ok(self.group.papers.records.clone());
+        }
         let records = keys.iter().filter_map(|key| self.store.fetch(key).transpose());
         records.map(|record| Ok(record?.bytes().clone())).collect()
     }
 
     fn no_member(&self) -> CredentialFault {
-        let end = self.membership().and_then(|members| members.end_of(self.device.peer));
+        let end = self.membership().and_then(|members| members.ending(self.device.peer));
         end.map_or(CredentialFault::NotAMember, |_| CredentialFault::Removed)
     }
 

@@ -1,19 +1,18 @@
-//! Epochs: the keys of a group whose bodies are encrypted, as credentials that carry them.
+//! Epochs: the keys of a group whose bodies are encrypted, and the acts that carry them.
 //!
 //! An epoch is named by the hash of its key, so whoever opens a key knows that it is the one that everybody has. A new
 //! epoch carries the keys before it encrypted under its own: one sealed key opens everything earlier, nothing later.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Credential, CredentialId, KeyRing, Membership};
+use super::{KeyRing, Membership};
 use crate::{
-    crypto::{self, NONCE_LEN, OpenError, SEAL_OVERHEAD, SecretKey},
-    ids::{ElementId, GraphId, PeerId},
-    limits::{MAX_EPOCH_KEYS, MAX_OLDER_EPOCHS},
-    time::Hlc,
+    authority::{Content, Epoch, Sealed},
+    crypto::{self, NONCE_LEN, OpenError, SecretKey},
+    ids::{ActId, GraphId, PeerId},
+    time::Timestamp,
 };
 
 /// Names an epoch: the hash of its key.
@@ -23,53 +22,8 @@ pub type EpochId = [u8; 32];
 pub type EpochKey = Zeroizing<[u8; KEY_LEN]>;
 
 const KEY_LEN: usize = 32;
-/// A key sealed to an identity: one-time key, key, tag.
-const SEALED_LEN: usize = 32 + KEY_LEN + SEAL_OVERHEAD;
-/// A key under a later one: nonce, key, tag.
-const OLDER_LEN: usize = NONCE_LEN + KEY_LEN + SEAL_OVERHEAD;
 const SEALED: &[u8] = b"peergraph/v1/epoch key\0";
 const OLDER: &[u8] = b"peergraph/v1/older epoch key\0";
-
-/// Keys of one epoch, each sealed to the identity that it stands beside.
-pub type SealedKeys = Vec<(PeerId, Vec<u8>)>;
-
-/// Begins an epoch: from here on its key encrypts bodies. The latest of these holds.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Epoch {
-    /// The hash of the key.
-    pub id: EpochId,
-    /// The key, sealed to members; those who find no place here are in [`EpochKeys`]. At most 450.
-    pub keys: SealedKeys,
-    /// Earlier epochs, their keys encrypted under this one's. At most 64.
-    pub older: Vec<(EpochId, Vec<u8>)>,
-}
-
-/// Gives the key of an epoch to more members.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct EpochKeys {
-    /// Of which.
-    pub id: EpochId,
-    /// The key, sealed to members. 1 to 450.
-    pub keys: SealedKeys,
-}
-
-impl Epoch {
-    pub(super) fn is_sound(&self) -> bool {
-        are_sound(&self.keys)
-            && self.older.len() <= MAX_OLDER_EPOCHS
-            && self.older.iter().all(|(_, sealed)| sealed.len() == OLDER_LEN)
-    }
-}
-
-impl EpochKeys {
-    pub(super) fn is_sound(&self) -> bool {
-        !self.keys.is_empty() && are_sound(&self.keys)
-    }
-}
-
-fn are_sound(keys: &SealedKeys) -> bool {
-    keys.len() <= MAX_EPOCH_KEYS && keys.iter().all(|(_, sealed)| sealed.len() == SEALED_LEN)
-}
 
 /// The name of the epoch that has this key.
 pub fn epoch_id(key: &EpochKey) -> EpochId {
@@ -114,11 +68,11 @@ fn context(domain: &[u8], graph: &GraphId, id: &EpochId) -> Vec<u8> {
     [domain, graph.as_bytes(), id].concat()
 }
 
-/// What the credentials say of the group's epochs.
+/// What the acts say of the group's epochs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Epochs {
-    /// The latest, and when it began.
-    pub current: Option<(EpochId, Hlc)>,
+    /// The current one, and when it began.
+    pub current: Option<(EpochId, Timestamp)>,
     /// Those whose key no later one carries. One, unless several began without knowing of one another.
     pub heads: BTreeSet<EpochId>,
     /// Those whose key some other one carries.
@@ -128,57 +82,73 @@ pub struct Epochs {
 }
 
 impl Membership {
-    /// The epoch that bodies are encrypted in: the same on every node that has the same credentials.
+    /// The epoch that bodies are encrypted in: the same on every node that has the same acts.
     pub fn current_epoch(&self) -> Option<EpochId> {
-        self.epochs_begun().max_by_key(|(order, _)| *order).map(|(_, epoch)| epoch.id)
+        let current = self.verdict.epochs().last()?;
+        self.epoch(current).map(|epoch| epoch.key_id)
     }
 
-    fn epochs_begun(&self) -> impl Iterator<Item = ((Hlc, ElementId), &Epoch)> {
-        self.entries.values().filter_map(|entry| match &entry.credential {
-            Credential::Epoch(epoch) => Some(((entry.hlc, entry.element), epoch)),
+    fn epoch(&self, id: &ActId) -> Option<&Epoch> {
+        match &self.acts.get(id)?.content {
+            Content::Epoch(epoch) => Some(epoch),
+            _ => None,
+        }
+    }
+
+    /// All epochs that were ever begun: what was written in one that counts no more is read all the same.
+    fn epochs_begun(&self) -> impl Iterator<Item = &Epoch> {
+        self.acts.acts().filter_map(|act| match &act.body().content {
+            Content::Epoch(epoch) => Some(epoch),
             _ => None,
         })
     }
 
-    /// Keys of epochs that were sealed to an identity: in which credential, of which epoch, sealed.
-    pub fn keys_for(&self, peer: PeerId) -> impl Iterator<Item = (&CredentialId, &EpochId, &[u8])> {
-        let begun: BTreeSet<EpochId> = self.epochs_begun().map(|(_, epoch)| epoch.id).collect();
-        self.entries.values().filter_map(move |entry| {
-            let (id, keys) = match &entry.credential {
-                Credential::Epoch(epoch) => (&epoch.id, &epoch.keys),
-                // Only those that an admin began: others cannot make us try a thousand keys.
-                Credential::EpochKeys(more) if begun.contains(&more.id) => (&more.id, &more.keys),
-                _ => return None,
-            };
+    /// Acts that give the key of an epoch, with the hash of that key.
+    fn keys_given(&self) -> impl Iterator<Item = (ActId, EpochId, &Sealed)> {
+        self.acts.acts().filter_map(|act| match &act.body().content {
+            Content::Epoch(epoch) => Some((act.id(), epoch.key_id, &epoch.keys)),
+            Content::EpochKeys { epoch, keys } => Some((act.id(), self.epoch(epoch)?.key_id, keys)),
+            _ => None,
+        })
+    }
+
+    /// Keys of epochs that were sealed to an identity: in which act, of which epoch, sealed.
+    pub fn keys_for(&self, peer: PeerId) -> impl Iterator<Item = (ActId, EpochId, &[u8])> {
+        self.keys_given().filter_map(move |(act, id, keys)| {
             let (_, sealed) = keys.iter().find(|(to, _)| *to == peer)?;
-            Some((&entry.id, id, sealed.as_slice()))
+            Some((act, id, sealed.as_slice()))
         })
     }
 
     /// Keys that epochs carry: the later epoch, the earlier one, its key encrypted.
     pub fn carried_keys(&self) -> impl Iterator<Item = (&EpochId, &EpochId, &[u8])> {
         self.epochs_begun()
-            .flat_map(|(_, epoch)| epoch.older.iter().map(|(id, sealed)| (&epoch.id, id, sealed.as_slice())))
+            .flat_map(|epoch| epoch.older.iter().map(|(id, sealed)| (&epoch.key_id, id, sealed.as_slice())))
     }
 
-    /// All that the credentials say of epochs; what one claims to carry is held to the keys that are here.
+    /// The act that began an epoch: the first in the order of ids, if somebody repeats another's.
+    pub fn act_of_epoch(&self, id: &EpochId) -> Option<ActId> {
+        let counting =
+            self.verdict.epochs().iter().filter(|act| self.epoch(act).is_some_and(|e| e.key_id == *id));
+        counting.min().copied()
+    }
+
+    /// All that the acts that count say of epochs; what one claims to carry is held to the keys that are here.
     pub fn epochs(&self, ring: &KeyRing) -> Epochs {
         let mut epochs = Epochs::default();
-        let latest = self.epochs_begun().max_by_key(|(order, _)| *order);
-        epochs.current = latest.map(|((hlc, _), epoch)| (epoch.id, hlc));
+        let counting = || self.verdict.epochs().iter().filter_map(|id| Some((id, self.epoch(id)?)));
+        let current = counting().next_back();
+        epochs.current = current.and_then(|(id, epoch)| Some((epoch.key_id, self.acts.get(id)?.at)));
         let carried = self.carried_keys().filter(|(later, id, sealed)| ring.may_carry(later, id, sealed));
         epochs.carried = carried.map(|(_, id, _)| *id).collect();
-        for entry in self.entries.values() {
-            let (id, keys) = match &entry.credential {
-                Credential::Epoch(epoch) => (epoch.id, &epoch.keys),
-                Credential::EpochKeys(more) => (more.id, &more.keys),
-                _ => continue,
-            };
-            epochs.holders.entry(id).or_default().extend(keys.iter().map(|(peer, _)| *peer));
+        for (act, id, keys) in self.keys_given() {
+            if self.verdict.act(&act) == Some(None) {
+                epochs.holders.entry(id).or_default().extend(keys.iter().map(|(peer, _)| *peer));
+            }
         }
-        let begun = self.epochs_begun().map(|(_, epoch)| epoch.id);
+        let begun = counting().map(|(_, epoch)| epoch.key_id);
         epochs.heads = begun.filter(|id| !epochs.carried.contains(id)).collect();
-        // Whatever others claim to carry: the latest is given to everybody.
+        // Whatever others claim to carry: the current one is given to everybody.
         epochs.heads.extend(epochs.current.map(|(id, _)| id));
         epochs
     }
@@ -189,6 +159,10 @@ mod tests {
     use super::*;
 
     const GRAPH: GraphId = GraphId::from_bytes([3; 32]);
+    /// A key sealed to an identity: one-time key, key, tag.
+    const SEALED_LEN: usize = 32 + KEY_LEN + crypto::SEAL_OVERHEAD;
+    /// A key under a later one: nonce, key, tag.
+    const OLDER_LEN: usize = NONCE_LEN + KEY_LEN + crypto::SEAL_OVERHEAD;
 
     fn key(byte: u8) -> EpochKey {
         Zeroizing::new([byte; 32])

@@ -10,7 +10,7 @@ use super::{IdentitySecret, SecretTextError, secret::SecretForm};
 use crate::{
     crypto::{PasswordCost, SealSeed},
     ids::GraphId,
-    limits::{MAX_CHAIN, MAX_REFERRALS},
+    limits::{MAX_REFERRALS, MAX_SHOWN},
     record::{Genesis, GraphSecret, NodeAddr, text::TextForm},
     wire::decode_exact,
 };
@@ -84,7 +84,7 @@ impl ExportedMembership {
         let Content { genesis, secret, chain, nodes, .. } = content;
         let sound = genesis.is_sound()
             && genesis.is_group()
-            && chain.len() <= usize::from(MAX_CHAIN) + 1
+            && chain.len() <= MAX_SHOWN
             && nodes.len() <= MAX_REFERRALS;
         let membership = Self { identity, genesis, secret, chain, nodes };
         sound.then_some(membership).ok_or(SecretTextError::Altered)

@@ -1,10 +1,10 @@
-//! What can be wrong with a credential.
+//! Why something is not allowed in a group.
 
-/// Why a credential does not hold. The same on every node: it depends on nothing but the credentials themselves.
+/// Why a record does not count, or an act is not accepted. The same on every node that has the same acts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 #[error("{}", self.text())]
 pub enum CredentialFault {
-    /// The bytes are no credential, or out of bounds.
+    /// The bytes are not an act, or out of bounds.
     Malformed,
     /// The issuer is not a member by the grant it names.
     NotAMember,
@@ -16,8 +16,6 @@ pub enum CredentialFault {
     RoleTooHigh,
     /// It would last longer than the issuer's own membership.
     OutlivesIssuer,
-    /// It ends before it begins.
-    Period,
     /// More grants in a row than the group allows.
     ChainTooLong,
     /// Somebody would be a member by a grant of their own.
@@ -26,8 +24,6 @@ pub enum CredentialFault {
     NotSenior,
     /// Its author was removed, and this is not among what stays.
     Removed,
-    /// The invitation was used up by others.
-    UsedUp,
     /// The group encrypts bodies, and this one is not.
     NotEncrypted,
 }
@@ -36,13 +32,12 @@ impl CredentialFault {
     /// The fault in words.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Malformed => "it is not a credential",
+            Self::Malformed => "it is not an act of a group",
             Self::NotAMember => "not a member of the group",
             Self::OutsideMembership => "it was written outside its author's membership",
             Self::Role => "its author's role does not allow it",
             Self::RoleTooHigh => "a member cannot grant a role above their own",
             Self::OutlivesIssuer => "a membership cannot outlast its issuer's",
-            Self::Period => "it ends before it begins",
             Self::ChainTooLong => "the chain of grants is too long",
             Self::Circular => "the grants would form a circle",
             Self::NotSenior => {
@@ -50,7 +45,6 @@ impl CredentialFault {
             }
             Self::Removed => "its author was removed from the group",
             Self::NotEncrypted => "its body is not encrypted, as the group requires",
-            Self::UsedUp => "the invitation it came by was used up",
         }
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     crypto::{self, Domain, SecretKey, SignatureBytes, signature_serde},
     ids::{GraphId, PeerId},
-    limits::{MAX_CHAIN, MAX_NAME, MAX_REFERRALS},
+    limits::{MAX_NAME, MAX_REFERRALS, MAX_SHOWN},
     record::{
         Genesis, GraphSecret, NodeAddr, Role,
         text::{TextError, TextForm, is_of_kind},
@@ -188,7 +188,7 @@ impl Invitation {
         let opened = crypto::open_from(key, self.group.as_bytes(), sealed).ok_or(InvitationError::Altered)?;
         let admission: Admission = decode_exact(&opened).map_err(|_| InvitationError::Altered)?;
         let bounded = admission.access.nodes.len() <= MAX_REFERRALS
-            && admission.chain.len() <= usize::from(MAX_CHAIN)
+            && admission.chain.len() <= MAX_SHOWN
             && admission.genesis.id() == self.group;
         if bounded { Ok(admission) } else { Err(InvitationError::Altered) }
     }

@@ -1,8 +1,9 @@
 //! The keys of a group's epochs that are here, and bodies under them. Shared by all threads that read or write records.
 //!
 //! ```text
-//! body of a record = version (1) | epoch (32) | nonce (24) | ciphertext | tag (16)
+//! body of a record = version (1) | epoch (32) | seed (16) | nonce (24) | ciphertext | tag (16)
 //! ```
+//! The seed is the nonce of the record's header, by which the body is bound to its record.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +23,8 @@ use crate::{
 const VERSION: u8 = 1;
 const BODY: &[u8] = b"peergraph/v1/body\0";
 const EPOCH_AT: usize = 1;
-const NONCE_AT: usize = EPOCH_AT + 32;
+const SEED_AT: usize = EPOCH_AT + 32;
+const NONCE_AT: usize = SEED_AT + 16;
 const CONTENT_AT: usize = NONCE_AT + NONCE_LEN;
 
 /// How many bytes longer an encrypted body is than what is in it.
@@ -58,9 +60,10 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// True if an encrypted body can have this form. An empty one has nothing to hide.
-pub(super) fn is_encrypted_form(body: &[u8]) -> bool {
-    body.is_empty() || (body.len() >= BODY_OVERHEAD && body[0] == VERSION)
+/// True if an encrypted body of this record can have this form. An empty one has nothing to hide.
+pub(super) fn is_encrypted_form(header: &Header, body: &[u8]) -> bool {
+    let bound = || body[SEED_AT..NONCE_AT] == header.nonce;
+    body.is_empty() || (body.len() >= BODY_OVERHEAD && body[0] == VERSION && bound())
 }
 
 impl KeyRing {
@@ -150,7 +153,7 @@ impl KeyRing {
         let nonce: [u8; NONCE_LEN] = digest[..NONCE_LEN].try_into().expect("a digest is longer");
         let context = context(&graph, header.creator.as_bytes(), record.as_bytes());
         let sealed = crypto::seal_with_key(&key, nonce, &context, &body);
-        Ok([&[VERSION][..], &id, &nonce, &sealed].concat().into())
+        Ok([&[VERSION][..], &id, &header.nonce, &nonce, &sealed].concat().into())
     }
 
     /// The record as applications read it. A body that cannot be read is left out.
@@ -174,10 +177,12 @@ impl KeyRing {
         if body.len() < BODY_OVERHEAD || body[0] != VERSION {
             return Err(BodyState::Unreadable);
         }
-        let id: EpochId = body[EPOCH_AT..NONCE_AT].try_into().expect("32 bytes");
+        let id: EpochId = body[EPOCH_AT..SEED_AT].try_into().expect("32 bytes");
         let nonce: [u8; NONCE_LEN] = body[NONCE_AT..CONTENT_AT].try_into().expect("24 bytes");
         let key = self.key(&id).ok_or(BodyState::KeyMissing)?;
-        let context = context(graph, record.creator.as_bytes(), record.id.as_bytes());
+        let seed = body[SEED_AT..NONCE_AT].try_into().expect("16 bytes");
+        let bound = record_id(graph, &record.creator, seed);
+        let context = context(graph, record.creator.as_bytes(), bound.as_bytes());
         let opened = crypto::open_with_key(&key, nonce, &context, &body[CONTENT_AT..]);
         opened.map(|plain| Bytes::copy_from_slice(&plain)).map_err(|_| BodyState::Unreadable)
     }

@@ -1,61 +1,105 @@
-//! Membership as the policy of a graph's records: who may write what.
+//! Membership as the policy of a graph's records: whose count.
 
-use super::{CredentialFault, Membership, Unfit, key_ring::is_encrypted_form};
+use super::{CredentialFault, Lack, Membership, key_ring::is_encrypted_form};
 use crate::{
-    record::{Header, RecordType, Role, SignedRecord, Who},
+    authority::{Authorship, RecordClaim, RecordFault, RecordVerdict},
+    ids::ActId,
+    record::{Header, Origin, RecordType, Role, SignedRecord, Who},
     records::{RecordPolicy, RejectReason, Verdict},
 };
 
 impl RecordPolicy for Membership {
     fn check(&self, record: &SignedRecord, _: Option<&SignedRecord>) -> Verdict {
-        match self.judge(record) {
+        match self.judge_record(record) {
             Ok(()) => Verdict::Accept,
-            Err(Unfit::Missing(missing)) => Verdict::Defer { missing },
-            Err(Unfit::Fault(fault)) => Verdict::Reject(RejectReason::NotAuthorized(fault.text())),
+            Err(Lack::Missing(missing)) => Verdict::Defer { missing },
+            Err(Lack::Fault(fault)) => Verdict::Reject(RejectReason::NotAuthorized(fault.text())),
         }
     }
 }
 
 impl Membership {
-    fn judge(&self, record: &SignedRecord) -> Result<(), Unfit> {
+    fn judge_record(&self, record: &SignedRecord) -> Result<(), Lack> {
         let header = record.header();
-        let standing = self.standing(header.author(), header.grant, header.hlc.timestamp())?;
-        match header.record_type.as_str() {
-            RecordType::CREDENTIAL => drop(self.vet(record)?),
-            RecordType::PRESENCE | RecordType::MEMBER_NAME => {}
-            RecordType::PROPERTIES if standing.role < self.rules.properties => {
-                return Err(CredentialFault::Role.into());
-            }
-            RecordType::PROPERTIES => {}
-            _ => {
-                self.may_write(header, standing.role)?;
-                // What somebody writes in the clear must not reach those from whom the group hides it.
-                if self.rules.encrypted_bodies && !is_encrypted_form(&record.body()) {
-                    return Err(CredentialFault::NotEncrypted.into());
-                }
-            }
+        if header.record_type == RecordType::CREDENTIAL {
+            return self.vet(record).map(drop);
         }
-        if self.rules.records_end_with_membership
-            && !header.record_type.is_reserved()
-            && !header.deleted
-            && let Some(end) = standing.not_after
-            && header.expires.is_none_or(|at| at > end)
-        {
-            return Err(CredentialFault::OutsideMembership.into());
+        if !header.record_type.is_reserved() {
+            // What somebody writes in the clear must not reach those from whom the group hides it.
+            if self.rules.encrypted_bodies && !is_encrypted_form(header, &record.body()) {
+                return Err(Lack::Fault(CredentialFault::NotEncrypted));
+            }
+            self.check_end(header)?;
         }
-        self.revoked(&standing, record.key().element, header.hlc).map_or(Ok(()), |fault| Err(fault.into()))
+        match self.verdict.record(&self.acts, &self.rules, &claim(record)) {
+            RecordVerdict::Counts => Ok(()),
+            RecordVerdict::Waits(act) => Err(Lack::Missing(*act.as_bytes())),
+            RecordVerdict::Void(fault) => Err(Lack::Fault(fault.into())),
+        }
     }
 
-    fn may_write(&self, header: &Header, role: Role) -> Result<(), CredentialFault> {
-        let allowed = if header.version == 1 {
-            role >= self.rules.publisher(&header.record_type)
-        } else {
-            role >= Role::Admin
-                || match self.rules.editor(&header.record_type) {
-                    Who::Author => header.editor.is_none() && role >= Role::Member,
-                    Who::Role(least) => role >= least,
-                }
+    /// A record ends with its author's membership, where that is the group's rule.
+    fn check_end(&self, header: &Header) -> Result<(), Lack> {
+        let named = header.grant.map(ActId::from_bytes);
+        let end = named.and_then(|named| self.verdict.end_of(&named));
+        let outlasts = end.is_some_and(|end| header.expires.is_none_or(|at| at > end));
+        if self.rules.records_end_with_membership && !header.deleted && outlasts {
+            return Err(Lack::Fault(CredentialFault::OutsideMembership));
+        }
+        Ok(())
+    }
+
+    /// True if a version needs a higher role of its author than this.
+    pub fn needs_more_than(&self, record: &SignedRecord, role: Role) -> bool {
+        let header = record.header();
+        let own = header.editor.is_none();
+        let may_edit = match self.rules.editor(&header.record_type) {
+            Who::Author => own && role >= Role::Member,
+            Who::Role(least) => role >= least,
         };
-        if allowed { Ok(()) } else { Err(CredentialFault::Role) }
+        match header.record_type.as_str() {
+            RecordType::PRESENCE | RecordType::MEMBER_NAME => false,
+            RecordType::PROPERTIES => role < self.rules.properties,
+            _ => {
+                let makes = !own || role >= self.rules.publisher(&header.record_type);
+                let changes = made(header).is_none() || role >= Role::Admin || may_edit;
+                !(makes && changes)
+            }
+        }
+    }
+}
+
+/// What a version says of its origin.
+fn claim(record: &SignedRecord) -> RecordClaim<'_> {
+    let header = record.header();
+    let version = Authorship {
+        author: header.author(),
+        grant: header.grant.map(ActId::from_bytes),
+        at: header.hlc.timestamp(),
+    };
+    RecordClaim {
+        record: record.id(),
+        element: record.key().element,
+        record_type: &header.record_type,
+        version,
+        made: made(header),
+    }
+}
+
+/// Who made the record, if it was not by this version.
+fn made(header: &Header) -> Option<Authorship> {
+    let Some(Origin::Later(made)) = &header.origin else { return None };
+    let grant = made.grant.map(ActId::from_bytes);
+    Some(Authorship { author: header.creator, grant, at: header.created })
+}
+
+impl From<RecordFault> for CredentialFault {
+    fn from(fault: RecordFault) -> Self {
+        match fault {
+            RecordFault::NotAMember => Self::NotAMember,
+            RecordFault::Void(_) => Self::Removed,
+            RecordFault::OutsidePeriod => Self::OutsideMembership,
+            RecordFault::Role => Self::Role,
+        }
     }
 }

@@ -18,6 +18,7 @@ mod address;
 mod attributes;
 mod draft;
 mod genesis;
+mod origin;
 mod record_type;
 mod reserved;
 mod rules;
@@ -30,6 +31,7 @@ pub use attributes::{AttributeError, Attributes, Value};
 pub(crate) use draft::check_content;
 pub use draft::{DraftError, RecordDraft, RecordUpdate};
 pub use genesis::{DeviceCertificate, Genesis, GraphSecret};
+pub use origin::{Made, MadeProof, Origin};
 pub use record_type::{RecordType, RecordTypeError};
 pub use reserved::{GraphProperties, MemberName, Presence, PropertiesError};
 pub use rules::{GroupRules, Role, TypeRule, UnknownRole, Who};
@@ -81,7 +83,8 @@ impl RecordKey {
     }
 }
 
-/// The id of the record that `creator` makes with `nonce`.
+/// The id of the record that `creator` makes with `nonce`, outside of groups and of the library's own types; those of groups
+/// have an [`Origin`].
 pub fn record_id(graph: &GraphId, creator: &PeerId, nonce: &[u8; 16]) -> RecordId {
     let digest = crypto::hash("peergraph v1 record id", &[graph.as_bytes(), creator.as_bytes(), nonce]);
     RecordId::from_bytes(digest[..16].try_into().expect("a digest has 32 bytes"))

@@ -96,7 +96,7 @@ pub struct GroupRules {
     pub records_end_with_membership: bool,
     /// True if bodies are encrypted, with a new key whenever somebody is removed, so that the removed cannot read later
     /// ones, wherever they get them from. Default: false. Attributes, types, times, authors and lengths stay readable to
-    /// all who have the records. Bodies may be 73 bytes shorter than otherwise.
+    /// all who have the records. Bodies may be 89 bytes shorter than otherwise.
     pub encrypted_bodies: bool,
     /// The types that have rules of their own, at most 256. All others: members publish, authors edit.
     pub types: Vec<TypeRule>,

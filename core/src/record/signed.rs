@@ -3,7 +3,7 @@
 //! ```text
 //! varint header length | header (postcard) | signature (64) | body
 //! ```
-//! The signature covers domain, graph id and header; the header holds the body's length and BLAKE3 hash. The
+//! The signature covers domain, graph id and header, in groups by hashes of origin and header; the header holds the body's length and BLAKE3 hash. The
 //! element id is the hash of everything before the body.
 
 use std::fmt;
@@ -11,7 +11,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{AttributeError, Attributes, BodyState, Record, RecordKey, RecordType, record_id};
+use super::{
+    AttributeError, Attributes, BodyState, Made, MadeProof, Origin, Record, RecordKey, RecordType,
+    origin::{Said, header_hash},
+};
 use crate::{
     crypto::{self, Claim, Domain, SIGNATURE_LEN, SecretKey, SignatureBytes},
     ids::{ElementId, GraphId, PeerId, RecordId},
@@ -45,6 +48,8 @@ pub struct Header {
     pub earlier: Vec<[u8; 8]>,
     /// The author's credential, in graphs that ask for one.
     pub grant: Option<[u8; 32]>,
+    /// In a group, unless the type is reserved: where the record comes from.
+    pub origin: Option<Origin>,
     /// True for a tombstone.
     pub deleted: bool,
     /// Named values.
@@ -71,6 +76,7 @@ impl Header {
             replaced: None,
             earlier: Vec::new(),
             grant: None,
+            origin: None,
             deleted: false,
             attributes: Attributes::new(),
             body_len: 0,
@@ -117,6 +123,8 @@ pub struct SignedRecord {
     header: Header,
     id: RecordId,
     element: ElementId,
+    /// What was signed, if that is not the encoded header.
+    said: Option<Said>,
 }
 
 impl SignedRecord {
@@ -130,7 +138,9 @@ impl SignedRecord {
         header.body_len = body.len() as u64;
         header.body_hash = crypto::body_hash(body);
         let encoded = postcard::to_stdvec(&header).expect("a header always encodes");
-        let signature = key.sign(Domain::Record, graph.as_bytes(), &encoded);
+        let said = header.said(graph, &encoded);
+        let message = said.as_ref().map_or(&encoded[..], |said| said);
+        let signature = key.sign(Domain::Record, graph.as_bytes(), message);
         let mut bytes = Vec::with_capacity(3 + encoded.len() + SIGNATURE_LEN + body.len());
         put_varint(&mut bytes, encoded.len());
         bytes.extend_from_slice(&encoded);
@@ -138,8 +148,8 @@ impl SignedRecord {
         let body_at = bytes.len();
         let element = ElementId::from_bytes(crypto::envelope_hash(&bytes));
         bytes.extend_from_slice(body);
-        let id = record_id(graph, &header.creator, &header.nonce);
-        Self { bytes: bytes.into(), body_at, header, id, element }
+        let id = header.record_id(graph);
+        Self { bytes: bytes.into(), body_at, header, id, element, said }
     }
 
     /// Reads an envelope and checks all that needs neither keys nor database: form, canonical encoding, sizes,
@@ -174,8 +184,8 @@ impl SignedRecord {
         let body = &bytes[body_at..];
         check(&header, body, max_record)?;
         let element = ElementId::from_bytes(crypto::envelope_hash(&bytes[..body_at]));
-        let id = record_id(graph, &header.creator, &header.nonce);
-        Ok(Self { body_at, header, id, element, bytes })
+        let (id, said) = (header.record_id(graph), header.said(graph, encoded));
+        Ok(Self { body_at, header, id, element, said, bytes })
     }
 
     /// Reads an envelope that this node stored after checking it: trusts hash and rules.
@@ -188,27 +198,64 @@ impl SignedRecord {
         if header_len > MAX_HEADER || bytes.len() < body_at {
             return Err(DecodeError::Malformed);
         }
-        let header: Header = postcard::from_bytes(&bytes[header_at..header_at + header_len])
-            .map_err(|_| DecodeError::Malformed)?;
+        let encoded = &bytes[header_at..header_at + header_len];
+        let header: Header = postcard::from_bytes(encoded).map_err(|_| DecodeError::Malformed)?;
         let element = ElementId::from_bytes(crypto::envelope_hash(&bytes[..body_at]));
-        let id = record_id(graph, &header.creator, &header.nonce);
-        Ok(Self { body_at, header, id, element, bytes })
+        let (id, said) = (header.record_id(graph), header.said(graph, encoded));
+        Ok(Self { body_at, header, id, element, said, bytes })
     }
 
     /// The claim to check against the author's key, under [`Domain::Record`] and the graph id.
     pub fn claim(&self) -> Claim<'_> {
-        let signature_at = self.body_at - SIGNATURE_LEN;
-        let (_, header_at) = take_varint(&self.bytes).expect("checked when decoded");
-        let signature: &SignatureBytes =
-            self.bytes[signature_at..self.body_at].try_into().expect("a signature has 64 bytes");
         let key = self.header.editor.as_ref().unwrap_or(&self.header.creator).as_bytes();
-        Claim { key, message: &self.bytes[header_at..signature_at], signature }
+        let message: &[u8] = match &self.said {
+            Some(said) => said,
+            None => self.encoded_header(),
+        };
+        Claim { key, message, signature: self.signature() }
     }
 
-    /// Checks the signature alone.
+    fn encoded_header(&self) -> &[u8] {
+        let (_, header_at) = take_varint(&self.bytes).expect("checked when decoded");
+        &self.bytes[header_at..self.body_at - SIGNATURE_LEN]
+    }
+
+    fn signature(&self) -> &SignatureBytes {
+        let signature = &self.bytes[self.body_at - SIGNATURE_LEN..self.body_at];
+        signature.try_into().expect("a signature has 64 bytes")
+    }
+
+    /// What the creator signed, of a version by somebody else in a group; see [`maker_claim`](Self::maker_claim).
+    pub fn said_by_creator(&self, graph: &GraphId) -> Option<[u8; 64]> {
+        self.header.said_by_creator(graph)
+    }
+
+    /// The claim that the creator made this record, of a version by somebody else.
+    pub fn maker_claim<'a>(&'a self, said: &'a [u8; 64]) -> Option<Claim<'a>> {
+        let Some(Origin::Later(Made { proof: Some(proof), .. })) = &self.header.origin else { return None };
+        Some(Claim { key: self.header.creator.as_bytes(), message: said, signature: &proof.signature })
+    }
+
+    /// Checks the signatures alone.
     pub fn verify(&self, graph: &GraphId) -> bool {
-        let claim = self.claim();
-        crypto::verify(claim.key, Domain::Record, graph.as_bytes(), claim.message, claim.signature)
+        let good = |claim: Claim<'_>| {
+            crypto::verify(claim.key, Domain::Record, graph.as_bytes(), claim.message, claim.signature)
+        };
+        let said = self.said_by_creator(graph);
+        let maker = said.as_ref().and_then(|said| self.maker_claim(said));
+        good(self.claim()) && maker.is_none_or(good)
+    }
+
+    /// What the version after this one says of the record's origin, if `author` writes it.
+    pub fn next_origin(&self, author: PeerId) -> Option<Origin> {
+        let (grant, content) = self.header.made()?;
+        let kept = match &self.header.origin {
+            Some(Origin::Later(made)) => made.proof.clone(),
+            _ => None,
+        };
+        let own = || MadeProof { header: header_hash(self.encoded_header()), signature: *self.signature() };
+        let proof = (author != self.header.creator).then(|| kept.unwrap_or_else(own));
+        Some(Origin::Later(Made { grant, content, proof }))
     }
 
     /// True if this is what an expired version left: its envelope without the body. It shows that the version existed and
@@ -313,7 +360,7 @@ fn check(header: &Header, body: &[u8], max_record: usize) -> Result<(), DecodeEr
     } else if header.deleted && !(header.attributes.is_empty() && body.is_empty()) {
         Some("a tombstone is empty")
     } else {
-        None
+        header.check_origin()
     };
     if let Some(rule) = broken {
         return Err(DecodeError::Rule(rule));

@@ -232,6 +232,9 @@ fn check_record(record: &SignedRecord, context: &AdmitContext<'_>) -> Result<Due
     if header.version == 1 && header.editor.is_some() {
         return Err(RejectReason::Rule("a first version is its creator's"));
     }
+    if let Some(rule) = header.check_origin() {
+        return Err(RejectReason::Rule(rule));
+    }
     if header.version > max_version(header) {
         return Err(RejectReason::Version(header.version));
     }
@@ -258,11 +261,25 @@ fn max_version(header: &Header) -> u64 {
 }
 
 fn verify(graph: &GraphId, records: &[&SignedRecord], context: &AdmitContext<'_>) -> Vec<bool> {
-    let claims: Vec<Claim<'_>> = records.iter().map(|record| record.claim()).collect();
+    let said: Vec<Option<[u8; 64]>> = records.iter().map(|record| record.said_by_creator(graph)).collect();
+    let mut claims: Vec<Claim<'_>> = records.iter().map(|record| record.claim()).collect();
+    let makers = records.iter().zip(&said).map(|(record, said)| record.maker_claim(said.as_ref()?));
+    let makers: Vec<(usize, Claim<'_>)> =
+        makers.enumerate().filter_map(|(at, claim)| Some((at, claim?))).collect();
+    claims.extend(makers.iter().map(|(_, claim)| *claim));
+    let mut verdicts = verify_claims(graph, &claims, context);
+    let of_makers = verdicts.split_off(records.len());
+    for ((at, _), good) in makers.iter().zip(of_makers) {
+        verdicts[*at] &= good;
+    }
+    verdicts
+}
+
+fn verify_claims(graph: &GraphId, claims: &[Claim<'_>], context: &AdmitContext<'_>) -> Vec<bool> {
     let check =
         |claims: &[Claim<'_>], seed| crypto::verify_batch(Domain::Record, graph.as_bytes(), claims, seed);
     if !context.parallel || claims.len() < PARALLEL {
-        return check(&claims, context.seed);
+        return check(claims, context.seed);
     }
     let seed = context.seed;
     let (here, there) = claims.split_at(claims.len() / 2);

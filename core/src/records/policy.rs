@@ -75,7 +75,12 @@ pub(super) fn check_reserved(record: &SignedRecord, genesis: &Genesis) -> Result
         return Err(RejectReason::Rule("the id of a member's name is taken by another type"));
     }
     if !header.record_type.is_reserved() {
-        return Ok(());
+        let rule = "records of groups, and no others, say where they come from";
+        return if header.origin.is_some() == genesis.is_group() {
+            Ok(())
+        } else {
+            Err(RejectReason::Rule(rule))
+        };
     }
     if is_properties {
         return check_properties(record, genesis);

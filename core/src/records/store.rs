@@ -142,14 +142,15 @@ pub enum StoreError {
     /// The file is not a database of this kind, or is damaged.
     #[error("the database is damaged: {0}")]
     Damaged(String),
-    /// It was written by a later version.
+    /// It was written by a later version, or by a build before the first release that kept records in another form.
     #[error(
-        "the database was written by a newer version of the library (schema {found}; this one knows {known})"
+        "the database was written by {} version of the library (schema {found}; this one reads {known})",
+        if found > known { "a newer" } else { "an earlier" }
     )]
     Schema {
         /// What the file says.
         found: u32,
-        /// The newest that this version knows.
+        /// The newest that this version reads.
         known: u32,
     },
     /// It belongs to another graph.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     crypto::SignatureBytes,
-    ids::PeerId,
-    limits::{MAX_CHAIN, MAX_NAME, MAX_PROOF, REFERRALS},
+    ids::{ActId, PeerId},
+    limits::{MAX_NAME, MAX_PROOF, MAX_SHOWN, REFERRALS},
     record::{DeviceCertificate, NodeAddr},
 };
 
@@ -23,6 +23,11 @@ pub enum JoinMessage {
         /// The joiner's friendly name, at most 255 bytes.
         name: String,
     },
+    /// The admitter's answer to an invitation's key: which invitation is to be used.
+    Use(ActId),
+    /// The joiner's last word: the key's signature over invitation and joiner, see
+    /// [`use_message`](crate::authority::use_message).
+    Used(#[serde(with = "crate::crypto::signature_serde")] SignatureBytes),
     /// The joiner has a password: the first message of the proof.
     Password {
         /// The request.
@@ -34,7 +39,7 @@ pub enum JoinMessage {
     Challenge(Bytes),
     /// The joiner's last word: proves that it knows the password.
     Proof(Bytes),
-    /// The joiner is a member: all grants from the creator's down to its own, as signed records.
+    /// The joiner is a member: the grants from the creator's down to its own, and renewals, as signed records.
     Granted {
         /// The records.
         chain: Vec<Bytes>,
@@ -88,12 +93,13 @@ pub enum JoinDenied {
 impl JoinMessage {
     pub(super) fn in_bounds(&self) -> bool {
         match self {
+            Self::Use(_) | Self::Used(_) => true,
             Self::Invite { name, .. } => name.len() <= MAX_NAME,
             Self::Password { request, name } | Self::Relayed { request, name, .. } => {
                 request.len() <= MAX_PROOF && name.len() <= MAX_NAME
             }
             Self::Challenge(bytes) | Self::Proof(bytes) => bytes.len() <= MAX_PROOF,
-            Self::Granted { chain, .. } => !chain.is_empty() && chain.len() <= MAX_CHAIN as usize,
+            Self::Granted { chain, .. } => !chain.is_empty() && chain.len() <= MAX_SHOWN,
             Self::Denied { referrals, .. } => referrals.len() <= REFERRALS,
         }
     }

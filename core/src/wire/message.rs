@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{JoinMessage, Malformed, SyncMessage};
 use crate::{
     ids::{NodeId, PeerId},
-    limits::{BATCH_BYTES, MAX_CHAIN, MAX_LOST_TOLD, MAX_MESSAGE, REFERRALS},
+    limits::{BATCH_BYTES, MAX_LOST_TOLD, MAX_MESSAGE, MAX_SHOWN, REFERRALS},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Hlc, Timestamp},
 };
@@ -297,11 +297,11 @@ impl Message {
             _ if len > MAX_MESSAGE => false,
             Self::Refuse(refuse) => few(&refuse.referrals),
             Self::Goodbye(goodbye) => few(&goodbye.referrals),
-            Self::Connect(connect) => connect.credentials.len() <= MAX_CHAIN as usize,
+            Self::Connect(connect) => connect.credentials.len() <= MAX_SHOWN,
             Self::Welcome(welcome) => {
                 few(&welcome.referrals)
                     && welcome.genesis.is_sound()
-                    && welcome.credentials.len() <= MAX_CHAIN as usize
+                    && welcome.credentials.len() <= MAX_SHOWN
             }
             Self::Join(message) => message.in_bounds(),
             Self::Sync(message) => message.in_bounds(),

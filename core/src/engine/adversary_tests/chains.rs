@@ -39,10 +39,10 @@ fn mutated(village: &mut Village, mutation: Mutation) -> Vec<Bytes> {
     let (second, ben) = grant_of(village, 0, 2);
     let (graph, hlc) = (village.graph(), second.header().hlc);
     let (ada, eve) = (village.keys[1].clone(), village.keys[3].clone());
-    let parent = Some(credential_id(&first));
+    let parent = Some(act_id(&first));
     let evil = Grant { subject: eve.peer(), ..ben };
     let by = |key: &SecretKey, grant: Grant| {
-        sign(&graph, ada.peer(), key, &Credential::Grant(grant), (parent, hlc)).bytes().clone()
+        sign(&graph, ada.peer(), key, &Content::Grant(grant), (parent, hlc)).bytes().clone()
     };
     // What the admin's own key could be made to sign: only the rules are in the way.
     let rogue = |change: &dyn Fn(&mut Grant)| {
@@ -62,18 +62,18 @@ fn mutated(village: &mut Village, mutation: Mutation) -> Vec<Bytes> {
         Mutation::Backwards => rogue(&|grant| grant.not_after = Some(Timestamp(grant.not_before.0 - 1))),
         Mutation::OtherGroup => {
             let other = GraphId::from_bytes(village.rng.random());
-            let grant = Credential::Grant(evil);
+            let grant = Content::Grant(evil);
             sign(&other, ada.peer(), &ada, &grant, (parent, hlc)).bytes().clone()
         }
         Mutation::DroppedLink => {
             // Below a grant that nobody shows, or below none at all.
-            let above = [None, Some(village.rng.random())][village.rng.random_range(0..2)];
-            sign(&graph, ada.peer(), &ada, &Credential::Grant(evil), (above, hlc)).bytes().clone()
+            let above = [None, Some(ActId::from_bytes(village.rng.random()))][village.rng.random_range(0..2)];
+            sign(&graph, ada.peer(), &ada, &Content::Grant(evil), (above, hlc)).bytes().clone()
         }
         Mutation::AnothersSignature => {
             // A member's own signature, by the member's own grant: it may not let in.
-            let (ben, own) = (village.keys[2].clone(), Some(credential_id(&second)));
-            sign(&graph, ben.peer(), &ben, &Credential::Grant(evil), (own, hlc)).bytes().clone()
+            let (ben, own) = (village.keys[2].clone(), Some(act_id(&second)));
+            sign(&graph, ben.peer(), &ben, &Content::Grant(evil), (own, hlc)).bytes().clone()
         }
         Mutation::Bits => {
             let mut bytes = by(&ada, evil).to_vec();
@@ -142,19 +142,15 @@ fn s1_s10_a_thousand_mutated_chains_and_none_opens_a_link_or_is_kept() {
 fn s10_periods_and_depths_hold_to_the_last_unit() {
     let mut village = generations(0x510);
     let (first, ada) = grant_of(&village, 0, 1);
-    let (graph, key, parent) = (village.graph(), village.keys[1].clone(), Some(credential_id(&first)));
+    let (graph, key, parent) = (village.graph(), village.keys[1].clone(), Some(act_id(&first)));
     let (begin, end) = (ada.not_before, ada.not_after.unwrap());
     let now = Hlc::at(village.engines[0].peer_time(village.now()));
     let eve = village.peer(3);
     let base = Grant {
-        subject: eve,
-        name: String::new(),
-        role: Role::Admin,
         not_before: begin,
         not_after: Some(end),
         depth: ada.depth - 1,
-        invite: None,
-        renew: false,
+        ..plain_grant(eve, Role::Admin)
     };
     let beyond = Timestamp(end.0 + 1);
     // What is said when; and whether it is good, which is only so where all of it lies within the issuer's own.
@@ -170,7 +166,7 @@ fn s10_periods_and_depths_hold_to_the_last_unit() {
         (base.clone(), Hlc::at(Timestamp(begin.0 - 1)), false),
     ];
     for (number, (grant, hlc, good)) in cases.into_iter().enumerate() {
-        let record = sign(&graph, key.peer(), &key, &Credential::Grant(grant), (parent, hlc));
+        let record = sign(&graph, key.peer(), &key, &Content::Grant(grant), (parent, hlc));
         village.give(4, vec![first.clone(), record.clone()]);
         assert_eq!(village.engines[4].store.contains(&record.key()).unwrap(), good, "case {number}");
     }
@@ -208,10 +204,12 @@ fn s10_when_a_membership_ends_so_do_its_links_records_and_grants() {
     let caller = Caller::new(&mut village, ben.clone());
     let answer = caller.connect(&mut village, 0, Purpose::Neighbor, chain);
     assert!(is_turned_away(answer.as_ref()), "{answer:?}");
-    let own = Some(credential_id(&grant_of(&village, 0, 2).0));
+    let own = Some(act_id(&grant_of(&village, 0, 2).0));
     let now = Hlc::at(village.engines[0].peer_time(village.now()));
-    let late =
-        Header { grant: own, ..header(ben.peer(), RecordType::new("test.note").unwrap(), now, [7; 16]) };
+    let late = Header {
+        grant: own.map(|own| *own.as_bytes()),
+        ..header(ben.peer(), RecordType::new("test.note").unwrap(), now, [7; 16])
+    };
     let late = SignedRecord::sign(&village.graph(), &ben, late, b"late");
     village.give(0, vec![late.clone()]);
     assert!(!village.engines[0].store.contains(&late.key()).unwrap());
@@ -246,10 +244,13 @@ fn s1_what_a_stranger_shows_is_weighed_and_leaves_no_trace() {
     village.act(1, |engine, now| engine.grant(now, stranger, "Cid", Role::Member, day)).unwrap();
     let (grant, _) = grant_of(&village, 1, 3);
     let time = village.engines[0].peer_time(village.now());
-    let members = village.engines[0].group.members.as_mut().unwrap();
-    let before = format!("{members:?}");
-    assert!(members.would_be_member(stranger, &[&grant], time));
-    assert!(!members.would_be_member(admin, &[&grant, &grant], time + Duration::from_secs(1 << 40)), "ended");
+    let members = village.engines[0].group.members.as_ref().unwrap();
+    let (before, shown) = (format!("{members:?}"), [Act::of(&grant).unwrap()]);
+    let standing = members.vouched(stranger, &shown, Some(time)).unwrap();
+    assert_eq!((standing.role, standing.grant), (Role::Member, Some(shown[0].id())));
+    let ended = time + Duration::from_secs(1 << 40);
+    assert_eq!(members.vouched(stranger, &shown, Some(ended)), None);
+    assert_eq!(members.vouched(admin, &shown, Some(time)), None, "of somebody else");
     assert!(members.member(stranger, time).is_none());
     assert_eq!(format!("{members:?}"), before);
 }

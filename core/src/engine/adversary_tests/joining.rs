@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
+    authority::use_message,
     crypto::{Domain, PasswordProof, PasswordVerifier},
     engine::{Removal, joining::JoinFailure},
     limits::{MAX_JOINS, SKEW_HOLD},
@@ -57,7 +58,14 @@ pub(super) fn ask_with(
     let welcome = caller.connect(village, to, Purpose::Join, Vec::new());
     assert!(matches!(welcome, Some(Message::Welcome(_))), "{welcome:?}");
     let message = prove(village, &caller, key);
-    let answers = caller.say(village, to, &message);
+    let mut answers = caller.say(village, to, &message);
+    if let Some(Message::Join(asked)) = answers.first()
+        && let JoinMessage::Use(invite) = **asked
+    {
+        let said = use_message(&invite, &identity.peer());
+        let used = key.sign(Domain::InvitationUse, village.graph().as_bytes(), &said);
+        answers = caller.say(village, to, &Message::Join(Box::new(JoinMessage::Used(used))));
+    }
     caller.hang_up(village, to);
     outcome(&answers)
 }
@@ -116,7 +124,13 @@ fn s27_links_made_by_the_removed_and_shown_to_the_removed_let_nobody_in() {
     assert!(matches!(refused, Err(Some(JoinDenied::Revoked | JoinDenied::Unknown))), "{refused:?}");
     let open: Vec<PeerId> = {
         let now = village.engines[0].peer_time(village.now());
-        village.engines[0].membership().unwrap().open_invites(now).into_iter().map(|(key, ..)| key).collect()
+        village.engines[0]
+            .membership()
+            .unwrap()
+            .open_invites(now)
+            .into_iter()
+            .map(|open| open.invite.key)
+            .collect()
     };
     assert_eq!(open, [hers.peer()], "nor is it listed as open");
     // Who may not let in any more has no links either.
@@ -228,21 +242,17 @@ fn s7_a_membership_from_the_future_is_not_taken_and_leads_no_clock_astray() {
     village.converge(0x77);
     let (first, _) = grant_of(&village, 0, 1);
     let (admin, joiner) = (village.keys[1].clone(), village.peer(2));
-    let (graph, parent) = (village.graph(), Some(credential_id(&first)));
+    let (graph, parent) = (village.graph(), Some(act_id(&first)));
     let now = village.engines[2].peer_time(village.now());
     for ahead in [SKEW_HOLD + Duration::from_secs(60), Duration::from_secs(365 * 86_400)] {
         let grant = Grant {
-            subject: joiner,
-            name: String::new(),
-            role: Role::Member,
             not_before: Timestamp(0),
             not_after: None,
             depth: 0,
-            invite: None,
-            renew: false,
+            ..plain_grant(joiner, Role::Member)
         };
         let hlc = Hlc::at(now + ahead);
-        let last = sign(&graph, admin.peer(), &admin, &Credential::Grant(grant), (parent, hlc));
+        let last = sign(&graph, admin.peer(), &admin, &Content::Grant(grant), (parent, hlc));
         let chain = vec![first.bytes().clone(), last.bytes().clone()];
         let taken = village.act(2, |engine, now| engine.accept_chain(now, chain));
         assert_eq!(taken, Err(JoinFailure::BadGrant), "{ahead:?} ahead");

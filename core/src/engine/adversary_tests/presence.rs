@@ -97,7 +97,7 @@ impl Scene {
         let hlc = Hlc::at(self.village.now().wall + Duration::from_millis(later));
         let creator = self.village.peer(who);
         let nonce = presence_nonce(&node);
-        let grant = Some(credential_id(&grant_of(&self.village, 0, who).0));
+        let grant = Some(*act_id(&grant_of(&self.village, 0, who).0).as_bytes());
         let expires = Some(hlc.timestamp() + HOUR);
         Header { grant, expires, ..header(creator, RecordType::presence(), hlc, nonce) }
     }
@@ -163,7 +163,7 @@ fn a11_an_identity_cannot_claim_anothers_node() {
     // The victim's own, taken back by another.
     let mut header = Header { version: 2, deleted: true, expires: None, ..scene.header(1, node, 30) };
     header.editor = Some(identity.peer());
-    header.grant = Some(credential_id(&grant_of(&scene.village, 0, 2).0));
+    header.grant = Some(*act_id(&grant_of(&scene.village, 0, 2).0).as_bytes());
     let gone = SignedRecord::sign(&scene.village.graph(), &identity, header, b"");
     scene.push(&link, gone);
     scene.assert_untouched("taken back by another");

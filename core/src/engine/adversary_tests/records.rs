@@ -7,7 +7,7 @@ use crate::{
     crypto::SIGNATURE_LEN,
     engine::Removal,
     limits::{DEFAULT_TOMBSTONE_LIFETIME, MAX_HELD},
-    record::{RecordUpdate, record_id},
+    record::{Made, RecordUpdate},
 };
 
 fn note(village: &Village, by: usize, hlc: Hlc, nonce: u64) -> Header {
@@ -130,7 +130,9 @@ fn s8_numbers_at_their_ends_neither_overflow_nor_get_in() {
                     nonce += 1;
                     let header = note(&village, 1, Hlc(hlc), nonce);
                     let created = Timestamp(created);
-                    records.push(signed(&village, 1, Header { created, version, expires, ..header }));
+                    let later = Made { grant: header.grant, content: [7; 16], proof: None };
+                    let origin = Some(if version == 1 { Origin::First } else { Origin::Later(later) });
+                    records.push(signed(&village, 1, Header { created, version, expires, origin, ..header }));
                 }
             }
         }
@@ -151,7 +153,7 @@ fn s8_numbers_at_their_ends_neither_overflow_nor_get_in() {
     // The database still takes what is honest, and its clock is where it was.
     let honest = village.publish(0, "still here").unwrap();
     assert!(honest.header().hlc.timestamp() <= now + Duration::from_secs(1));
-    let id = record_id(&village.graph(), &honest.header().creator, &honest.header().nonce);
+    let id = honest.id();
     let update = RecordUpdate::body("and here");
     assert!(village.act(0, |engine, now| engine.update(now, &id, update)).is_ok());
 }

@@ -69,7 +69,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file is not such a database, [`StoreError::WrongGraph`] if it is another
-    /// graph's, [`StoreError::Schema`] if a later version wrote it, [`StoreError::Locked`] if it is sealed,
+    /// graph's, [`StoreError::Schema`] if another version wrote it that this one does not read, [`StoreError::Locked`] if it is sealed,
     /// [`StoreError::Io`] for everything else.
     pub fn open(path: &Path, graph: GraphId, incarnation_seed: u64) -> Result<(Self, Opened), StoreError> {
         Self::open_with(path, graph, incarnation_seed, None)

@@ -88,7 +88,12 @@ const MIGRATIONS: &[&str] = &[
     );
     CREATE INDEX conflicts_id ON conflicts (id, number);
 ",
+    // Headers say where records of groups come from, and membership is acts: what earlier builds wrote does not decode.
+    "",
 ];
+
+/// The first schema that this version reads. Files before it are refused, and stay as they are.
+const LEAST: usize = 4;
 
 /// Makes the tables in an empty file, or checks whose they are and brings them up to date.
 pub(super) fn prepare(
@@ -112,7 +117,7 @@ pub(super) fn prepare(
             return Err(StoreError::Damaged("the file belongs to another program".into()));
         }
     };
-    if version > known {
+    if version > known || version < LEAST {
         return Err(StoreError::Schema { found: version as u32, known: known as u32 });
     }
     let owner: Vec<u8> =

@@ -1,0 +1,174 @@
+//! What the engine asks a set of acts and a verdict.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    Act, ActBody, ActSet, Content, Fault, GrantVerdict, InvitationVerdict, KeepChunk, Verdict, set::Leaf,
+    update::Step,
+};
+use crate::{
+    ids::{ActId, PeerId},
+    limits::{MAX_LEAVES, MAX_REVOKED_DEVICES},
+    time::Timestamp,
+};
+
+/// Why an act cannot be inserted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unfit {
+    /// Never: see [`Fault`].
+    Fault(Fault),
+    /// Not before this act is here.
+    Missing(ActId),
+    /// Enough acts of its author are kept: leave acts, refused devices, or void acts after a removal.
+    Crowded,
+}
+
+impl ActSet {
+    /// Whether an act would be accepted, or was.
+    ///
+    /// # Errors
+    /// [`Unfit`].
+    pub fn check(&self, act: &Act) -> Result<(), Unfit> {
+        let id = act.id();
+        if self.contains(&id) {
+            return Ok(());
+        }
+        for parent in act.body().parents() {
+            if self.place(parent).is_none() {
+                let leaf = self.contains(parent);
+                return Err(if leaf { Unfit::Fault(Fault::NamesLeaf) } else { Unfit::Missing(*parent) });
+            }
+        }
+        let entry = self.entry_of(act.clone()).map_err(Unfit::Fault)?;
+        if self.is_full_for(&entry) {
+            return Err(Unfit::Crowded);
+        }
+        let (of, most) = match act.body().content {
+            Content::Leave(_) => (&self.leaves, MAX_LEAVES),
+            _ if act.body().is_leaf() => (&self.own_devices, MAX_REVOKED_DEVICES),
+            _ => return Ok(()),
+        };
+        let full = |acts: &BTreeMap<ActId, Arc<Leaf>>| {
+            acts.len() >= most && acts.last_key_value().is_some_and(|(last, _)| *last < id)
+        };
+        if of.get(&act.body().author).is_some_and(full) { Err(Unfit::Crowded) } else { Ok(()) }
+    }
+
+    /// The grant that an act or record names by its own id or by that of a renewal.
+    pub fn grant_named(&self, by: &ActId) -> Option<ActId> {
+        let at = self.place(by)?;
+        match &self.body(at).content {
+            Content::Grant(_) => Some(*by),
+            Content::Renew { grant, .. } => Some(*grant),
+            _ => None,
+        }
+    }
+
+    /// True if whoever holds the grant `by` (`None`: the creator) is senior to the holder of another grant.
+    pub fn is_senior_to(&self, by: Option<&ActId>, grant: &ActId) -> bool {
+        let by = match by {
+            None => None,
+            Some(by) => match self.grant_named(by).and_then(|by| self.place(&by)) {
+                Some(at) => Some(at),
+                None => return false,
+            },
+        };
+        self.place(grant).is_some_and(|at| self.facts(at).is_some() && self.is_senior(by, at))
+    }
+
+    /// The identities by whose word a grant was given, from the creator's side; without the creator.
+    pub fn sponsors(&self, grant: &ActId) -> Vec<PeerId> {
+        let facts = self.place(grant).and_then(|at| self.facts(at));
+        facts.iter().flat_map(|facts| &facts.sponsors).filter_map(|at| self.subject(*at)).collect()
+    }
+
+    /// The leave acts of an identity, ascending.
+    pub fn leaves_of(&self, identity: PeerId) -> Vec<ActId> {
+        self.leaves.get(&identity).into_iter().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    /// All accepted acts.
+    pub fn acts(&self) -> impl Iterator<Item = &Act> {
+        let leaves = self.leaves.values().chain(self.own_devices.values());
+        let leaves = leaves.flat_map(BTreeMap::values).map(|leaf| &leaf.act);
+        self.entries.iter().map(|entry| &entry.act).chain(leaves)
+    }
+
+    /// The grants of an identity, in the order in which they came.
+    pub fn grants_of(&self, identity: PeerId) -> impl Iterator<Item = ActId> {
+        self.grants_of.get(&identity).into_iter().flatten().map(|at| self.id(*at))
+    }
+
+    /// A chunk of a list, if it is here.
+    pub fn chunk(&self, hash: &[u8; 32]) -> Option<&KeepChunk> {
+        self.chunks.get(hash)?.as_ref()
+    }
+
+    /// The removals and demotions of an identity.
+    pub fn removals_of(&self, identity: PeerId) -> impl Iterator<Item = ActId> {
+        self.removals_of.get(&identity).into_iter().flatten().map(|at| self.id(*at))
+    }
+
+    /// True if an act is among those named here, or in the past of one that is known.
+    pub fn reaches(&self, heads: &[ActId], act: &ActId) -> bool {
+        heads.iter().any(|head| head == act || self.is_before(act, head))
+    }
+}
+
+impl ActBody {
+    /// The hashes of the chunks that it names.
+    pub fn chunks(&self) -> &[[u8; 32]] {
+        self.content.keep().map_or(&[], |keep| &keep.chunks)
+    }
+}
+
+impl Verdict {
+    /// [`update`](Self::update), and the identities of whom a grant is judged otherwise than before: their records may count
+    /// no more, or again.
+    pub fn advance(&mut self, set: &ActSet, accepted: &[ActId]) -> BTreeSet<PeerId> {
+        if let Some(steps) = self.steps(set, accepted) {
+            let ended = |step: &Step| if let Step::Ends(_, identity) = step { Some(*identity) } else { None };
+            let ended = steps.iter().filter_map(ended).collect();
+            self.update(set, accepted);
+            return ended;
+        }
+        let before = std::mem::replace(self, Self::of(set)).grants;
+        // A longer period takes nothing from a record.
+        let differs = |was: &GrantVerdict, is: &GrantVerdict| {
+            was != is && GrantVerdict { not_after: is.not_after, ..was.clone() } != *is
+        };
+        let changed =
+            self.grants.iter().filter(|(id, is)| before.get(*id).is_some_and(|was| differs(was, is)));
+        changed.map(|(_, grant)| grant.subject).collect()
+    }
+
+    /// All grants, whether they count or not.
+    pub fn grants(&self) -> impl Iterator<Item = (&ActId, &GrantVerdict)> {
+        self.grants.iter()
+    }
+
+    /// All invitations.
+    pub fn invitations(&self) -> impl Iterator<Item = (&ActId, &InvitationVerdict)> {
+        self.invitations.iter()
+    }
+
+    /// The renewal by which a grant lasts longest, if that is longer than by the grant itself.
+    pub fn renewal_of(&self, grant: &ActId) -> Option<ActId> {
+        let end = self.grants.get(grant)?.not_after?;
+        let of_it = self.renewals.iter().filter(|(id, (of, until))| {
+            of == grant && *until == end && self.acts.get(*id).is_some_and(Option::is_none)
+        });
+        of_it.map(|(id, _)| *id).min()
+    }
+
+    /// The end of the membership that somebody names by a grant or a renewal; `None`: without end, or the creator's.
+    pub fn end_of(&self, named: &ActId) -> Option<Timestamp> {
+        match self.renewals.get(named) {
+            Some((_, until)) => Some(*until),
+            None => self.grants.get(named)?.granted_until,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Acts at work: taken in from records, signed for this identity, and what follows from them for the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Engine, PublishError,
+    ingest::{Arrived, Candidate, Source, Staged},
+    refused::Because,
+};
+use crate::{
+    authority::{Act, ActBody, Content, KeepChunk},
+    group::{CredentialFault, Lack, Membership, Standing},
+    ids::{ActId, PeerId},
+    record::{RecordKey, RecordType, Role, SignedRecord},
+    records::{Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
+    time::Now,
+    wire::Filter,
+};
+
+/// Records looked at in one step of a sweep: a few milliseconds.
+const SWEEP_BATCH: usize = 256;
+
+/// Stored records that are judged again, some at a time.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    /// Those by these identities.
+    authors: BTreeSet<PeerId>,
+    from: RecordKey,
+    /// Identities for the sweep after this one.
+    next: BTreeSet<PeerId>,
+}
+
+impl Engine {
+    /// Reads all acts again from the database.
+    pub(super) fn reload_members(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(mut members) = self.genesis.as_ref().and_then(Membership::new) else { return Ok(()) };
+        let only = Filter::Only(RecordType::credential());
+        let (envelopes, _) = self.store.envelopes(&only, RecordKey::MIN, None, usize::MAX)?;
+        let decoded = envelopes.into_iter().filter_map(|b| SignedRecord::decode_stored(&self.graph, b).ok());
+        let mut stored: Vec<SignedRecord> = decoded.collect();
+        // Rights rest on these: an altered file must not give any, not even until all of it was checked.
+        let unsound: BTreeSet<RecordKey> = self.unsound(now, &stored);
+        stored.retain(|record| !unsound.contains(&record.key()));
+        // What never fits is damaged and goes with the check of stored records.
+        let rest = in_order(
+            &mut members,
+            stored,
+            |record| record,
+            |members, record| {
+                members.enter(record);
+                Ok(())
+            },
+        )?;
+        if !rest.is_empty() {
+            tracing::warn!(
+                count = rest.len(),
+                "acts in the database whose past is missing count for nothing"
+            );
+        }
+        members.judge();
+        self.group.members = Some(members);
+        if let Some(sweep) = &mut self.group.sweep {
+            sweep.from = RecordKey::MIN;
+        }
+        self.load_names()?;
+        self.group.changed = true;
+        self.group.expel_later();
+        self.refresh_standing(now);
+        Ok(())
+    }
+
+    /// Admits records of the credential type, in the order in which they name each other.
+    pub(super) fn admit_acts(
+        &mut self,
+        now: Now,
+        batch: Vec<Candidate>,
+        arrived: &mut Arrived,
+    ) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let records = self.admit_signed(now, batch, arrived)?;
+        let Some(mut members) = self.group.members.take() else { return Ok(()) };
+        let mut refused = Vec::new();
+        let rest = in_order(
+            &mut members,
+            records,
+            |(record, _)| record.signed(),
+            |members, (record, source)| {
+                let put = self.store.put(record)?;
+                self.stamper.observe(record.signed().header().hlc);
+                if matches!(put, Put::Inserted { .. } | Put::Replaced { .. }) {
+                    members.enter(record.signed());
+                }
+                self.staged.push(Staged { record: record.clone(), put, source: *source, kept: None });
+                Ok(())
+            },
+        );
+        self.group.members = Some(members);
+        let mut waiting = Vec::new();
+        for ((record, source), lack) in rest? {
+            match lack {
+                Lack::Missing(missing) => waiting.push((record, missing)),
+                Lack::Fault(fault) => refused.push((record.signed().key(), source, fault)),
+            }
+        }
+        self.learn(now)?;
+        for (key, source, fault) in refused {
+            self.on_rejected(now, source, key, &RejectReason::NotAuthorized(fault.text()));
+        }
+        for (record, missing) in waiting {
+            tracing::debug!(record = %record.signed().id().short(), "an act waits for an earlier one");
+            if let Some(members) = &mut self.group.members {
+                members.note_waiting(record.signed());
+            }
+            self.deferred.defer(now.mono, record.signed().clone(), missing);
+        }
+        Ok(())
+    }
+
+    /// Judges by the acts that were entered, and carries out what follows.
+    pub(super) fn learn(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(members) = &mut self.group.members else { return Ok(()) };
+        let learnt = members.judge();
+        if learnt.arrived.is_empty() {
+            return Ok(());
+        }
+        // Before what is void now is noted.
+        self.refused.forget(Because::Members);
+        for key in &learnt.displaced {
+            self.store.discard(key)?;
+            self.meta_written = true;
+            self.refused.note(now.mono, *key, Because::Members);
+        }
+        self.staged.retain(|staged| !learnt.displaced.contains(&staged.record.signed().key()));
+        if !learnt.affected.is_empty() {
+            self.drop_void_staged(now, &learnt.affected)?;
+            self.sweep_later(learnt.affected);
+        }
+        self.group.changed = true;
+        self.group.expel_later();
+        self.refresh_standing(now);
+        for arrived in &learnt.arrived {
+            let released = self.deferred.release(arrived);
+            self.incoming.extend(released.into_iter().map(Candidate::held));
+        }
+        Ok(())
+    }
+
+    /// What was stored in this batch and counts no more is neither told nor sent on.
+    fn drop_void_staged(&mut self, now: Now, affected: &BTreeSet<PeerId>) -> Result<(), StoreError> {
+        let Some(members) = &self.group.members else { return Ok(()) };
+        let is_void = |record: &SignedRecord| {
+            is_by(record, affected) && matches!(members.check(record, None), Verdict::Reject(_))
+        };
+        let (void, kept) =
+            std::mem::take(&mut self.staged).into_iter().partition(|s| is_void(s.record.signed()));
+        self.staged = kept;
+        for Staged { record, put, .. } in Vec::<Staged>::from_iter(void) {
+            let key = record.signed().key();
+            let gone = self.store.withdraw(&key)?;
+            if matches!(put, Put::Replaced { .. }) {
+                self.expired.extend(gone);
+            }
+            self.meta_written = true;
+            self.refused.note(now.mono, key, Because::Members);
+        }
+        Ok(())
+    }
+
+    fn sweep_later(&mut self, authors: BTreeSet<PeerId>) {
+        match &mut self.group.sweep {
+            Some(sweep) => sweep.next.extend(authors),
+            none => *none = Some(Sweep { authors, from: RecordKey::MIN, next: BTreeSet::new() }),
+        }
+    }
+
+    /// Judges the next stretch of the stored records again, if acts have changed what counts.
+    pub(super) fn sweep(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(mut sweep) = self.group.sweep.take() else { return Ok(()) };
+        let keys = self.store.keys(&Filter::All, sweep.from, None, SWEEP_BATCH)?;
+        for key in &keys {
+            let record = self.store.fetch(key)?.filter(|record| is_by(record, &sweep.authors));
+            if record.is_some_and(|record| self.is_void(&record)) {
+                self.withdraw_void(now, key)?;
+            }
+        }
+        match keys.last() {
+            Some(last) if keys.len() == SWEEP_BATCH => sweep.from = last.next(),
+            _ => {
+                self.drop_void_losers(&sweep.authors)?;
+                sweep.authors = std::mem::take(&mut sweep.next);
+                sweep.from = RecordKey::MIN;
+            }
+        }
+        self.group.sweep = Some(sweep).filter(|sweep| !sweep.authors.is_empty());
+        Ok(())
+    }
+
+    /// True if a record counts no more. One that waits for a list stays.
+    pub(super) fn is_void(&self, record: &SignedRecord) -> bool {
+        matches!(self.policy().check(record, None), Verdict::Reject(_))
+    }
+
+    /// Takes a record out of the database that counts no more.
+    pub(super) fn withdraw_void(&mut self, now: Now, key: &RecordKey) -> Result<(), StoreError> {
+        self.expired.extend(self.store.withdraw(key)?);
+        self.meta_written = true;
+        self.refused.note(now.mono, *key, Because::Members);
+        Ok(())
+    }
+
+    fn drop_void_losers(&mut self, authors: &BTreeSet<PeerId>) -> Result<(), StoreError> {
+        for key in self.store.losers() {
+            let loser = self.store.loser(&key)?.filter(|loser| is_by(loser, authors));
+            if loser.is_some_and(|loser| self.is_void(&loser)) {
+                self.store.discard_loser(&key.element)?;
+                self.meta_written = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs an act for this identity and stores it. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    ///
+    /// # Errors
+    /// [`PublishError::Credential`] with the rule that is broken, and as [`publish`](Engine::publish).
+    pub fn issue(&mut self, now: Now, content: Content) -> Result<SignedRecord, PublishError> {
+        self.issue_keeping(now, content, &[])
+    }
+
+    /// The same, with the chunks of the list that it names.
+    pub(super) fn issue_keeping(
+        &mut self,
+        now: Now,
+        content: Content,
+        chunks: &[KeepChunk],
+    ) -> Result<SignedRecord, PublishError> {
+        self.merge_heads(now)?;
+        let act = self.draft(now, content)?;
+        self.membership().ok_or(CredentialFault::NotAMember)?.may_sign(&act)?;
+        let (header, body) = act.to_record();
+        let signed = self.stamper.sign(header, &body);
+        self.put_act(signed.clone())?;
+        for chunk in chunks {
+            let (header, body) = chunk.to_record(act.body());
+            let record = self.stamper.sign(header, &body);
+            self.put_act(record)?;
+        }
+        self.learn(now)?;
+        Ok(signed)
+    }
+
+    /// An act of this identity, as it would be signed now.
+    pub(super) fn draft(&self, now: Now, content: Content) -> Result<Act, CredentialFault> {
+        let (members, own) = self.own_standing()?;
+        let after = members.heads_for(self.device.peer, &content);
+        let at = self.stamper.tick(self.peer_time(now)).timestamp();
+        Ok(Act::draft(ActBody { author: self.device.peer, by: own.named, after, at, content }))
+    }
+
+    /// Membership, and what this identity is by it.
+    pub(super) fn own_standing(&self) -> Result<(&Membership, &Standing), CredentialFault> {
+        let members = self.membership().ok_or(CredentialFault::NotAMember)?;
+        let removed = members.was_removed(self.device.peer);
+        let none = if removed { CredentialFault::Removed } else { CredentialFault::NotAMember };
+        Ok((members, self.group.own.as_ref().ok_or(none)?))
+    }
+
+    /// Names heads by acts of their own, as long as there are more than the next act could.
+    fn merge_heads(&mut self, now: Now) -> Result<(), PublishError> {
+        loop {
+            let (members, own) = self.own_standing()?;
+            let at = self.stamper.tick(self.peer_time(now)).timestamp();
+            let may = own.role >= Role::Inviter;
+            let merge = members.verdict().merge(members.acts(), self.device.peer, own.named, at);
+            let Some(merge) = merge.filter(|_| may).map(Act::draft) else { return Ok(()) };
+            members.may_sign(&merge)?;
+            let (header, body) = merge.to_record();
+            let signed = self.stamper.sign(header, &body);
+            self.put_act(signed)?;
+            self.learn(now)?;
+        }
+    }
+
+    /// Stores a record of the credential type that this node signed, and enters it; [`learn`](Self::learn) follows.
+    fn put_act(&mut self, signed: SignedRecord) -> Result<(), PublishError> {
+        let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
+        let verified: VerifiedRecord =
+            admit_own(signed, None, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
+        let put = self.store.put(&verified)?;
+        self.stamper.observe(verified.signed().header().hlc);
+        if let Some(members) = &mut self.group.members {
+            members.enter(verified.signed());
+        }
+        self.staged.push(Staged { record: verified, put, source: Source::Local, kept: None });
+        Ok(())
+    }
+}
+
+/// True if one of these identities made a record or wrote this version; acts are nobody's records.
+fn is_by(record: &SignedRecord, authors: &BTreeSet<PeerId>) -> bool {
+    let header = record.header();
+    header.record_type != RecordType::CREDENTIAL
+        && (authors.contains(&header.creator) || authors.contains(&header.author()))
+}
+
+/// Gives each record to `take` once what it names was taken; what is left, and what it lacks.
+fn in_order<R>(
+    members: &mut Membership,
+    mut records: Vec<R>,
+    signed: impl Fn(&R) -> &SignedRecord,
+    mut take: impl FnMut(&mut Membership, &R) -> Result<(), StoreError>,
+) -> Result<Vec<(R, Lack)>, StoreError> {
+    records.sort_by_key(|record| std::cmp::Reverse(signed(record).key()));
+    let (mut waiting, mut rest) = (BTreeMap::<[u8; 32], Vec<R>>::new(), Vec::new());
+    loop {
+        while let Some(record) = records.pop() {
+            match members.vet(signed(&record)) {
+                Ok(credential) => {
+                    take(members, &record)?;
+                    for id in credential.provides() {
+                        records.extend(waiting.remove(&id).into_iter().flatten());
+                    }
+                }
+                Err(Lack::Missing(missing)) => waiting.entry(missing).or_default().push(record),
+                Err(lack) => rest.push((record, lack)),
+            }
+        }
+        // One that was taken may have brought along others, which waited since an earlier batch.
+        let here = |id: &[u8; 32]| members.has(&ActId::from_bytes(*id));
+        let late: Vec<[u8; 32]> = waiting.keys().filter(|id| here(id)).copied().collect();
+        if late.is_empty() {
+            break;
+        }
+        records.extend(late.iter().filter_map(|id| waiting.remove(id)).flatten());
+    }
+    let missing = waiting.into_iter();
+    rest.extend(missing.flat_map(|(id, records)| records.into_iter().map(move |r| (r, Lack::Missing(id)))));
+    Ok(rest)
+}

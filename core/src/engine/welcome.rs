@@ -1,0 +1,139 @@
+//! Links held to membership before they are made, by what is known here and by what the other end shows.
+
+use bytes::Bytes;
+
+use super::{Engine, JoinFailure};
+use crate::{
+    authority::Act,
+    ids::{LinkId, NodeId, PeerId},
+    limits::SKEW_HOLD,
+    record::SignedRecord,
+    records::StoreError,
+    time::Now,
+    wire::{Message, Purpose, VERSION},
+};
+
+const META_PAPERS: &str = "papers";
+
+/// Acts that make this node's identity a member before the acts in their past are here.
+#[derive(Debug, Default)]
+pub(super) struct Papers {
+    pub(super) records: Vec<Bytes>,
+    pub(super) acts: Vec<Act>,
+}
+
+impl Engine {
+    /// Messages that set a link up are held to membership before the overlay sees them.
+    pub(super) fn on_message(&mut self, now: Now, link: LinkId, message: Message) {
+        if self.group.members.is_some() || self.genesis.is_none() {
+            match &message {
+                Message::Connect(connect) if connect.purpose != Purpose::Join => {
+                    // Who is no member itself lets nobody connect.
+                    let own = self.group.own.is_some();
+                    let device = &connect.device;
+                    if !own || !self.is_welcome(now, link, (device.peer, device.node), &connect.credentials) {
+                        return self.overlay.refuse(link);
+                    }
+                }
+                Message::Connect(connect) => {
+                    self.group.joins.devices.insert(link, connect.device.clone());
+                }
+                Message::Welcome(welcome) if welcome.genesis.is_group() => {
+                    if self.genesis.is_none() && welcome.genesis.id() == self.graph {
+                        // A joiner: the first thing it learns is what it can hold the other end to.
+                        self.overlay.set_genesis(welcome.genesis.clone());
+                        self.learn_genesis(now, welcome.genesis.clone());
+                    }
+                    if welcome.genesis.rules.as_ref().is_some_and(|rules| rules.min_version > VERSION) {
+                        return self.overlay.drop_for_version(now, link);
+                    }
+                    let device = &welcome.device;
+                    if !self.is_welcome(now, link, (device.peer, device.node), &welcome.credentials) {
+                        return self.overlay.distrust(now, link);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.overlay.handle_message(now, link, message);
+    }
+
+    /// True if an identity is a member by what is known here, or by what it shows together with that.
+    fn is_welcome(&mut self, now: Now, link: LinkId, of: (PeerId, NodeId), shown: &[Bytes]) -> bool {
+        let (peer, node) = of;
+        let peer_now = self.membership_time(now);
+        let Some(members) = &self.group.members else { return self.genesis.is_some() };
+        if members.is_device_revoked(peer, node) {
+            return false;
+        }
+        if members.is_member(peer, peer_now) {
+            return true;
+        }
+        let Some(acts) = self.read_papers(shown) else { return false };
+        let good = members.vouched(peer, &acts, Some(peer_now)).is_some();
+        if good {
+            // Until its acts are here, the link rests on these.
+            self.group.shown.insert(link, (peer, acts));
+        }
+        good
+    }
+
+    /// The acts in these records; `None` if one is no act, or nobody signed it.
+    fn read_papers(&self, records: &[Bytes]) -> Option<Vec<Act>> {
+        let max = self.max_record();
+        let members = self.group.members.as_ref()?;
+        let read = records.iter().map(|bytes| {
+            let record = SignedRecord::decode(&self.graph, bytes.clone(), max).ok()?;
+            let act = Act::of(&record)?;
+            (members.has(&act.id()) || record.verify(&self.graph)).then_some(act)
+        });
+        read.collect()
+    }
+
+    /// Takes in a chain of grants that makes this identity a member.
+    ///
+    /// # Errors
+    /// [`JoinFailure::BadGrant`] if it does not.
+    pub fn accept_chain(&mut self, now: Now, chain: Vec<Bytes>) -> Result<(), JoinFailure> {
+        self.take_papers(now, chain)?;
+        if self.group.own.is_some() { Ok(()) } else { Err(JoinFailure::BadGrant) }
+    }
+
+    /// Keeps what shows that this identity is or was a member.
+    pub(super) fn take_papers(&mut self, now: Now, chain: Vec<Bytes>) -> Result<(), JoinFailure> {
+        let peer_now = self.peer_time(now);
+        let acts = self.read_papers(&chain).ok_or(JoinFailure::BadGrant)?;
+        // Our clock runs on from the latest that was taken in: none may be led into the future.
+        if acts.iter().any(|act| act.body().at.since(peer_now) > SKEW_HOLD) {
+            return Err(JoinFailure::BadGrant);
+        }
+        let members = self.group.members.as_ref().ok_or(JoinFailure::BadGrant)?;
+        if members.vouched(self.device.peer, &acts, None).is_some() {
+            let kept = postcard::to_stdvec(&chain).expect("bytes always encode");
+            self.keep_meta(META_PAPERS, &kept).map_err(|error| {
+                tracing::error!(%error, "the membership that was given cannot be stored");
+                JoinFailure::BadGrant
+            })?;
+            self.group.papers = Papers { records: chain, acts };
+        }
+        self.refresh_standing(now);
+        Ok(())
+    }
+
+    /// True if this identity is a member by what it shows alone: the acts behind it are not here yet.
+    pub(super) fn rests_on_papers(&self) -> bool {
+        let grant = self.group.own.as_ref().and_then(|own| own.grant);
+        grant.zip(self.membership()).is_some_and(|(grant, members)| !members.has(&grant))
+    }
+
+    /// Reads from the database what this node's identity shows.
+    pub(super) fn load_papers(&mut self) -> Result<(), StoreError> {
+        let kept = self.store.meta(META_PAPERS)?;
+        let records =
+            kept.and_then(|kept| postcard::from_bytes::<Vec<Bytes>>(&kept).ok()).unwrap_or_default();
+        if let Some(acts) = self.read_papers(&records) {
+            self.group.papers = Papers { records, acts };
+        }
+        Ok(())
+    }
+}

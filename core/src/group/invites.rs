@@ -1,0 +1,155 @@
+//! Invitations and the password: by what others come in.
+
+use super::{Membership, Standing};
+use crate::{
+    authority::{Content, InvitationVerdict, Invite, Password},
+    ids::{ActId, PeerId},
+    time::Timestamp,
+};
+
+/// Why an invitation cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InviteFault {
+    /// It is not known here.
+    #[error("this invitation is not known here")]
+    Unknown,
+    /// It was taken back.
+    #[error("the invitation was taken back")]
+    Revoked,
+    /// Its time is over.
+    #[error("the invitation has expired")]
+    Expired,
+    /// It has reached its maximum number of uses.
+    #[error("the invitation was used up")]
+    UsedUp,
+    /// It names other admitters.
+    #[error("this node may not admit anyone by this invitation")]
+    NotAdmitter,
+}
+
+/// An invitation that can still be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenInvite {
+    /// What it says.
+    pub invite: Invite,
+    /// Its issuer.
+    pub issuer: PeerId,
+    /// Identities that were admitted by it.
+    pub used: usize,
+}
+
+impl Membership {
+    fn invite(&self, id: &ActId) -> Option<(&Invite, PeerId)> {
+        let act = self.acts.get(id)?;
+        match &act.content {
+            Content::Invite(invite) => Some((invite, act.author)),
+            _ => None,
+        }
+    }
+
+    /// The invitations with this key, the highest role first: one, unless somebody claims another's key.
+    fn invites(&self, key: PeerId) -> Vec<(ActId, &Invite)> {
+        let all = self.verdict.invitations().filter_map(|(id, _)| Some((*id, self.invite(id)?.0)));
+        let mut found: Vec<_> = all.filter(|(_, invite)| invite.key == key).collect();
+        found.sort_by_key(|(id, invite)| (std::cmp::Reverse(invite.role), *id));
+        found
+    }
+
+    /// The invitation of this key by which `admitter` can admit somebody now.
+    ///
+    /// # Errors
+    /// [`InviteFault`].
+    pub fn usable_invite(
+        &self,
+        key: PeerId,
+        admitter: PeerId,
+        now: Timestamp,
+    ) -> Result<(ActId, &Invite), InviteFault> {
+        let mut fault = None;
+        for (id, invite) in self.invites(key) {
+            match self.check_invite(&id, invite, admitter, now) {
+                Ok(()) => return Ok((id, invite)),
+                Err(why) => fault = fault.or(Some(why)),
+            }
+        }
+        Err(fault.unwrap_or(InviteFault::Unknown))
+    }
+
+    fn check_invite(
+        &self,
+        id: &ActId,
+        invite: &Invite,
+        admitter: PeerId,
+        now: Timestamp,
+    ) -> Result<(), InviteFault> {
+        let Some(verdict) = self.verdict.invitation(id).filter(|verdict| self.is_backed(id, verdict, now))
+        else {
+            return Err(InviteFault::Revoked);
+        };
+        if invite.not_after <= now {
+            return Err(InviteFault::Expired);
+        }
+        if verdict.admitted.len() >= invite.uses as usize {
+            return Err(InviteFault::UsedUp);
+        }
+        if !invite.admitters.is_empty() && !invite.admitters.contains(&admitter) {
+            return Err(InviteFault::NotAdmitter);
+        }
+        Ok(())
+    }
+
+    /// True if an invitation was not taken back, and its issuer may still give what it gives.
+    fn is_backed(&self, id: &ActId, verdict: &InvitationVerdict, now: Timestamp) -> bool {
+        let Some((invite, issuer)) = self.invite(id) else { return false };
+        verdict.void.is_none() && self.role(issuer, now).is_some_and(|role| role.may_grant(invite.role))
+    }
+
+    /// The ids of the invitations of this key.
+    pub fn invite_ids(&self, key: PeerId) -> Vec<ActId> {
+        self.invites(key).into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// The invitations that can be used at `now`.
+    pub fn open_invites(&self, now: Timestamp) -> Vec<OpenInvite> {
+        let backed = self.verdict.invitations().filter(|(id, verdict)| self.is_backed(id, verdict, now));
+        let open = backed.filter_map(|(id, verdict)| {
+            let (invite, issuer) = self.invite(id)?;
+            let used = verdict.admitted.len();
+            let open = invite.not_after > now && used < invite.uses as usize;
+            open.then(|| OpenInvite { invite: invite.clone(), issuer, used })
+        });
+        open.collect()
+    }
+
+    /// The identities that an invitation names as admitters; empty: every admitter.
+    pub fn admitters_of(&self, key: PeerId) -> &[PeerId] {
+        self.invites(key).first().map_or(&[], |(_, invite)| &invite.admitters)
+    }
+
+    /// What a guest by an invitation can be given beside its role: the depth, and the end.
+    pub fn limits_of_guests(&self, own: &Standing, invite: &ActId) -> (u8, Option<Timestamp>) {
+        let issued = self.acts.get(invite).and_then(|act| act.by);
+        let grant = issued.and_then(|by| self.verdict.grant(&self.acts.grant_named(&by)?));
+        let depth = grant.map_or(self.rules.max_chain, |grant| grant.depth).min(own.depth);
+        (depth.saturating_sub(1), issued.and_then(|by| self.verdict.end_of(&by)))
+    }
+
+    /// The password rule in force and its act; `None`: there is no password.
+    pub fn password(&self) -> Option<(ActId, &Password)> {
+        let id = self.verdict.password()?;
+        match &self.acts.get(id)?.content {
+            Content::Password(rule) if !rule.verifiers.is_empty() => Some((*id, rule)),
+            _ => None,
+        }
+    }
+
+    /// The verifiers of the password in force: by whom each can be opened.
+    pub fn verifiers(&self) -> impl Iterator<Item = (&PeerId, &[u8])> {
+        let rule = self.password().map(|(_, rule)| &rule.verifiers);
+        let passed_on = self.verdict.passed_on().iter().filter_map(|id| match &self.acts.get(id)?.content {
+            Content::PassOn { verifiers, .. } => Some(verifiers),
+            _ => None,
+        });
+        rule.into_iter().chain(passed_on).flatten().map(|(peer, sealed)| (peer, sealed.as_slice()))
+    }
+}

@@ -1,0 +1,221 @@
+//! What identities are: now, once, and by whose word.
+
+use std::collections::BTreeSet;
+
+use super::{CredentialFault, Membership};
+use crate::{
+    authority::{Content, Grant, GrantVerdict},
+    ids::{ActId, NodeId, PeerId},
+    record::{RecordKey, Role},
+    time::Timestamp,
+};
+
+/// What an identity is by one grant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The role.
+    pub role: Role,
+    /// The grant; `None`: the creator.
+    pub grant: Option<ActId>,
+    /// What acts and records name: the grant, or the renewal by which it lasts longest.
+    pub named: Option<ActId>,
+    /// When it begins.
+    pub not_before: Timestamp,
+    /// When it ends.
+    pub not_after: Option<Timestamp>,
+    /// Grants that may follow below.
+    pub depth: u8,
+    /// The friendly name that its issuer gave.
+    pub name: String,
+    /// The issuer; `None`: the creator itself.
+    pub issuer: Option<PeerId>,
+}
+
+/// How a membership ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The member left.
+    Left,
+    /// Somebody removed it, or what it was granted by counts no more.
+    Removed,
+}
+
+impl Membership {
+    pub(super) fn standing(&self, grant: ActId, facts: &GrantVerdict) -> Standing {
+        Standing {
+            role: facts.role,
+            grant: Some(grant),
+            named: Some(self.verdict.renewal_of(&grant).unwrap_or(grant)),
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            depth: facts.depth,
+            name: facts.name.clone(),
+            issuer: Some(facts.issuer),
+        }
+    }
+
+    fn creators(&self) -> Standing {
+        Standing {
+            role: Role::Owner,
+            grant: None,
+            named: None,
+            not_before: Timestamp::default(),
+            not_after: None,
+            depth: self.rules.max_chain,
+            name: self.rules.creator_name.clone(),
+            issuer: None,
+        }
+    }
+
+    /// What an identity is at `now`, by the best of its grants.
+    pub fn member(&self, peer: PeerId, now: Timestamp) -> Option<Standing> {
+        let found = self.verdict.member(peer, now)?;
+        match found.grant.zip(found.facts) {
+            Some((grant, facts)) => Some(self.standing(grant, facts)),
+            None => Some(self.creators()),
+        }
+    }
+
+    /// True if an identity is a member at `now`.
+    pub fn is_member(&self, peer: PeerId, now: Timestamp) -> bool {
+        self.verdict.member(peer, now).is_some()
+    }
+
+    /// The role of an identity at `now`.
+    pub fn role(&self, peer: PeerId, now: Timestamp) -> Option<Role> {
+        self.verdict.member(peer, now).map(|member| member.role)
+    }
+
+    /// The longest of an identity's grants that nobody took back, though it may have ended.
+    pub fn last_standing(&self, peer: PeerId) -> Option<Standing> {
+        let latest = self.grants_in_force(peer).max_by_key(|(id, grant)| {
+            (grant.not_after.unwrap_or(Timestamp(u64::MAX)), grant.not_before, *id)
+        });
+        latest.map(|(id, grant)| self.standing(id, grant))
+    }
+
+    pub(super) fn grants(&self, peer: PeerId) -> impl Iterator<Item = (ActId, &GrantVerdict)> {
+        self.acts.grants_of(peer).filter_map(|id| Some((id, self.verdict.grant(&id)?)))
+    }
+
+    pub(super) fn grants_in_force(&self, peer: PeerId) -> impl Iterator<Item = (ActId, &GrantVerdict)> {
+        self.grants(peer).filter(|(_, grant)| is_in_force(grant))
+    }
+
+    /// All members at `now`, the creator among them.
+    pub fn list(&self, now: Timestamp) -> Vec<(PeerId, Standing)> {
+        let peers = self.peers();
+        peers.into_iter().filter_map(|peer| Some((peer, self.member(peer, now)?))).collect()
+    }
+
+    /// The identities with a grant in force, whatever its period, and the creator.
+    fn peers(&self) -> BTreeSet<PeerId> {
+        self.verdict.identities().copied().chain([self.creator]).collect()
+    }
+
+    /// Those who may let others in at `now`.
+    pub fn admitters(&self, now: Timestamp) -> Vec<PeerId> {
+        let may = |peer: &PeerId| self.role(*peer, now).is_some_and(|role| role >= Role::Inviter);
+        self.peers().into_iter().filter(may).collect()
+    }
+
+    /// The grant behind a standing.
+    pub fn grant_of(&self, standing: &Standing) -> Option<&Grant> {
+        match &self.acts.get(&standing.grant?)?.content {
+            Content::Grant(grant) => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// The records that show a standing: the grants from the creator's down, and the renewal that it names.
+    pub fn chain_keys(&self, standing: &Standing) -> Vec<RecordKey> {
+        self.papers_of(standing).iter().filter_map(|id| self.key_of(id)).collect()
+    }
+
+    /// When time alone next begins or ends a membership.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let grants = self.verdict.grants().filter(|(_, grant)| is_in_force(grant));
+        let times = grants.flat_map(|(_, grant)| [Some(grant.not_before), grant.not_after]).flatten();
+        times.filter(|at| *at > now).min()
+    }
+
+    /// True if an identity is or was a member.
+    pub fn knows(&self, peer: PeerId) -> bool {
+        peer == self.creator || self.grants(peer).next().is_some()
+    }
+
+    /// How an identity's membership ended; `None` if it did not, but by time, or never began.
+    pub fn ending(&self, peer: PeerId) -> Option<Ending> {
+        if self.grants_in_force(peer).next().is_some() {
+            return None;
+        }
+        let by_others = self.grants(peer).any(|(_, grant)| grant.left.is_empty());
+        let removed = by_others || self.verdict.was_removed(peer);
+        let ever = self.grants(peer).next().is_some();
+        ever.then_some(if removed { Ending::Removed } else { Ending::Left })
+    }
+
+    /// True if somebody else ended an identity's membership, and nobody let it in again.
+    pub fn was_removed(&self, peer: PeerId) -> bool {
+        self.ending(peer) == Some(Ending::Removed)
+    }
+
+    /// Those who are members by the word of an identity, directly or not.
+    pub fn branch_of(&self, peer: PeerId) -> Vec<PeerId> {
+        let below = self
+            .verdict
+            .grants()
+            .filter(|(id, grant)| is_in_force(grant) && self.acts.sponsors(id).contains(&peer));
+        below.map(|(_, grant)| grant.subject).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether a removal of an identity, or a demotion to a role, would end all that it is now.
+    ///
+    /// # Errors
+    /// [`CredentialFault::NotAMember`], [`CredentialFault::NotSenior`].
+    pub fn may_end(&self, own: &Standing, peer: PeerId, above: Option<Role>) -> Result<(), CredentialFault> {
+        if peer == self.creator {
+            return Err(CredentialFault::NotSenior);
+        }
+        // Who left and dates acts back is removed all the same.
+        let ends = |grant: &GrantVerdict| match above {
+            Some(role) => is_in_force(grant) && grant.role > role,
+            None => grant.void.is_none() && grant.ended_by.is_empty(),
+        };
+        let mut grants = self.grants(peer).filter(|(_, grant)| ends(grant)).peekable();
+        if grants.peek().is_none() {
+            return Err(CredentialFault::NotAMember);
+        }
+        // One that leaves a grant in force would be none.
+        let senior = grants.all(|(id, _)| self.acts.is_senior_to(own.grant.as_ref(), &id));
+        if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
+    }
+
+    /// Memberships that a member with this standing should renew at `now`: those past the part `at` of their time. Gives
+    /// each grant, and the length of its period.
+    pub fn due_for_renewal(
+        &self,
+        me: PeerId,
+        own: &Standing,
+        now: Timestamp,
+        at: f64,
+    ) -> Vec<(ActId, std::time::Duration, Timestamp)> {
+        let due = self.verdict.identities().filter_map(|peer| {
+            let theirs = self.member(*peer, now)?;
+            let grant = self.grant_of(&theirs).filter(|grant| grant.renew)?;
+            let (whole, end) = (grant.not_after?.since(grant.not_before), theirs.not_after?);
+            let is_due = end.since(now) < whole.mul_f64(at) && *peer != me && own.role.may_grant(theirs.role);
+            is_due.then_some((theirs.grant?, whole, end))
+        });
+        due.collect()
+    }
+
+    /// True if a node is refused that acts for this identity.
+    pub fn is_device_revoked(&self, peer: PeerId, node: NodeId) -> bool {
+        self.verdict.is_device_revoked(peer, node)
+    }
+}
+
+pub(super) fn is_in_force(grant: &GrantVerdict) -> bool {
+    grant.void.is_none() && grant.left.is_empty() && grant.ended_by.is_empty()
+}
