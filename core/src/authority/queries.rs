@@ -69,14 +69,21 @@ impl ActSet {
 
     /// True if whoever holds the grant `by` (`None`: the creator) is senior to the holder of another grant.
     pub fn is_senior_to(&self, by: Option<&ActId>, grant: &ActId) -> bool {
+        self.pair(by, grant).is_some_and(|(by, at)| self.is_senior(by, at))
+    }
+
+    /// True if whoever holds the grant `by` (`None`: the creator) may renew another: its rank is higher, and its role may give
+    /// the other's.
+    pub fn may_renew(&self, by: Option<&ActId>, grant: &ActId) -> bool {
+        self.pair(by, grant).is_some_and(|(by, at)| self.may_give(by, at))
+    }
+
+    fn pair(&self, by: Option<&ActId>, grant: &ActId) -> Option<(Option<u32>, u32)> {
         let by = match by {
             None => None,
-            Some(by) => match self.grant_named(by).and_then(|by| self.place(&by)) {
-                Some(at) => Some(at),
-                None => return false,
-            },
+            Some(by) => Some(self.grant_named(by).and_then(|by| self.place(&by))?),
         };
-        self.place(grant).is_some_and(|at| self.facts(at).is_some() && self.is_senior(by, at))
+        self.place(grant).filter(|at| self.facts(*at).is_some()).map(|at| (by, at))
     }
 
     /// The identities by whose word a grant was given, from the creator's side; without the creator.

@@ -212,8 +212,14 @@ fn a3_who_leaves_keeps_no_power_and_can_still_be_removed() {
         assert_eq!(village.role(at, 2), Some(Role::Member));
         assert!(is_here(&village, at, &before) && !is_here(&village, at, &forged));
     }
-    // The owner can say so all the same, and let it in again.
+    // The owner can say so all the same: nothing dated back comes to count by that. And let it in again.
     remove(&mut village, 0, 1, Removal::default());
+    village.converge(0xa3);
+    for at in [0, 2] {
+        assert_eq!((village.role(at, 3), village.role(at, 4)), (None, None));
+        assert_eq!(village.role(at, 2), Some(Role::Member));
+        assert!(is_here(&village, at, &before) && !is_here(&village, at, &forged));
+    }
     assert!(village.grant(0, 1, Role::Reader));
     village.converge(0xa3);
     assert_eq!(village.role(2, 1), Some(Role::Reader));

@@ -204,8 +204,9 @@ impl Membership {
             let theirs = self.member(*peer, now)?;
             let grant = self.grant_of(&theirs).filter(|grant| grant.renew)?;
             let (whole, end) = (grant.not_after?.since(grant.not_before), theirs.not_after?);
-            let is_due = end.since(now) < whole.mul_f64(at) && *peer != me && own.role.may_grant(theirs.role);
-            is_due.then_some((theirs.grant?, whole, end))
+            let id = theirs.grant?;
+            let is_due = end.since(now) < whole.mul_f64(at) && *peer != me;
+            (is_due && self.acts.may_renew(own.grant.as_ref(), &id)).then_some((id, whole, end))
         });
         due.collect()
     }
