@@ -32,12 +32,14 @@ impl Progress {
         if let Some(so_far) = &mut self.so_far {
             so_far.records = so_far.records.saturating_add(1);
             so_far.bytes = so_far.bytes.saturating_add(new);
+            widen(so_far);
         }
     }
 
     fn arriving(&mut self, link: LinkId, bytes: u64) {
         if let Some(so_far) = &mut self.so_far {
             so_far.bytes = so_far.bytes.saturating_add(bytes);
+            widen(so_far);
             *self.arriving.entry(link).or_default() += bytes;
         }
     }
@@ -55,6 +57,18 @@ impl Progress {
     pub(super) fn due(&self) -> Option<Mono> {
         let (told, at) = self.told?;
         (self.so_far != Some(told)).then_some(at + PROGRESS_INTERVAL)
+    }
+}
+
+/// The others said how much is missing at one moment. What was written since comes as well: no more than all is here.
+fn widen(so_far: &mut SyncProgress) {
+    for (expected, here) in
+        [(&mut so_far.records_expected, so_far.records), (&mut so_far.bytes_expected, so_far.bytes)]
+    {
+        // 0: not known yet.
+        if *expected > 0 {
+            *expected = here.max(*expected);
+        }
     }
 }
 
@@ -114,5 +128,31 @@ impl Engine {
             (all.records_expected, all.bytes_expected) = (all.records, all.bytes);
             self.hub.publish(Event::SyncProgress(all));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c7_no_more_is_here_than_all_that_is_expected() {
+        let link = LinkId(1);
+        let so_far = SyncProgress { records: 9, bytes: 900, records_expected: 10, bytes_expected: 1000 };
+        let mut progress = Progress { so_far: Some(so_far), ..Progress::default() };
+        for _ in 0..3 {
+            progress.arriving(link, 50);
+            progress.received(link, 120);
+            let now = progress.so_far.unwrap();
+            assert!(now.records <= now.records_expected && now.bytes <= now.bytes_expected, "{now:?}");
+        }
+        let unknown = SyncProgress { records: 1, bytes: 100, ..SyncProgress::default() };
+        progress.so_far = Some(unknown);
+        progress.received(link, 100);
+        assert_eq!(
+            progress.so_far.map(|p| (p.records_expected, p.bytes_expected)),
+            Some((0, 0)),
+            "not known yet"
+        );
     }
 }
