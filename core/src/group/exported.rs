@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn m25_what_is_no_group_or_out_of_bounds_is_refused() {
         let plain = ExportedMembership { genesis: Genesis { rules: None, ..sample().genesis }, ..sample() };
-        let long = ExportedMembership { chain: vec![Bytes::new(); 26], ..sample() };
+        let long = ExportedMembership { chain: vec![Bytes::new(); MAX_SHOWN + 1], ..sample() };
         let many = ExportedMembership { nodes: vec![sample().nodes[0].clone(); 101], ..sample() };
         for bad in [plain, long, many] {
             let error = ExportedMembership::from_text(&text(&bad), "password").unwrap_err();
