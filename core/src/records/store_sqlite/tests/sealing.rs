@@ -154,25 +154,3 @@ fn r24_altered_values_are_found_out_and_do_not_hide_the_others() {
     raw.execute("UPDATE meta SET value = zeroblob(60) WHERE name = 'secret'", []).unwrap();
     assert!(matches!(store.meta("secret"), Err(StoreError::Damaged(_))));
 }
-
-#[test]
-fn a_file_of_the_first_schema_is_brought_up_to_date() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("db");
-    let (mut store, _) = SqliteStore::open(&path, GRAPH, 42).unwrap();
-    fill(&mut store);
-    let before = observe(&store);
-    drop(store);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "ALTER TABLE state DROP COLUMN seal; ALTER TABLE state DROP COLUMN scrub; DROP TABLE conflicts;
-             PRAGMA user_version = 1;",
-        )
-        .unwrap();
-    assert_eq!(SqliteStore::peek_wrapped_key(&path).unwrap(), None);
-    let (store, opened) = SqliteStore::open(&path, GRAPH, 42).unwrap();
-    assert_eq!((opened, observe(&store)), (Opened::Existing, before.clone()));
-    drop(store);
-    assert_eq!(observe(&open_sealed(&path)), before);
-}
