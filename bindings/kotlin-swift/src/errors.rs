@@ -136,7 +136,7 @@ errors! {
     Storage,
     /// The database or a key file is damaged, or of another graph.
     Damaged,
-    /// The database was written by a later version.
+    /// The database was written by a later version, or before the first release: this version does not read it.
     NewerSchema,
     /// The keys on the disk, or the database, cannot be used: sealed with another passphrase or key than the
     /// configuration has, or not readable for this user.

@@ -268,7 +268,7 @@ export class DamagedError extends PeergraphError {
   readonly code: 82
   readonly kind: 'Damaged'
 }
-/** The database was written by a later version. */
+/** The database was written by a later version, or before the first release: this version does not read it. */
 export class NewerSchemaError extends PeergraphError {
   readonly code: 83
   readonly kind: 'NewerSchema'

@@ -376,7 +376,7 @@ class DamagedError(Error, OSError):
 
 
 class NewerSchemaError(Error, OSError):
-    """The database was written by a later version."""
+    """The database was written by a later version, or before the first release: this version does not read it."""
 
     code = 83
     kind = "NewerSchema"
