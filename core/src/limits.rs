@@ -100,6 +100,10 @@ pub const MAX_CONFLICTS_PER_RECORD: usize = 8;
 
 /// Largest control, announcement or reconciliation message, in bytes. A larger one ends the link.
 pub const MAX_MESSAGE: usize = 128 * 1024;
+/// Acts that tell a removed identity of its removal, in one answer.
+pub const MAX_ENDING_ACTS: usize = 256;
+/// Their bytes.
+pub const ENDING_BYTES: usize = 64 * 1024;
 /// Record bytes gathered into one frame.
 pub const BATCH_BYTES: usize = 64 * 1024;
 /// Record bytes on their way to one neighbor before its queue holds ids instead. Bounds memory per slow neighbor.

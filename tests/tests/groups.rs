@@ -143,6 +143,37 @@ async fn m22_a_removed_member_is_cut_off_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn m22_who_was_removed_while_away_hears_it_when_it_is_back() {
+    let (_ada, club) = group("m22").await;
+    let dir = tempfile::tempdir().unwrap();
+    let ben = node_at(dir.path()).await;
+    let link = club.invite_link(InviteLink { uses: 9, ..InviteLink::default() }).await.unwrap();
+    let bens = ben.join_group(JoinGroup::from(link.clone()).named("Ben")).await.unwrap();
+    converge(&[&club, &bens]).await;
+    ben.shutdown().await;
+    // What happens meanwhile is in the past of the removal, and news to Ben.
+    let (_cyd, _cyds) = member(&club, Role::Inviter, "Cyd").await;
+    club.set_password("correct horse battery", Default::default()).await.unwrap();
+    club.remove(ben.peer_id(), Default::default()).await.unwrap();
+
+    let ben = node_at(dir.path()).await;
+    let bens = ben.open_group(club.id()).await.unwrap();
+    let his = bens.events(EventFilter::kinds([EventKind::MemberChanged])).unwrap();
+    let removed = |event: &peergraph::Event| match event {
+        peergraph::Event::MemberChanged { change: MemberChange::Removed, member } => Some(member.peer),
+        _ => None,
+    };
+    if bens.role().await.unwrap().is_some() {
+        assert_eq!(expect(&his, "told when he is back", removed).await, ben.peer_id());
+    }
+    assert_eq!(bens.role().await.unwrap(), None);
+    assert_eq!(bens.publish(note("after")).await.unwrap_err().kind(), ErrorKind::Removed);
+    let again = ben.join_group(link).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Removed, "{again}");
+    ben.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn m12_with_nobody_online_joiners_fail_and_members_wait() {
     let (hers, his) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let ada = node_at(hers.path()).await;

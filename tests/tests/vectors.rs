@@ -213,7 +213,11 @@ impl Maker {
         let referrals = vec![addr.clone()];
         self.message(
             "refuse",
-            &Message::Refuse(Refuse { reason: RefuseReason::Busy, referrals: referrals.clone() }),
+            &Message::Refuse(Refuse {
+                reason: RefuseReason::Busy,
+                referrals: referrals.clone(),
+                acts: vec![b"act".as_slice().into()],
+            }),
         );
         let reason = GoodbyeReason::Leaving;
         self.message("goodbye", &Message::Goodbye(Goodbye { reason, referrals }));

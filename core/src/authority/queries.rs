@@ -86,6 +86,13 @@ impl ActSet {
         self.place(grant).filter(|at| self.facts(*at).is_some()).map(|at| (by, at))
     }
 
+    /// These acts and all in their past, the latest accepted first.
+    pub fn with_past(&self, acts: Vec<ActId>) -> impl Iterator<Item = ActId> {
+        let ends: Vec<u32> = acts.iter().filter_map(|id| self.place(id)).collect();
+        let before = move |at: &u32| ends.iter().any(|end| end == at || self.precedes(*at, *end));
+        (0..self.entries.len() as u32).rev().filter(before).map(|at| self.id(at))
+    }
+
     /// The identities by whose word a grant was given, from the creator's side; without the creator.
     pub fn sponsors(&self, grant: &ActId) -> Vec<PeerId> {
         let facts = self.place(grant).and_then(|at| self.facts(at));

@@ -74,12 +74,24 @@ impl Caller {
         purpose: Purpose,
         credentials: Vec<Bytes>,
     ) -> Option<Message> {
+        self.connect_as(village, to, purpose, self.device(), credentials)
+    }
+
+    /// The same with a certificate that may be another's.
+    fn connect_as(
+        &self,
+        village: &mut Village,
+        to: usize,
+        purpose: Purpose,
+        device: DeviceCertificate,
+        credentials: Vec<Bytes>,
+    ) -> Option<Message> {
         let opened =
             Input::LinkOpened { link: self.link, node: self.node, dial: None, exporter: self.exporter };
         village.act(to, |engine, now| engine.handle_input(now, opened));
         let connect = Connect {
             purpose,
-            device: self.device(),
+            device,
             addr: NodeAddr::at(self.node, ["127.0.0.1:9".parse().unwrap()]),
             expected: None,
             wants_referrals: true,
@@ -121,7 +133,7 @@ impl Caller {
 fn is_turned_away(answer: Option<&Message>) -> bool {
     match answer {
         None => true, // the link was closed
-        Some(Message::Refuse(Refuse { reason: RefuseReason::NotAuthorized, referrals })) => {
+        Some(Message::Refuse(Refuse { reason: RefuseReason::NotAuthorized, referrals, .. })) => {
             referrals.is_empty()
         }
         Some(_) => false,

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Engine, JoinFailure};
+use super::{Engine, JoinFailure, ingest::Candidate};
 use crate::{
     authority::Act,
     ids::{LinkId, NodeId, PeerId},
-    limits::SKEW_HOLD,
-    record::SignedRecord,
+    limits::{ENDING_BYTES, MAX_ENDING_ACTS, SKEW_HOLD},
+    record::{DeviceCertificate, SignedRecord},
     records::StoreError,
     time::Now,
     wire::{Message, Purpose, VERSION},
@@ -32,7 +32,8 @@ impl Engine {
                     let own = self.group.own.is_some();
                     let device = &connect.device;
                     if !own || !self.is_welcome(now, link, (device.peer, device.node), &connect.credentials) {
-                        return self.overlay.refuse(link);
+                        let acts = if own { self.what_ended(link, device) } else { Vec::new() };
+                        return self.overlay.refuse(link, acts);
                     }
                 }
                 Message::Connect(connect) => {
@@ -51,6 +52,9 @@ impl Engine {
                     if !self.is_welcome(now, link, (device.peer, device.node), &welcome.credentials) {
                         return self.overlay.distrust(now, link);
                     }
+                }
+                Message::Refuse(refuse) if self.overlay.awaits_welcome(link) => {
+                    self.hear_what_ended(&refuse.acts)
                 }
                 _ => {}
             }
@@ -76,6 +80,37 @@ impl Engine {
             self.group.shown.insert(link, (peer, acts));
         }
         good
+    }
+
+    /// The acts by which a removed identity learns that it was, if it is the identity that dialled. It was a member when most of
+    /// them were made, and they name no address.
+    fn what_ended(&self, link: LinkId, device: &DeviceCertificate) -> Vec<Bytes> {
+        let Some(members) = &self.group.members else { return Vec::new() };
+        let is_theirs = self.overlay.peer_of(link).is_some_and(|(node, ..)| node == device.node);
+        if !is_theirs || !members.was_removed(device.peer) || !device.verify() {
+            return Vec::new();
+        }
+        let (mut acts, mut bytes) = (Vec::new(), 0);
+        for id in members.what_ended(device.peer).take(MAX_ENDING_ACTS) {
+            let stored = members.key_of(&id).and_then(|key| self.store.fetch(&key).ok().flatten());
+            let Some(stored) = stored else { break };
+            bytes += stored.bytes().len();
+            if bytes > ENDING_BYTES {
+                break;
+            }
+            acts.push(stored.bytes().clone());
+        }
+        acts.reverse();
+        acts
+    }
+
+    /// Another node says that this identity was removed: the acts are held to the same rules as all others.
+    fn hear_what_ended(&mut self, acts: &[Bytes]) {
+        let max = self.max_record();
+        let decoded =
+            acts.iter().filter_map(|bytes| SignedRecord::decode(&self.graph, bytes.clone(), max).ok());
+        let acts: Vec<_> = decoded.filter(|record| Act::of(record).is_some()).map(Candidate::held).collect();
+        self.incoming.extend(acts);
     }
 
     /// The acts in these records; `None` if one is no act, or nobody signed it.

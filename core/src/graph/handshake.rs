@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{
     Overlay, OverlayEvent,
     contacts::Known,
@@ -87,7 +89,7 @@ impl Overlay {
         if let Some(reason) = self.refusal(now, id, node, &connect) {
             let refers = reason == RefuseReason::Busy && connect.purpose != Purpose::Join;
             let referrals = if refers { self.referrals(&node) } else { Vec::new() };
-            self.send(id, &Message::Refuse(Refuse { reason, referrals }));
+            self.send(id, &Message::Refuse(Refuse { reason, referrals, acts: Vec::new() }));
             self.links.remove(&id);
             return self.outputs.push_back(Output::Close { link: id, abort: false });
         }
@@ -177,19 +179,23 @@ impl Overlay {
         self.ready(now, id);
     }
 
-    /// Refuses a link whose credentials are not good.
-    pub fn refuse(&mut self, link: LinkId) {
-        self.send(
-            link,
-            &Message::Refuse(Refuse { reason: RefuseReason::NotAuthorized, referrals: Vec::new() }),
-        );
+    /// Refuses a link whose credentials are not good. `acts`: what ended the membership that there was.
+    pub fn refuse(&mut self, link: LinkId, acts: Vec<Bytes>) {
+        let (reason, referrals) = (RefuseReason::NotAuthorized, Vec::new());
+        self.send(link, &Message::Refuse(Refuse { reason, referrals, acts }));
         self.links.remove(&link);
         self.outputs.push_back(Output::Close { link, abort: false });
     }
 
+    /// True if this node dialled, and has no answer yet.
+    pub fn awaits_welcome(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|link| link.state == LinkState::AwaitsWelcome)
+    }
+
     /// The node at the other end of a link being set up could not show that it is a member.
     pub fn distrust(&mut self, now: Now, link: LinkId) {
-        let refuse = Refuse { reason: RefuseReason::NotAuthorized, referrals: Vec::new() };
+        let (reason, referrals) = (RefuseReason::NotAuthorized, Vec::new());
+        let refuse = Refuse { reason, referrals, acts: Vec::new() };
         self.on_refuse(now, link, refuse);
     }
 

@@ -160,6 +160,11 @@ impl Membership {
         self.ending(peer) == Some(Ending::Removed)
     }
 
+    /// The acts that ended the grants of an identity, and those before them, the latest first: each before those that it names.
+    pub fn what_ended(&self, peer: PeerId) -> impl Iterator<Item = ActId> {
+        self.acts.with_past(self.grants(peer).flat_map(|(_, grant)| grant.ended_by.iter().copied()).collect())
+    }
+
     /// Those who are members by the word of an identity, directly or not.
     pub fn branch_of(&self, peer: PeerId) -> Vec<PeerId> {
         let below = self

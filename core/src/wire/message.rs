@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{JoinMessage, Malformed, SyncMessage};
 use crate::{
     ids::{NodeId, PeerId},
-    limits::{BATCH_BYTES, MAX_LOST_TOLD, MAX_MESSAGE, MAX_SHOWN, REFERRALS},
+    limits::{BATCH_BYTES, MAX_ENDING_ACTS, MAX_LOST_TOLD, MAX_MESSAGE, MAX_SHOWN, REFERRALS},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Hlc, Timestamp},
 };
@@ -130,6 +130,9 @@ pub struct Refuse {
     pub reason: RefuseReason,
     /// Other nodes to try, at most ten.
     pub referrals: Vec<NodeAddr>,
+    /// For an identity that was removed: the acts that end its membership, and the latest of those before them, each after
+    /// those that it names.
+    pub acts: Vec<Bytes>,
 }
 
 /// Why a link ends.
@@ -295,7 +298,7 @@ impl Message {
                 records.len() <= BATCH_BYTES && !records.iter().any(Bytes::is_empty)
             }
             _ if len > MAX_MESSAGE => false,
-            Self::Refuse(refuse) => few(&refuse.referrals),
+            Self::Refuse(refuse) => few(&refuse.referrals) && refuse.acts.len() <= MAX_ENDING_ACTS,
             Self::Goodbye(goodbye) => few(&goodbye.referrals),
             Self::Connect(connect) => connect.credentials.len() <= MAX_SHOWN,
             Self::Welcome(welcome) => {

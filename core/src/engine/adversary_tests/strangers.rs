@@ -10,6 +10,7 @@ use crate::{
     crypto::{PasswordProof, PasswordVerifier},
     engine::Removal,
     graph::Known,
+    limits::MAX_ENDING_ACTS,
     time::Mono,
     wire::{JoinDenied, JoinMessage, Ping},
 };
@@ -147,8 +148,36 @@ fn a10_a_removed_identity_learns_no_third_node_whatever_it_holds() {
     assert_eq!(scene.ask(&removed, |_, _| guess()), JoinDenied::Removed);
     // Nor by asking to be a neighbor again.
     let again = Caller::new(&mut scene.village, removed);
-    let answer = again.connect(&mut scene.village, 0, Purpose::Neighbor, chain);
+    let answer = again.connect(&mut scene.village, 0, Purpose::Neighbor, chain.clone());
     assert!(is_turned_away(answer.as_ref()), "{answer:?}");
+    scene.is_silent_of_others(&answer.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn m22_only_the_removed_identity_itself_hears_what_ended_its_membership() {
+    let mut scene = Scene::new(0xa102);
+    let (removed, eve) = (scene.village.keys[3].clone(), SecretKey::from_bytes(&[99; 32]));
+    let chain = vec![grant_of(&scene.village, 0, 3).0.bytes().clone()];
+    let peer = removed.peer();
+    scene.village.act(0, |engine, now| engine.remove(now, peer, "", Removal::default())).unwrap();
+    let mut told = |who: &SecretKey, claimed: PeerId| {
+        let caller = Caller::new(&mut scene.village, who.clone());
+        let device = DeviceCertificate { peer: claimed, ..caller.device() };
+        let (to, purpose) = (&mut scene.village, Purpose::Neighbor);
+        match caller.connect_as(to, 0, purpose, device, chain.clone()) {
+            Some(Message::Refuse(refuse)) => refuse.acts,
+            answer => panic!("{answer:?}"),
+        }
+    };
+    assert!(told(&eve, eve.peer()).is_empty(), "no member, ever");
+    assert!(told(&eve, peer).is_empty(), "a certificate that the removed identity did not sign");
+    let acts = told(&removed, peer);
+    let read = acts
+        .iter()
+        .map(|bytes| SignedRecord::decode(&scene.village.graph(), bytes.clone(), 1 << 20).unwrap());
+    let last = read.last().and_then(|record| Act::of(&record)).expect("an act");
+    assert!(matches!(&last.body().content, Content::Remove(remove) if remove.subject == peer));
+    assert!(acts.len() <= MAX_ENDING_ACTS);
 }
 
 /// Engine 3, a member, with the owner's real engine 0 to be dialled; and a joiner by password at engine 3.
