@@ -75,7 +75,11 @@ impl Verdict {
     fn dangling(&self, set: &ActSet, author: &PeerId) -> Vec<(Order, u32)> {
         let counts = |at: u32| self.act(&set.id(at)) == Some(None);
         let ends = self.work.found.fallen_passwords.iter().copied();
-        let heads: Vec<u32> = self.counting_heads(set).into_iter().chain(ends).collect();
+        // A leave, or a refusal of an own device, stands without an act that counts after it.
+        let leaves = set.leaves.iter().chain(&set.own_devices).filter(|(of, _)| !self.is_gone(set, of));
+        let named = leaves.flat_map(|(_, acts)| acts.values()).flat_map(|leaf| leaf.act.body().parents());
+        let named = named.filter_map(|id| set.place(id));
+        let heads: Vec<u32> = self.counting_heads(set).into_iter().chain(ends).chain(named).collect();
         let needed = |at: u32| heads.iter().any(|head| *head == at || set.precedes(at, *head));
         let own = set.acts_of.get(author).into_iter().flatten().copied();
         let void = own.filter(|at| !counts(*at) && !needed(*at));

@@ -143,20 +143,21 @@ impl Verdict {
     /// [`update`](Self::update), and the identities of whom a grant is judged otherwise than before: their records may count
     /// no more, or again.
     pub fn advance(&mut self, set: &ActSet, accepted: &[ActId]) -> BTreeSet<PeerId> {
-        if let Some(steps) = self.steps(set, accepted) {
-            let ended = |step: &Step| if let Step::Ends(_, identity) = step { Some(*identity) } else { None };
-            let ended = steps.iter().filter_map(ended).collect();
-            self.update(set, accepted);
-            return ended;
-        }
-        let before = std::mem::replace(self, Self::of(set)).grants;
+        let ended = |step: &Step| if let Step::Ends(_, identity) = step { Some(*identity) } else { None };
+        let steps = self.steps(set, accepted);
+        let mut affected: BTreeSet<PeerId> = steps.iter().flatten().filter_map(ended).collect();
+        self.update(set, accepted);
+        let before = self.work.was.take().unwrap_or_default();
         // A longer period takes nothing from a record.
-        let differs = |was: &GrantVerdict, is: &GrantVerdict| {
-            was != is && GrantVerdict { not_after: is.not_after, ..was.clone() } != *is
+        let longer = |was: &GrantVerdict, is: &GrantVerdict| {
+            is.not_after.is_none_or(|end| was.not_after.is_some_and(|before| before <= end))
         };
-        let changed =
-            self.grants.iter().filter(|(id, is)| before.get(*id).is_some_and(|was| differs(was, is)));
-        changed.map(|(_, grant)| grant.subject).collect()
+        let same = |was: &GrantVerdict, is: &GrantVerdict| {
+            longer(was, is) && GrantVerdict { not_after: is.not_after, ..was.clone() } == *is
+        };
+        let changed = self.grants.iter().filter(|(id, is)| before.get(*id).is_some_and(|was| !same(was, is)));
+        affected.extend(changed.map(|(_, grant)| grant.subject));
+        affected
     }
 
     /// All grants, whether they count or not.

@@ -72,6 +72,13 @@ pub(super) struct Entry {
     pub(super) facts: Option<GrantFacts>,
 }
 
+impl Entry {
+    /// True for a grant by an invitation.
+    pub(super) const fn is_use(&self) -> bool {
+        self.facts.is_some() && self.serves.is_some()
+    }
+}
+
 /// What a grant and its past say.
 #[derive(Clone, Debug)]
 pub(super) struct GrantFacts {

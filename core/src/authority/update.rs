@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ActSet, Content, Verdict,
+    ActSet, Content, GrantVerdict, Verdict,
     invitations::InviteState,
     judge::{GrantState, Judge},
     settle::Found,
@@ -21,6 +21,8 @@ pub(super) struct Work {
     /// True if the whole set was judged since the last pruning; otherwise the authors of acts that were.
     pub(super) is_whole: bool,
     pub(super) touched: BTreeSet<PeerId>,
+    /// What was said of grants before the whole set was judged.
+    pub(super) was: Option<BTreeMap<ActId, GrantVerdict>>,
 }
 
 impl PartialEq for Work {
@@ -52,13 +54,21 @@ impl Verdict {
     pub fn update(&mut self, set: &ActSet, accepted: &[ActId]) {
         match self.steps(set, accepted) {
             Some(steps) => self.go_on(set, &steps),
-            None => *self = Self::of(set),
+            None => self.judge_all(set),
         }
+    }
+
+    fn judge_all(&mut self, set: &ActSet) {
+        let before = std::mem::replace(self, Self::of(set));
+        self.work.was = Some(before.grants);
     }
 
     /// What to do for each act; `None` if the whole set is to be judged.
     pub(super) fn steps(&self, set: &ActSet, accepted: &[ActId]) -> Option<Vec<Step>> {
         let in_step = self.work.revision + accepted.len() as u64 == set.revision;
+        // The place of a use among others follows from the whole set, and each is judged once: not one before another is known.
+        let uses = |id: &&ActId| set.place(id).is_some_and(|at| set.entries[at as usize].is_use());
+        let in_step = in_step && (accepted.len() == 1 || !accepted.iter().any(|id| uses(&id)));
         in_step.then(|| accepted.iter().map(|id| Self::step(set, id)).collect()).flatten()
     }
 
@@ -93,7 +103,7 @@ impl Verdict {
     }
 
     fn go_on(&mut self, set: &ActSet, steps: &[Step]) {
-        let Work { mut grants, invites, mut found, is_whole, mut touched, .. } =
+        let Work { mut grants, invites, mut found, is_whole, mut touched, was, .. } =
             std::mem::take(&mut self.work);
         grants.resize_with(set.entries.len(), || None);
         let mut judge = Judge { set, grants, invites };
@@ -110,8 +120,7 @@ impl Verdict {
             let contested =
                 set.contested.iter().filter_map(|invite| Some((*invite, judge.invites.get(invite)?)));
             if contested.into_iter().any(|(invite, state)| judge.is_new_witness(at, invite, state)) {
-                *self = Self::of(set);
-                return;
+                return self.judge_all(set);
             }
             if let Step::Ends(_, identity) = step {
                 for grant in set.grants_of.get(identity).into_iter().flatten() {
@@ -124,7 +133,7 @@ impl Verdict {
             self.settle_one(&judge, at, &mut found);
         }
         let Judge { grants, invites, .. } = judge;
-        self.work = Work { revision: set.revision, grants, invites, found, is_whole, touched };
+        self.work = Work { revision: set.revision, grants, invites, found, is_whole, touched, was };
     }
 
     fn settle_one(&mut self, judge: &Judge<'_>, at: u32, found: &mut Found) {

@@ -126,7 +126,7 @@ impl Verdict {
         verdict.settle(set, &mut found);
         let Judge { grants, invites, .. } = judge;
         let (revision, touched) = (set.revision, BTreeSet::new());
-        verdict.work = Work { revision, grants, invites, found, is_whole: true, touched };
+        verdict.work = Work { revision, grants, invites, found, is_whole: true, touched, was: None };
         verdict
     }
 

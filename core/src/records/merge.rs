@@ -3,23 +3,39 @@
 //!
 //! A tombstone of an application's record beats every other version: nothing can follow a delete, so whatever was written
 //! beside it had not seen it. Records of the library's own types, which come back on purpose, follow the clock alone; they
-//! also beat versions of other types under their id, so that nobody can end another's presence by deleting it. The order
+//! also beat versions of other types under their id, so that nobody can end another's presence by deleting it. Credentials
+//! beat everything: their ids leave out the type, and nobody may take an act of their own back, as by ending a presence under its id. The order
 //! is total and depends on the two versions only, so every node comes to the same result in whatever order they arrive.
 
 use crate::{
     ids::{ElementId, PeerId},
-    record::SignedRecord,
+    record::{RecordType, SignedRecord},
     time::Hlc,
 };
 
-/// The order of versions: of the library, tombstone, clock, author, element.
-pub type Rank = (bool, bool, Hlc, PeerId, ElementId);
+/// The order of versions: class of the type, tombstone, clock, author, element.
+pub type Rank = (Class, bool, Hlc, PeerId, ElementId);
+
+/// Types of which one beats another under the same id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Class {
+    /// Of an application.
+    Application,
+    /// Of the library.
+    Library,
+    /// What rights rest on.
+    Credential,
+}
 
 /// What decides between two versions of one record: the greater stays.
 pub fn rank(record: &SignedRecord) -> Rank {
     let header = record.header();
-    let reserved = header.record_type.is_reserved();
-    (reserved, is_final(record), header.hlc, header.author(), record.key().element)
+    let class = match header.record_type.as_str() {
+        RecordType::CREDENTIAL => Class::Credential,
+        _ if header.record_type.is_reserved() => Class::Library,
+        _ => Class::Application,
+    };
+    (class, is_final(record), header.hlc, header.author(), record.key().element)
 }
 
 /// True if the loser has content and neither of the two was written in knowledge of the other.

@@ -206,6 +206,30 @@ fn h3_an_act_that_was_dropped_is_taken_when_a_member_builds_on_it_or_the_removal
 }
 
 #[test]
+fn h3_what_a_member_left_or_refused_by_stays_when_acts_of_the_removed_are_dropped() {
+    let (scene, _, acts) = flood();
+    // Dan had not heard of the removal: what he names last is void, and beyond the bound.
+    let by_dan = |after: &Act, content| {
+        let (by, at, after) = (Some(scene.id(2)), Timestamp(NOON), vec![after.id()]);
+        Act::unsigned(ActBody { author: peer(DAN), by, after, at, content })
+    };
+    let (last, before) = acts.split_last().unwrap();
+    let leave = by_dan(last, Content::Leave(Keep::default()));
+    let (identity, node) = (peer(DAN), NodeId::from_bytes([7; 32]));
+    let refusal = by_dan(before.last().unwrap(), Content::RevokeDevice { identity, node });
+    // Both come while what they name is here.
+    let mut set = scene.set().clone();
+    acts.iter().chain([&leave, &refusal]).for_each(|act| drop(set.insert(act.clone())));
+    let mut verdict = Verdict::of(&set);
+    verdict.prune(&mut set);
+    assert!(set.ids().len() < scene.set().ids().len() + acts.len(), "others were dropped");
+    assert!(set.contains(&leave.id()) && set.contains(&refusal.id()));
+    assert!(
+        verdict.member(peer(DAN), Timestamp(NOON)).is_none() && verdict.is_device_revoked(identity, node)
+    );
+}
+
+#[test]
 fn h3_only_lists_of_acts_that_count_are_asked_for() {
     let mut scene = Scene::new();
     let (ben, cat) = (scene.founded(BEN, Role::Admin), scene.founded(CAT, Role::Member));

@@ -3,11 +3,12 @@
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
+    scene::{ANN, BEN, CAT, DAN, EVE, Scene, admission},
     story::{Story, play, real},
-    world::{GRAPH, MAX_CHAIN, NOON, World, peer},
+    world::{GRAPH, MAX_CHAIN, NOON, World, grant_of, invite_by, peer},
 };
 use crate::{
-    authority::{Act, ActBody, ActSet, Content, Epoch, Password, Verdict},
+    authority::{Act, ActBody, ActSet, Content, Epoch, Grant, GrantVerdict, Password, Verdict},
     ids::{ActId, NodeId},
     record::Role,
     time::Timestamp,
@@ -49,17 +50,29 @@ fn other(world: &World, rng: &mut StdRng) -> Option<Act> {
     Some(Act::unsigned(ActBody { author: peer(who), by: by.map(|at| world.id(at)), after, at, content }))
 }
 
-/// Inserts acts in one order and judges each as it comes; gives the acts that were judged alone.
-fn judge_each(acts: &[Act]) -> usize {
+/// Inserts acts in one order and judges them as they come, up to `most` at once; gives the acts that were judged alone.
+fn judge_each(acts: &[Act], most: usize, rng: &mut StdRng) -> usize {
     let mut set = ActSet::new(GRAPH, peer(0), MAX_CHAIN);
     let mut verdict = Verdict::of(&set);
-    let mut alone = 0;
-    for act in acts {
-        let accepted: Vec<ActId> = set.insert(act.clone()).accepted;
+    let (mut alone, mut rest) = (0, acts);
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(rng.random_range(1..=most.min(rest.len())));
+        rest = later;
+        let accepted: Vec<ActId> = batch.iter().flat_map(|act| set.insert(act.clone()).accepted).collect();
         alone += verdict.steps(&set, &accepted).map_or(0, |steps| steps.len());
-        verdict.update(&set, &accepted);
+        let before = verdict.clone();
+        let affected = verdict.advance(&set, &accepted);
         let whole = Verdict::of(&set);
-        assert_eq!(verdict, whole, "after {act:?}");
+        assert_eq!(verdict, whole, "after {batch:?}");
+        for (id, was) in before.grants() {
+            let is = whole.grant(id).expect("grants stay");
+            let same = |grant: &GrantVerdict| {
+                (grant.void, grant.ended_by.clone(), grant.left.clone(), grant.undone_by)
+            };
+            let shorter = is.not_after.is_some_and(|end| was.not_after.is_none_or(|before| end < before));
+            let told = affected.contains(&is.subject);
+            assert!(told || (same(was) == same(is) && !shorter), "{was:?} became {is:?} by {batch:?}");
+        }
         assert_eq!(verdict.to_bytes(), whole.to_bytes());
     }
     alone
@@ -77,11 +90,36 @@ fn judging_what_is_new_is_judging_everything_in_every_order() {
         }
         let mut acts: Vec<Act> = world.infos.iter().map(|info| info.act.clone()).collect();
         for _ in 0..4 {
-            alone += judge_each(&acts);
+            alone += judge_each(&acts, 1, &mut rng);
+            judge_each(&acts, 6, &mut rng);
             all += acts.len();
             acts.shuffle(&mut rng);
         }
     }
     println!("{alone} of {all} acts judged alone");
     assert!(alone * 3 > all, "{alone} of {all} acts");
+}
+
+#[test]
+fn uses_that_come_at_once_with_the_grant_of_their_admitter_count_as_one_by_one() {
+    for number in 0..16 {
+        let mut scene = Scene::new();
+        let ben = scene.founded(BEN, Role::Inviter);
+        let invite = scene.act(ANN, None, &[ben], Content::Invite(invite_by(0, Role::Member, 2)));
+        let known = scene.0.infos.len();
+        scene.act(BEN, Some(ben), &[invite], admission(&scene, invite, CAT, 1));
+        // The order of uses follows from ids too.
+        let named = Grant { name: number.to_string(), ..grant_of(peer(DAN), Role::Inviter, 3) };
+        let dan = scene.act(ANN, None, &[invite], Content::Grant(named));
+        scene.act(DAN, Some(dan), &[dan], admission(&scene, invite, EVE, 1));
+        let acts: Vec<Act> = scene.0.infos.iter().map(|info| info.act.clone()).collect();
+        let mut set = ActSet::new(GRAPH, peer(ANN), MAX_CHAIN);
+        acts[..known].iter().for_each(|act| drop(set.insert(act.clone())));
+        let mut verdict = Verdict::of(&set);
+        let accepted: Vec<ActId> =
+            acts[known..].iter().flat_map(|act| set.insert(act.clone()).accepted).collect();
+        verdict.update(&set, &accepted);
+        assert_eq!(verdict.to_bytes(), Verdict::of(&set).to_bytes());
+        assert!(verdict.member(peer(EVE), Timestamp(NOON + 100)).is_some());
+    }
 }
