@@ -19,6 +19,7 @@ use crate::{
     wire::{Connect, Mark, Message, Purpose, Refuse, RefuseReason, Stream},
 };
 
+mod acts;
 mod chains;
 mod joining;
 mod presence;

@@ -283,43 +283,6 @@ fn a5_one_act_is_one_record_and_a_missing_past_makes_it_wait() {
 }
 
 #[test]
-fn a8_nobody_takes_an_act_back_by_ending_a_presence_under_its_id() {
-    let mut village = Village::new(0xa8f, 4);
-    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
-    village.converge(0xa8f);
-    remove(&mut village, 1, 2, Removal::default());
-    village.converge(0xa8f);
-    let removed = village.peer(2);
-    let is_removal = |act: &Act| matches!(&act.body().content, Content::Remove(r) if r.subject == removed);
-    let mut acts = village.records(1).into_iter();
-    let act = acts.find(|record| Act::of(record).is_some_and(|act| is_removal(&act))).expect("the removal");
-    let hlc = Hlc::at(village.engines[0].peer_time(village.now()) + Duration::from_secs(1));
-    let over = Header {
-        version: 2,
-        grant: act.header().grant,
-        ..Header::first(RecordType::presence(), act.header().nonce, village.peer(1), hlc)
-    };
-    let tombstone = signed(&village, 1, Header { deleted: true, ..over.clone() }, b"");
-    let brief = signed(&village, 1, Header { expires: Some(hlc.timestamp()), ..over }, b"");
-    assert_eq!((tombstone.id(), brief.id()), (act.id(), act.id()), "one id");
-    // Before the act as well: node 3 has heard of nothing.
-    for record in [tombstone, brief] {
-        for at in [0, 1, 3] {
-            village.give(at, vec![record.clone()]);
-        }
-    }
-    village.pass(100);
-    village.converge(0xa8f);
-    for at in [0, 1, 3] {
-        village.copy(0, at);
-        assert!(is_here(&village, at, &act), "at {at}");
-        assert_eq!(village.role(at, 2), None, "at {at}");
-    }
-    village.restart(0);
-    assert_eq!(village.role(0, 2), None);
-}
-
-#[test]
 fn a6_a_lower_role_takes_rights_and_no_history() {
     let mut village = ruled(0xa6, 4);
     assert!(village.grant(0, 1, Role::Admin));

@@ -1,0 +1,82 @@
+//! What members do with records of the library to acts, and with keys to those who are no members any more.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    authority::Epoch,
+    engine::Removal,
+    group::{epoch_id, seal_epoch_key},
+    record::{GroupRules, RecordType},
+    time::Hlc,
+};
+
+fn is_here(village: &Village, at: usize, record: &SignedRecord) -> bool {
+    village.engines[at].store.contains(&record.key()).unwrap()
+}
+
+#[test]
+fn a8_nobody_takes_an_act_back_by_ending_a_presence_under_its_id() {
+    let mut village = Village::new(0xa8f, 4);
+    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
+    village.converge(0xa8f);
+    let whom = village.peer(2);
+    village.act(1, |engine, now| engine.remove(now, whom, "", Removal::default())).unwrap();
+    village.converge(0xa8f);
+    let removed = village.peer(2);
+    let is_removal = |act: &Act| matches!(&act.body().content, Content::Remove(r) if r.subject == removed);
+    let mut acts = village.records(1).into_iter();
+    let act = acts.find(|record| Act::of(record).is_some_and(|act| is_removal(&act))).expect("the removal");
+    let hlc = Hlc::at(village.engines[0].peer_time(village.now()) + Duration::from_secs(1));
+    let over = Header {
+        version: 2,
+        grant: act.header().grant,
+        ..Header::first(RecordType::presence(), act.header().nonce, village.peer(1), hlc)
+    };
+    let sign = |header| SignedRecord::sign(&village.graph(), &village.keys[1], header, b"");
+    let tombstone = sign(Header { deleted: true, ..over.clone() });
+    let brief = sign(Header { expires: Some(hlc.timestamp()), ..over });
+    assert_eq!((tombstone.id(), brief.id()), (act.id(), act.id()), "one id");
+    // Before the act as well: node 3 has heard of nothing.
+    for record in [tombstone, brief] {
+        for at in [0, 1, 3] {
+            village.give(at, vec![record.clone()]);
+        }
+    }
+    village.pass(100);
+    village.converge(0xa8f);
+    for at in [0, 1, 3] {
+        village.copy(0, at);
+        assert!(is_here(&village, at, &act), "at {at}");
+        assert_eq!(village.role(at, 2), None, "at {at}");
+    }
+    village.restart(0);
+    assert_eq!(village.role(0, 2), None);
+}
+
+#[test]
+fn h11_an_admin_that_named_itself_in_no_list_of_keys_does_not_read_on_after_its_removal() {
+    let rules = GroupRules { encrypted_bodies: true, ..GroupRules::default() };
+    let mut village = Village::with_rules(0xa11, 3, rules);
+    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
+    village.converge(0xa11);
+    // It begins an epoch whose key it gives to all but itself, and knows.
+    let key = zeroize::Zeroizing::new([77; 32]);
+    let id = epoch_id(&key);
+    let seal = |peer: PeerId| (peer, seal_epoch_key(&village.graph(), &peer, [5; 32], &key).unwrap());
+    let keys = vec![seal(village.peer(0)), seal(village.peer(2))];
+    let epoch =
+        village.sign(1, village.heads(1), Content::Epoch(Epoch { key_id: id, keys, older: Vec::new() }));
+    village.give(0, vec![epoch]);
+    village.converge(0xa11);
+    let current = |village: &Village| village.engines[0].membership().unwrap().current_epoch();
+    assert_eq!(current(&village), Some(id));
+    let whom = village.peer(1);
+    village.act(0, |engine, now| engine.remove(now, whom, "", Removal::default())).unwrap();
+    assert!(current(&village).is_some_and(|now| now != id), "a new one begins with the removal");
+    let after = village.publish(0, "after").unwrap();
+    village.converge(0xa11);
+    let read =
+        |at: usize| village.engines[at].key_ring().open(after.to_record()).body_text().map(str::to_owned);
+    assert_eq!((read(2).as_deref(), read(1)), (Some("after"), None));
+}
