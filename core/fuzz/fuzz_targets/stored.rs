@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = (genesis.id(), genesis.is_sound());
     }
     if let Ok(presence) = decode_exact::<Presence>(data) {
-        let _ = presence.is_sound();
+        let _ = presence.is_sound(&GraphId::from_bytes([3; 32]));
     }
     if let Ok(properties) = decode_exact::<GraphProperties>(data) {
         let _ = properties.check();
