@@ -187,8 +187,8 @@ pub const ENTER_PATIENCE: Duration = Duration::from_secs(3);
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for goodbyes and flushes when a graph or node closes.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A goodbye is waited for no longer once the other end was silent for this long, beside four round trips: whoever is there
-/// acknowledges what was sent within milliseconds.
+/// The wait for a goodbye ends once the other end was silent for this long plus four round trips: a live node acknowledges
+/// packets within milliseconds.
 pub const SILENCE: Duration = Duration::from_millis(700);
 /// How long the end of a node waits for the system to have its ports back, once everything else is closed.
 pub const SOCKET_TIMEOUT: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@ use super::{
     node::NodeInner,
     runtime::{on_task, spawn},
 };
+use crate::{engine::Engine, time::Now};
 
 impl Node {
     /// Makes all data durable, withdraws this node's presence, says goodbye to all neighbors, and is quiet from then on:
@@ -108,7 +109,7 @@ impl NodeInner {
             self.transport.network_changed().await;
             self.resume_graphs(&known);
             // These dialled before the network was looked at.
-            self.tell_all(crate::engine::Engine::network_changed);
+            tell(&self.graphs_but(&[]), Engine::network_changed);
         }
         Ok(())
     }
@@ -116,12 +117,9 @@ impl NodeInner {
     /// Ends the pause of all graphs but those known, and gives those told.
     fn resume_graphs(&self, known: &[Arc<GraphInner>]) -> Vec<Arc<GraphInner>> {
         let graphs = self.graphs_but(known);
-        for graph in &graphs {
-            // One that was closed meanwhile need not know.
-            let _ = graph.driver.tell(|engine, now| {
-                engine.resume(now);
-            });
-        }
+        tell(&graphs, |engine, now| {
+            engine.resume(now);
+        });
         graphs
     }
 
@@ -133,14 +131,15 @@ impl NodeInner {
     async fn network_changed(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<()> {
         self.check_open()?;
         self.transport.network_changed().await;
-        self.tell_all(crate::engine::Engine::network_changed);
+        tell(&self.graphs_but(&[]), Engine::network_changed);
         Ok(())
     }
+}
 
-    fn tell_all(&self, f: impl Fn(&mut crate::engine::Engine, crate::time::Now) + Clone + Send + 'static) {
-        for graph in self.graphs().values() {
-            // One that was closed meanwhile need not know.
-            let _ = graph.driver.tell(f.clone());
-        }
+/// Has each of these graphs do something, in its turn.
+fn tell(graphs: &[Arc<GraphInner>], f: impl Fn(&mut Engine, Now) + Clone + Send + 'static) {
+    for graph in graphs {
+        // One that was closed meanwhile need not know.
+        let _ = graph.driver.tell(f.clone());
     }
 }

@@ -281,7 +281,7 @@ impl<'a> Judge<'a> {
             found.dedup();
         }
         // Admitting is automatic: by an invitation comes back only whoever was removed before it was made.
-        let admission = set.facts(at).and(set.entries[at as usize].serves);
+        let admission = set.entries[at as usize].invitation();
         let known = |other: u32| set.precedes(other, admission.unwrap_or(at));
         found.retain(|other| *other != at && !known(*other));
         found

@@ -121,8 +121,8 @@ impl ActSet {
     /// True if an act, or the invitation that it uses, was made under a grant.
     fn stands_by(&self, act: u32, grant: u32) -> bool {
         let entry = &self.entries[act as usize];
-        let invite = entry.serves.filter(|_| entry.facts.is_some());
-        entry.under == Some(grant) || invite.is_some_and(|at| self.entries[at as usize].under == Some(grant))
+        entry.under == Some(grant)
+            || entry.invitation().is_some_and(|at| self.entries[at as usize].under == Some(grant))
     }
 
     /// Of some acts, those that are before no other of them.

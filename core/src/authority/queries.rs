@@ -146,7 +146,7 @@ impl Verdict {
         let ended = |step: &Step| if let Step::Ends(_, identity) = step { Some(*identity) } else { None };
         let steps = self.steps(set, accepted);
         let mut affected: BTreeSet<PeerId> = steps.iter().flatten().filter_map(ended).collect();
-        self.update(set, accepted);
+        self.carry_out(set, steps.as_deref());
         let before = self.work.was.take().unwrap_or_default();
         // A longer period takes nothing from a record.
         let longer = |was: &GrantVerdict, is: &GrantVerdict| {

@@ -73,9 +73,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// True for a grant by an invitation.
-    pub(super) const fn is_use(&self) -> bool {
-        self.facts.is_some() && self.serves.is_some()
+    /// Of a grant by an invitation: the invitation.
+    pub(super) fn invitation(&self) -> Option<u32> {
+        self.serves.filter(|_| self.facts.is_some())
     }
 }
 
@@ -276,18 +276,7 @@ impl ActSet {
             self.chunks.entry(*chunk).or_default();
         }
         if body.is_leaf() {
-            let (of, most) = match body.content {
-                Content::Leave(_) => (&mut self.leaves, MAX_LEAVES),
-                _ => (&mut self.own_devices, MAX_REVOKED_DEVICES),
-            };
-            let of = of.entry(body.author).or_default();
-            self.leaf_ids.insert(id, body.author);
-            of.insert(id, Arc::new(Leaf { act: entry.act.clone(), past: entry.past }));
-            let dropped = (of.len() > most).then(|| of.pop_last()).flatten()?;
-            self.leaf_ids.remove(&dropped.0);
-            self.revision += 1;
-            self.forget_chunks(&dropped.1.act);
-            return Some(dropped.0);
+            return self.add_leaf(entry);
         }
         let at = u32::try_from(self.entries.len()).expect("fewer acts than memory holds");
         let mut ends = None;
@@ -325,7 +314,7 @@ impl ActSet {
         }
         self.heads.insert(at);
         self.places.insert(id, at);
-        let used = entry.serves.filter(|_| entry.facts.is_some());
+        let used = entry.invitation();
         let order = (entry.height, id);
         self.entries.push(entry);
         if let Some(subject) = ends {
@@ -335,6 +324,23 @@ impl ActSet {
         }
         self.contested.extend(used.filter(|invite| self.is_contested(*invite)));
         None
+    }
+
+    /// Adds an act that no other may name; gives the one that the bound keeps out.
+    fn add_leaf(&mut self, entry: Entry) -> Option<ActId> {
+        let (id, author) = (entry.act.id(), entry.act.body().author);
+        let (of, most) = match entry.act.body().content {
+            Content::Leave(_) => (&mut self.leaves, MAX_LEAVES),
+            _ => (&mut self.own_devices, MAX_REVOKED_DEVICES),
+        };
+        let of = of.entry(author).or_default();
+        self.leaf_ids.insert(id, author);
+        of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past }));
+        let (dropped, leaf) = (of.len() > most).then(|| of.pop_last()).flatten()?;
+        self.leaf_ids.remove(&dropped);
+        self.revision += 1;
+        self.forget_chunks(&leaf.act);
+        Some(dropped)
     }
 
     /// Drops the chunks that nothing names any more but a leaf that was dropped.

@@ -52,8 +52,13 @@ impl Verdict {
     ///
     /// `accepted`: of all insertions since then, in their order.
     pub fn update(&mut self, set: &ActSet, accepted: &[ActId]) {
-        match self.steps(set, accepted) {
-            Some(steps) => self.go_on(set, &steps),
+        self.carry_out(set, self.steps(set, accepted).as_deref());
+    }
+
+    /// Judges what is new by these steps; without any, the whole set.
+    pub(super) fn carry_out(&mut self, set: &ActSet, steps: Option<&[Step]>) {
+        match steps {
+            Some(steps) => self.go_on(set, steps),
             None => self.judge_all(set),
         }
     }
@@ -66,9 +71,9 @@ impl Verdict {
     /// What to do for each act; `None` if the whole set is to be judged.
     pub(super) fn steps(&self, set: &ActSet, accepted: &[ActId]) -> Option<Vec<Step>> {
         let in_step = self.work.revision + accepted.len() as u64 == set.revision;
-        // The place of a use among others follows from the whole set, and each is judged once: not one before another is known.
-        let uses = |id: &&ActId| set.place(id).is_some_and(|at| set.entries[at as usize].is_use());
-        let in_step = in_step && (accepted.len() == 1 || !accepted.iter().any(|id| uses(&id)));
+        // A use has its place among the others of its invitation by all acts, also by those that come with it.
+        let is_use = |id| set.place(id).is_some_and(|at| set.entries[at as usize].invitation().is_some());
+        let in_step = in_step && (accepted.len() == 1 || !accepted.iter().any(is_use));
         in_step.then(|| accepted.iter().map(|id| Self::step(set, id)).collect()).flatten()
     }
 

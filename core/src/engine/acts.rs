@@ -11,7 +11,7 @@ use crate::{
     authority::{Act, ActBody, Content, KeepChunk},
     group::{CredentialFault, Lack, Membership, Standing},
     ids::{ActId, PeerId},
-    record::{RecordKey, RecordType, Role, SignedRecord},
+    record::{Header, RecordKey, RecordType, Role, SignedRecord},
     records::{Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
     time::Now,
     wire::Filter,
@@ -239,21 +239,18 @@ impl Engine {
         self.merge_heads(now)?;
         let act = self.draft(now, content)?;
         self.membership().ok_or(CredentialFault::NotAMember)?.may_sign(&act)?;
-        let (header, body) = act.to_record();
-        let signed = self.stamper.sign(header, &body);
-        self.put_act(signed.clone())?;
+        let signed = self.put_act(act.to_record())?;
         for chunk in chunks {
-            let (header, body) = chunk.to_record(act.body());
-            let record = self.stamper.sign(header, &body);
-            self.put_act(record)?;
+            self.put_act(chunk.to_record(act.body()))?;
         }
         self.learn(now)?;
         Ok(signed)
     }
 
     /// An act of this identity, as it would be signed now.
-    pub(super) fn draft(&self, now: Now, content: Content) -> Result<Act, CredentialFault> {
+    pub(super) fn draft(&self, now: Now, mut content: Content) -> Result<Act, CredentialFault> {
         let (members, own) = self.own_standing()?;
+        members.add_cuts(&mut content);
         let after = members.heads_for(self.device.peer, &content);
         let at = self.stamper.tick(self.peer_time(now)).timestamp();
         Ok(Act::draft(ActBody { author: self.device.peer, by: own.named, after, at, content }))
@@ -276,25 +273,24 @@ impl Engine {
             let merge = members.verdict().merge(members.acts(), self.device.peer, own.named, at);
             let Some(merge) = merge.filter(|_| may).map(Act::draft) else { return Ok(()) };
             members.may_sign(&merge)?;
-            let (header, body) = merge.to_record();
-            let signed = self.stamper.sign(header, &body);
-            self.put_act(signed)?;
+            self.put_act(merge.to_record())?;
             self.learn(now)?;
         }
     }
 
-    /// Stores a record of the credential type that this node signed, and enters it; [`learn`](Self::learn) follows.
-    fn put_act(&mut self, signed: SignedRecord) -> Result<(), PublishError> {
+    /// Signs and stores a record of the credential type, and enters it; [`learn`](Self::learn) follows.
+    fn put_act(&mut self, (header, body): (Header, Vec<u8>)) -> Result<SignedRecord, PublishError> {
+        let signed = self.stamper.sign(header, &body);
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =
-            admit_own(signed, None, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
+            admit_own(signed.clone(), None, genesis, self.policy()).map_err(PublishError::NotAllowed)?;
         let put = self.store.put(&verified)?;
         self.stamper.observe(verified.signed().header().hlc);
         if let Some(members) = &mut self.group.members {
             members.enter(verified.signed());
         }
         self.staged.push(Staged { record: verified, put, source: Source::Local, kept: None });
-        Ok(())
+        Ok(signed)
     }
 }
 

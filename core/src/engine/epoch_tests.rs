@@ -177,6 +177,29 @@ fn forged(village: &Village, by: usize, nonce: [u8; 16], body: &[u8]) -> SignedR
     engine.stamper.sign(header, body)
 }
 
+fn no_altered_body_is_read(village: &Village, good: &SignedRecord) {
+    let ring = village.engines[0].key_ring().clone();
+    let with = |body: &[u8]| {
+        let record = ring.open(crate::record::Record { body: body.to_vec().into(), ..good.to_record() });
+        assert!(record.body.is_empty() || record.body_state == BodyState::Clear);
+        (record.body_state, record.body)
+    };
+    let body = good.body();
+    assert_eq!(with(&body), (BodyState::Clear, "a secret".into()));
+    for at in 0..body.len() {
+        let mut altered = body.to_vec();
+        altered[at] ^= 0x80;
+        let missing = (1..33).contains(&at);
+        let expected = if missing { BodyState::KeyMissing } else { BodyState::Unreadable };
+        assert_eq!(with(&altered).0, expected, "byte {at}");
+        if at > 0 {
+            let expected = if at < BODY_OVERHEAD { BodyState::Unreadable } else { with(&body[..at]).0 };
+            assert_eq!(with(&body[..at]).0, expected, "cut at {at}");
+            assert_ne!(with(&body[..at]).0, BodyState::Clear, "cut at {at}");
+        }
+    }
+}
+
 #[test]
 fn bodies_that_are_none_are_refused_or_told_apart() {
     let mut village = village(4, 2);
@@ -210,26 +233,7 @@ fn bodies_that_are_none_are_refused_or_told_apart() {
     let unknown = forged(&village, 1, good.header().nonce, &unknown);
     village.give(0, vec![unknown.clone()]);
     assert_eq!(read(&village, 0, unknown.id()), Err(BodyState::KeyMissing));
-
-    let ring = village.engines[0].key_ring().clone();
-    let with = |body: &[u8]| {
-        let record = ring.open(crate::record::Record { body: body.to_vec().into(), ..good.to_record() });
-        assert!(record.body.is_empty() || record.body_state == BodyState::Clear);
-        (record.body_state, record.body)
-    };
-    assert_eq!(with(&body), (BodyState::Clear, "a secret".into()));
-    for at in 0..body.len() {
-        let mut altered = body.to_vec();
-        altered[at] ^= 0x80;
-        let missing = (1..33).contains(&at);
-        let expected = if missing { BodyState::KeyMissing } else { BodyState::Unreadable };
-        assert_eq!(with(&altered).0, expected, "byte {at}");
-        if at > 0 {
-            let expected = if at < BODY_OVERHEAD { BodyState::Unreadable } else { with(&body[..at]).0 };
-            assert_eq!(with(&body[..at]).0, expected, "cut at {at}");
-            assert_ne!(with(&body[..at]).0, BodyState::Clear, "cut at {at}");
-        }
-    }
+    no_altered_body_is_read(&village, &good);
     // Its attributes can be changed only with a new body.
     let update = RecordUpdate { attributes: Some(Default::default()), ..RecordUpdate::default() };
     let refused = village.act(0, |engine, now| engine.update(now, &copied.id(), update.clone()));

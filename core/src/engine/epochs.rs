@@ -154,7 +154,7 @@ impl Engine {
                 return Some(Need::Epoch(LOST));
             }
             let left = epochs.holders.get(id).is_some_and(|holders| !holders.is_subset(&peers));
-            // Whoever began an epoch has its key too, named in its lists or not.
+            // The author of an epoch has its key, listed or not.
             if left || members.verdict().epoch_is_stale() {
                 return Some(Need::Epoch((*began + EPOCH_PAUSE).since(peer_now)));
             }

@@ -50,13 +50,11 @@ impl Engine {
         members.may_end(own, peer, None)?;
         let mut of = if removal.with_branch { members.branch_of(peer) } else { Vec::new() };
         of.push(peer);
-        let (mut keep, chunks) = match removal.keep_records {
+        let (keep, chunks) = match removal.keep_records {
             true => self.records_of(&of.into_iter().collect(), |_, _| true)?,
             false => (Keep::default(), Vec::new()),
         };
         let (reason, branch) = (reason.into(), removal.with_branch);
-        // Removals are asked before leaves: what somebody who left has dated back must not come to count by this one.
-        keep.cuts = self.own_standing()?.0.acts().cuts(peer, branch);
         let remove = Remove { subject: peer, reason, keep, branch, undo: false };
         self.issue_keeping(now, Content::Remove(remove), &chunks)?;
         self.pass_on_verifier(now);
@@ -164,8 +162,7 @@ impl Engine {
             let needs_more = |engine: &Self, record: &SignedRecord| {
                 engine.membership().is_some_and(|members| members.needs_more_than(record, role))
             };
-            let (mut keep, listed) = self.records_of(&BTreeSet::from([peer]), needs_more)?;
-            keep.cuts = self.own_standing()?.0.acts().cuts(peer, false);
+            let (keep, listed) = self.records_of(&BTreeSet::from([peer]), needs_more)?;
             (grant.demotes, chunks) = (Some(keep), listed);
         }
         self.give(now, grant, &chunks)?;

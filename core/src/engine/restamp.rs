@@ -192,13 +192,7 @@ impl Engine {
             return Ok(());
         }
         let version = over.map_or(0, |over| over.header().version.saturating_add(1)).max(header.version);
-        let (created, own_grant) = (header.created.min(at), self.group.own_grant().or(header.grant));
-        let (created, grant, origin) = match &header.origin {
-            // The record's id derives from it.
-            Some(Origin::First) if version == 1 => (at, header.grant, header.origin.clone()),
-            Some(Origin::First) => (created, own_grant, old.next_origin(self.device.peer)),
-            origin => (created, own_grant, origin.clone()),
-        };
+        let (created, grant, origin) = self.origin_again(old, version, at);
         let next = Header { hlc, expires, created, version, grant, origin, ..header.clone() };
         let signed = self.stamper.sign(next, &old.body());
         let Some(genesis) = &self.genesis else { return Ok(()) };
@@ -228,6 +222,23 @@ impl Engine {
         };
         self.staged.push(Staged { record: verified, put, source, kept });
         Ok(())
+    }
+
+    /// When the record was made, by which grant its next version is signed, and what ties that to the first one.
+    fn origin_again(
+        &self,
+        old: &SignedRecord,
+        version: u64,
+        at: Timestamp,
+    ) -> (Timestamp, Option<[u8; 32]>, Option<Origin>) {
+        let header = old.header();
+        let (created, own_grant) = (header.created.min(at), self.group.own_grant().or(header.grant));
+        match &header.origin {
+            // The record's id derives from it.
+            Some(Origin::First) if version == 1 => (at, header.grant, header.origin.clone()),
+            Some(Origin::First) => (created, own_grant, old.next_origin(self.device.peer)),
+            origin => (created, own_grant, origin.clone()),
+        }
     }
 
     /// Signs acts of our own anew that are from ahead of time, their periods moved with them, and those that follow them:

@@ -106,11 +106,13 @@ impl Engine {
 
     /// Another node says that this identity was removed: the acts are held to the same rules as all others.
     fn hear_what_ended(&mut self, acts: &[Bytes]) {
-        let max = self.max_record();
+        let (Some(members), max) = (&self.group.members, self.max_record()) else { return };
         let decoded =
             acts.iter().filter_map(|bytes| SignedRecord::decode(&self.graph, bytes.clone(), max).ok());
-        let acts: Vec<_> = decoded.filter(|record| Act::of(record).is_some()).map(Candidate::held).collect();
-        self.incoming.extend(acts);
+        // It says so at each try.
+        let is_news = |record: &SignedRecord| Act::of(record).is_some_and(|act| !members.has(&act.id()));
+        let news: Vec<_> = decoded.filter(is_news).map(Candidate::held).collect();
+        self.incoming.extend(news);
     }
 
     /// The acts in these records; `None` if one is no act, or nobody signed it.

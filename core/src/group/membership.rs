@@ -251,6 +251,20 @@ impl Membership {
         gone.iter().filter_map(|id| self.keys.remove(id)).chain(chunks).collect()
     }
 
+    /// Says in a new act how far acts stand under grants that were left, if it ends any. Removals are asked before leaves:
+    /// what somebody who left has dated back must not come to count by this one.
+    pub fn add_cuts(&self, content: &mut Content) {
+        match content {
+            Content::Remove(remove) => remove.keep.cuts = self.acts.cuts(remove.subject, remove.branch),
+            Content::Grant(grant) => {
+                if let Some(keep) = &mut grant.demotes {
+                    keep.cuts = self.acts.cuts(grant.subject, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The acts that a new one names as those that its author knew.
     pub fn heads_for(&self, author: PeerId, content: &Content) -> Vec<ActId> {
         let before = |identity, branch| self.verdict.heads_before(&self.acts, identity, branch);

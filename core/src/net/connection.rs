@@ -57,7 +57,7 @@ impl Peer {
         true
     }
 
-    /// Waits until nothing came from the other end for so long that it is gone.
+    /// Returns once no packet came from the other end for [`SILENCE`] plus four round trips.
     pub(super) async fn falls_silent(&self) {
         let heard = || self.connection.stats().udp_rx.datagrams;
         loop {

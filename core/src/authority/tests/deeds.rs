@@ -65,6 +65,29 @@ impl Actor {
     }
 }
 
+fn given(actor: &Actor, subject: PeerId, role: Role, detail: u8, despite: Vec<ActId>) -> Grant {
+    let end = (detail & 32 != 0).then_some(Timestamp(NOON + 100 + u64::from(detail)));
+    let end = actor.end.or(end);
+    Grant { not_after: end, renew: end.is_some(), despite, ..grant_of(subject, role, actor.depth) }
+}
+
+fn lowered(actor: &Actor, subject: PeerId, role: Role, detail: u8) -> Grant {
+    let depth = if detail & 32 == 0 { actor.depth } else { actor.depth.min(detail % 2) };
+    let end = (detail & 64 != 0).then_some(Timestamp(NOON + u64::from(detail)));
+    Grant { not_after: actor.end.or(end), ..grant_of(subject, role, depth) }
+}
+
+fn admitted(world: &World, actor: &Actor, on: u8, detail: u8) -> Option<Grant> {
+    let (invite, id) = pick(world, actor.who, on, |content| matches!(content, Content::Invite(_)))?;
+    let Content::Invite(offer) = &world.body(invite).content else { return None };
+    let link = (0..LINKS).find(|n| link_key(*n).peer() == offer.key)?;
+    let joiner = peer(usize::from(detail) % (actor.members + 3));
+    let admission = Some(use_of(link, id, joiner));
+    let issued = world.infos[invite].under.and_then(|at| world.grant(at)).and_then(|g| g.not_after);
+    let not_after = actor.end.into_iter().chain(issued).min();
+    Some(Grant { admission, not_after, ..grant_of(joiner, offer.role, actor.depth.min(1)) })
+}
+
 pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, detail: u8) -> Option<Content> {
     let (who, members) = (actor.who, actor.members);
     let others: Vec<usize> = (1..members).filter(|other| *other != who).collect();
@@ -78,17 +101,9 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
         world.ids(leaves.take(17))
     };
     Some(match kind {
-        Kind::Grant => {
-            let end = (detail & 32 != 0).then_some(Timestamp(NOON + 100 + u64::from(detail)));
-            let end = actor.end.or(end);
-            let ends = Grant { not_after: end, renew: end.is_some(), ..grant_of(subject, role, actor.depth) };
-            Content::Grant(Grant { despite: leaves(world, subject), ..ends })
-        }
+        Kind::Grant => Content::Grant(given(actor, subject, role, detail, leaves(world, subject))),
         Kind::Demote => {
-            let depth = if detail & 32 == 0 { actor.depth } else { actor.depth.min(detail % 2) };
-            let end = (detail & 64 != 0).then_some(Timestamp(NOON + u64::from(detail)));
-            let lower = grant_of(subject, role.min(Role::Inviter), depth);
-            let lower = Grant { not_after: actor.end.or(end), ..lower };
+            let lower = lowered(actor, subject, role.min(Role::Inviter), detail);
             let despite = leaves(world, subject);
             Content::Grant(Grant { demotes: Some(world.list(who, subject, false)), despite, ..lower })
         }
@@ -111,19 +126,9 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
             Content::Invite(Invite { not_after, ..offer })
         }
         Kind::Admit => {
-            let (invite, id) = pick(world, who, on, |content| matches!(content, Content::Invite(_)))?;
-            let Content::Invite(offer) = &world.body(invite).content else { return None };
-            let link = (0..LINKS).find(|n| link_key(*n).peer() == offer.key)?;
-            let joiner = peer(usize::from(detail) % (members + 3));
-            let admission = Some(use_of(link, id, joiner));
-            let depth = actor.depth.min(1);
-            let issued = world.infos[invite].under.and_then(|at| world.grant(at)).and_then(|g| g.not_after);
-            Content::Grant(Grant {
-                admission,
-                not_after: actor.end.into_iter().chain(issued).min(),
-                despite: leaves(world, joiner),
-                ..grant_of(joiner, offer.role, depth)
-            })
+            let by_it = admitted(world, actor, on, detail)?;
+            let despite = leaves(world, by_it.subject);
+            Content::Grant(Grant { despite, ..by_it })
         }
         Kind::Withdraw => {
             Content::RevokeInvite(pick(world, who, on, |content| matches!(content, Content::Invite(_)))?.1)

@@ -14,13 +14,9 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
         return forged_renewal(rng, members);
     }
     let liar = rng.random_range(1..members);
-    let other = |rng: &mut _| {
-        let other = RngExt::random_range(rng, 0..members);
-        if other == liar { 0 } else { other }
-    };
     // The number of a subject among the others of an author.
     let on = |who: u8, whom: u8| if who == 0 || whom < who { whom.max(1) - 1 } else { whom - 2 };
-    let (first, second) = (other(rng), other(rng));
+    let (first, second) = (other(rng, members, liar), other(rng, members, liar));
     let deeds = [Kind::Grant, Kind::Remove, Kind::Demote, Kind::Grant];
     let act = |who: u8, kind: Kind, whom: u8, lie: u32, rng: &mut _| {
         let detail = RngExt::random(rng);
@@ -70,6 +66,12 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
         ],
     };
     (1 << liar, steps)
+}
+
+/// A member that is not the liar; the creator, if it was to be.
+fn other(rng: &mut impl Rng, members: u8, liar: u8) -> u8 {
+    let other = rng.random_range(0..members);
+    if other == liar { 0 } else { other }
 }
 
 /// An admin that was removed renews the grant of a friend, who acts by that.

@@ -5,23 +5,21 @@ use std::time::Duration;
 use super::*;
 use crate::{
     authority::Epoch,
-    engine::Removal,
+    engine::{
+        Removal,
+        authority_tests::{is_here, remove},
+    },
     group::{epoch_id, seal_epoch_key},
     record::{GroupRules, RecordType},
     time::Hlc,
 };
-
-fn is_here(village: &Village, at: usize, record: &SignedRecord) -> bool {
-    village.engines[at].store.contains(&record.key()).unwrap()
-}
 
 #[test]
 fn a8_nobody_takes_an_act_back_by_ending_a_presence_under_its_id() {
     let mut village = Village::new(0xa8f, 4);
     assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
     village.converge(0xa8f);
-    let whom = village.peer(2);
-    village.act(1, |engine, now| engine.remove(now, whom, "", Removal::default())).unwrap();
+    remove(&mut village, 1, 2, Removal::default());
     village.converge(0xa8f);
     let removed = village.peer(2);
     let is_removal = |act: &Act| matches!(&act.body().content, Content::Remove(r) if r.subject == removed);
@@ -71,8 +69,7 @@ fn h11_an_admin_that_named_itself_in_no_list_of_keys_does_not_read_on_after_its_
     village.converge(0xa11);
     let current = |village: &Village| village.engines[0].membership().unwrap().current_epoch();
     assert_eq!(current(&village), Some(id));
-    let whom = village.peer(1);
-    village.act(0, |engine, now| engine.remove(now, whom, "", Removal::default())).unwrap();
+    remove(&mut village, 0, 1, Removal::default());
     assert!(current(&village).is_some_and(|now| now != id), "a new one begins with the removal");
     let after = village.publish(0, "after").unwrap();
     village.converge(0xa11);
