@@ -181,7 +181,8 @@ pub trait Store: Send + fmt::Debug {
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn put_expired(&mut self, record: &VerifiedRecord) -> Result<Option<Change>, StoreError>;
 
-    /// Turns at most `max` records whose time is over at `now` into stubs: absent but for the feed.
+    /// Turns at most `max` records whose time is over at `now` into stubs: absent but for the feed. Drops at most as many
+    /// withheld ones, of which nothing is left.
     ///
     /// Tombstones can expire too. They were gone before, so nothing is returned for them, but they count for `max`.
     ///
@@ -189,7 +190,7 @@ pub trait Store: Send + fmt::Debug {
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError>;
 
-    /// Forgets tombstones and stubs whose last change is older than `before`. Returns how many.
+    /// Forgets tombstones and stubs whose last change is older than `before`, withheld tombstones too. Returns how many.
     ///
     /// That is when a tombstone was written and a stub expired: the same moment on every node.
     ///
@@ -197,7 +198,8 @@ pub trait Store: Send + fmt::Debug {
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn collect(&mut self, before: Timestamp) -> Result<usize, StoreError>;
 
-    /// Throws out the version with this key, without a trace: for one that turned out to be damaged.
+    /// Throws out the version with this key, without a trace: for one that turned out to be damaged. Also one that is
+    /// withheld.
     ///
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
@@ -223,11 +225,48 @@ pub trait Store: Send + fmt::Debug {
     }
 
     /// Makes the version with this key void: absent but for the feed, where it reads as deleted, and any version wins
-    /// over it. `None` if there is no such version, or it was a tombstone.
+    /// over it. `None` if there is no such version, it was withheld, or it was a tombstone.
     ///
     /// # Errors
     /// [`StoreError`]; call [`rollback`](Self::rollback) then.
     fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError>;
+
+    /// Takes a version out of everything but the file, until it is [released](Self::release): it is in no fingerprint,
+    /// range, list, feed or export, [`fetch`](Self::fetch) and [`get`](Self::get) do not find it, and it is never sent.
+    /// [`contains`](Self::contains) stays true, so that it is not fetched from a neighbor that offers it. The version is the current one of its
+    /// record, of any type, or a kept loser, which is no conflict any more.
+    ///
+    /// Readers see what [`withdraw`](Self::withdraw) shows: the record reads as deleted, and any other version takes its
+    /// place. Returns the same: `None` if there is no such version, it is withheld already, or it was a tombstone or a
+    /// loser. Other losers of its record stay.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn withhold(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError>;
+
+    /// Ends [`withhold`](Self::withhold): the version is put again, and contends with the one that is there now. Returns it and what became
+    /// of it, as [`put`](Self::put) does; readers see a new record, or an updated one. `None` if no such version is withheld, or if it cannot be
+    /// read. The caller checks beforehand whether its time is over.
+    ///
+    /// [`put`](Self::put) of the same version ends it too; [`discard`](Self::discard) and [`withdraw`](Self::withdraw)
+    /// drop a version that is withheld.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call [`rollback`](Self::rollback) then.
+    fn release(&mut self, key: &RecordKey) -> Result<Option<(VerifiedRecord, Put)>, StoreError>;
+
+    /// The first `max` keys of withheld versions that match, from `from` on, ascending. They survive a restart, but for
+    /// those whose time is over ([`expire`](Self::expire)) and old tombstones ([`collect`](Self::collect)).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn withheld(&self, filter: &Filter, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// The withheld version with this key; `None` also if it cannot be read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn fetch_withheld(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError>;
 
     /// Keeps a version that lost against the current one of its record, until it is acknowledged or forgotten; and tells
     /// of it in the feed: at `told` if the winner was just put there, else at a new place, to which the winner moves.
@@ -294,7 +333,7 @@ pub trait Store: Send + fmt::Debug {
     /// The version with this key, if it is the current one.
     fn fetch(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError>;
 
-    /// True if the version with this key is the current one of its record.
+    /// True if the version with this key is the current one of its record, or [withheld](Self::withhold).
     fn contains(&self, key: &RecordKey) -> Result<bool, StoreError>;
 
     /// A value kept by [`set_meta`](Self::set_meta).

@@ -20,6 +20,7 @@ mod conflicts;
 mod feed;
 mod keys;
 mod properties;
+mod withheld;
 mod writing;
 
 pub(super) const GRAPH: GraphId = GraphId::from_bytes([3; 32]);
@@ -180,6 +181,20 @@ pub(super) fn observe(store: &dyn Store) -> String {
         }
         writeln!(seen, "{:?}", store.newest(&filter, &[1, 2, 8]).unwrap()).unwrap();
     }
+    for filter in [Filter::All, Filter::Only(kind("note"))] {
+        let withheld = store.withheld(&filter, RecordKey::MIN, 1000).unwrap();
+        let fetched = withheld.iter().map(|key| store.fetch_withheld(key).unwrap()).collect::<Vec<_>>();
+        writeln!(seen, "withheld {withheld:?} {fetched:?}").unwrap();
+        assert!(withheld.iter().all(|key| store.contains(key).unwrap()));
+    }
+    let mut sent = Vec::new();
+    reader
+        .snapshot(&mut |bytes| {
+            sent.push(bytes);
+            true
+        })
+        .unwrap();
+    writeln!(seen, "exported {sent:?}").unwrap();
     writeln!(seen, "read {:?} {}", reader.last_lsn().unwrap(), reader.incarnation()).unwrap();
     for after in [0, 3, 9] {
         writeln!(seen, "{:?}", reader.changes(Lsn(after), &[], &[], 4).unwrap()).unwrap();

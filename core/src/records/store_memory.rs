@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 
-use self::reader::Shared;
+use self::{reader::Shared, withheld::Withheld};
 use super::{
     Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord,
     conflicts::{Loser, Losers},
@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod reader;
+mod withheld;
 
 /// A [`Store`] that is gone when it is dropped.
 pub struct MemoryStore {
@@ -33,6 +34,7 @@ pub struct MemoryStore {
     summaries: RefCell<Summaries>,
     meta: BTreeMap<String, Vec<u8>>,
     losers: Losers,
+    withheld: Withheld,
     last: (Lsn, Hlc),
     undo: Undo,
     shared: Arc<Shared>,
@@ -76,6 +78,7 @@ impl MemoryStore {
             summaries: RefCell::default(),
             meta: BTreeMap::new(),
             losers: Losers::default(),
+            withheld: Withheld::default(),
             last: (Lsn(0), Hlc(0)),
             undo: Undo::default(),
             shared: Arc::new(Shared { incarnation, committed: RwLock::default() }),
@@ -107,6 +110,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError> {
         let record = record.signed();
+        self.withheld.remove(&record.key());
         let old = self.tables.by_id.get(&record.id()).cloned();
         if let Some(old) = old.as_ref().filter(|old| old.state != State::Void) {
             if old.record.key() == record.key() && old.state != State::Stub {
@@ -172,6 +176,7 @@ impl Store for MemoryStore {
             self.losers.forget_record(&id);
         }
         self.losers.forget(|loser| loser.expires.is_some_and(|at| at <= now));
+        self.withheld.expire(now, max);
         Ok(changes)
     }
 
@@ -181,10 +186,11 @@ impl Store for MemoryStore {
             self.replace(*id, None)?;
             self.losers.forget_record(id);
         }
-        Ok(old.len())
+        Ok(old.len() + self.withheld.collect(before))
     }
 
     fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError> {
+        self.withheld.remove(key);
         match self.tables.by_key.get(key).map(|row| row.record.id()) {
             Some(id) => self.replace(id, None),
             None => Ok(()),
@@ -192,7 +198,10 @@ impl Store for MemoryStore {
     }
 
     fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
-        let Some(old) = self.tables.by_key.get(key).cloned() else { return Ok(None) };
+        let Some(old) = self.tables.by_key.get(key).cloned() else {
+            self.withheld.remove(key);
+            return Ok(None);
+        };
         let record = without_body(&self.graph, &old.record).map_err(damaged)?;
         // The feed has told of a tombstone already.
         let told = old.state == State::Tombstone;
@@ -201,6 +210,37 @@ impl Store for MemoryStore {
         let row = Row { state: State::Void, lsn, born: old.born, version: old.version, record };
         self.replace(row.record.id(), Some(Arc::new(row)))?;
         Ok(told)
+    }
+
+    fn withhold(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        let current = self.fetch(key)?;
+        let Some(record) = current.clone().map_or_else(|| self.loser(key), |record| Ok(Some(record)))? else {
+            return Ok(None);
+        };
+        let change = match current {
+            Some(_) => self.withdraw(key)?,
+            None => {
+                self.discard_loser(&key.element)?;
+                None
+            }
+        };
+        self.withheld.keep(record);
+        Ok(change)
+    }
+
+    fn release(&mut self, key: &RecordKey) -> Result<Option<(VerifiedRecord, Put)>, StoreError> {
+        // It was verified before it was first put.
+        let Some(record) = self.withheld.get(key).cloned().map(VerifiedRecord) else { return Ok(None) };
+        let put = self.put(&record)?;
+        Ok(Some((record, put)))
+    }
+
+    fn withheld(&self, filter: &Filter, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        Ok(self.withheld.keys(filter, from, max))
+    }
+
+    fn fetch_withheld(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        Ok(self.withheld.get(key).cloned())
     }
 
     fn keep_loser(
@@ -264,6 +304,7 @@ impl Store for MemoryStore {
     fn commit(&mut self, _: Durability) -> Result<(), StoreError> {
         let undo = std::mem::take(&mut self.undo);
         self.summaries.get_mut().commit();
+        self.withheld.commit();
         let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
         for (id, _) in undo.rows {
             committed.replace(id, self.tables.by_id.get(&id).cloned());
@@ -287,6 +328,7 @@ impl Store for MemoryStore {
                 None => self.meta.remove(&name),
             };
         }
+        self.withheld.rollback();
         self.losers.rollback();
         self.last = undo.last.unwrap_or(self.last);
         self.summaries.get_mut().rollback();
@@ -303,7 +345,7 @@ impl Store for MemoryStore {
     }
 
     fn contains(&self, key: &RecordKey) -> Result<bool, StoreError> {
-        Ok(self.tables.by_key.contains_key(key))
+        Ok(self.tables.by_key.contains_key(key) || self.withheld.get(key).is_some())
     }
 
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -312,7 +354,7 @@ impl Store for MemoryStore {
 
     fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
         let records = self.tables.by_expiry.first().map(|(at, ..)| *at);
-        Ok(records.into_iter().chain(self.losers.next_expiry()).min())
+        Ok(records.into_iter().chain(self.withheld.next_expiry()).chain(self.losers.next_expiry()).min())
     }
 
     fn last_hlc(&self) -> Result<Hlc, StoreError> {

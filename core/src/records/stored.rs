@@ -47,6 +47,11 @@ pub(super) fn gone_at(record: &SignedRecord, state: State) -> Option<Timestamp> 
     }
 }
 
+/// When a withheld version is forgotten beside the tombstones of its time; `None` if it is none.
+pub(super) fn forgotten_at(record: &SignedRecord) -> Option<Timestamp> {
+    gone_at(record, State::of(record))
+}
+
 /// The same version without its body.
 pub(super) fn without_body(graph: &GraphId, record: &SignedRecord) -> Result<SignedRecord, DecodeError> {
     let envelope = record.bytes().len() - record.body().len();

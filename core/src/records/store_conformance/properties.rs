@@ -10,6 +10,9 @@ enum Step {
     PutExpired(Index),
     Expire(u64, usize),
     Collect(u64),
+    Withhold(Index),
+    Release(Index),
+    Withdraw(Index),
     Meta(u8),
     Commit(bool),
     Rollback,
@@ -21,6 +24,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<Index>().prop_map(Step::PutExpired),
         2 => (0..120u64, 1..4usize).prop_map(|(now, max)| Step::Expire(now, max)),
         1 => (0..120u64).prop_map(Step::Collect),
+        3 => any::<Index>().prop_map(Step::Withhold),
+        2 => any::<Index>().prop_map(Step::Release),
+        1 => any::<Index>().prop_map(Step::Withdraw),
         1 => any::<u8>().prop_map(Step::Meta),
         3 => any::<bool>().prop_map(Step::Commit),
         1 => Just(Step::Rollback),
@@ -46,6 +52,17 @@ fn apply(store: &mut dyn Store, step: &Step) -> String {
         Step::Put(at) => format!("{:?}", store.put(at.get(&POOL)).unwrap()),
         Step::Expire(now, max) => format!("{:?}", store.expire(Timestamp(*now), *max).unwrap()),
         Step::Collect(before) => format!("{:?}", store.collect(Timestamp(*before)).unwrap()),
+        Step::Withhold(at) => {
+            one_of(at, &all_keys(store), |key| format!("{:?}", store.withhold(key).unwrap()))
+        }
+        Step::Release(at) => {
+            let withheld = store.withheld(&Filter::All, RecordKey::MIN, usize::MAX).unwrap();
+            one_of(at, &withheld, |key| format!("{:?}", store.release(key).unwrap()))
+        }
+        Step::Withdraw(at) => {
+            let keys = [all_keys(store), store.withheld(&Filter::All, RecordKey::MIN, usize::MAX).unwrap()];
+            one_of(at, &keys.concat(), |key| format!("{:?}", store.withdraw(key).unwrap()))
+        }
         Step::Meta(value) => format!("{:?}", store.set_meta("name", &[*value]).unwrap()),
         Step::Commit(synced) => {
             let durability = if *synced { Durability::Synced } else { Durability::Relaxed };
@@ -53,6 +70,10 @@ fn apply(store: &mut dyn Store, step: &Step) -> String {
         }
         Step::Rollback => format!("{:?}", store.rollback().unwrap()),
     }
+}
+
+fn one_of(at: &Index, keys: &[RecordKey], act: impl FnOnce(&RecordKey) -> String) -> String {
+    if keys.is_empty() { String::new() } else { act(at.get(keys)) }
 }
 
 /// The envelopes of a store in key order.

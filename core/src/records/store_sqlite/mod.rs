@@ -32,6 +32,7 @@ mod sealing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 pub use sealer::Sealer;
 
@@ -52,6 +53,8 @@ pub struct SqliteStore {
     interned: Interned,
     summaries: RefCell<Summaries>,
     losers: Losers,
+    /// False as long as no version can be withheld, which saves looking.
+    has_withheld: bool,
     /// The feed's end and the greatest clock reading, as written and as committed.
     last: (Lsn, Hlc),
     committed: (Lsn, Hlc),
@@ -112,11 +115,13 @@ impl SqliteStore {
         let (incarnation, lsn, hlc) = db.state().map_err(sql)?;
         let summary = load_summary(&db, incarnation_seed)?;
         let losers = Losers::load(db.load_losers().map_err(sql)?);
+        let has_withheld = db.has_withheld().map_err(sql)?;
         let store = Self {
             db,
             interned: Interned::default(),
             summaries: RefCell::new(Summaries::new(summary)),
             losers,
+            has_withheld,
             last: (lsn, hlc),
             committed: (lsn, hlc),
             in_transaction: false,

@@ -9,7 +9,10 @@
 //! `version` is the highest number under which the record was read. `conflicts` holds the versions that lost in a conflict, until
 //! they are acknowledged: then without their envelope, `bytes` 0. `told` is where the feed tells of it.
 //!
-//! In a sealed database `state.seal` holds its key, sealed itself, and the columns `envelope` and `meta.value` are sealed under it;
+//! `withheld` holds versions that are in no other table, whole, until they count or are dropped; `expires` and `gone` say when they go by
+//! themselves.
+//!
+//! In a sealed database `state.seal` holds its key, sealed itself, and the columns `envelope`, in every table, and `meta.value` are sealed under it;
 //! `scrub` is 1 while the file may still hold what was in the clear before.
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -26,7 +29,11 @@ pub(super) fn is_empty(conn: &Connection) -> rusqlite::Result<Option<bool>> {
     if tables == 0 {
         return Ok(None);
     }
-    conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM records)", [], |row| row.get(0)).map(Some)
+    let first = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, bool>(0));
+    // Files of earlier schemas have no table of withheld versions.
+    let withheld = first("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'withheld')")?
+        && first("SELECT EXISTS (SELECT 1 FROM withheld)")?;
+    Ok(Some(!withheld && first("SELECT NOT EXISTS (SELECT 1 FROM records)")?))
 }
 
 /// What takes a file from each schema to the next. Schema n is the first n steps; steps are only ever appended.
@@ -90,6 +97,18 @@ const MIGRATIONS: &[&str] = &[
 ",
     // Headers say where records of groups come from, and membership is acts: what earlier builds wrote does not decode.
     "",
+    "
+    CREATE TABLE withheld (
+        key BLOB PRIMARY KEY,
+        type INTEGER NOT NULL,
+        expires INTEGER,
+        gone INTEGER,
+        envelope BLOB NOT NULL
+    );
+    CREATE INDEX withheld_type ON withheld (type, key);
+    CREATE INDEX withheld_expires ON withheld (expires) WHERE expires IS NOT NULL;
+    CREATE INDEX withheld_gone ON withheld (gone) WHERE gone IS NOT NULL;
+",
 ];
 
 /// The first schema that this version reads. Files before it are refused, and stay as they are.

@@ -34,6 +34,8 @@ pub(super) enum Place<'a> {
     Meta(&'a str),
     /// The version with this key that lost in a conflict.
     Loser(&'a RecordKey),
+    /// The withheld version with this key.
+    Withheld(&'a RecordKey),
 }
 
 impl Place<'_> {
@@ -42,6 +44,7 @@ impl Place<'_> {
             Self::Row(lsn) => [&b"peergraph/v1/sealed row\0"[..], &lsn.0.to_le_bytes()].concat(),
             Self::Meta(name) => [b"peergraph/v1/sealed meta\0", name.as_bytes()].concat(),
             Self::Loser(key) => [&b"peergraph/v1/sealed loser\0"[..], &key.to_bytes()].concat(),
+            Self::Withheld(key) => [&b"peergraph/v1/sealed withheld\0"[..], &key.to_bytes()].concat(),
         }
     }
 }

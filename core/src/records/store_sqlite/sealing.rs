@@ -66,6 +66,7 @@ fn seal_values(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<()> {
             update.execute(params![columns::row_of(lsn), sealer.seal(Place::Row(lsn), &envelope)])?;
         }
     }
+    seal_withheld(conn, sealer)?;
     let mut losers =
         conn.prepare("SELECT number, key, envelope FROM conflicts WHERE envelope IS NOT NULL")?;
     let kept: Vec<(i64, RecordKey, Vec<u8>)> = losers
@@ -76,6 +77,22 @@ fn seal_values(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<()> {
         update.execute(params![number, sealer.seal(Place::Loser(&key), &envelope)])?;
     }
     conn.execute("UPDATE state SET seal = ?1, scrub = 1", [sealer.wrapped()]).map(drop)
+}
+
+fn seal_withheld(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<()> {
+    let mut rows = conn.prepare("SELECT key, envelope FROM withheld WHERE key > ?1 ORDER BY key LIMIT ?2")?;
+    let mut update = conn.prepare("UPDATE withheld SET envelope = ?2 WHERE key = ?1")?;
+    let mut last = Vec::new();
+    loop {
+        let step: Vec<(RecordKey, Vec<u8>)> = rows
+            .query_map(params![last, STEP], |row| Ok((columns::key(row, 0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let Some((end, _)) = step.last() else { return Ok(()) };
+        last = end.to_bytes().to_vec();
+        for (key, envelope) in step {
+            update.execute(params![key.to_bytes(), sealer.seal(Place::Withheld(&key), &envelope)])?;
+        }
+    }
 }
 
 /// Takes out of the file, and of the log beside it, what was left in the clear when it was sealed. Goes on where a

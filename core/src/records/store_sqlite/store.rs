@@ -25,7 +25,7 @@ use crate::{
 
 impl SqliteStore {
     /// The numbers of a record's type, creator and author.
-    fn intern(&mut self, record: &SignedRecord) -> Result<[i64; 3], StoreError> {
+    pub(super) fn intern(&mut self, record: &SignedRecord) -> Result<[i64; 3], StoreError> {
         let (header, conn) = (record.header(), self.db.conn());
         let record_type = self.interned.record_type(conn, &header.record_type).map_err(sql)?;
         let creator = self.interned.peer(conn, &header.creator).map_err(sql)?;
@@ -70,6 +70,7 @@ impl Store for SqliteStore {
     fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError> {
         self.begin()?;
         let record = record.signed();
+        self.drop_withheld(&record.key())?;
         let interned = self.intern(record)?;
         let lsn = self.next_lsn();
         let version = highest_version(record, None);
@@ -142,6 +143,7 @@ impl Store for SqliteStore {
     }
 
     fn expire(&mut self, now: Timestamp, max: usize) -> Result<Vec<Change>, StoreError> {
+        self.drop_expired_withheld(now, max)?;
         let due = self.db.due(now, max).map_err(sql)?;
         if due.is_empty() && self.losers.next_expiry().is_none_or(|at| at > now) {
             return Ok(Vec::new());
@@ -190,11 +192,12 @@ impl Store for SqliteStore {
             }
         }
         self.db.drop_losers(&self.losers).map_err(sql)?;
-        Ok(gone.len())
+        Ok(gone.len() + self.drop_old_withheld(before)?)
     }
 
     fn discard(&mut self, key: &RecordKey) -> Result<(), StoreError> {
         self.begin()?;
+        self.drop_withheld(key)?;
         if let Some(name) = self.db.discard(key).map_err(sql)? {
             let record_type =
                 RecordType::new(&name).map_err(|_| StoreError::Damaged("a type's name".into()))?;
@@ -216,7 +219,10 @@ impl Store for SqliteStore {
     }
 
     fn withdraw(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
-        let Some(record) = self.db.fetch(key).map_err(sql)? else { return Ok(None) };
+        let Some(record) = self.db.fetch(key).map_err(sql)? else {
+            self.drop_withheld(key)?;
+            return Ok(None);
+        };
         let Some(old) = self.db.find(&record.id()).map_err(sql)? else { return Ok(None) };
         self.begin()?;
         let record = without_body(self.db.graph(), &old.record).map_err(damaged)?;
@@ -229,6 +235,22 @@ impl Store for SqliteStore {
         let row = NewRow { lsn, born, state: State::Void, version, record: &record, interned };
         self.db.insert(&row).map_err(sql)?;
         Ok((!told).then(|| change(lsn, lsn, born, State::Void, (&record, version))))
+    }
+
+    fn withhold(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        self.keep_back(key)
+    }
+
+    fn release(&mut self, key: &RecordKey) -> Result<Option<(VerifiedRecord, Put)>, StoreError> {
+        self.put_back(key)
+    }
+
+    fn withheld(&self, filter: &Filter, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        self.all_kept_back(filter, from, max)
+    }
+
+    fn fetch_withheld(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        self.kept_back(key)
     }
 
     fn keep_loser(
@@ -330,7 +352,8 @@ impl Store for SqliteStore {
     }
 
     fn contains(&self, key: &RecordKey) -> Result<bool, StoreError> {
-        self.db.contains(key).map_err(sql)
+        Ok(self.db.contains(key).map_err(sql)?
+            || (self.has_withheld && self.db.is_withheld(key).map_err(sql)?))
     }
 
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -339,7 +362,8 @@ impl Store for SqliteStore {
 
     fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
         let records = self.db.next_expiry().map_err(sql)?;
-        Ok(records.into_iter().chain(self.losers.next_expiry()).min())
+        let withheld = if self.has_withheld { self.db.next_withheld_expiry().map_err(sql)? } else { None };
+        Ok(records.into_iter().chain(withheld).chain(self.losers.next_expiry()).min())
     }
 
     fn last_hlc(&self) -> Result<Hlc, StoreError> {

@@ -101,13 +101,13 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&path, GraphId::from_bytes([4; 32]), 1), Err(StoreError::WrongGraph)));
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 4 }));
+    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 5 }));
     // Of a build before the first release: refused with a word that says so, and not touched.
     raw.pragma_update(None, "user_version", 3).unwrap();
     let (whole, early) = (fs::read(&path).unwrap(), failure(&path));
-    assert!(early.to_string().contains("an earlier version of the library (schema 3; this one reads 4)"));
+    assert!(early.to_string().contains("an earlier version of the library (schema 3; this one reads 5)"));
     assert_eq!(fs::read(&path).unwrap(), whole);
-    raw.pragma_update(None, "user_version", 4).unwrap();
+    raw.pragma_update(None, "user_version", 5).unwrap();
     drop(raw);
     open(&path);
 
@@ -364,4 +364,40 @@ fn c6_a_page_takes_the_same_steps_at_any_size_unless_its_records_are_counted() {
         large[counted] > 10 * small[counted],
         "only who asks for the total pays for it: {small:?} {large:?}"
     );
+}
+
+#[test]
+fn w5_withheld_versions_are_found_again_and_files_without_such_a_table_get_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    let records = put_all(&mut store, (0..3).map(|n| spec(n, 10 + n)));
+    store.withhold(&records[1].key()).unwrap();
+    commit(&mut store);
+    store.withhold(&records[2].key()).unwrap();
+    drop(store);
+    let (store, _) = open(&path);
+    assert_eq!(store.withheld(&Filter::All, RecordKey::MIN, 9).unwrap(), [records[1].key()]);
+    assert_eq!(store.root(), naive(&[records[0].key(), records[2].key()]));
+    let before = observe(&store);
+    let (_dir, killed) = killed(&path);
+    assert_eq!(observe(&killed), before);
+    drop(store);
+    // One that is altered is as good as absent.
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("UPDATE withheld SET envelope = x'00'", []).unwrap();
+    let (mut store, _) = open(&path);
+    assert_eq!(store.fetch_withheld(&records[1].key()).unwrap(), None);
+    assert!(store.release(&records[1].key()).unwrap().is_none());
+    store.discard(&records[1].key()).unwrap();
+    assert!(!store.contains(&records[1].key()).unwrap());
+    drop(store);
+    raw.execute_batch("DELETE FROM records; DELETE FROM buckets").unwrap();
+    assert_eq!(SqliteStore::peek_is_empty(&path).unwrap(), Some(false), "withheld ones are something");
+    raw.execute_batch("DROP TABLE withheld; PRAGMA user_version = 4").unwrap();
+    assert_eq!(SqliteStore::peek_is_empty(&path).unwrap(), Some(true));
+    drop(raw);
+    let (mut store, _) = open(&path);
+    put_all(&mut store, [spec(1, 11)]);
+    assert!(store.withhold(&records[1].key()).unwrap().is_some());
 }

@@ -128,7 +128,12 @@ impl View<'_> {
         let most = theirs.len() + 2 * SYNC_LEAF;
         let ours = self.store.keys(self.filter, from, to, most + 1)?;
         if ours.len() <= most && found.extra.len() < room {
-            found.lacking.extend(theirs.iter().filter(|k| ours.binary_search(k).is_err()));
+            for key in theirs.iter().filter(|key| ours.binary_search(key).is_err()) {
+                // What is withheld is here, though it is not compared.
+                if !self.store.contains(key)? {
+                    found.lacking.push(*key);
+                }
+            }
             found.extra.extend(ours.iter().filter(|k| theirs.binary_search(k).is_err()));
             return Ok(());
         }

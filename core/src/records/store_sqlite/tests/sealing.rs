@@ -27,6 +27,9 @@ fn fill(store: &mut SqliteStore) {
     put_all(store, [spec(1, 2000).deleted(), spec(2, 2001).expiring(3000)]);
     store.expire(Timestamp(3000), 9).unwrap();
     store.set_meta("secret", SECRET).unwrap();
+    for n in 50..60 {
+        store.withhold(&spec(n, 10 + n).make().signed().key()).unwrap();
+    }
     commit(store);
 }
 

@@ -391,3 +391,17 @@ proptest! {
         prop_assert_eq!((world.aborted(0), world.aborted(1)), (vec![], vec![]));
     }
 }
+
+#[test]
+fn w5_what_one_side_withholds_is_not_sent_to_it() {
+    for (count, opens) in [(40, 0), (40, 1), (5000, 0), (5000, 1)] {
+        let mut world = World::pair(pool(0..count), pool(0..count));
+        for record in every(count, |i| i % 13 == 5) {
+            world.nodes[0].store.withhold(&record.key()).unwrap();
+        }
+        assert!(world.open(1, opens));
+        world.run();
+        let sent = [0, 1].map(|at| world.nodes[at].came.len());
+        assert_eq!((world.records, sent), (0, [0, 0]), "{count} records");
+    }
+}

@@ -18,6 +18,7 @@ use crate::{
 pub(crate) struct TestStore {
     records: BTreeMap<RecordKey, SignedRecord>,
     ids: BTreeMap<RecordId, RecordKey>,
+    withheld: BTreeMap<RecordKey, SignedRecord>,
 }
 
 impl TestStore {
@@ -91,6 +92,27 @@ impl Store for TestStore {
         Ok(())
     }
 
+    fn withhold(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        let Some(record) = self.records.get(key).cloned() else { return Ok(None) };
+        self.discard(key)?;
+        self.withheld.insert(*key, record);
+        Ok(None)
+    }
+
+    fn release(&mut self, key: &RecordKey) -> Result<Option<(VerifiedRecord, Put)>, StoreError> {
+        let Some(record) = self.withheld.remove(key).map(VerifiedRecord::unchecked) else { return Ok(None) };
+        let put = self.put(&record)?;
+        Ok(Some((record, put)))
+    }
+
+    fn withheld(&self, _: &Filter, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        Ok(self.withheld.range(from..).map(|(key, _)| *key).take(max).collect())
+    }
+
+    fn fetch_withheld(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        Ok(self.withheld.get(key).cloned())
+    }
+
     fn keep_loser(
         &mut self,
         _: &SignedRecord,
@@ -145,7 +167,7 @@ impl Store for TestStore {
     }
 
     fn contains(&self, key: &RecordKey) -> Result<bool, StoreError> {
-        Ok(self.records.contains_key(key))
+        Ok(self.records.contains_key(key) || self.withheld.contains_key(key))
     }
 
     fn meta(&self, _: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -1,0 +1,79 @@
+//! Versions that are withheld, in memory.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    record::{RecordKey, SignedRecord},
+    records::stored::forgotten_at,
+    time::Timestamp,
+    wire::Filter,
+};
+
+/// The withheld versions of one database. Rolls back with its store.
+#[derive(Default)]
+pub(super) struct Withheld {
+    rows: BTreeMap<RecordKey, SignedRecord>,
+    /// What was under each key changed since the last commit.
+    undo: Vec<(RecordKey, Option<SignedRecord>)>,
+}
+
+impl Withheld {
+    pub(super) fn get(&self, key: &RecordKey) -> Option<&SignedRecord> {
+        self.rows.get(key)
+    }
+
+    pub(super) fn keep(&mut self, record: SignedRecord) {
+        let key = record.key();
+        let old = self.rows.insert(key, record);
+        self.undo.push((key, old));
+    }
+
+    pub(super) fn remove(&mut self, key: &RecordKey) {
+        if let Some(old) = self.rows.remove(key) {
+            self.undo.push((*key, Some(old)));
+        }
+    }
+
+    pub(super) fn keys(&self, filter: &Filter, from: RecordKey, max: usize) -> Vec<RecordKey> {
+        let matches = |record: &SignedRecord| match filter {
+            Filter::All => true,
+            Filter::Only(only) => record.header().record_type == *only,
+        };
+        let later = self.rows.range(from..).filter(|(_, record)| matches(record));
+        later.map(|(key, _)| *key).take(max).collect()
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.rows.values().filter_map(|record| record.header().expires).min()
+    }
+
+    /// Drops at most `max` versions whose time is over, the longest first.
+    pub(super) fn expire(&mut self, now: Timestamp, max: usize) {
+        let ends = |(key, record): (&RecordKey, &SignedRecord)| Some((record.header().expires?, *key));
+        let mut over: Vec<_> = self.rows.iter().filter_map(ends).filter(|(at, _)| *at <= now).collect();
+        over.sort_unstable();
+        over.iter().take(max).for_each(|(_, key)| self.remove(key));
+    }
+
+    /// Drops tombstones that were written before a moment. Returns how many.
+    pub(super) fn collect(&mut self, before: Timestamp) -> usize {
+        let is_old = |record: &SignedRecord| forgotten_at(record).is_some_and(|at| at < before);
+        let old: Vec<RecordKey> =
+            self.rows.iter().filter(|(_, record)| is_old(record)).map(|(key, _)| *key).collect();
+        old.iter().for_each(|key| self.remove(key));
+        old.len()
+    }
+
+    pub(super) fn commit(&mut self) {
+        self.undo.clear();
+    }
+
+    pub(super) fn rollback(&mut self) {
+        for (key, old) in std::mem::take(&mut self.undo).into_iter().rev() {
+            match old {
+                Some(record) => self.rows.insert(key, record),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+}

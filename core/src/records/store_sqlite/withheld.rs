@@ -1,0 +1,189 @@
+//! Versions that are withheld: kept whole in a table of their own, and in no other.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    SqliteStore, columns,
+    db::{Db, limit},
+    intern,
+    sealer::Place,
+    sql,
+};
+use crate::{
+    record::{RecordKey, SignedRecord},
+    records::{Change, Put, Store, StoreError, VerifiedRecord, stored::forgotten_at},
+    time::Timestamp,
+    wire::Filter,
+};
+
+impl Db {
+    /// True if any version is withheld.
+    pub(super) fn has_withheld(&self) -> rusqlite::Result<bool> {
+        self.conn().query_row("SELECT EXISTS (SELECT 1 FROM withheld)", [], |row| row.get(0))
+    }
+
+    fn insert_withheld(&self, record: &SignedRecord, record_type: i64) -> rusqlite::Result<()> {
+        let key = record.key();
+        self.conn()
+            .prepare_cached(
+                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                key.to_bytes(),
+                record_type,
+                record.header().expires.map(|at| columns::ordered(at.0)),
+                forgotten_at(record).map(|at| columns::ordered(at.0)),
+                &self.values().kept(Place::Withheld(&key), record.bytes())[..],
+            ])
+            .map(drop)
+    }
+
+    pub(super) fn delete_withheld(&self, key: &RecordKey) -> rusqlite::Result<bool> {
+        let mut delete = self.conn().prepare_cached("DELETE FROM withheld WHERE key = ?1")?;
+        Ok(delete.execute([key.to_bytes()])? > 0)
+    }
+
+    pub(super) fn is_withheld(&self, key: &RecordKey) -> rusqlite::Result<bool> {
+        self.conn().prepare_cached("SELECT 1 FROM withheld WHERE key = ?1")?.exists([key.to_bytes()])
+    }
+
+    fn fetch_withheld(&self, key: &RecordKey) -> rusqlite::Result<Option<SignedRecord>> {
+        let found = self
+            .conn()
+            .prepare_cached("SELECT envelope FROM withheld WHERE key = ?1")?
+            .query_row([key.to_bytes()], |row| {
+                let bytes = self.values().opened(row, 0, Place::Withheld(key))?;
+                let decoded = SignedRecord::decode_stored(self.graph(), bytes);
+                decoded.map_err(|error| columns::damaged(0, error))
+            })
+            .optional();
+        match found {
+            Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
+                tracing::warn!(%error, element = %key.element.short(), "a withheld record is damaged");
+                Ok(None)
+            }
+            found => Ok(found?.filter(|record| record.key() == *key)),
+        }
+    }
+
+    fn withheld(&self, filter: &Filter, from: RecordKey, max: usize) -> rusqlite::Result<Vec<RecordKey>> {
+        let only = match filter {
+            Filter::All => None,
+            Filter::Only(name) => match intern::find_type(self.conn(), name)? {
+                Some(only) => Some(only),
+                None => return Ok(Vec::new()),
+            },
+        };
+        let and = only.map_or("", |_| "type = ?3 AND");
+        let mut statement = self.conn().prepare_cached(&format!(
+            "SELECT key FROM withheld WHERE {and} key >= ?1 ORDER BY key LIMIT ?2"
+        ))?;
+        let (from, max) = (from.to_bytes(), limit(max));
+        let mut rows = match only {
+            Some(only) => statement.query(params![from, max, only])?,
+            None => statement.query(params![from, max])?,
+        };
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next()? {
+            keys.push(columns::key(row, 0)?);
+        }
+        Ok(keys)
+    }
+
+    /// When the next withheld version expires.
+    pub(super) fn next_withheld_expiry(&self) -> rusqlite::Result<Option<Timestamp>> {
+        self.conn()
+            .prepare_cached("SELECT min(expires) FROM withheld WHERE expires IS NOT NULL")?
+            .query_row([], |row| row.get::<_, Option<i64>>(0))
+            .map(|found| found.map(|at| Timestamp(columns::unordered(at))))
+    }
+
+    fn expire_withheld(&self, now: Timestamp, max: usize) -> rusqlite::Result<usize> {
+        self.conn()
+            .prepare_cached(
+                "DELETE FROM withheld WHERE key IN (SELECT key FROM withheld
+                 WHERE expires IS NOT NULL AND expires <= ?1 ORDER BY expires, key LIMIT ?2)",
+            )?
+            .execute(params![columns::ordered(now.0), limit(max)])
+    }
+
+    fn collect_withheld(&self, before: Timestamp) -> rusqlite::Result<usize> {
+        self.conn()
+            .prepare_cached("DELETE FROM withheld WHERE gone IS NOT NULL AND gone < ?1")?
+            .execute([columns::ordered(before.0)])
+    }
+}
+
+/// The parts of [`Store`] that deal with withheld versions. Cheap as long as there never were any.
+impl SqliteStore {
+    pub(super) fn keep_back(&mut self, key: &RecordKey) -> Result<Option<Change>, StoreError> {
+        let current = self.db.fetch(key).map_err(sql)?;
+        let Some(record) = current.clone().map_or_else(|| self.loser(key), |record| Ok(Some(record)))? else {
+            return Ok(None);
+        };
+        self.begin()?;
+        let [record_type, ..] = self.intern(&record)?;
+        let change = match current {
+            Some(_) => self.withdraw(key)?,
+            None => {
+                self.discard_loser(&key.element)?;
+                None
+            }
+        };
+        self.db.insert_withheld(&record, record_type).map_err(sql)?;
+        (self.has_withheld, self.changed) = (true, true);
+        Ok(change)
+    }
+
+    pub(super) fn put_back(&mut self, key: &RecordKey) -> Result<Option<(VerifiedRecord, Put)>, StoreError> {
+        // It was verified before it was first put.
+        let Some(record) = self.kept_back(key)?.map(VerifiedRecord) else { return Ok(None) };
+        let put = self.put(&record)?;
+        Ok(Some((record, put)))
+    }
+
+    pub(super) fn kept_back(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        if self.has_withheld { self.db.fetch_withheld(key).map_err(sql) } else { Ok(None) }
+    }
+
+    pub(super) fn all_kept_back(
+        &self,
+        filter: &Filter,
+        from: RecordKey,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        if self.has_withheld { self.db.withheld(filter, from, max).map_err(sql) } else { Ok(Vec::new()) }
+    }
+
+    /// Forgets that a version was withheld. True if it was.
+    pub(super) fn drop_withheld(&mut self, key: &RecordKey) -> Result<bool, StoreError> {
+        if !self.has_withheld {
+            return Ok(false);
+        }
+        self.begin()?;
+        let dropped = self.db.delete_withheld(key).map_err(sql)?;
+        self.changed |= dropped;
+        Ok(dropped)
+    }
+
+    /// Drops those whose time is over, at most `max`.
+    pub(super) fn drop_expired_withheld(&mut self, now: Timestamp, max: usize) -> Result<(), StoreError> {
+        if self.has_withheld && self.db.next_withheld_expiry().map_err(sql)?.is_some_and(|at| at <= now) {
+            self.begin()?;
+            self.db.expire_withheld(now, max).map_err(sql)?;
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    /// Drops tombstones that were written before a moment. Returns how many.
+    pub(super) fn drop_old_withheld(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        if !self.has_withheld {
+            return Ok(0);
+        }
+        self.begin()?;
+        let dropped = self.db.collect_withheld(before).map_err(sql)?;
+        self.changed |= dropped > 0;
+        Ok(dropped)
+    }
+}
