@@ -281,6 +281,13 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_CHAIN: u8 = 24;
 /// Acts that somebody shows when connecting: the grants from the creator's down, and renewals.
 pub const MAX_SHOWN: usize = 4 * MAX_CHAIN as usize;
+/// How long links last that rest on shown acts alone, from when the first by the word of one member is made, or from the last
+/// records that came. They end before that once the acts of both ends were compared.
+pub const PAPERS_PATIENCE: Duration = Duration::from_secs(30);
+/// How long they last at most, however much comes on them, or if this node has nothing yet.
+pub const MAX_PAPERS_TIME: Duration = Duration::from_secs(10 * 60);
+/// So long after that first link, others may be made that rest on the word of this member.
+pub const PAPERS_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// Grants between a group's creator and a member unless the group says otherwise.
 pub const DEFAULT_CHAIN: u8 = 8;
 /// Record types that can have rules of their own.

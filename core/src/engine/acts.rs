@@ -144,6 +144,7 @@ impl Engine {
             let released = self.deferred.release(arrived);
             self.incoming.extend(released.into_iter().map(Candidate::held));
         }
+        self.hand_over_papers(now);
         Ok(())
     }
 

@@ -22,6 +22,7 @@ use crate::{
 mod acts;
 mod chains;
 mod joining;
+mod papers;
 mod presence;
 mod records;
 mod strangers;

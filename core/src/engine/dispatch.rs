@@ -51,6 +51,7 @@ impl Engine {
             OverlayEvent::Wanted { link, origin, keys } => self.on_wanted(now, link, origin, &keys),
             OverlayEvent::Sync { link, message } => self.on_sync_message(now, link, message),
             OverlayEvent::Records { link, session, records } => {
+                self.papers_progress(now, link);
                 self.on_sync_records(now, link, session, records);
             }
             OverlayEvent::BulkRoom { link } => self.on_bulk_room(now, link),

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Engine, acts::Sweep, epochs::EpochState, joining::Joins, welcome::Papers};
+use super::{
+    Engine,
+    acts::Sweep,
+    epochs::EpochState,
+    joining::Joins,
+    welcome::{Papers, Shown},
+};
 use crate::{
-    authority::Act,
     events::{Event, MemberChange, MemberInfo, NodeInfo},
     group::{Ending, Membership, Standing, Throttle, shown_name},
     ids::{ConnectionId, LinkId, PeerId},
@@ -25,7 +30,9 @@ pub(super) struct GroupState {
     /// The name that is stated once those are here.
     pub(super) unstated: Option<String>,
     /// What others showed whose acts are not here.
-    pub(super) shown: BTreeMap<LinkId, (PeerId, Vec<Act>)>,
+    pub(super) shown: BTreeMap<LinkId, Shown>,
+    /// Members by whose word links rest on what was shown and has not come to count, and since when.
+    pub(super) unproven: BTreeMap<PeerId, Mono>,
     /// Stored records that are judged again.
     pub(super) sweep: Option<Sweep>,
     /// True once the database was compared with another node's, or made here: what this node does by itself is based on
@@ -126,10 +133,8 @@ impl Engine {
         let Some(members) = &self.group.members else { return };
         // A wrong clock says nothing about whose membership has ended.
         let off = self.is_clock_off();
-        let shown = |peer: &PeerId| {
-            let mut papers = self.group.shown.values().filter(|(of, _)| of == peer);
-            papers.any(|(_, acts)| members.vouched(*peer, acts, Some(peer_now)).is_some())
-        };
+        let shown =
+            |peer: &PeerId| self.group.shown.values().any(|s| s.vouches(peer, members, now, peer_now));
         let is_member = |peer: &PeerId| {
             members.is_member(*peer, peer_now)
                 || (off && members.last_standing(*peer).is_some())
@@ -138,6 +143,7 @@ impl Engine {
         self.overlay.expel(now, |node, peer| is_member(peer) && !members.is_device_revoked(*peer, *node));
         // Those of whom nothing is known yet may turn out to be members.
         self.overlay.forget_peers(|peer| members.knows(*peer) && !is_member(peer));
+        self.settle_papers(now, peer_now);
     }
 
     /// Tells of members that changed since they were last told of.

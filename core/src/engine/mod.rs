@@ -329,6 +329,7 @@ impl Engine {
         self.hide_lost(now);
         self.maintain_presence(now);
         self.maintain_members(now);
+        self.maintain_papers(now);
         self.deferred.expire(now.mono);
         self.check_stored(now);
         self.try_store(now);
@@ -353,6 +354,7 @@ impl Engine {
             self.absence.next(),
             self.clock.next(),
             self.group.next_check,
+            self.papers_due(),
             self.group.sweep.as_ref().map(|_| now.mono),
             self.group.epochs.due,
             self.deferred.next_due(),

@@ -18,8 +18,8 @@ use crate::{
 /// What a session has come to, told once its records are durable.
 #[derive(Debug)]
 pub(super) enum SyncDone {
-    /// One type is equal.
-    Type(RecordType),
+    /// One type is equal to what the other end has.
+    Type(LinkId, RecordType),
     /// Everything is.
     All,
     /// A comparison is over, whether it came to its end or not: with whom, and what was said and when at its beginning.
@@ -53,7 +53,9 @@ impl Engine {
             SyncOutput::SendRecords { link, session, records } => {
                 self.overlay.send_records(now, link, session, records);
             }
-            SyncOutput::TypeDone { record_type, .. } => self.syncs_done.push(SyncDone::Type(record_type)),
+            SyncOutput::TypeDone { link, record_type } => {
+                self.syncs_done.push(SyncDone::Type(link, record_type));
+            }
             SyncOutput::Withheld { link, keys } => self.away.withhold(link, keys),
             SyncOutput::Finished { link, outcome, theirs, began, .. } => {
                 let whole = !matches!(outcome, SyncOutcome::Aborted(_));
@@ -77,13 +79,21 @@ impl Engine {
     pub(super) fn finish_syncs(&mut self, now: Now) {
         for done in mem::take(&mut self.syncs_done) {
             match done {
-                SyncDone::Type(record_type) if record_type.is_reserved() => {}
-                SyncDone::Type(record_type) => {
+                SyncDone::Type(link, record_type) if record_type == RecordType::credential() => {
+                    self.acts_compared(link);
+                }
+                SyncDone::Type(_, record_type) if record_type.is_reserved() => {}
+                SyncDone::Type(_, record_type) => {
                     if !self.status.synchronized {
                         self.hub.publish(Event::Synchronized(Some(record_type)));
                     }
                 }
-                SyncDone::Over { link, whole, session } => self.compared(now, link, whole, session),
+                SyncDone::Over { link, whole, session } => {
+                    if whole {
+                        self.acts_compared(link);
+                    }
+                    self.compared(now, link, whole, session);
+                }
                 SyncDone::All => self.on_synchronized(now),
             }
         }

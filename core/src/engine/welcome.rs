@@ -5,11 +5,12 @@ use bytes::Bytes;
 use super::{Engine, JoinFailure, ingest::Candidate};
 use crate::{
     authority::Act,
+    group::Membership,
     ids::{LinkId, NodeId, PeerId},
-    limits::{ENDING_BYTES, MAX_ENDING_ACTS, SKEW_HOLD},
+    limits::{ENDING_BYTES, MAX_ENDING_ACTS, MAX_PAPERS_TIME, PAPERS_PATIENCE, PAPERS_PAUSE, SKEW_HOLD},
     record::{DeviceCertificate, SignedRecord},
     records::StoreError,
-    time::Now,
+    time::{Mono, Now, Timestamp},
     wire::{Message, Purpose, VERSION},
 };
 
@@ -20,6 +21,33 @@ const META_PAPERS: &str = "papers";
 pub(super) struct Papers {
     pub(super) records: Vec<Bytes>,
     pub(super) acts: Vec<Act>,
+}
+
+/// What the other end of a link showed whose acts are not here. The link rests on it until they are, and not for long.
+#[derive(Debug)]
+pub(super) struct Shown {
+    peer: PeerId,
+    papers: Papers,
+    /// The member by whose word it is; `None`: the creator, or nobody is known yet.
+    by: Option<PeerId>,
+    since: Mono,
+    /// When it ends unless its acts are here.
+    until: Mono,
+    /// Acts were compared: what was to come has come.
+    compared: bool,
+}
+
+impl Shown {
+    fn is_over(&self, now: Mono) -> bool {
+        self.compared || self.until <= now
+    }
+
+    /// True if a link with an identity can rest on this.
+    pub(super) fn vouches(&self, peer: &PeerId, members: &Membership, now: Now, peer_now: Timestamp) -> bool {
+        self.peer == *peer
+            && !self.is_over(now.mono)
+            && members.vouched(*peer, &self.papers.acts, Some(peer_now)).is_some()
+    }
 }
 
 impl Engine {
@@ -74,12 +102,91 @@ impl Engine {
             return true;
         }
         let Some(acts) = self.read_papers(shown) else { return false };
-        let good = members.vouched(peer, &acts, Some(peer_now)).is_some();
-        if good {
-            // Until its acts are here, the link rests on these.
-            self.group.shown.insert(link, (peer, acts));
+        let papers = Papers { records: shown.to_vec(), acts };
+        let Some((by, since)) = self.rests_since(now, peer, peer_now, &papers.acts) else { return false };
+        // A node that has nothing yet has nothing to keep from anybody, and all to wait for.
+        let patience = if self.usable { PAPERS_PATIENCE } else { MAX_PAPERS_TIME };
+        let until = since + patience;
+        self.group.shown.insert(link, Shown { peer, papers, by, since, until, compared: false });
+        self.hand_over_papers(now);
+        true
+    }
+
+    /// The member behind these papers, and since when links rest on its word; `None` if they are worth nothing, or that was
+    /// for too long.
+    fn rests_since(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        peer_now: Timestamp,
+        acts: &[Act],
+    ) -> Option<(Option<PeerId>, Mono)> {
+        let members = self.group.members.as_ref()?;
+        members.vouched(peer, acts, Some(peer_now))?;
+        self.group.unproven.retain(|_, since| now.mono.since(*since) < PAPERS_PAUSE);
+        // All that the creator says holds, and to know nobody else is to know nothing yet.
+        let by = members.voucher(peer, acts).filter(|by| self.usable && *by != members.creator());
+        let since = by.map_or(now.mono, |by| *self.group.unproven.entry(by).or_insert(now.mono));
+        (now.mono.since(since) < PAPERS_PATIENCE).then_some((by, since))
+    }
+
+    /// Gives the acts that others and this node show to the set, once those before them are here: whoever let them in may be
+    /// away.
+    pub(super) fn hand_over_papers(&mut self, now: Now) {
+        let Some(members) = &self.group.members else { return };
+        let max = self.max_record();
+        let shown = self.group.shown.values().map(|shown| &shown.papers).chain([&self.group.papers]);
+        let lacking = shown.flat_map(|papers| papers.acts.iter().zip(&papers.records));
+        let lacking = lacking.filter(|(act, _)| !members.has(&act.id()));
+        let decoded =
+            lacking.filter_map(|(_, bytes)| SignedRecord::decode(&self.graph, bytes.clone(), max).ok());
+        let fits = |record: &SignedRecord| !self.is_known(now, &record.key()) && members.vet(record).is_ok();
+        let ready: Vec<SignedRecord> = decoded.filter(fits).collect();
+        for record in ready {
+            if self.incoming_keys.insert(record.key()) {
+                self.incoming.push(Candidate::held(record));
+            }
         }
-        good
+    }
+
+    /// Acts were compared on this link.
+    pub(super) fn acts_compared(&mut self, link: LinkId) {
+        if let Some(shown) = self.group.shown.get_mut(&link) {
+            shown.compared = true;
+            self.group.expel_later();
+        }
+    }
+
+    /// Records come on this link: what it rests on may be on its way.
+    pub(super) fn papers_progress(&mut self, now: Now, link: LinkId) {
+        if let Some(shown) = self.group.shown.get_mut(&link) {
+            shown.until = (now.mono + PAPERS_PATIENCE).min(shown.since + MAX_PAPERS_TIME);
+        }
+    }
+
+    /// When a link next ends that rests on what was shown.
+    pub(super) fn papers_due(&self) -> Option<Mono> {
+        self.group.shown.values().map(|shown| shown.until).min()
+    }
+
+    /// Looks at what links rest on, if the time of one is over.
+    pub(super) fn maintain_papers(&mut self, now: Now) {
+        if self.papers_due().is_some_and(|at| at <= now.mono) {
+            self.group.expel_later();
+        }
+    }
+
+    /// Forgets what links need to rest on no longer, or may not.
+    pub(super) fn settle_papers(&mut self, now: Now, peer_now: Timestamp) {
+        let Some(members) = &self.group.members else { return };
+        let (shown, unproven) = (&mut self.group.shown, &mut self.group.unproven);
+        shown.retain(|_, shown| {
+            let is_member = members.is_member(shown.peer, peer_now);
+            if let Some(by) = shown.by.filter(|_| is_member) {
+                unproven.remove(&by);
+            }
+            !is_member && !shown.is_over(now.mono)
+        });
     }
 
     /// The acts by which a removed identity learns that it was, if it is the identity that dialled. It was a member when most of

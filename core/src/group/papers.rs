@@ -21,48 +21,68 @@ struct Paper {
     renew: bool,
     /// The subjects of the grants above.
     above: Vec<PeerId>,
-    /// False for a renewal by somebody of whom nothing is known: it only tells which grant its id means.
+    /// Grants between it and the creator, as far as papers tell.
+    level: u8,
+    /// False for a renewal whose author is not shown to have a right to it: it only tells which grant its id means, and the
+    /// end stays that of the grant.
     proven: bool,
+}
+
+impl Paper {
+    /// Whether this one may say of the other when it ends: its rank is higher.
+    fn may_renew(&self, other: &Self) -> bool {
+        let (role, of) = (self.standing.role, other.standing.role);
+        self.subject != other.subject && role.may_grant(of) && (role > of || self.level < other.level)
+    }
 }
 
 impl Membership {
     /// The acts that show a standing to somebody who knows nothing: each after those that it names.
     pub(super) fn papers_of(&self, standing: &Standing) -> Vec<ActId> {
+        let ids: Vec<ActId> = standing.grant.into_iter().chain(standing.named).collect();
         let mut papers = Vec::new();
-        if let Some(grant) = standing.grant {
-            self.add_path(grant, &mut papers);
-            if let Some(renewal) = standing.named.filter(|named| *named != grant) {
-                if let Some(by) = self.acts.get(&renewal).and_then(|act| act.by) {
-                    self.add_named(by, &mut papers);
-                }
-                push(renewal, &mut papers);
-            }
+        ids.iter().for_each(|id| self.add_path(*id, true, &mut papers));
+        if papers.len() > MAX_SHOWN {
+            // Then without what shows the authors of renewals: who knows these knows all that is needed.
+            papers.clear();
+            ids.iter().for_each(|id| self.add_path(*id, false, &mut papers));
+            papers.truncate(MAX_SHOWN);
         }
-        papers.truncate(MAX_SHOWN);
         papers
     }
 
-    /// The grants from the creator's down to this one, and the renewals that they name.
-    fn add_path(&self, grant: ActId, papers: &mut Vec<ActId>) {
-        let (mut path, mut next) = (Vec::new(), Some(grant));
-        while let Some(id) = next.filter(|_| path.len() < MAX_SHOWN) {
-            path.push(id);
-            let by = self.acts.get(&id).and_then(|act| act.by);
-            next = by.and_then(|by| self.acts.grant_named(&by));
-            path.extend(by.filter(|_| by != next));
+    /// The grants from the creator's down to this one, and the renewals that they name; with what shows the authors of these.
+    /// Each step goes to a higher rank, so there are few.
+    fn add_path(&self, id: ActId, renewers: bool, papers: &mut Vec<ActId>) {
+        if papers.len() > MAX_SHOWN || papers.contains(&id) {
+            return;
         }
-        path.into_iter().rev().for_each(|id| push(id, papers));
-    }
-
-    fn add_named(&self, by: ActId, papers: &mut Vec<ActId>) {
-        if let Some(grant) = self.acts.grant_named(&by) {
-            self.add_path(grant, papers);
+        let Some(act) = self.acts.get(&id) else { return };
+        let renewed = if let Content::Renew { grant, .. } = &act.content { Some(*grant) } else { None };
+        if let Some(by) = act.by.filter(|_| renewers || renewed.is_none()) {
+            self.add_path(by, renewers, papers);
         }
-        push(by, papers);
+        if let Some(grant) = renewed {
+            self.add_path(grant, renewers, papers);
+        }
+        papers.push(id);
     }
 
     /// What an identity is by acts that it shows, their signatures being good. `now`: `None` if its time may be over.
     pub fn vouched(&self, peer: PeerId, shown: &[Act], now: Option<Timestamp>) -> Option<Standing> {
+        let standing = self.last_paper(peer, shown)?.standing;
+        let is_alive =
+            |now: Timestamp| standing.not_before <= now && standing.not_after.is_none_or(|end| now < end);
+        now.is_none_or(is_alive).then_some(standing)
+    }
+
+    /// By whose word an identity is what it shows: of those above it the last that is known here.
+    pub fn voucher(&self, peer: PeerId, shown: &[Act]) -> Option<PeerId> {
+        let above = self.last_paper(peer, shown)?.above;
+        above.into_iter().rev().find(|peer| self.knows(*peer))
+    }
+
+    fn last_paper(&self, peer: PeerId, shown: &[Act]) -> Option<Paper> {
         let mut papers: BTreeMap<ActId, Paper> = BTreeMap::new();
         let mut last = None;
         for act in shown.iter().take(MAX_SHOWN).filter(|act| !self.has(&act.id())) {
@@ -72,10 +92,7 @@ impl Membership {
             }
             papers.insert(act.id(), paper);
         }
-        let standing = papers.remove(&last?)?.standing;
-        let is_alive =
-            |now: Timestamp| standing.not_before <= now && standing.not_after.is_none_or(|end| now < end);
-        now.is_none_or(is_alive).then_some(standing)
+        papers.remove(&last?)
     }
 
     fn paper(&self, act: &Act, papers: &BTreeMap<ActId, Paper>) -> Option<Paper> {
@@ -87,12 +104,10 @@ impl Membership {
                 let longer = renewed.renew && renewed.standing.not_after.is_some_and(|end| *not_after > end);
                 let by = self.giver(body, papers);
                 let proven = by.is_some_and(|by| {
-                    by.subject != renewed.subject
-                        && by.standing.role.may_grant(renewed.standing.role)
-                        && by.standing.not_after.is_none_or(|end| *not_after <= end)
+                    by.may_renew(&renewed) && by.standing.not_after.is_none_or(|end| *not_after <= end)
                 });
-                let standing =
-                    Standing { named: Some(act.id()), not_after: Some(*not_after), ..renewed.standing };
+                let not_after = Some(*not_after).filter(|_| proven).or(renewed.standing.not_after);
+                let standing = Standing { named: Some(act.id()), not_after, ..renewed.standing };
                 longer.then_some(Paper { standing, proven, ..renewed })
             }
             _ => None,
@@ -127,7 +142,8 @@ impl Membership {
             name: grant.name.clone(),
             issuer: Some(body.author),
         };
-        good.then_some(Paper { subject: grant.subject, standing, renew: grant.renew, above, proven: true })
+        let (subject, renew, level) = (grant.subject, grant.renew, by.level.saturating_add(1));
+        good.then_some(Paper { subject, standing, renew, above, level, proven: true })
     }
 
     /// True if nothing that is known here ends a grant whose past is not: what removes its subject must be known to be
@@ -163,7 +179,7 @@ impl Membership {
 
     fn creators_paper(&self) -> Paper {
         let standing = self.member(self.creator, Timestamp::default()).expect("the creator is a member");
-        Paper { subject: self.creator, standing, renew: false, above: Vec::new(), proven: true }
+        Paper { subject: self.creator, standing, renew: false, above: Vec::new(), level: 0, proven: true }
     }
 
     fn named(&self, id: &ActId, papers: &BTreeMap<ActId, Paper>) -> Option<Paper> {
@@ -181,15 +197,11 @@ impl Membership {
             return None;
         }
         let mut standing = self.standing(grant, facts);
-        standing.not_after = self.verdict.end_of(id).filter(|_| grant == of).or(standing.not_after);
+        // An act is held against the end that it names, and a renewal that does not count adds nothing.
+        standing.not_after = self.verdict.end_of(id).into_iter().chain(standing.not_after).min();
         let renew = self.grant_of(&standing).is_some_and(|grant| grant.renew);
         let above = [self.creator].into_iter().chain(self.acts.sponsors(&grant)).collect();
-        Some(Paper { subject: facts.subject, standing, renew, above, proven: true })
-    }
-}
-
-fn push(id: ActId, papers: &mut Vec<ActId>) {
-    if !papers.contains(&id) {
-        papers.push(id);
+        let (subject, level) = (facts.subject, facts.level);
+        Some(Paper { subject, standing, renew, above, level, proven: true })
     }
 }

@@ -30,6 +30,8 @@ mod idle_tests;
 mod lost_tests;
 mod network;
 #[cfg(test)]
+mod papers_tests;
+#[cfg(test)]
 mod pausing_tests;
 #[cfg(test)]
 mod tests;

@@ -175,6 +175,30 @@ impl World {
         number
     }
 
+    /// Adds a node that `by` lets in, which all hear of that `by` can speak to, and that comes to `through` with what shows it.
+    #[cfg(test)]
+    pub(super) fn add_with_papers(&mut self, by: usize, through: usize) -> usize {
+        let number = self.actors.len();
+        self.skews.push(0);
+        self.side.push(0);
+        let mut actor = self.start(number, false);
+        let peer = actor.engine.nodes()[0].peer;
+        let granted = self.with(by, |engine, now| engine.grant(now, peer, "guest", Role::Member, None));
+        let store = Box::new(MemoryStore::new(self.graph, self.rng.random()));
+        actor = self.start_from(number, Some(self.genesis.clone()), store);
+        let chain = granted.expect("it may grant").iter().map(|record| record.bytes().clone()).collect();
+        actor.engine.accept_chain(self.now_of(number), chain).expect("a membership");
+        self.actors.push(actor);
+        let (target, now) = (self.actors[through].node, self.now_of(number));
+        let target = NodeAddr::at(target, [self.socket(through)]);
+        let options =
+            ConnectOptions { expected_peer: None, deadline: CONNECT_TIMEOUT, purpose: Purpose::Neighbor };
+        let address = NodeAddr::at(self.actors[number].node, [self.socket(number)]);
+        self.input(number, Input::AddressesChanged(address));
+        self.with(number, |engine, _| engine.connect(now, vec![target], options));
+        number
+    }
+
     /// Time passes.
     pub fn run(&mut self, time: Duration) {
         let until = self.now + time;
