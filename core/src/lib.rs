@@ -97,6 +97,7 @@
 #[cfg(feature = "net")]
 mod api;
 pub mod authority;
+mod bounded;
 pub mod crypto;
 pub mod engine;
 pub mod events;

@@ -106,12 +106,25 @@ pub const MAX_ENDING_ACTS: usize = 256;
 pub const ENDING_BYTES: usize = 64 * 1024;
 /// Record bytes gathered into one frame.
 pub const BATCH_BYTES: usize = 64 * 1024;
+/// Records in one frame. More than honest nodes gather: each is longer than its 64 bytes of signature.
+pub const MAX_BATCH_RECORDS: usize = 1024;
+const _: () = assert!(BATCH_BYTES / 65 < MAX_BATCH_RECORDS);
 /// Record bytes on their way to one neighbor before its queue holds ids instead. Bounds memory per slow neighbor.
 pub const LINK_WINDOW: usize = 256 * 1024;
 /// Ids waiting for one neighbor; beyond, the queue is dropped, the link marked dirty, and reconciled later.
 pub const LINK_QUEUE: usize = 4096;
 /// Ids in one announcement; reached, it is sent at once.
 pub const ANNOUNCE_BATCH: usize = 64;
+/// Ids in one announcement that is accepted; a message with more ends the link.
+pub const MAX_ANNOUNCED: usize = 1024;
+/// Ids in one request for announced records that is accepted; as above.
+pub const MAX_GRAFTED: usize = 2048;
+/// Origins in one message that asks for announcements instead of records. More are sent in several; a message with more
+/// ends the link.
+pub const MAX_PRUNED: usize = 256;
+/// Bytes of records that overtook the welcome of a link, kept until it comes; one frame of any size is. What comes beyond
+/// is dropped: the comparison of databases that follows the welcome brings it.
+pub const MAX_EARLY_BYTES: usize = 256 * 1024;
 /// How long an announcement may wait for company.
 pub const ANNOUNCE_DELAY: Duration = Duration::from_millis(5);
 /// Announced ids not yet received, per link; beyond, further ones are left to reconciliation.
@@ -131,6 +144,8 @@ pub const REFUSED_FOR_TIME: Duration = Duration::from_secs(5 * 60);
 pub const MAX_STRIKES: u32 = 3;
 /// How long a node is shunned after that; doubles each time.
 pub const SHUN: Duration = Duration::from_secs(600);
+/// Nodes that are shunned at once; beyond, the one whose time is over first is let in again. Keys of nodes cost nothing.
+pub const MAX_SHUNNED: usize = 1024;
 
 /// Neighbors we try to keep.
 pub const TARGET_NEIGHBORS: usize = 5;
@@ -314,6 +329,8 @@ pub const MAX_PROOF: usize = 1024;
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Joins by password that a member passes on to an admitter at once; further ones are told that it is none.
 pub const MAX_RELAYED_JOINS: usize = 8;
+/// Messages of joining that one end says on a link; the next one ends it. A join takes two.
+pub const MAX_JOIN_MESSAGES: u8 = 3;
 /// Links for joining at once; further ones are told to come later.
 pub const MAX_JOINS: usize = 64;
 /// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.

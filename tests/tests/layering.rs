@@ -12,7 +12,7 @@ const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src");
 
 /// Modules from the bottom up. One may import those above it in this list, and its own kin.
 const ORDER: &[&[&str]] = &[
-    &["ids", "time", "limits", "link", "fault"],
+    &["ids", "time", "limits", "link", "fault", "bounded"],
     &["crypto"],
     &["record"],
     &["wire"],

@@ -15,7 +15,7 @@ use crate::{
     io::Output,
     limits::{
         ANNOUNCE_BATCH, ANNOUNCE_DELAY, BATCH_BYTES, GRAFT_DELAY, LINK_QUEUE, LINK_WINDOW, MAX_MISSING,
-        PUSH_LIMIT,
+        MAX_PRUNED, PUSH_LIMIT,
     },
     record::RecordKey,
     time::Now,
@@ -172,8 +172,8 @@ impl Overlay {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let prunes = mem::take(&mut link.out.prunes);
             let many = link.out.useful + link.out.useless >= ACK_BATCH;
-            if !prunes.is_empty() {
-                self.send(id, &Message::Prune(prunes.into_iter().collect()));
+            for origins in prunes.into_iter().collect::<Vec<_>>().chunks(MAX_PRUNED) {
+                self.send(id, &Message::Prune(origins.to_vec()));
             }
             if many {
                 self.acknowledge(id);

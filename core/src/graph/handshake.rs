@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     Overlay, OverlayEvent,
     contacts::Known,
-    links::{DialWhy, Link, LinkState, Outbox, Pulse},
+    links::{DialWhy, Early, Link, LinkState, Outbox, Pulse},
 };
 use crate::{
     ids::{ConnectionId, LinkId, NodeId},
@@ -51,7 +51,8 @@ impl Overlay {
             next_sync: self.jittered(now, self.config.anti_entropy_interval),
             pulse: Pulse::new(now.mono, self.config.ping_interval),
             out: Outbox::default(),
-            early: Vec::new(),
+            early: Early::default(),
+            joining: 0,
         };
         self.links.insert(id, link);
         if let Some(why) = why {
@@ -387,7 +388,7 @@ impl Overlay {
                 self.events.push_back(OverlayEvent::SyncDue { link: id });
             }
             self.hurry(now);
-            let early = self.links.get_mut(&id).map(|l| std::mem::take(&mut l.early)).unwrap_or_default();
+            let early = self.links.get_mut(&id).map(|l| l.early.take()).unwrap_or_default();
             for message in early {
                 self.on_neighbor_message(now, id, message);
             }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::connect::ConnectId;
 use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
+    limits::MAX_EARLY_BYTES,
     link::{ConnectionKind, FailureReason},
     record::{NodeAddr, RecordKey},
     time::Mono,
@@ -61,7 +62,9 @@ pub(super) struct Link {
     pub(super) pulse: Pulse,
     pub(super) out: Outbox,
     /// Records that overtook the welcome, on another stream.
-    pub(super) early: Vec<Message>,
+    pub(super) early: Early,
+    /// Messages of joining that came.
+    pub(super) joining: u8,
 }
 
 /// Liveness of a link.
@@ -76,6 +79,41 @@ pub(super) struct Pulse {
     pub(super) next_clock: Mono,
     /// Time between pings: the longer of what the two ends want.
     pub(super) interval: Duration,
+}
+
+/// Records that came before the welcome: the other end knows the secret, and has proven nothing else yet.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    messages: Vec<Message>,
+    bytes: usize,
+}
+
+impl Early {
+    /// Keeps a message while there is room; one of any size is. False if it was dropped.
+    pub(super) fn keep(&mut self, message: Message) -> bool {
+        let (Message::Push { records, .. } | Message::Records { records, .. }) = &message else {
+            return false;
+        };
+        let each = records.iter().map(|record| record.len().saturating_add(size_of::<Bytes>()));
+        let bytes = each.fold(size_of::<Message>(), usize::saturating_add);
+        let all = self.bytes.saturating_add(bytes);
+        let fits = self.messages.is_empty() || all <= MAX_EARLY_BYTES;
+        if fits {
+            self.bytes = all;
+            self.messages.push(message);
+        }
+        fits
+    }
+
+    /// Gives what was kept.
+    pub(super) fn take(&mut self) -> Vec<Message> {
+        std::mem::take(self).messages
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// What waits to be sent on a link.

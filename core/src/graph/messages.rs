@@ -3,10 +3,11 @@
 use super::{Overlay, OverlayEvent, contacts::Known, links::LinkState};
 use crate::{
     ids::LinkId,
+    limits::{MAX_JOIN_MESSAGES, MAX_SHUNNED, SHUN},
     link::FailureReason,
     record::NodeAddr,
     time::Now,
-    wire::{Message, Purpose},
+    wire::{JoinMessage, Message, Purpose},
 };
 
 impl Overlay {
@@ -27,7 +28,7 @@ impl Overlay {
             }
             ((LinkState::AwaitsWelcome, _), Message::Refuse(refuse)) => self.on_refuse(now, link, refuse),
             ((LinkState::AwaitsWelcome, _), message @ (Message::Push { .. } | Message::Records { .. })) => {
-                self.keep_early(now, link, message);
+                self.keep_early(link, message);
             }
             ((LinkState::Parting(_), Purpose::Neighbor), Message::Push { origin, records }) => {
                 self.events.push_back(OverlayEvent::Pushed { link, origin, records });
@@ -37,7 +38,7 @@ impl Overlay {
             ((LinkState::Ready, _), Message::Ping(ping)) => self.on_ping(now, link, ping),
             ((LinkState::Ready, _), Message::Pong(pong)) => self.on_pong(now, link, pong),
             ((LinkState::Ready, Purpose::Join), Message::Join(message)) => {
-                self.events.push_back(OverlayEvent::Join { link, message: *message });
+                self.on_join(now, link, *message);
             }
             ((LinkState::Ready, Purpose::Neighbor), message) => self.on_neighbor_message(now, link, message),
             _ => self.misbehaved(now, link),
@@ -72,9 +73,13 @@ impl Overlay {
     /// A link broke the protocol: it is closed and its node shunned, for ten minutes and doubling.
     pub fn misbehaved(&mut self, now: Now, link: LinkId) {
         if let Some(node) = self.links.get(&link).map(|l| l.node) {
+            if self.shunned.len() >= MAX_SHUNNED && !self.shunned.contains_key(&node) {
+                let first = self.shunned.iter().min_by_key(|(_, (until, _))| *until).map(|(node, _)| *node);
+                first.map(|node| self.shunned.remove(&node));
+            }
             let (until, times) = self.shunned.entry(node).or_insert((now.mono, 0));
-            *until = now.mono + crate::limits::SHUN.saturating_mul(1 << (*times).min(8));
-            *times += 1;
+            *until = now.mono + SHUN.saturating_mul(1 << (*times).min(8));
+            *times = times.saturating_add(1);
             self.drop_link(now, link, FailureReason::Protocol);
         }
     }
@@ -85,14 +90,23 @@ impl Overlay {
         self.shunned.len()
     }
 
-    /// Keeps records that overtook the welcome on a stream of their own.
-    fn keep_early(&mut self, now: Now, id: LinkId, message: Message) {
+    /// Keeps records that overtook the welcome on a stream of their own. Those beyond the limit are dropped, and nobody is at
+    /// fault: how much overtakes it depends on the network. The comparison that begins with the welcome brings them.
+    fn keep_early(&mut self, id: LinkId, message: Message) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if link.early.len() < MAX_EARLY {
-            link.early.push(message);
-        } else {
-            self.misbehaved(now, id);
+        if !link.early.keep(message) {
+            tracing::debug!(node = %link.node.short(), "records before the welcome were dropped");
         }
+    }
+
+    /// A join is a few messages; each costs signatures and lookups.
+    fn on_join(&mut self, now: Now, id: LinkId, message: JoinMessage) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.joining >= MAX_JOIN_MESSAGES {
+            return self.misbehaved(now, id);
+        }
+        link.joining = link.joining.saturating_add(1);
+        self.events.push_back(OverlayEvent::Join { link: id, message });
     }
 
     fn on_addresses(&mut self, now: Now, link: LinkId, addr: NodeAddr) {
@@ -106,5 +120,95 @@ impl Overlay {
     }
 }
 
-/// Frames of records kept while a link waits for its welcome.
-const MAX_EARLY: usize = 64;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::SecretKey,
+        graph::{OverlayConfig, links::DialWhy},
+        ids::NodeId,
+        io::Output,
+        limits::{MAX_EARLY_BYTES, MAX_PRUNED},
+        record::{DeviceCertificate, Genesis, RecordKey},
+        time::{Hlc, Mono, Timestamp},
+    };
+
+    const NOW: Now = Now { mono: Mono(0), wall: Timestamp(1_800_000_000_000) };
+    const LINK: LinkId = LinkId(1);
+
+    fn overlay() -> Overlay {
+        let identity = SecretKey::from_bytes(&[1; 32]);
+        let device = DeviceCertificate::issue(&identity, NodeId::from_bytes([1; 32]));
+        let genesis = Genesis::new(identity.peer(), [2; 16]);
+        Overlay::new(OverlayConfig::default(), genesis.id(), device, Some(genesis), 1)
+    }
+
+    /// An overlay with one link in a state.
+    fn linked(why: Option<DialWhy>, state: LinkState, purpose: Purpose) -> Overlay {
+        let mut overlay = overlay();
+        overlay.begin_link(NOW, LINK, NodeId::from_bytes([2; 32]), why);
+        let link = overlay.links.get_mut(&LINK).unwrap();
+        (link.state, link.purpose) = (state, purpose);
+        overlay
+    }
+
+    #[test]
+    fn b2_records_before_the_welcome_take_a_bounded_place_and_nobody_is_punished() {
+        let mut overlay = linked(Some(DialWhy::Repair), LinkState::AwaitsWelcome, Purpose::Neighbor);
+        let push = |len: usize| Message::Push { origin: 1, records: vec![vec![0; len].into()] };
+        for _ in 0..1000 {
+            overlay.handle_message(NOW, LINK, push(60 * 1024));
+            overlay.handle_message(NOW, LINK, push(1));
+        }
+        assert!(overlay.links[&LINK].early.bytes() <= MAX_EARLY_BYTES);
+        let early = overlay.links.get_mut(&LINK).unwrap().early.take();
+        assert!((4..MAX_EARLY_BYTES / 64).contains(&early.len()), "{}", early.len());
+        // One of any size is kept, as a record may have any size.
+        overlay.handle_message(NOW, LINK, push(2 * MAX_EARLY_BYTES));
+        overlay.handle_message(NOW, LINK, push(1));
+        assert_eq!(overlay.links.get_mut(&LINK).unwrap().early.take().len(), 1);
+        assert!(overlay.shunned.is_empty());
+    }
+
+    #[test]
+    fn b2_many_prunes_go_in_messages_that_are_accepted() {
+        let mut overlay = linked(None, LinkState::Ready, Purpose::Neighbor);
+        let key = RecordKey { hlc: Hlc(1), ..RecordKey::MIN };
+        let origins = 0..2 * MAX_PRUNED as u64 + 9;
+        origins.clone().for_each(|origin| overlay.duplicate(NOW, LINK, origin, key));
+        overlay.flush(NOW);
+        let mut told = Vec::new();
+        while let Some(output) = overlay.poll_output() {
+            let Output::Send { frame, .. } = output else { continue };
+            let message = Message::decode(&frame).expect("others accept it");
+            if let Message::Prune(origins) = message {
+                told.extend(origins);
+            }
+        }
+        assert_eq!(told, origins.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn b2_a_link_for_joining_carries_a_few_messages() {
+        let mut overlay = linked(None, LinkState::Ready, Purpose::Join);
+        let invite = || Message::Join(Box::new(JoinMessage::Proof(b"again".as_slice().into())));
+        (0..100).for_each(|_| overlay.handle_message(NOW, LINK, invite()));
+        let heard = std::iter::from_fn(|| overlay.poll_event());
+        assert_eq!(heard.filter(|event| matches!(event, OverlayEvent::Join { .. })).count(), 3);
+        assert!(overlay.links.is_empty());
+    }
+
+    #[test]
+    fn b2_nodes_without_end_that_misbehave_take_a_bounded_place() {
+        let mut overlay = overlay();
+        for number in 0..3 * MAX_SHUNNED as u32 {
+            let mut id = [3; 32];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            let now = Now { mono: Mono(u64::from(number)), ..NOW };
+            overlay.begin_link(now, LINK, NodeId::from_bytes(id), None);
+            overlay.misbehaved(now, LINK);
+            assert!(overlay.shunned.contains_key(&NodeId::from_bytes(id)));
+        }
+        assert_eq!(overlay.shunned.len(), MAX_SHUNNED);
+    }
+}

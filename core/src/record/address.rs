@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{ids::NodeId, limits::MAX_ADDRESSES};
 
@@ -12,10 +12,16 @@ use crate::{ids::NodeId, limits::MAX_ADDRESSES};
 pub struct NodeAddr {
     /// The node's public key.
     pub node: NodeId,
-    /// UDP socket addresses, IPv4 and IPv6. At most 16 are used.
+    /// UDP socket addresses, IPv4 and IPv6. At most 16 are used and told to others.
+    #[serde(serialize_with = "first", deserialize_with = "crate::bounded::list::<_, _, MAX_ADDRESSES>")]
     pub addrs: Vec<SocketAddr>,
     /// The URL of the relay it can be reached through.
     pub relay: Option<String>,
+}
+
+/// As many as others accept.
+fn first<S: Serializer>(addrs: &[SocketAddr], to: S) -> Result<S::Ok, S::Error> {
+    addrs.get(..MAX_ADDRESSES).unwrap_or(addrs).serialize(to)
 }
 
 impl NodeAddr {

@@ -99,6 +99,7 @@ pub struct GroupRules {
     /// all who have the records. Bodies may be 89 bytes shorter than otherwise.
     pub encrypted_bodies: bool,
     /// The types that have rules of their own, at most 256. All others: members publish, authors edit.
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_TYPE_RULES>")]
     pub types: Vec<TypeRule>,
 }
 

@@ -4,20 +4,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::sync::Digest;
-use crate::{ids::ElementId, record::RecordKey, time::Hlc};
+use crate::{bounded::list, ids::ElementId, limits::SYNC_LEAF, record::RecordKey, time::Hlc};
 
 #[derive(Serialize, Deserialize)]
 struct Key(u64, ElementId);
 
 #[derive(Serialize, Deserialize)]
-struct Bound(u64, Vec<u8>);
+struct Bound(u64, #[serde(deserialize_with = "list::<_, _, { ElementId::LEN }>")] Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 enum State {
     Skip,
     Ask,
     Fingerprint(Digest),
-    Keys(Vec<Key>),
+    Keys(#[serde(deserialize_with = "list::<_, _, SYNC_LEAF>")] Vec<Key>),
 }
 
 fn shorten(keys: &[RecordKey], mut last: u64) -> Vec<Key> {
@@ -40,27 +40,27 @@ fn restore(keys: Vec<Key>, mut last: u64) -> Vec<RecordKey> {
 }
 
 pub(super) mod keys {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserializer, Serialize, Serializer};
 
-    use crate::record::RecordKey;
+    use crate::{bounded::list, limits::FETCH_WINDOW, record::RecordKey};
 
     pub(in crate::wire) fn serialize<S: Serializer>(keys: &[RecordKey], s: S) -> Result<S::Ok, S::Error> {
         super::shorten(keys, 0).serialize(s)
     }
 
     pub(in crate::wire) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<RecordKey>, D::Error> {
-        Ok(super::restore(Vec::deserialize(d)?, 0))
+        Ok(super::restore(list::<_, _, FETCH_WINDOW>(d)?, 0))
     }
 }
 
 pub(super) mod ranges {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde::{Deserializer, Serialize, Serializer, de};
 
     use super::{
         super::{Range, RangeState},
         Bound, State, restore, shorten,
     };
-    use crate::{ids::ElementId, record::RecordKey, time::Hlc};
+    use crate::{bounded::list, ids::ElementId, limits::MAX_RANGES, record::RecordKey, time::Hlc};
 
     pub(in crate::wire) fn serialize<S: Serializer>(ranges: &[Range], s: S) -> Result<S::Ok, S::Error> {
         let mut last = 0;
@@ -85,7 +85,7 @@ pub(super) mod ranges {
     }
 
     pub(in crate::wire) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Range>, D::Error> {
-        let short: Vec<(Bound, State)> = Vec::deserialize(d)?;
+        let short = list::<(Bound, State), _, MAX_RANGES>(d)?;
         let mut last = 0u64;
         let mut left = short.len();
         let mut ranges = Vec::with_capacity(left);

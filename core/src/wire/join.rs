@@ -42,6 +42,7 @@ pub enum JoinMessage {
     /// The joiner is a member: the grants from the creator's down to its own, and renewals, as signed records.
     Granted {
         /// The records.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_SHOWN>")]
         chain: Vec<Bytes>,
         /// True if it was a member before it asked.
         again: bool,
@@ -51,6 +52,7 @@ pub enum JoinMessage {
         /// Why.
         reason: JoinDenied,
         /// Nodes that may let it in, at most ten.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, REFERRALS>")]
         referrals: Vec<NodeAddr>,
     },
     /// From a member that is no admitter to one that is: somebody asks it to be let in by a password. What follows on this link is the
@@ -91,16 +93,17 @@ pub enum JoinDenied {
 }
 
 impl JoinMessage {
+    /// As that of a message: lists are bounded where they are decoded, and every field is named.
     pub(super) fn in_bounds(&self) -> bool {
         match self {
             Self::Use(_) | Self::Used(_) => true,
-            Self::Invite { name, .. } => name.len() <= MAX_NAME,
-            Self::Password { request, name } | Self::Relayed { request, name, .. } => {
+            Self::Invite { key: _, signature: _, name } => name.len() <= MAX_NAME,
+            Self::Password { request, name } | Self::Relayed { device: _, exporter: _, request, name } => {
                 request.len() <= MAX_PROOF && name.len() <= MAX_NAME
             }
             Self::Challenge(bytes) | Self::Proof(bytes) => bytes.len() <= MAX_PROOF,
-            Self::Granted { chain, .. } => !chain.is_empty() && chain.len() <= MAX_SHOWN,
-            Self::Denied { referrals, .. } => referrals.len() <= REFERRALS,
+            Self::Granted { chain, again: _ } => !chain.is_empty(),
+            Self::Denied { reason: _, referrals: _ } => true,
         }
     }
 }

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::{JoinMessage, Malformed, SyncMessage};
 use crate::{
     ids::{NodeId, PeerId},
-    limits::{BATCH_BYTES, MAX_ENDING_ACTS, MAX_LOST_TOLD, MAX_MESSAGE, MAX_SHOWN, REFERRALS},
+    limits::{
+        BATCH_BYTES, MAX_ANNOUNCED, MAX_BATCH_RECORDS, MAX_ENDING_ACTS, MAX_GRAFTED, MAX_LOST_TOLD,
+        MAX_MESSAGE, MAX_PRUNED, MAX_SHOWN, REFERRALS,
+    },
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Hlc, Timestamp},
 };
@@ -80,6 +83,7 @@ pub struct Connect {
     /// Its mark.
     pub mark: Mark,
     /// In a group: the grants from the creator's down to the identity's own, as signed records.
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_SHOWN>")]
     pub credentials: Vec<Bytes>,
 }
 
@@ -99,10 +103,12 @@ pub struct Welcome {
     /// The responder's peer time.
     pub peer_time: Timestamp,
     /// Other nodes of the graph, at most ten.
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, REFERRALS>")]
     pub referrals: Vec<NodeAddr>,
     /// Its mark.
     pub mark: Mark,
     /// As in [`Connect`].
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_SHOWN>")]
     pub credentials: Vec<Bytes>,
 }
 
@@ -129,9 +135,11 @@ pub struct Refuse {
     /// Why.
     pub reason: RefuseReason,
     /// Other nodes to try, at most ten.
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, REFERRALS>")]
     pub referrals: Vec<NodeAddr>,
     /// For an identity that was removed: the acts that end its membership, and the latest of those before them, each after
     /// those that it names.
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_ENDING_ACTS>")]
     pub acts: Vec<Bytes>,
 }
 
@@ -156,6 +164,7 @@ pub struct Goodbye {
     /// Why.
     pub reason: GoodbyeReason,
     /// Nodes to replace the sender, at most ten.
+    #[serde(deserialize_with = "crate::bounded::list::<_, _, REFERRALS>")]
     pub referrals: Vec<NodeAddr>,
 }
 
@@ -219,17 +228,19 @@ pub enum Message {
         /// [`NodeId::tag`] of that node.
         origin: u64,
         /// Envelopes with bodies.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_BATCH_RECORDS>")]
         records: Vec<Bytes>,
     },
     /// Record versions the sender has and did not push.
-    Announce(Vec<Announce>),
+    Announce(#[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_ANNOUNCED>")] Vec<Announce>),
     /// Do not push records of these origins on this link; announce them.
-    Prune(Vec<u64>),
+    Prune(#[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_PRUNED>")] Vec<u64>),
     /// Push records of this origin on this link again, beginning with these.
     Graft {
         /// The origin.
         origin: u64,
         /// What is missing.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_GRAFTED>")]
         keys: Vec<RecordKey>,
     },
     /// How many pushed records were new and how many not; drives link utility.
@@ -246,12 +257,13 @@ pub enum Message {
         /// The session.
         session: u32,
         /// Envelopes with bodies.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_BATCH_RECORDS>")]
         records: Vec<Bytes>,
     },
     /// Joining a group.
     Join(Box<JoinMessage>),
     /// Nodes that fell silent on a link somewhere.
-    Lost(Vec<Lost>),
+    Lost(#[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_LOST_TOLD>")] Vec<Lost>),
 }
 
 /// The streams of a link, most urgent first. Order holds within one, not between them.
@@ -271,7 +283,20 @@ impl Message {
         match self {
             Self::Push { .. } => Stream::Records,
             Self::Records { .. } => Stream::Bulk,
-            _ => Stream::Control,
+            Self::Connect(_)
+            | Self::Welcome(_)
+            | Self::Refuse(_)
+            | Self::Goodbye(_)
+            | Self::Addresses(_)
+            | Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Announce(_)
+            | Self::Prune(_)
+            | Self::Graft { .. }
+            | Self::Ack { .. }
+            | Self::Sync(_)
+            | Self::Join(_)
+            | Self::Lost(_) => Stream::Control,
         }
     }
 
@@ -290,27 +315,65 @@ impl Message {
         if rest.is_empty() && message.in_bounds(bytes.len()) { Ok(message) } else { Err(Malformed) }
     }
 
+    /// True if what was decoded fits together and is not too long. Lists were held to their limits while they were
+    /// decoded. Every variant and field is named: a new one does not compile before somebody thought of its limit.
     fn in_bounds(&self, len: usize) -> bool {
-        let few = |nodes: &[NodeAddr]| nodes.len() <= REFERRALS;
-        match self {
+        let sound = match self {
             // The frame reader holds these to the graph's record limit.
-            Self::Push { records, .. } | Self::Records { records, .. } => {
-                records.len() <= BATCH_BYTES && !records.iter().any(Bytes::is_empty)
+            Self::Push { origin: _, records } | Self::Records { session: _, records } => {
+                return !records.iter().any(Bytes::is_empty);
             }
-            _ if len > MAX_MESSAGE => false,
-            Self::Refuse(refuse) => few(&refuse.referrals) && refuse.acts.len() <= MAX_ENDING_ACTS,
-            Self::Goodbye(goodbye) => few(&goodbye.referrals),
-            Self::Connect(connect) => connect.credentials.len() <= MAX_SHOWN,
-            Self::Welcome(welcome) => {
-                few(&welcome.referrals)
-                    && welcome.genesis.is_sound()
-                    && welcome.credentials.len() <= MAX_SHOWN
+            Self::Connect(connect) => connect.in_bounds(),
+            Self::Welcome(welcome) => welcome.in_bounds(),
+            Self::Refuse(Refuse { reason: _, referrals: _, acts: _ })
+            | Self::Goodbye(Goodbye { reason: _, referrals: _ })
+            | Self::Addresses(NodeAddr { node: _, addrs: _, relay: _ }) => true,
+            Self::Ping(ping) | Self::Pong(ping) => {
+                let Ping { seq: _, peer_time: _, mark: Mark { node: _, beat: _ } } = ping;
+                true
             }
-            Self::Join(message) => message.in_bounds(),
+            Self::Announce(_) | Self::Prune(_) | Self::Lost(_) => true,
+            Self::Graft { origin: _, keys: _ } | Self::Ack { useful: _, useless: _ } => true,
             Self::Sync(message) => message.in_bounds(),
-            Self::Lost(lost) => lost.len() <= MAX_LOST_TOLD,
-            _ => true,
-        }
+            Self::Join(message) => message.in_bounds(),
+        };
+        len <= MAX_MESSAGE && sound
+    }
+}
+
+impl Connect {
+    const fn in_bounds(&self) -> bool {
+        // All lists are bounded where they are decoded, all else is of fixed size or as long as the message at most.
+        let Self {
+            purpose: _,
+            device: _,
+            addr: _,
+            expected: _,
+            wants_referrals: _,
+            urgent: _,
+            instance: _,
+            ping: _,
+            mark: _,
+            credentials: _,
+        } = self;
+        true
+    }
+}
+
+impl Welcome {
+    fn in_bounds(&self) -> bool {
+        let Self {
+            device: _,
+            addr: _,
+            genesis,
+            instance: _,
+            ping: _,
+            peer_time: _,
+            referrals: _,
+            mark: _,
+            credentials: _,
+        } = self;
+        genesis.is_sound()
     }
 }
 

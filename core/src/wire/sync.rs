@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    limits::{FETCH_WINDOW, MAX_RANGES, SYNC_LEAF},
+    limits::MAX_RANGES,
     record::{RecordKey, RecordType},
     time::Timestamp,
 };
@@ -79,6 +79,7 @@ pub enum SyncMessage {
         /// Of all keys.
         digest: Digest,
         /// The types that have a phase of their own.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_RANGES>")]
         types: Vec<TypeDigest>,
         /// The sender's database.
         fresh: Freshness,
@@ -90,6 +91,7 @@ pub enum SyncMessage {
         /// Both databases are equal and the session is over.
         equal: bool,
         /// Which of the types differ, ascending. One phase each, then one for all records.
+        #[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_RANGES>")]
         differing: Vec<u8>,
         /// How many records the sender has.
         count: u64,
@@ -209,25 +211,31 @@ impl SyncMessage {
         }
     }
 
+    /// As that of a message: lists are bounded where they are decoded, and every field is named.
     pub(super) fn in_bounds(&self) -> bool {
         match self {
-            Self::Open { types, .. } => types.len() <= MAX_RANGES,
-            Self::Compared { equal, differing, .. } => {
-                differing.len() <= MAX_RANGES
-                    && differing.is_sorted_by(|a, b| a < b)
-                    && (!*equal || differing.is_empty())
+            Self::Open { session: _, digest: _, types: _, fresh: _ } => true,
+            Self::Compared { session: _, equal, differing, count: _, fresh: _ } => {
+                differing.is_sorted_by(|a, b| a < b) && (!*equal || differing.is_empty())
             }
-            Self::Ranges { ranges, .. } => {
-                ranges.len() <= MAX_RANGES && ranges.last().is_some_and(|last| last.to.is_none()) && {
+            Self::Ranges { session: _, initiator: _, seen: _, idle: _, filter: _, ranges } => {
+                ranges.last().is_some_and(|last| last.to.is_none()) && {
                     let lower = [Some(RecordKey::MIN)].into_iter().chain(ranges.iter().map(|r| r.to));
                     ranges.iter().zip(lower).all(|(range, from)| range.in_bounds(from))
                 }
             }
-            Self::Have { keys, .. } | Self::Fetch { keys, .. } => {
-                !keys.is_empty() && keys.len() <= FETCH_WINDOW && keys.is_sorted_by(|a, b| a < b)
+            Self::Have { session: _, initiator: _, seen: _, idle: _, keys }
+            | Self::Fetch { session: _, initiator: _, request: _, keys } => {
+                !keys.is_empty() && keys.is_sorted_by(|a, b| a < b)
             }
-            Self::Pull { from, to, .. } => to.is_none_or(|to| *from < to),
-            _ => true,
+            Self::Pull { session: _, initiator: _, request: _, filter: _, from, to, max_bytes: _ } => {
+                to.is_none_or(|to| *from < to)
+            }
+            // Of fixed size, and true in any case.
+            Self::Status { session: _, initiator: _, seen: _, idle: _ }
+            | Self::Sent { session: _, initiator: _, request: _, records: _, next: _ }
+            | Self::Done { session: _ }
+            | Self::Abort { session: _, initiator: _ } => true,
         }
     }
 }
@@ -238,12 +246,11 @@ impl Range {
         let Some(from) = from else { return false };
         let keys_fit = match &self.state {
             RangeState::Keys(keys) => {
-                keys.len() <= SYNC_LEAF
-                    && keys.is_sorted_by(|a, b| a < b)
+                keys.is_sorted_by(|a, b| a < b)
                     && keys.first().is_none_or(|k| *k >= from)
                     && keys.last().is_none_or(|k| self.to.is_none_or(|to| *k < to))
             }
-            _ => true,
+            RangeState::Skip | RangeState::Ask | RangeState::Fingerprint(_) => true,
         };
         keys_fit && self.to.is_none_or(|to| from < to)
     }
@@ -252,7 +259,7 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::ElementId, time::Hlc, wire::Message};
+    use crate::{ids::ElementId, limits::SYNC_LEAF, time::Hlc, wire::Message};
 
     fn key(hlc: u64, element: u8) -> RecordKey {
         RecordKey { hlc: Hlc(hlc), element: ElementId::from_bytes([element; 16]) }
