@@ -125,8 +125,8 @@ pub use api::{
     CreateIdentity, DirectConnection, Error, ErrorKind, EventStream, Graph, GraphRef, Group, Identities,
     Identity, ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome,
     KeyProtection, KeySource, ListenOutcome, Metrics, Node, NodeConfig, OnProgress, OpenGraph,
-    OpenInvitation, OpenOutcome, Progress, PropertiesUpdate, RecordPages, RemoveMember, Result, SendReceipt,
-    Target, spawn,
+    OpenInvitation, OpenOutcome, Progress, PropertiesUpdate, RecordPages, RemoveMember, Result,
+    RevokedDevice, SendReceipt, Target, spawn,
 };
 #[cfg(feature = "net")]
 pub use api::{given, names};

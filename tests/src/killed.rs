@@ -57,6 +57,7 @@ pub const CALLS: &[&str] = &[
     "Group::remove",
     "Group::renew_body_key",
     "Group::revoke_device",
+    "Group::restore_device",
     "Group::leave",
 ];
 
@@ -320,6 +321,12 @@ async fn on_group(call: &str, node: &Node, given: &Given, begin: impl Fn()) -> R
         let key = group.invitations().await?[0].key;
         begin();
         return group.revoke_invitation(key).await;
+    }
+    if call == "Group::restore_device" {
+        let node = peergraph::NodeId::from_bytes([7; 32]);
+        group.revoke_device(peer, node).await?;
+        begin();
+        return group.restore_device(peer, node).await;
     }
     if call == "Group::leave" {
         let own = node.create_group("to be left").await?;

@@ -186,6 +186,7 @@ async fn c45_a_removed_member_hears_that_it_was_removed_whatever_it_calls() {
     hear("renew_body_key", bens.renew_body_key().await.err());
     hear("revoke_invitation", bens.revoke_invitation(ben).await.err());
     hear("revoke_device", bens.revoke_device(ben, second.id()).await.err());
+    hear("restore_device", bens.restore_device(ben, second.id()).await.err());
     for (call, kind) in told {
         assert_eq!(kind, Some(ErrorKind::Removed), "{call}");
     }

@@ -64,6 +64,7 @@ const READS: &[&str] = &[
     "Group::credentials",
     "Group::credentials_of",
     "Group::invitations",
+    "Group::revoked_devices",
     "Group::export_membership",
 ];
 

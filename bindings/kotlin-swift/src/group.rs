@@ -13,7 +13,7 @@ use crate::{
     graph::NativeGraph,
     ids::Span,
     texts::{Invitation, description},
-    values::{GroupRules, MemberInfo, OpenInvitation},
+    values::{GroupRules, MemberInfo, OpenInvitation, RevokedDevice},
 };
 
 fn bytes(records: Vec<SignedRecord>) -> Vec<Vec<u8>> {
@@ -165,11 +165,12 @@ impl NativeGraph {
         reason: String,
         keep_records: bool,
         with_branch: bool,
+        undo: bool,
     ) -> Result<()> {
         Ok(self
             .turn
             .make_for(self.as_group()?, |group| {
-                group.remove(peer, RemoveMember { reason, keep_records, with_branch })
+                group.remove(peer, RemoveMember { reason, keep_records, with_branch, undo })
             })
             .await?)
     }
@@ -179,9 +180,25 @@ impl NativeGraph {
         Ok(self.turn.make_for(self.as_group()?, |group| group.renew_body_key()).await?)
     }
 
-    /// Takes one device of an identity back.
+    /// Refuses one device of an identity.
     pub async fn revoke_device(&self, peer: PeerId, node: NodeId) -> Result<()> {
         Ok(self.turn.make_for(self.as_group()?, |group| group.revoke_device(peer, node)).await?)
+    }
+
+    /// Takes back that a device is refused.
+    pub async fn restore_device(&self, peer: PeerId, node: NodeId) -> Result<()> {
+        Ok(self.turn.make_for(self.as_group()?, |group| group.restore_device(peer, node)).await?)
+    }
+
+    /// The devices of an identity that are refused.
+    pub async fn revoked_devices(&self, peer: PeerId) -> Result<Vec<RevokedDevice>> {
+        Ok(self
+            .turn
+            .make_for(self.as_group()?, |group| group.revoked_devices(peer))
+            .await?
+            .into_iter()
+            .map(Into::into)
+            .collect())
     }
 
     /// Leaves the group for good, and closes it.

@@ -343,6 +343,24 @@ impl From<peergraph::OpenInvitation> for OpenInvitation {
     }
 }
 
+/// A device that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct RevokedDevice {
+    /// Its node.
+    pub node: NodeId,
+    /// Who refused it: the identity itself, for good; else the admin who did so first.
+    pub by: PeerId,
+    /// When, by the clock of whoever did.
+    pub at: Timestamp,
+}
+
+impl From<peergraph::RevokedDevice> for RevokedDevice {
+    fn from(device: peergraph::RevokedDevice) -> Self {
+        let peergraph::RevokedDevice { node, by, at } = device;
+        Self { node, by, at }
+    }
+}
+
 /// How many records a database has, and the fingerprint of their set: equal on two nodes exactly if their databases are.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Fingerprint {

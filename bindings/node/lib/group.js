@@ -24,7 +24,7 @@ const compareRoles = (a, b) => rank(a, 'the first role') - rank(b, 'the second r
 
 const MEMBER = { role: text, lifetime, signal }
 const LINK = { ...MEMBER, uses: count, valid: span, admitters: texts }
-const REMOVE = { reason: text, keepRecords: flag, withBranch: flag, signal }
+const REMOVE = { reason: text, keepRecords: flag, withBranch: flag, undo: flag, signal }
 
 class Group extends Graph {
   #ask(method, args = [], options) {
@@ -111,6 +111,14 @@ class Group extends Graph {
 
   async revokeDevice(peer, node, options) {
     await this.#ask('revokeDevice', [text(peer, 'peer'), text(node, 'node')], waiting(options))
+  }
+
+  async restoreDevice(peer, node, options) {
+    await this.#ask('restoreDevice', [text(peer, 'peer'), text(node, 'node')], waiting(options))
+  }
+
+  async revokedDevices(peer, options) {
+    return this.#ask('revokedDevices', [text(peer, 'peer')], waiting(options))
   }
 
   async leave(options) {

@@ -61,6 +61,7 @@ pub struct Removing {
     pub reason: Option<String>,
     pub keep_records: Option<bool>,
     pub with_branch: Option<bool>,
+    pub undo: Option<bool>,
 }
 
 /// An invitation crosses as its text.
@@ -180,6 +181,7 @@ impl NativeGraph {
             reason: removing.reason.unwrap_or(default.reason),
             keep_records: removing.keep_records.unwrap_or(default.keep_records),
             with_branch: removing.with_branch.unwrap_or(default.with_branch),
+            undo: removing.undo.unwrap_or(default.undo),
         };
         to.act(id, self.as_group()?.remove(parse(&peer)?, options));
         Ok(())
@@ -194,6 +196,18 @@ impl NativeGraph {
     #[napi]
     pub fn revoke_device(&self, to: &Bridge, id: u32, peer: String, node: String) -> Result<()> {
         to.act(id, self.as_group()?.revoke_device(parse(&peer)?, parse(&node)?));
+        Ok(())
+    }
+
+    #[napi]
+    pub fn restore_device(&self, to: &Bridge, id: u32, peer: String, node: String) -> Result<()> {
+        to.act(id, self.as_group()?.restore_device(parse(&peer)?, parse(&node)?));
+        Ok(())
+    }
+
+    #[napi]
+    pub fn revoked_devices(&self, to: &Bridge, id: u32, peer: String) -> Result<()> {
+        to.ask(id, self.as_group()?.revoked_devices(parse(&peer)?));
         Ok(())
     }
 

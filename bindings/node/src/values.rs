@@ -6,7 +6,7 @@ use napi::Result;
 use napi_derive::napi;
 use peergraph::{
     ConnectionInfo, Genesis, GraphProperties, GroupRules, ImportCount, Metrics, NodeAddr, OpenInvitation,
-    Progress, RecordType, SyncProgress, TypeRule, Who,
+    Progress, RecordType, RevokedDevice, SyncProgress, TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
     given,
     records::Fingerprint,
@@ -184,6 +184,13 @@ impl Pack for OpenInvitation {
             ("used", used),
             ("notAfter", not_after),
         ]);
+    }
+}
+
+impl Pack for RevokedDevice {
+    fn pack(&self, to: &mut Packer) {
+        let Self { node, by, at } = self;
+        to.object(&[("node", node), ("by", by), ("at", at)]);
     }
 }
 

@@ -26,6 +26,7 @@ import {
   PeerId,
   Progress,
   RecordId,
+  RevokedDevice,
   Role,
   Status,
   SyncFigures,
@@ -322,17 +323,41 @@ export class Group extends Graph {
   /** Gives a member another role, at once. @throws {NotAuthorizedError} {@link NotAMemberError}. */
   setRole(peer: PeerId, role: Role, options?: Cancellable): Promise<void>
   /**
-   * Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
+   * Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. What it did as a
+   * member and is known here stands: those whom it let in, and removed.
    *
    * @param options.reason for the others to read; at most 255 bytes.
    * @param options.keepRecords keep the records of theirs that are here now. Default true.
    * @param options.withBranch remove those too who are members by their word. Default false.
+   * @param options.undo undo as well all that they did as members: whom they let in, gave a role or removed, invitations,
+   * refused devices. With it, somebody can be removed who was already. Their records are for `keepRecords` to say; records of
+   * whoever is a member by nothing else any more go. Default false.
+   * @throws {NotAMemberError} if it is no member; with `undo`, if there is nothing to undo either.
+   * {@link NotAuthorizedError}, {@link InvalidArgumentError} for this identity itself, {@link TooLargeError}.
    */
-  remove(peer: PeerId, options?: { reason?: string; keepRecords?: boolean; withBranch?: boolean } & Cancellable): Promise<void>
+  remove(
+    peer: PeerId,
+    options?: { reason?: string; keepRecords?: boolean; withBranch?: boolean; undo?: boolean } & Cancellable,
+  ): Promise<void>
   /** In a group with encrypted bodies: encrypts what follows under a new key. Removals do it by themselves. */
   renewBodyKey(options?: Cancellable): Promise<void>
-  /** Takes one device of an identity back. @throws {NotAuthorizedError} */
+  /**
+   * Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back with
+   * {@link restoreDevice}; what an identity refuses of its own devices is refused for good.
+   *
+   * @throws {NotAuthorizedError} if it is another's and this identity is no admin who is senior to it.
+   */
   revokeDevice(peer: PeerId, node: NodeId, options?: Cancellable): Promise<void>
+  /**
+   * Takes back that a device is refused: its node is let in again.
+   *
+   * @throws {NotFoundError} if it is not refused.
+   * @throws {NotAuthorizedError} if its own identity refused it; or unless this identity is an admin, and refused it itself or
+   * ranks above those who did.
+   */
+  restoreDevice(peer: PeerId, node: NodeId, options?: Cancellable): Promise<void>
+  /** The devices of an identity that are refused. A snapshot. */
+  revokedDevices(peer: PeerId, options?: Cancellable): Promise<RevokedDevice[]>
   /** Leaves the group for good, and closes it. @throws {NotAuthorizedError} for the creator. */
   leave(options?: Cancellable): Promise<void>
   /** All grants, invitations and removals as signed records; of one member, the grants from the creator's down to theirs. */

@@ -256,6 +256,16 @@ export interface OpenInvitation {
   notAfter: Date
 }
 
+/** A device that is refused. */
+export interface RevokedDevice {
+  /** Its node, for {@link Group.restoreDevice}. */
+  node: NodeId
+  /** Who refused it: the identity itself, for good; else the admin who did so first. */
+  by: PeerId
+  /** When, by the clock of whoever did. */
+  at: Date
+}
+
 /** What became of the records of an exported database. */
 export interface ImportCount {
   added: number

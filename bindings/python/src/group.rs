@@ -9,7 +9,7 @@ use crate::{
     graph::Graph,
     ids::{NodeId, PeerId},
     invitation::{IdentityDescription, Invitation},
-    values::{maybe_role, member_info, open_invitation, rules},
+    values::{maybe_role, member_info, open_invitation, revoked_device, rules},
 };
 
 fn invited(py: Python<'_>, invitation: peergraph::Invitation) -> PyResult<Py<PyAny>> {
@@ -155,8 +155,9 @@ impl Graph {
         reason: String,
         keep_records: bool,
         with_branch: bool,
+        undo: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = RemoveMember { reason, keep_records, with_branch };
+        let options = RemoveMember { reason, keep_records, with_branch, undo };
         let group = self.as_group()?;
         bridge::call(py, group.remove(peer.0, options), nothing)
     }
@@ -164,6 +165,21 @@ impl Graph {
     fn revoke_device<'py>(&self, py: Python<'py>, peer: PeerId, node: NodeId) -> PyResult<Bound<'py, PyAny>> {
         let group = self.as_group()?;
         bridge::call(py, group.revoke_device(peer.0, node.0), nothing)
+    }
+
+    fn restore_device<'py>(
+        &self,
+        py: Python<'py>,
+        peer: PeerId,
+        node: NodeId,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, group.restore_device(peer.0, node.0), nothing)
+    }
+
+    fn revoked_devices<'py>(&self, py: Python<'py>, peer: PeerId) -> PyResult<Bound<'py, PyAny>> {
+        let group = self.as_group()?;
+        bridge::call(py, group.revoked_devices(peer.0), |py, all| list(py, all, revoked_device))
     }
 
     fn leave<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -1,8 +1,8 @@
 //! What the library tells of nodes, members, connections and groups, as Python's data classes.
 
 use peergraph::{
-    ConnectionInfo, Genesis, GraphProperties, GroupRules, NodeAddr, OpenInvitation, RecordType, Role,
-    SyncProgress, TypeRule, Who,
+    ConnectionInfo, Genesis, GraphProperties, GroupRules, NodeAddr, OpenInvitation, RecordType,
+    RevokedDevice, Role, SyncProgress, TypeRule, Who,
     events::{MemberInfo, NodeInfo, Status},
     given,
     records::Fingerprint,
@@ -147,6 +147,11 @@ pub(crate) fn open_invitation(py: Python<'_>, open: OpenInvitation) -> PyResult<
     let OpenInvitation { key, issuer, role: given, uses, used, not_after } = open;
     let (given, not_after) = (role(py, given)?, time(py, not_after)?);
     make(py, "OpenInvitation", (PeerId(key), PeerId(issuer), given, uses, used, not_after))
+}
+
+pub(crate) fn revoked_device(py: Python<'_>, device: RevokedDevice) -> PyResult<Py<PyAny>> {
+    let RevokedDevice { node, by, at } = device;
+    make(py, "RevokedDevice", (NodeId(node), PeerId(by), time(py, at)?))
 }
 
 pub(crate) fn fingerprint(py: Python<'_>, print: Fingerprint) -> PyResult<Py<PyAny>> {

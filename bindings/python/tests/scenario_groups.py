@@ -128,7 +128,7 @@ async def set_role(world: World, step: Step) -> Facts:
 
 @verb
 async def remove(world: World, step: Step) -> Facts:
-    given = step.given(reason=str, keep_records=flag, with_branch=flag)
+    given = step.given(reason=str, keep_records=flag, with_branch=flag, undo=flag)
     await world.group(step.names[0]).remove(PeerId(step.need("peer")), **given)
     return {}
 
@@ -137,6 +137,19 @@ async def remove(world: World, step: Step) -> Facts:
 async def revoke_device(world: World, step: Step) -> Facts:
     await world.group(step.names[0]).revoke_device(PeerId(step.need("peer")), NodeId(step.need("node")))
     return {}
+
+
+@verb
+async def restore_device(world: World, step: Step) -> Facts:
+    await world.group(step.names[0]).restore_device(PeerId(step.need("peer")), NodeId(step.need("node")))
+    return {}
+
+
+@verb
+async def revoked_devices(world: World, step: Step) -> Facts:
+    every = await world.group(step.names[0]).revoked_devices(PeerId(step.need("peer")))
+    first = {name: getattr(every[0], name) if every else None for name in ("node", "by")}
+    return told(count=len(every), **first)
 
 
 @verb

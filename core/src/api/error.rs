@@ -236,11 +236,14 @@ const fn credential_kind(fault: CredentialFault) -> ErrorKind {
         CredentialFault::NotAMember => ErrorKind::NotAMember,
         CredentialFault::Malformed => ErrorKind::InvalidArgument,
         CredentialFault::Removed => ErrorKind::Removed,
+        CredentialFault::NotRefused => ErrorKind::NotFound,
         CredentialFault::OutsideMembership
         | CredentialFault::NotEncrypted
         | CredentialFault::Role
         | CredentialFault::RoleTooHigh
-        | CredentialFault::NotSenior => ErrorKind::NotAuthorized,
+        | CredentialFault::NotSenior
+        | CredentialFault::OwnRefusal
+        | CredentialFault::NotRefuser => ErrorKind::NotAuthorized,
     }
 }
 

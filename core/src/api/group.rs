@@ -41,6 +41,17 @@ pub struct OpenInvitation {
     pub not_after: Timestamp,
 }
 
+/// A device that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedDevice {
+    /// Its node.
+    pub node: NodeId,
+    /// Who refused it: the identity itself, for good; else the admin who did so first.
+    pub by: PeerId,
+    /// When, by the clock of whoever did.
+    pub at: Timestamp,
+}
+
 /// A group that is open in a node. Everything a [`Graph`] can do, it can, under membership. Cheap to clone.
 #[derive(Clone)]
 pub struct Group {
@@ -288,20 +299,22 @@ impl Group {
         self.graph.write(move |engine, now| engine.set_role(now, peer, role))
     }
 
-    /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
+    /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. What it did as
+    /// a member and is known here stands: those whom it let in, and removed; [`RemoveMember`] can say otherwise.
     ///
     /// What this cannot do: take back what it has read; reach nodes that cannot be reached now, which learn of it
     /// when they are; keep records of its that were not here yet.
     ///
     /// # Errors
     /// `InvalidArgument` for this identity itself, which can [`leave`](Self::leave). `NotAuthorized` unless this identity
-    /// is senior: by whose word it is a member, or of a higher role from admin on. `TooLarge` for a long reason, `NotAMember`, `Storage`, `Closed`.
+    /// is senior: by whose word it is a member, or of a higher role from admin on. `TooLarge` for a long reason, `NotAMember` if it is none; with `undo`,
+    /// if there is nothing to undo either. `Storage`, `Closed`.
     pub fn remove(&self, peer: PeerId, options: RemoveMember) -> Call<Result<()>> {
-        let RemoveMember { reason, keep_records, with_branch } = options;
+        let RemoveMember { reason, keep_records, with_branch, undo } = options;
         if reason.len() > MAX_NAME {
             return Call::over(Err(Error::new(ErrorKind::TooLarge, "the reason is longer than 255 bytes")));
         }
-        let removal = Removal { keep_records, with_branch };
+        let removal = Removal { keep_records, with_branch, undo };
         self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal))
     }
 
@@ -316,12 +329,36 @@ impl Group {
         self.graph.write(|engine, now| engine.begin_epoch(now))
     }
 
-    /// Takes one device of an identity back: its node is not let in any more.
+    /// Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back
+    /// with [`restore_device`](Self::restore_device); what an identity refuses of its own devices is refused for good.
     ///
     /// # Errors
-    /// `NotAuthorized` unless it is this identity's own, or this identity is an admin; `Storage`, `Closed`.
+    /// `NotAuthorized` unless it is this identity's own, or this identity is an admin and senior to it; `NotAMember`,
+    /// `Storage`, `Closed`.
     pub fn revoke_device(&self, peer: PeerId, node: NodeId) -> Call<Result<()>> {
         self.graph.write(move |engine, now| engine.revoke_device(now, peer, node))
+    }
+
+    /// Takes back that a device is refused: its node is let in again.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not refused. `NotAuthorized` if its own identity refused it, or unless this identity is an admin
+    /// and refused it itself, or ranks above those who did. `NotAMember`, `Storage`, `Closed`.
+    pub fn restore_device(&self, peer: PeerId, node: NodeId) -> Call<Result<()>> {
+        self.graph.write(move |engine, now| engine.restore_device(now, peer, node))
+    }
+
+    /// The devices of an identity that are refused, by node. A snapshot; empty for an unknown identity.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn revoked_devices(&self, peer: PeerId) -> Call<Result<Vec<RevokedDevice>>> {
+        self.graph.call(move |engine, _| {
+            let refusals = engine.revoked_devices(peer).into_iter();
+            refusals
+                .map(|refusal| RevokedDevice { node: refusal.node, by: refusal.by, at: refusal.at })
+                .collect()
+        })
     }
 
     /// Leaves the group for good, and closes it. What was written stays. The database stays here until deleted.

@@ -48,7 +48,7 @@ pub use error::{Error, Result};
 pub use error_kind::ErrorKind;
 pub use events::EventStream;
 pub use graph::{Graph, ListenOutcome, OpenOutcome, PropertiesUpdate};
-pub use group::{Group, OpenInvitation};
+pub use group::{Group, OpenInvitation, RevokedDevice};
 pub use identities::{CreateIdentity, Identities, Identity};
 pub use key_files::{KeyProtection, KeySource};
 pub use node::{Census, Metrics, Node};

@@ -228,10 +228,14 @@ pub struct RemoveMember {
     pub keep_records: bool,
     /// True to remove those too who are members by their word. Default: false.
     pub with_branch: bool,
+    /// True to undo as well all that they did as members: whom they let in, gave a role or removed, invitations, refused
+    /// devices. Otherwise that stands as far as this node had seen it. With it, somebody can be removed who was already.
+    /// Their records are for `keep_records` to say; records of whoever is a member by nothing else any more go. Default: false.
+    pub undo: bool,
 }
 
 impl Default for RemoveMember {
     fn default() -> Self {
-        Self { reason: String::new(), keep_records: true, with_branch: false }
+        Self { reason: String::new(), keep_records: true, with_branch: false, undo: false }
     }
 }

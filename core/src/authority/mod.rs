@@ -13,6 +13,7 @@
 
 mod act;
 mod ancestry;
+mod devices;
 mod fault;
 mod heads;
 mod invitations;
@@ -37,6 +38,7 @@ mod verdict;
 pub use act::{
     ActBody, Content, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, use_message,
 };
+pub use devices::DeviceRefusal;
 pub use fault::{Fault, Void};
 pub use keep::{KeepChunk, KeepKey};
 pub use queries::Unfit;

@@ -99,6 +99,11 @@ impl ActSet {
         facts.iter().flat_map(|facts| &facts.sponsors).filter_map(|at| self.subject(*at)).collect()
     }
 
+    /// True for a leave act that is here.
+    pub fn is_leave(&self, id: &ActId) -> bool {
+        self.get(id).is_some_and(|body| matches!(body.content, Content::Leave(_)))
+    }
+
     /// The leave acts of an identity, ascending.
     pub fn leaves_of(&self, identity: PeerId) -> Vec<ActId> {
         self.leaves.get(&identity).into_iter().flat_map(BTreeMap::keys).copied().collect()

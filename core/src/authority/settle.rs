@@ -164,9 +164,9 @@ impl Judge<'_> {
         in_force.all(|at| self.set.precedes(act, *at) || self.set.is_senior(by, *at))
     }
 
-    /// True if the holder of a grant may take back that a device was refused: it refused it itself, or ranks above who did.
-    pub(super) fn may_restore(&self, act: u32, by: Option<u32>, refusal: u32) -> bool {
-        let own = self.set.body(act).author == self.set.body(refusal).author;
+    /// True if `author`, by a grant, may take back that a device was refused: it refused it itself, or ranks above who did.
+    pub(super) fn may_restore(&self, author: PeerId, by: Option<u32>, refusal: u32) -> bool {
+        let own = author == self.set.body(refusal).author;
         match self.standing(refusal, self.set.entries[refusal as usize].under, None) {
             Standing::Under(grant) => {
                 own || (self.set.rank(by).0 >= Role::Admin && self.set.rank(by) > self.set.rank(grant))

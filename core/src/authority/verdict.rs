@@ -335,7 +335,7 @@ impl Judge<'_> {
                 (!self.may_refuse_devices(at, under, *identity)).then_some(Void::NotAllowed)
             }
             (Content::RestoreDevice(_), Some(refusal)) => {
-                (!self.may_restore(at, under, refusal)).then_some(Void::NotAllowed)
+                (!self.may_restore(entry.act.body().author, under, refusal)).then_some(Void::NotAllowed)
             }
             (Content::Renew { .. } | Content::PassOn { .. } | Content::EpochKeys { .. }, Some(served)) => {
                 self.serves_fault(served)

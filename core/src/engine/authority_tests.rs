@@ -337,7 +337,7 @@ fn a8_the_acts_of_the_removed_stay_and_so_do_their_removals() {
     assert!(village.grant(1, 3, Role::Member));
     village.converge(0xa8);
     let before = village.engines[0].credentials().unwrap();
-    remove(&mut village, 0, 1, Removal { keep_records: false, with_branch: true });
+    remove(&mut village, 0, 1, Removal { keep_records: false, with_branch: true, undo: false });
     // What the admin signed meanwhile is void, and is kept as well.
     assert!(village.grant(1, 4, Role::Admin));
     village.converge(0xa8);
@@ -420,7 +420,7 @@ fn what_a_removal_reaches_is_looked_at_in_steps_and_a_crash_in_between_is_made_g
     village.publish(0, "another's").unwrap();
     let left = |village: &Village| theirs.iter().filter(|record| is_here(village, 0, record)).count();
     assert_eq!(left(&village), 1000);
-    remove(&mut village, 0, 1, Removal { keep_records: false, with_branch: false });
+    remove(&mut village, 0, 1, Removal { keep_records: false, with_branch: false, undo: false });
     let first = left(&village);
     assert!(first > 600, "{first} left after the first step");
     // It goes on by itself, at once.

@@ -469,7 +469,8 @@ fn what_a_removed_admin_began_still_opens_what_others_wrote() {
     village.converge(11);
     let written = village.publish(2, "under another's key").unwrap();
     village.converge(11);
-    let (peer, nothing_stays) = (village.peer(1), Removal { keep_records: false, with_branch: true });
+    let (peer, nothing_stays) =
+        (village.peer(1), Removal { keep_records: false, with_branch: true, undo: false });
     village.act(0, |engine, now| engine.remove(now, peer, "", nothing_stays)).unwrap();
     assert!(village.grant(0, 3, Role::Member));
     village.converge(11);

@@ -213,8 +213,11 @@ fn something_happens(village: &mut Village, step: usize) {
     let (who, whom) = (village.rng.random_range(0..count), village.rng.random_range(0..count));
     let role = Role::ALL[village.rng.random_range(0..5)];
     let peer = village.peer(whom);
-    let removal =
-        Removal { keep_records: village.rng.random_bool(0.7), with_branch: village.rng.random_bool(0.3) };
+    let removal = Removal {
+        keep_records: village.rng.random_bool(0.7),
+        with_branch: village.rng.random_bool(0.3),
+        undo: false,
+    };
     // Most of these are refused, for most have no right to: that is part of the history.
     match village.rng.random_range(0..12) {
         0..=3 => drop(village.grant(who, whom, role)),

@@ -39,6 +39,7 @@ mod authority_tests;
 mod away;
 mod clock;
 mod commands;
+mod devices;
 mod dispatch;
 mod effects;
 mod endings;

@@ -6,7 +6,7 @@ use super::{Engine, PublishError};
 use crate::{
     authority::{Content, Invite, Keep, KeepChunk, Remove},
     group::CredentialFault,
-    ids::{NodeId, PeerId},
+    ids::PeerId,
     record::{RecordKey, RecordType, Role, SignedRecord},
     records::StoreError,
     time::Now,
@@ -20,12 +20,14 @@ pub struct Removal {
     pub keep_records: bool,
     /// True to remove those as well who are members by their word.
     pub with_branch: bool,
+    /// True to undo all that they did as members, not only what this node had not seen.
+    pub undo: bool,
 }
 
 impl Default for Removal {
-    /// Records stay, and so do those whom they let in.
+    /// Records stay, and so do those whom they let in and all else that they did.
     fn default() -> Self {
-        Self { keep_records: true, with_branch: false }
+        Self { keep_records: true, with_branch: false, undo: false }
     }
 }
 
@@ -47,15 +49,19 @@ impl Engine {
             return Err(PublishError::RemovesItself);
         }
         let (members, own) = self.own_standing()?;
-        members.may_end(own, peer, None)?;
+        if removal.undo {
+            members.may_undo(own, peer)?
+        } else {
+            members.may_end(own, peer, None)?
+        }
         let mut of = if removal.with_branch { members.branch_of(peer) } else { Vec::new() };
         of.push(peer);
         let (keep, chunks) = match removal.keep_records {
             true => self.records_of(&of.into_iter().collect(), |_, _| true)?,
             false => (Keep::default(), Vec::new()),
         };
-        let (reason, branch) = (reason.into(), removal.with_branch);
-        let remove = Remove { subject: peer, reason, keep, branch, undo: false };
+        let Removal { with_branch: branch, undo, .. } = removal;
+        let remove = Remove { subject: peer, reason: reason.into(), keep, branch, undo };
         self.issue_keeping(now, Content::Remove(remove), &chunks)?;
         self.pass_on_verifier(now);
         self.hasten_epochs();
@@ -114,15 +120,6 @@ impl Engine {
         self.withdraw_presence(now)?;
         let (keep, chunks) = self.records_of(&BTreeSet::from([me]), |_, _| true)?;
         self.issue_keeping(now, Content::Leave(keep), &chunks)?;
-        Ok(())
-    }
-
-    /// Takes one device back. Acknowledge only after [`flush`](Engine::flush) succeeds.
-    ///
-    /// # Errors
-    /// As [`issue`](Engine::issue).
-    pub fn revoke_device(&mut self, now: Now, peer: PeerId, node: NodeId) -> Result<(), PublishError> {
-        self.issue(now, Content::RevokeDevice { identity: peer, node })?;
         Ok(())
     }
 

@@ -26,6 +26,12 @@ pub enum CredentialFault {
     Removed,
     /// The group encrypts bodies, and this one is not.
     NotEncrypted,
+    /// There is no refusal of that device.
+    NotRefused,
+    /// The identity itself refused the device.
+    OwnRefusal,
+    /// Somebody else refused the device, and is not outranked.
+    NotRefuser,
 }
 
 impl CredentialFault {
@@ -41,10 +47,17 @@ impl CredentialFault {
             Self::ChainTooLong => "the chain of grants is too long",
             Self::Circular => "the grants would form a circle",
             Self::NotSenior => {
-                "only a senior member can remove a member: one by whose grant they are a member, or an admin or owner with a higher role"
+                "only a senior member can remove a member or refuse its devices: one by whose grant they are a member, or an admin or owner with a higher role"
             }
             Self::Removed => "its author was removed from the group",
             Self::NotEncrypted => "its body is not encrypted, as the group requires",
+            Self::NotRefused => "no such device is refused",
+            Self::OwnRefusal => {
+                "what an identity refuses of its own devices is refused for good; start the device on a new data directory"
+            }
+            Self::NotRefuser => {
+                "only the admin who refused the device, or an admin or owner of a higher rank, can take that back"
+            }
         }
     }
 }

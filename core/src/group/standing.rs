@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{CredentialFault, Membership};
 use crate::{
-    authority::{Content, Grant, GrantVerdict},
+    authority::{Content, DeviceRefusal, Grant, GrantVerdict, Void},
     ids::{ActId, NodeId, PeerId},
+    limits::MAX_ENDING_ACTS,
     record::{RecordKey, Role},
     time::Timestamp,
 };
@@ -160,9 +161,46 @@ impl Membership {
         self.ending(peer) == Some(Ending::Removed)
     }
 
-    /// The acts that ended the grants of an identity, and those before them, the latest first: each before those that it names.
+    /// The acts by which the grants of an identity ended or do not count, and those before them, the latest first: each before
+    /// those that it names.
     pub fn what_ended(&self, peer: PeerId) -> impl Iterator<Item = ActId> {
-        self.acts.with_past(self.grants(peer).flat_map(|(_, grant)| grant.ended_by.iter().copied()).collect())
+        let (mut causes, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut todo: Vec<ActId> = self.grants(peer).map(|(id, _)| id).collect();
+        while let Some(id) = todo.pop().filter(|_| seen.len() < MAX_ENDING_ACTS) {
+            if !seen.insert(id) {
+                continue;
+            }
+            if let Some(grant) = self.verdict.grant(&id) {
+                causes.extend(grant.ended_by.iter().chain(&grant.undoes));
+            }
+            match self.verdict.act(&id).flatten() {
+                // Of somebody above, or of the invitation.
+                Some(Void::Grant(on) | Void::Invitation(on) | Void::Serves(on)) => todo.push(on),
+                Some(Void::UsedUp(invite)) => causes.extend(self.uses_that_count(&invite)),
+                Some(
+                    Void::Removed(by)
+                    | Void::Undone(by)
+                    | Void::Left(by)
+                    | Void::Demoted(by)
+                    | Void::InvitationRevoked(by),
+                ) => causes.push(by),
+                Some(Void::NotAllowed) | None => {}
+            }
+        }
+        // Nothing names a leave.
+        let leaves: Vec<ActId> = causes.iter().filter(|id| self.acts.is_leave(id)).copied().collect();
+        leaves.into_iter().chain(self.acts.with_past(causes))
+    }
+
+    fn uses_that_count(&self, invite: &ActId) -> impl Iterator<Item = ActId> {
+        let admitted = self.verdict.invitation(invite).into_iter().flat_map(|found| &found.admitted);
+        let grants = admitted.flat_map(|peer| self.grants_in_force(*peer)).map(|(id, _)| id);
+        grants.filter(|id| match self.acts.get(id).map(|body| &body.content) {
+            Some(Content::Grant(grant)) => {
+                grant.admission.as_ref().is_some_and(|admission| admission.invite == *invite)
+            }
+            _ => false,
+        })
     }
 
     /// Those who are members by the word of an identity, directly or not.
@@ -214,6 +252,69 @@ impl Membership {
             (is_due && self.acts.may_renew(own.grant.as_ref(), &id)).then_some((id, whole, end))
         });
         due.collect()
+    }
+
+    /// Whether a removal with `undo` would undo anything: of a member, or of somebody who was removed without it.
+    ///
+    /// # Errors
+    /// As [`may_end`](Self::may_end).
+    pub fn may_undo(&self, own: &Standing, peer: PeerId) -> Result<(), CredentialFault> {
+        let ended = match self.may_end(own, peer, None) {
+            Err(CredentialFault::NotAMember) => self.grants(peer),
+            other => return other,
+        };
+        let mut ended =
+            ended.filter(|(_, grant)| grant.void.is_none() && grant.undone_by.is_none()).peekable();
+        if ended.peek().is_none() {
+            return Err(CredentialFault::NotAMember);
+        }
+        let senior = ended.any(|(id, _)| self.acts.is_senior_to(own.grant.as_ref(), &id));
+        if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
+    }
+
+    /// The refusals of an identity's devices that hold, by node.
+    pub fn device_refusals(&self, peer: PeerId) -> Vec<DeviceRefusal> {
+        self.verdict.device_refusals(&self.acts, peer)
+    }
+
+    /// Whether a member with this standing may refuse devices of another identity.
+    ///
+    /// # Errors
+    /// [`CredentialFault::Role`], [`CredentialFault::NotSenior`].
+    pub fn may_refuse_device(&self, own: &Standing, peer: PeerId) -> Result<(), CredentialFault> {
+        if own.role < Role::Admin {
+            return Err(CredentialFault::Role);
+        }
+        let may = self.verdict.may_refuse_device(&self.acts, own.grant.as_ref(), peer);
+        if may { Ok(()) } else { Err(CredentialFault::NotSenior) }
+    }
+
+    /// Whether the member `me` with this standing may take back all refusals of a device.
+    ///
+    /// # Errors
+    /// [`CredentialFault::NotRefused`], [`CredentialFault::OwnRefusal`], [`CredentialFault::NotRefuser`].
+    pub fn may_restore(
+        &self,
+        (me, own): (PeerId, &Standing),
+        peer: PeerId,
+        node: NodeId,
+    ) -> Result<Vec<ActId>, CredentialFault> {
+        let refusals = self.device_refusals(peer).into_iter().filter(|refusal| refusal.node == node);
+        let refusals: Vec<DeviceRefusal> = refusals.collect();
+        if refusals.is_empty() {
+            return Err(CredentialFault::NotRefused);
+        }
+        if refusals.iter().any(|refusal| refusal.by == peer) {
+            return Err(CredentialFault::OwnRefusal);
+        }
+        let may = |refusal: &DeviceRefusal| {
+            let by = own.grant.as_ref();
+            own.role >= Role::Admin && self.verdict.may_restore(&self.acts, me, by, &refusal.act)
+        };
+        if !refusals.iter().all(may) {
+            return Err(CredentialFault::NotRefuser);
+        }
+        Ok(refusals.into_iter().map(|refusal| refusal.act).collect())
     }
 
     /// True if a node is refused that acts for this identity.

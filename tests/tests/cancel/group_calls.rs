@@ -39,6 +39,19 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         plain!("Group::revoke_device", |world| {
             world.group.revoke_device(world.their_node.peer_id(), peergraph::NodeId::from_bytes([7; 32]))
         }),
+        plain!("Group::revoked_devices", |world| world.group.revoked_devices(world.their_node.peer_id())),
+        case!("Group::restore_device", |world, cut| {
+            let (peer, node) = (world.their_node.peer_id(), peergraph::NodeId::from_bytes([6; 32]));
+            world.group.revoke_device(peer, node).await.unwrap();
+            if let Some(restored) = cut.run(|| world.group.restore_device(peer, node)).await {
+                restored.expect("to restore");
+            }
+            if let Err(error) = world.group.restore_device(peer, node).await {
+                assert_eq!(error.kind(), ErrorKind::NotFound, "restored, or not at all");
+            }
+            let still = world.group.revoked_devices(peer).await.unwrap();
+            assert!(still.iter().all(|device| device.node != node));
+        }),
         plain!("Group::export_membership", |world| world.group.export_membership(PASSWORD)),
         case!("Group::revoke_invitation", |world, cut| {
             world.group.invite_link(InviteLink::default()).await.unwrap();

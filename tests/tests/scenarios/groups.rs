@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peergraph::{
     CreateGroup, GroupRules, ImportDatabase, Invitation, InviteLink, InviteMember, InvitePassword, JoinGroup,
-    OpenGraph, OpenInvitation, PeerId, RecordType, RemoveMember, Role, TypeRule, Who,
+    OpenGraph, OpenInvitation, PeerId, RecordType, RemoveMember, RevokedDevice, Role, TypeRule, Who,
     group::{IdentityDescription, Way},
 };
 
@@ -21,14 +21,14 @@ impl World {
         Some(match step.verb.as_str() {
             "group" => self.create_group(step).await,
             "open-group" | "join-group" | "import-membership" => self.get_group(step).await,
-            "rules" | "role" | "members" | "member" | "credentials" | "invitations" => {
+            "rules" | "role" | "members" | "member" | "credentials" | "invitations" | "revoked-devices" => {
                 self.look_at_group(step).await
             }
             "link" | "invite" | "password" | "clear-password" | "revoke-invitation" => {
                 self.invite(step).await
             }
             "invitation" => self.read_invitation(step),
-            "renew" | "set-name" | "set-role" | "remove" | "revoke-device" | "leave" => {
+            "renew" | "set-name" | "set-role" | "remove" | "revoke-device" | "restore-device" | "leave" => {
                 self.change_members(step).await
             }
             "export-database" | "import-database" | "export-membership" => self.files(step).await,
@@ -118,6 +118,11 @@ impl World {
                 )
             }
             "credentials" => facts!(count = group.credentials().await?.len()),
+            "revoked-devices" => {
+                let all = group.revoked_devices(step.need("peer")?.parse()?).await?;
+                let of = |part: fn(&RevokedDevice) -> String| or_none(all.first().map(part));
+                facts!(count = all.len(), node = of(|d| d.node.to_string()), by = of(|d| d.by.to_string()))
+            }
             _ => {
                 let all = group.invitations().await?;
                 let of = |part: fn(&OpenInvitation) -> String| or_none(all.first().map(part));
@@ -196,6 +201,7 @@ impl World {
         match step.verb.as_str() {
             "renew" => group.renew(peer, lifetime(step, InviteMember::default().lifetime)?).await?,
             "set-role" => group.set_role(peer, role(step, "role")?.unwrap_or(Role::Member)).await?,
+            "restore-device" => group.restore_device(peer, step.need("node")?.parse()?).await?,
             "revoke-device" => group.revoke_device(peer, step.need("node")?.parse()?).await?,
             _ => {
                 let base = RemoveMember::default();
@@ -203,6 +209,7 @@ impl World {
                     reason: step.opt("reason").unwrap_or_default().to_owned(),
                     keep_records: step.read("keep_records")?.unwrap_or(base.keep_records),
                     with_branch: step.read("with_branch")?.unwrap_or(base.with_branch),
+                    undo: step.read("undo")?.unwrap_or(base.undo),
                 };
                 group.remove(peer, options).await?;
             }

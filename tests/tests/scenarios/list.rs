@@ -60,9 +60,11 @@ scenarios! {
     a_role_changes_at_once
     a_removed_member_is_out
     a_member_is_removed_with_its_records_and_branch
+    all_that_the_removed_did_is_undone
     a_member_leaves
     a_membership_is_renewed
     a_device_is_taken_back
+    a_device_of_ones_own_is_refused_for_good
     chains_end_where_the_rules_say
     nobody_is_a_member_by_a_grant_of_their_own
     properties_are_for_the_role_that_the_rules_name

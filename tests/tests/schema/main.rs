@@ -12,8 +12,8 @@ use peergraph::{
     CreateIdentity, Durability, ErrorKind, Event, EventKind, Genesis, GraphProperties, GroupRules,
     ImportCount, ImportDatabase, InviteLink, InviteMember, InvitePassword, JoinGraph, JoinGroup, JoinOutcome,
     KeyProtection, ListQuery, ListenOutcome, NetworkMode, NodeAddr, NodeConfig, OpenGraph, OpenInvitation,
-    OpenOutcome, Progress, PropertiesUpdate, Record, RecordDraft, RecordUpdate, RemoveMember, Role, TypeRule,
-    UpdateOutcome,
+    OpenOutcome, Progress, PropertiesUpdate, Record, RecordDraft, RecordUpdate, RemoveMember, RevokedDevice,
+    Role, TypeRule, UpdateOutcome,
     events::{
         ChangeKind, ChangeOrigin, ConnectionChange, ConnectionEvent, ConnectionKind, FailureReason,
         GroupFailure, IncomingData, MemberChange, MemberInfo, NodeChange, NodeInfo, RecordChanged,
@@ -109,6 +109,7 @@ structs! {
     RecordDraft { record_type attributes body expires }
     Genesis { creator max_record nonce rules }
     OpenInvitation { key issuer role uses used not_after }
+    RevokedDevice { node by at }
     ImportCount { added known refused waiting }
     UpdateOutcome { id version }
     Fingerprint { count hash }
@@ -140,7 +141,7 @@ options! {
     InviteMember { role lifetime }
     InviteLink { role uses valid lifetime admitters }
     InvitePassword { role lifetime }
-    RemoveMember { reason keep_records with_branch }
+    RemoveMember { reason keep_records with_branch undo }
     ImportDatabase { password exporter }
 }
 

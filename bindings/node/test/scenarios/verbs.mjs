@@ -387,10 +387,16 @@ export const VERBS = {
   'set-name': (world, step) => graph(world, step).setName(step.need('name')),
   'set-role': (world, step) => graph(world, step).setRole(p.PeerId(step.need('peer')), step.need('role')),
   remove(world, step) {
-    const options = given(step, { reason: text, keep_records: ['keepRecords', flag], with_branch: ['withBranch', flag] })
+    const options = given(step, { reason: text, keep_records: ['keepRecords', flag], with_branch: ['withBranch', flag], undo: flag })
     return graph(world, step).remove(p.PeerId(step.need('peer')), options)
   },
   'revoke-device': (world, step) => graph(world, step).revokeDevice(p.PeerId(step.need('peer')), p.NodeId(step.need('node'))),
+  'restore-device': (world, step) => graph(world, step).restoreDevice(p.PeerId(step.need('peer')), p.NodeId(step.need('node'))),
+  async 'revoked-devices'(world, step) {
+    const every = await graph(world, step).revokedDevices(p.PeerId(step.need('peer')))
+    const { node, by } = every[0] ?? {}
+    return { count: every.length, node, by }
+  },
   leave: (world, step) => graph(world, step).leave(),
   credentials: async (world, step) => ({ count: (await graph(world, step).credentials()).length }),
 

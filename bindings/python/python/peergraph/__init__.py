@@ -125,6 +125,7 @@ from ._types import (
     NodeInfo,
     OpenInvitation,
     Progress,
+    RevokedDevice,
     Status,
     TypeRule,
 )
@@ -251,6 +252,7 @@ __all__ = [
     "RequiredReason",
     "ReservedError",
     "Reset",
+    "RevokedDevice",
     "Role",
     "SendReceipt",
     "Status",

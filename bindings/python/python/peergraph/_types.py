@@ -258,6 +258,18 @@ class OpenInvitation:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokedDevice:
+    """A device that is refused; see `Group.revoked_devices`."""
+
+    node: NodeId
+    """Its node."""
+    by: PeerId
+    """Who refused it: the identity itself, for good; else the admin who did so first."""
+    at: datetime
+    """When, by the clock of whoever did (UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportCount:
     """What became of the records of an exported database."""
 

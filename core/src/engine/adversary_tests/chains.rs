@@ -223,7 +223,9 @@ fn whoever_was_removed_hears_so_at_every_write() {
     let now = village.now();
     let early = village.engines[2].stamper().stamp(now.wall, [7; 16], draft()).unwrap();
     village
-        .act(0, |engine, now| engine.remove(now, ben, "", Removal { keep_records: true, with_branch: false }))
+        .act(0, |engine, now| {
+            engine.remove(now, ben, "", Removal { keep_records: true, with_branch: false, undo: false })
+        })
         .unwrap();
     village.copy(0, 2);
     let removed = |result: Result<_, PublishError>| match result {

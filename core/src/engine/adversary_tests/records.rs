@@ -61,7 +61,7 @@ fn s5_everything_that_was_ever_heard_is_replayed_and_nothing_changes() {
     heard.extend(village.records(2));
     // And one of them is removed with all that was hers.
     let ben = village.peer(2);
-    let removal = Removal { keep_records: false, with_branch: false };
+    let removal = Removal { keep_records: false, with_branch: false, undo: false };
     village.act(0, |engine, now| engine.remove(now, ben, "", removal)).unwrap();
     village.converge(0x55);
     let before: Vec<_> =

@@ -47,6 +47,7 @@
 @_exported import struct PeergraphCore.Record
 @_exported import struct PeergraphCore.RecordId
 @_exported import struct PeergraphCore.RecordPage
+@_exported import struct PeergraphCore.RevokedDevice
 @_exported import struct PeergraphCore.Status
 @_exported import struct PeergraphCore.SyncProgress
 @_exported import struct PeergraphCore.Ticket

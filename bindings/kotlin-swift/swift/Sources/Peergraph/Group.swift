@@ -136,15 +136,25 @@ public final class Group: Graph, @unchecked Sendable {
         return try await call { try await placed.setRole(peer: peer, role: role) }
     }
 
-    /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. `withBranch`:
-    /// those too who are members by its word.
+    /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. What it did as a
+    /// member and is known here stands: those whom it let in, and removed.
+    ///
+    /// - Parameters:
+    ///   - reason: for the others to read; at most 255 bytes.
+    ///   - keepRecords: keep the records of theirs that are here now.
+    ///   - withBranch: remove those too who are members by its word.
+    ///   - undo: undo as well all that they did as members: whom they let in, gave a role or removed, invitations, refused
+    ///     devices. With it, somebody can be removed who was already. Their records are for `keepRecords` to say; records of
+    ///     whoever is a member by nothing else any more go.
+    /// - Throws: `notAMember` if it is no member; with `undo`, if there is nothing to undo either.
     public func remove(
-        _ peer: PeerId, reason: String = "", keepRecords: Bool = true, withBranch: Bool = false,
+        _ peer: PeerId, reason: String = "", keepRecords: Bool = true, withBranch: Bool = false, undo: Bool = false,
         isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) {
         let placed = native.placed()
         return try await call {
-            try await placed.remove(peer: peer, reason: reason, keepRecords: keepRecords, withBranch: withBranch)
+            try await placed.remove(
+                peer: peer, reason: reason, keepRecords: keepRecords, withBranch: withBranch, undo: undo)
         }
     }
 
@@ -154,13 +164,35 @@ public final class Group: Graph, @unchecked Sendable {
         return try await call { try await placed.renewBodyKey() }
     }
 
-    /// Takes one device of an identity back: its node is not let in any more.
+    /// Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back with
+    /// ``restoreDevice(_:_:isolation:)``; what an identity refuses of its own devices is refused for good.
     public func revokeDevice(
         _ peer: PeerId, _ node: NodeId,
         isolation: isolated (any Actor)? = #isolation
     ) async throws(PeergraphError) {
         let placed = native.placed()
         return try await call { try await placed.revokeDevice(peer: peer, node: node) }
+    }
+
+    /// Takes back that a device is refused: its node is let in again.
+    ///
+    /// - Throws: `notFound` if it is not refused; `notAuthorized` if its own identity refused it, or unless this identity is an
+    ///   admin, and refused it itself or ranks above those who did.
+    public func restoreDevice(
+        _ peer: PeerId, _ node: NodeId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) {
+        let placed = native.placed()
+        return try await call { try await placed.restoreDevice(peer: peer, node: node) }
+    }
+
+    /// The devices of an identity that are refused. A snapshot.
+    public func revokedDevices(
+        _ peer: PeerId,
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws(PeergraphError) -> [RevokedDevice] {
+        let placed = native.placed()
+        return try await call { try await placed.revokedDevices(peer: peer) }
     }
 
     /// Leaves the group for good, and closes it. What was written stays.

@@ -99,9 +99,12 @@ extension World {
         case "remove":
             try await group(name).remove(
                 PeerId(step.need("peer")), reason: step.opt("reason") ?? "",
-                keepRecords: step.read("keep_records") ?? true, withBranch: step.read("with_branch") ?? false)
+                keepRecords: step.read("keep_records") ?? true, withBranch: step.read("with_branch") ?? false,
+                undo: step.read("undo") ?? false)
         case "revoke-device":
             try await group(name).revokeDevice(PeerId(step.need("peer")), NodeId(step.need("node")))
+        case "restore-device":
+            try await group(name).restoreDevice(PeerId(step.need("peer")), NodeId(step.need("node")))
         case "leave": try await group(name).leave()
         case "export-database":
             return ["count": "\(try await graph(name).exportDatabase(path(step), password: step.opt("password")))"]
@@ -167,6 +170,9 @@ extension World {
                 "issuer": orNone(member.issuer),
             ]
         case "credentials": return ["count": "\(try await group(name).credentials().count)"]
+        case "revoked-devices":
+            let all = try await group(name).revokedDevices(PeerId(step.need("peer")))
+            return ["count": "\(all.count)", "node": orNone(all.first?.node), "by": orNone(all.first?.by)]
         case "invitations":
             let all = try await group(name).invitations()
             return [

@@ -9,7 +9,7 @@ from datetime import timedelta
 from .._calls import blocking, several
 from .._group import MONTH, WEEK
 from .._native import IdentityDescription, Invitation, NodeId, PeerId
-from .._types import GroupRules, MemberInfo, OpenInvitation
+from .._types import GroupRules, MemberInfo, OpenInvitation, RevokedDevice
 from .._words import JoinOutcome, Role
 from ._graph import Graph
 from ._now import now
@@ -152,25 +152,55 @@ class Group(Graph):
         now(self._native.set_role(peer, str(role)))
 
     @blocking
-    def remove(self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False) -> None:
-        """Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated.
+    def remove(
+        self, peer: PeerId, *, reason: str = "", keep_records: bool = True, with_branch: bool = False, undo: bool = False
+    ) -> None:
+        """Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. What it
+        did as a member and is known here stands: those whom it let in, and removed.
 
         Args:
             peer: who.
             reason: for the others to read; at most 255 bytes.
             keep_records: keep the records of theirs that are here now.
             with_branch: remove those too who are members by their word.
+            undo: undo as well all that they did as members: whom they let in, gave a role or removed, invitations, refused
+                devices. With it, somebody can be removed who was already. Their records are for `keep_records` to say;
+                records of whoever is a member by nothing else any more go.
 
         Raises:
             InvalidArgumentError: it is this identity itself; see `leave`.
-            NotAuthorizedError, TooLargeError, NotAMemberError, StorageError, ClosedError.
+            NotAMemberError: it is no member; with `undo`, there is nothing to undo either.
+            NotAuthorizedError, TooLargeError, StorageError, ClosedError.
         """
-        now(self._native.remove(peer, reason, keep_records, with_branch))
+        now(self._native.remove(peer, reason, keep_records, with_branch, undo))
 
     @blocking
     def revoke_device(self, peer: PeerId, node: NodeId) -> None:
-        """Takes one device of an identity back. Raises NotAuthorizedError, StorageError, ClosedError."""
+        """Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that
+        back with `restore_device`; what an identity refuses of its own devices is refused for good.
+
+        Raises:
+            NotAuthorizedError: it is another's, and this identity is no admin who is senior to it.
+            NotAMemberError, StorageError, ClosedError.
+        """
         now(self._native.revoke_device(peer, node))
+
+    @blocking
+    def restore_device(self, peer: PeerId, node: NodeId) -> None:
+        """Takes back that a device is refused: its node is let in again.
+
+        Raises:
+            NotFoundError: it is not refused.
+            NotAuthorizedError: its own identity refused it; or this identity is no admin, or neither refused it itself nor
+                ranks above those who did.
+            NotAMemberError, StorageError, ClosedError.
+        """
+        now(self._native.restore_device(peer, node))
+
+    @blocking
+    def revoked_devices(self, peer: PeerId) -> list[RevokedDevice]:
+        """The devices of an identity that are refused. A snapshot. Raises ClosedError."""
+        return now(self._native.revoked_devices(peer))
 
     @blocking
     def leave(self) -> None:

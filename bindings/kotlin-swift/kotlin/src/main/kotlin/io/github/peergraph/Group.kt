@@ -76,20 +76,44 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
     /** Gives a member another role, at once. What it wrote stays. */
     public suspend fun setRole(peer: PeerId, role: Role): Unit = native.setRole(peer, role)
 
-    /** Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. [withBranch]:
-     * those too who are members by its word. */
+    /**
+     * Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. What it did as a
+     * member and is known here stands: those whom it let in, and removed.
+     *
+     * @param reason for the others to read; at most 255 bytes.
+     * @param keepRecords keep the records of theirs that are here now.
+     * @param withBranch remove those too who are members by its word.
+     * @param undo undo as well all that they did as members: whom they let in, gave a role or removed, invitations, refused
+     * devices. With it, somebody can be removed who was already. Their records are for [keepRecords] to say; records of whoever
+     * is a member by nothing else any more go.
+     * @throws PeergraphException.NotAMember if it is no member; with [undo], if there is nothing to undo either.
+     */
     public suspend fun remove(
         peer: PeerId,
         reason: String = "",
         keepRecords: Boolean = true,
         withBranch: Boolean = false,
-    ): Unit = native.remove(peer, text("reason", reason), keepRecords, withBranch)
+        undo: Boolean = false,
+    ): Unit = native.remove(peer, text("reason", reason), keepRecords, withBranch, undo)
 
     /** In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get. */
     public suspend fun renewBodyKey(): Unit = native.renewBodyKey()
 
-    /** Takes one device of an identity back: its node is not let in any more. */
+    /** Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back with
+     * [restoreDevice]; what an identity refuses of its own devices is refused for good. */
     public suspend fun revokeDevice(peer: PeerId, node: NodeId): Unit = native.revokeDevice(peer, node)
+
+    /**
+     * Takes back that a device is refused: its node is let in again.
+     *
+     * @throws PeergraphException.NotFound if it is not refused.
+     * @throws PeergraphException.NotAuthorized if its own identity refused it; or unless this identity is an admin, and refused it
+     * itself or ranks above those who did.
+     */
+    public suspend fun restoreDevice(peer: PeerId, node: NodeId): Unit = native.restoreDevice(peer, node)
+
+    /** The devices of an identity that are refused. A snapshot. */
+    public suspend fun revokedDevices(peer: PeerId): List<RevokedDevice> = native.revokedDevices(peer)
 
     /** Leaves the group for good, and closes it. What was written stays. */
     public suspend fun leave(): Unit = native.leave()

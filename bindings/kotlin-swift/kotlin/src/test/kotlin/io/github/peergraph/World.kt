@@ -338,8 +338,13 @@ suspend fun World.groups(step: Step): Facts? {
         "set-role" -> group(name).setRole(peer(), role(step.need("role"))).let { facts() }
         "remove" -> group(name).remove(
             peer(), step.opt("reason") ?: "", step.flag("keep_records") ?: true, step.flag("with_branch") ?: false,
+            step.flag("undo") ?: false,
         ).let { facts() }
         "revoke-device" -> group(name).revokeDevice(peer(), NodeId.parse(step.need("node"))).let { facts() }
+        "restore-device" -> group(name).restoreDevice(peer(), NodeId.parse(step.need("node"))).let { facts() }
+        "revoked-devices" -> group(name).revokedDevices(peer()).let { all ->
+            facts("count" to all.size, "node" to orNone(all.firstOrNull()?.node), "by" to orNone(all.firstOrNull()?.by))
+        }
         "leave" -> group(name).leave().let { facts() }
         "export-database" -> facts("count" to graph(name).exportDatabase(path(step), step.opt("password")))
         "import-database" -> graph(name)
