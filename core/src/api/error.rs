@@ -222,6 +222,7 @@ impl From<PublishError> for Error {
             PublishError::Credential(fault) => credential_kind(*fault),
             PublishError::NoKey(_) => ErrorKind::KeyMissing,
             PublishError::Unreadable(_) | PublishError::RemovesItself => ErrorKind::InvalidArgument,
+            PublishError::TooManyToKeep => ErrorKind::TooLarge,
             PublishError::NotAllowed(_) => ErrorKind::NotAuthorized,
         };
         Self::new(kind, error.to_string())

@@ -17,7 +17,7 @@ use super::{
     node::NodeInner,
 };
 use crate::{
-    engine::{Engine, Feed, Stamper},
+    engine::{Engine, Feed, ListingId, PublishError, Stamper},
     events::{Cursor, EventFilter, Hub, NodeInfo, Status, SubscribeOptions},
     ids::{ConnectionId, GraphId, NodeId, PeerId},
     net::{Driver, Gone, GraphPort},
@@ -193,7 +193,7 @@ impl Graph {
     /// # Errors
     /// `NeverSynchronized` before the first connect, `Closed`.
     pub fn genesis(&self) -> Call<Result<Genesis>> {
-        self.ask(|engine, _| engine.genesis().cloned().ok_or(crate::engine::PublishError::NeverSynchronized))
+        self.ask(|engine, _| engine.genesis().cloned().ok_or(PublishError::NeverSynchronized))
     }
 
     /// What may change.
@@ -441,6 +441,17 @@ impl Graph {
         E: From<crate::records::StoreError> + Into<Error> + Send + 'static,
     {
         let (answer, graph) = (self.inner.driver.write(f), self.clone());
+        Call::placed(async move { answer.await?.map_err(|error| graph.located(error)) })
+    }
+
+    /// A removal, which may take several steps: other calls are carried out between them.
+    pub(super) fn end_membership(
+        &self,
+        f: impl FnOnce(&mut Engine, crate::time::Now) -> std::result::Result<Option<ListingId>, PublishError>
+        + Send
+        + 'static,
+    ) -> Call<Result<()>> {
+        let (answer, graph) = (self.inner.driver.end_membership(f), self.clone());
         Call::placed(async move { answer.await?.map_err(|error| graph.located(error)) })
     }
 

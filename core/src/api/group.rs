@@ -290,13 +290,15 @@ impl Group {
         })
     }
 
-    /// Gives a member another role, at once. What it wrote stays.
+    /// Gives a member another role, at once. What it wrote stays: for a lower role that is listed, as by
+    /// [`remove`](Self::remove).
     ///
     /// # Errors
-    /// `NotAuthorized` unless both the old and the new role are this identity's to give, `NotAMember` if it is none,
+    /// `NotAuthorized` unless both the old and the new role are this identity's to give, `NotAMember` if it is none, `TooLarge`
+    /// as for [`remove`](Self::remove),
     /// `Storage`, `Closed`.
     pub fn set_role(&self, peer: PeerId, role: Role) -> Call<Result<()>> {
-        self.graph.write(move |engine, now| engine.set_role(now, peer, role))
+        self.graph.end_membership(move |engine, now| engine.set_role(now, peer, role))
     }
 
     /// Removes a member: its links end, and whatever comes from it later counts nowhere, however it is dated. What it did as
@@ -305,17 +307,22 @@ impl Group {
     /// What this cannot do: take back what it has read; reach nodes that cannot be reached now, which learn of it
     /// when they are; keep records of its that were not here yet.
     ///
+    /// With very many records in the group it takes a while to list what stays: about a second for 100,000. Other calls are
+    /// carried out meanwhile, and until this one is answered the member is one. A [`close`](Self::close) that is called
+    /// later waits for it; if the program ends before, nothing was removed.
+    ///
     /// # Errors
     /// `InvalidArgument` for this identity itself, which can [`leave`](Self::leave). `NotAuthorized` unless this identity
-    /// is senior: by whose word it is a member, or of a higher role from admin on. `TooLarge` for a long reason, `NotAMember` if it is none; with `undo`,
-    /// if there is nothing to undo either. `Storage`, `Closed`.
+    /// is senior: by whose word it is a member, or of a higher role from admin on. `TooLarge` for a long reason, or
+    /// for more than 512,000 records to keep. `NotAMember` if it is none; with `undo`, if there is nothing to undo either.
+    /// `Storage`, `Closed`.
     pub fn remove(&self, peer: PeerId, options: RemoveMember) -> Call<Result<()>> {
         let RemoveMember { reason, keep_records, with_branch, undo } = options;
         if reason.len() > MAX_NAME {
             return Call::over(Err(Error::new(ErrorKind::TooLarge, "the reason is longer than 255 bytes")));
         }
         let removal = Removal { keep_records, with_branch, undo };
-        self.graph.write(move |engine, now| engine.remove(now, peer, &reason, removal))
+        self.graph.end_membership(move |engine, now| engine.remove(now, peer, &reason, removal))
     }
 
     /// In a group with [encrypted bodies](GroupRules::encrypted_bodies): encrypts what follows under a new key, which those
@@ -361,12 +368,13 @@ impl Group {
         })
     }
 
-    /// Leaves the group for good, and closes it. What was written stays. The database stays here until deleted.
+    /// Leaves the group for good, and closes it. What was written stays; once this is called, nothing more can be. The database
+    /// stays here until deleted.
     ///
     /// # Errors
-    /// `NotAuthorized` for the creator, who is a member without end; `Storage`, `Closed`.
+    /// `NotAuthorized` for the creator, who is a member without end; `TooLarge` as for [`remove`](Self::remove); `Storage`, `Closed`.
     pub fn leave(&self) -> Call<Result<()>> {
-        let resigned = self.graph.write(|engine, now| engine.resign(now));
+        let resigned = self.graph.end_membership(|engine, now| engine.resign(now));
         let leaving = self.graph.inner().close_after(resigned);
         Call::placed(async move { leaving.await.map_err(task_failed)? })
     }

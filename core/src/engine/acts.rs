@@ -8,7 +8,7 @@ use super::{
     refused::Because,
 };
 use crate::{
-    authority::{Act, ActBody, Content, KeepChunk},
+    authority::{Act, ActBody, Content, Credential, KeepChunk},
     group::{CredentialFault, Lack, Membership, Standing},
     ids::{ActId, PeerId},
     record::{Header, RecordKey, RecordType, Role, SignedRecord},
@@ -59,6 +59,8 @@ impl Engine {
         }
         members.judge();
         self.group.members = Some(members);
+        self.group.listings.rewind();
+        self.forget_unnamed_chunks(&rest)?;
         if let Some(sweep) = &mut self.group.sweep {
             sweep.from = RecordKey::MIN;
         }
@@ -66,6 +68,24 @@ impl Engine {
         self.group.changed = true;
         self.group.expel_later();
         self.refresh_standing(now);
+        Ok(())
+    }
+
+    /// Throws out chunks of lists that no act names: this node was cut off before it had stored them all.
+    fn forget_unnamed_chunks(&mut self, rest: &[(SignedRecord, Lack)]) -> Result<(), StoreError> {
+        let waiting: BTreeSet<[u8; 32]> = rest
+            .iter()
+            .filter_map(|(record, _)| Act::of(record))
+            .flat_map(|act| act.body().chunks().to_vec())
+            .collect();
+        for (record, _) in rest {
+            if let Ok(Credential::Chunk(chunk)) = Credential::of(record)
+                && !waiting.contains(&chunk.hash())
+            {
+                self.store.discard(&record.key())?;
+                self.meta_written = true;
+            }
+        }
         Ok(())
     }
 
@@ -133,6 +153,9 @@ impl Engine {
             self.refused.note(now.mono, *key, Because::Members);
         }
         self.staged.retain(|staged| !learnt.displaced.contains(&staged.record.signed().key()));
+        if let Some(members) = &self.group.members {
+            self.group.listings.widen(members);
+        }
         if !learnt.affected.is_empty() {
             self.drop_void_staged(now, &learnt.affected)?;
             self.sweep_later(learnt.affected);
@@ -237,15 +260,21 @@ impl Engine {
         content: Content,
         chunks: &[KeepChunk],
     ) -> Result<SignedRecord, PublishError> {
-        self.merge_heads(now)?;
-        let act = self.draft(now, content)?;
-        self.membership().ok_or(CredentialFault::NotAMember)?.may_sign(&act)?;
+        let act = self.draft_named(now, content)?;
         let signed = self.put_act(act.to_record())?;
         for chunk in chunks {
             self.put_act(chunk.to_record(act.body()))?;
         }
         self.learn(now)?;
         Ok(signed)
+    }
+
+    /// An act of this identity that names all it knows, and would be accepted.
+    pub(super) fn draft_named(&mut self, now: Now, content: Content) -> Result<Act, PublishError> {
+        self.merge_heads(now)?;
+        let act = self.draft(now, content)?;
+        self.membership().ok_or(CredentialFault::NotAMember)?.may_sign(&act)?;
+        Ok(act)
     }
 
     /// An act of this identity, as it would be signed now.
@@ -280,7 +309,10 @@ impl Engine {
     }
 
     /// Signs and stores a record of the credential type, and enters it; [`learn`](Self::learn) follows.
-    fn put_act(&mut self, (header, body): (Header, Vec<u8>)) -> Result<SignedRecord, PublishError> {
+    pub(super) fn put_act(
+        &mut self,
+        (header, body): (Header, Vec<u8>),
+    ) -> Result<SignedRecord, PublishError> {
         let signed = self.stamper.sign(header, &body);
         let genesis = self.genesis.as_ref().ok_or(PublishError::NeverSynchronized)?;
         let verified: VerifiedRecord =

@@ -78,6 +78,7 @@ impl Engine {
         if self.leaving {
             return;
         }
+        self.finish_listings(now);
         self.contacts_dirty = true;
         if self.usable
             && let Err(error) = self.withdraw_presence(now)

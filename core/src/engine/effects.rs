@@ -51,6 +51,7 @@ impl Engine {
         self.finish_syncs(now);
         self.tell_progress(now);
         self.tell_members(now);
+        self.tell_listings();
     }
 
     /// What subscribers are told of a record that was given to the store.

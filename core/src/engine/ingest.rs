@@ -146,6 +146,7 @@ impl Engine {
     pub(super) fn flush_store(&mut self, now: Now) -> Result<(), StoreError> {
         self.admit_incoming(now)?;
         self.sweep(now)?;
+        self.step_listing(now)?;
         self.state_kept_name(now)?;
         self.mend_stamps(now)?;
         self.maintain_epochs(now)?;

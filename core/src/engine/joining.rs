@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Engine, Notice, PublishError, password::Guest, relaying::Relay};
 use crate::{
-    authority::{Content, Grant, InvitationUse, KeepChunk, use_message},
+    authority::{Content, Grant, InvitationUse, use_message},
     crypto::{self, Domain, PasswordProof, SecretKey, SignatureBytes},
     group::{InviteFault, Standing, clipped_name},
     ids::{ActId, ConnectionId, LinkId, PeerId},
@@ -314,17 +314,12 @@ impl Engine {
         let own = self.own_standing()?.1.clone();
         let came = Came { peer, name: name.into(), role, lifetime, by: By::Word, renew: lifetime.is_some() };
         let grant = self.draft_grant(now, &own, came);
-        self.give(now, grant, &[])
+        self.give(now, grant)
     }
 
     /// Signs a grant; gives what shows it.
-    pub(super) fn give(
-        &mut self,
-        now: Now,
-        grant: Grant,
-        chunks: &[KeepChunk],
-    ) -> Result<Vec<SignedRecord>, PublishError> {
-        let record = self.issue_keeping(now, Content::Grant(grant), chunks)?;
+    pub(super) fn give(&mut self, now: Now, grant: Grant) -> Result<Vec<SignedRecord>, PublishError> {
+        let record = self.issue(now, Content::Grant(grant))?;
         self.pass_on_verifier(now);
         self.hasten_epochs();
         let (members, own) = self.own_standing()?;

@@ -9,6 +9,7 @@ use super::{
     acts::Sweep,
     epochs::EpochState,
     joining::Joins,
+    listing::Listings,
     welcome::{Papers, Shown},
 };
 use crate::{
@@ -35,6 +36,8 @@ pub(super) struct GroupState {
     pub(super) unproven: BTreeMap<PeerId, Mono>,
     /// Stored records that are judged again.
     pub(super) sweep: Option<Sweep>,
+    /// Removals that list what stays.
+    pub(super) listings: Listings,
     /// True once the database was compared with another node's, or made here: what this node does by itself is based on
     /// what others know.
     pub(super) compared: bool,

@@ -52,6 +52,9 @@ mod feed;
 mod group_tests;
 mod ingest;
 mod joining;
+mod listing;
+#[cfg(test)]
+mod listing_tests;
 mod load;
 mod members;
 mod names;
@@ -73,6 +76,7 @@ mod welcome;
 
 pub use feed::{Feed, OpenReader};
 pub use joining::{JoinBy, JoinFailure};
+pub use listing::ListingId;
 pub use load::{Joining, META_JOINING};
 pub use publish::{PublishError, UpdateOutcome};
 pub use removal::Removal;
@@ -131,6 +135,13 @@ pub enum Notice {
         connection: ConnectionId,
         /// What came of it; true if the identity was a member before.
         result: Result<bool, JoinFailure>,
+    },
+    /// A removal, demotion or leave that took several steps is over, and durable.
+    Listed {
+        /// Which.
+        listing: ListingId,
+        /// What came of it.
+        result: Result<(), PublishError>,
     },
     /// A connect was referred to another node.
     Referred {
@@ -339,8 +350,9 @@ impl Engine {
 
     /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
     pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
+        let listing = self.group.listings.is_due().then_some(now.mono);
         if self.overlay.is_paused() {
-            return None;
+            return listing;
         }
         let peer_now = self.peer_time(now);
         let on_clock = |at: Timestamp| now.mono + at.since(peer_now);
@@ -356,6 +368,7 @@ impl Engine {
             self.clock.next(),
             self.group.next_check,
             self.papers_due(),
+            listing,
             self.group.sweep.as_ref().map(|_| now.mono),
             self.group.epochs.due,
             self.deferred.next_due(),
@@ -386,6 +399,8 @@ impl Engine {
             self.syncs_done.clear();
             self.meta_written = false;
             self.store_failed(now);
+            self.group.listings.fail(error);
+            self.tell_listings();
             self.store.rollback()?;
             self.reload_members(now)?;
         }

@@ -19,6 +19,7 @@ impl Engine {
         if let Err(error) = self.flush(now) {
             tracing::error!(%error, "the database failed before a pause");
         }
+        self.group.listings.rest(true);
         self.overlay.pause(now);
         self.pump(now);
         true
@@ -28,6 +29,7 @@ impl Engine {
     pub fn resume(&mut self, now: Now) -> bool {
         let resumed = self.overlay.resume(now);
         if resumed {
+            self.group.listings.rest(false);
             self.presence.touch(now);
         }
         self.pump(now);

@@ -49,6 +49,9 @@ pub enum PublishError {
     /// A member cannot remove itself: what it would say of itself would not hold.
     #[error("a member cannot remove itself; call leave to leave the group")]
     RemovesItself,
+    /// A member has written more than the list of a removal can name.
+    #[error("the member has more than 512,000 records, which is more than a removal can keep")]
+    TooManyToKeep,
     /// The key that bodies are encrypted with has not come yet.
     #[error(transparent)]
     NoKey(#[from] NoKey),
@@ -178,10 +181,13 @@ impl Engine {
     /// Whatever else is wrong: one that was removed hears of that.
     ///
     /// # Errors
-    /// [`CredentialFault::Removed`].
+    /// [`CredentialFault::Removed`]; [`CredentialFault::NotAMember`] while this identity leaves.
     pub fn check_standing(&self) -> Result<(), PublishError> {
         let me = self.device.peer;
         let removed = self.group.members.as_ref().is_some_and(|members| members.was_removed(me));
+        if self.group.listings.is_leaving() {
+            return Err(CredentialFault::NotAMember.into());
+        }
         if removed && self.group.own.is_none() { Err(CredentialFault::Removed.into()) } else { Ok(()) }
     }
 

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Engine, PublishError};
+use super::{
+    Engine, PublishError,
+    listing::{Deed, ListingId},
+};
 use crate::{
-    authority::{Content, Invite, Keep, KeepChunk, Remove},
+    authority::{Content, Grant, Invite, Keep, Remove},
     group::CredentialFault,
     ids::PeerId,
     record::{RecordKey, RecordType, Role, SignedRecord},
@@ -32,18 +35,19 @@ impl Default for Removal {
 }
 
 impl Engine {
-    /// Removes a member. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    /// Removes a member. `None`: acknowledge after [`flush`](Engine::flush) succeeds. Otherwise listing what stays takes
+    /// more steps, and [`Notice::Listed`](super::Notice::Listed) tells what came of it.
     ///
     /// # Errors
-    /// [`PublishError::RemovesItself`], and as [`issue`](Engine::issue); nothing was removed if the member itself could
-    /// not be.
+    /// [`PublishError::RemovesItself`], [`PublishError::TooManyToKeep`], and as [`issue`](Engine::issue); nothing was
+    /// removed if the member itself could not be.
     pub fn remove(
         &mut self,
         now: Now,
         peer: PeerId,
         reason: &str,
         removal: Removal,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Option<ListingId>, PublishError> {
         self.check_standing()?;
         if peer == self.device.peer {
             return Err(PublishError::RemovesItself);
@@ -54,73 +58,33 @@ impl Engine {
         } else {
             members.may_end(own, peer, None)?
         }
-        let mut of = if removal.with_branch { members.branch_of(peer) } else { Vec::new() };
-        of.push(peer);
-        let (keep, chunks) = match removal.keep_records {
-            true => self.records_of(&of.into_iter().collect(), |_, _| true)?,
-            false => (Keep::default(), Vec::new()),
-        };
         let Removal { with_branch: branch, undo, .. } = removal;
-        let remove = Remove { subject: peer, reason: reason.into(), keep, branch, undo };
-        self.issue_keeping(now, Content::Remove(remove), &chunks)?;
+        let reason = reason.into();
+        if removal.keep_records {
+            let mut of: BTreeSet<PeerId> = BTreeSet::from([peer]);
+            of.extend(branch.then(|| members.branch_of(peer)).into_iter().flatten());
+            return self.end_listing(now, Deed::Remove { peer, reason, branch, undo }, of);
+        }
+        let remove = Remove { subject: peer, reason, keep: Keep::default(), branch, undo };
+        self.issue(now, Content::Remove(remove))?;
         self.pass_on_verifier(now);
         self.hasten_epochs();
-        Ok(())
+        Ok(None)
     }
 
-    /// The list of what identities wrote and made, as far as it `stays`.
-    fn records_of(
-        &self,
-        of: &BTreeSet<PeerId>,
-        stays: impl Fn(&Self, &SignedRecord) -> bool,
-    ) -> Result<(Keep, Vec<KeepChunk>), StoreError> {
-        let (mut versions, mut made) = (Vec::new(), Vec::new());
-        let mut add = |record: &SignedRecord| {
-            let header = record.header();
-            // Acts stand by their past, and presence ends with the membership.
-            let counts =
-                ![RecordType::CREDENTIAL, RecordType::PRESENCE].contains(&header.record_type.as_str());
-            if !counts || !stays(self, record) {
-                return;
-            }
-            if of.contains(&header.author()) {
-                versions.push(record.key().element);
-            }
-            if of.contains(&header.creator) {
-                made.push(record.id());
-            }
-        };
-        for key in self.store.losers() {
-            self.store.loser(&key)?.iter().for_each(&mut add);
-        }
-        let mut from = RecordKey::MIN;
-        loop {
-            let keys = self.store.keys(&Filter::All, from, None, BATCH)?;
-            for key in &keys {
-                self.store.fetch(key)?.iter().for_each(&mut add);
-            }
-            match keys.last() {
-                Some(last) if keys.len() == BATCH => from = last.next(),
-                _ => return Ok(Keep::list(versions, made)),
-            }
-        }
-    }
-
-    /// Leaves the group for good: everything written so far stays. Acknowledge only after
-    /// [`flush`](Engine::flush) succeeds.
+    /// Leaves the group for good: everything written so far stays, and nothing can be written any more. `None`: acknowledge
+    /// after [`flush`](Engine::flush) succeeds. Otherwise as for [`remove`](Self::remove).
     ///
     /// # Errors
     /// As [`issue`](Engine::issue); the creator cannot leave.
-    pub fn resign(&mut self, now: Now) -> Result<(), PublishError> {
+    pub fn resign(&mut self, now: Now) -> Result<Option<ListingId>, PublishError> {
         self.check_standing()?;
+        self.own_standing()?;
         let me = self.device.peer;
         if self.genesis.as_ref().is_some_and(|genesis| genesis.creator == me) {
             return Err(CredentialFault::NotSenior.into());
         }
-        self.withdraw_presence(now)?;
-        let (keep, chunks) = self.records_of(&BTreeSet::from([me]), |_, _| true)?;
-        self.issue_keeping(now, Content::Leave(keep), &chunks)?;
-        Ok(())
+        self.end_listing(now, Deed::Leave, BTreeSet::from([me]))
     }
 
     /// Takes an invitation back. Acknowledge only after [`flush`](Engine::flush) succeeds.
@@ -140,30 +104,54 @@ impl Engine {
     }
 
     /// Gives a member another role. A higher one is granted beside the old; a lower one takes the place of the higher, and
-    /// what was written by right stays. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    /// what was written by right stays. `None`: acknowledge after [`flush`](Engine::flush) succeeds. Otherwise as for
+    /// [`remove`](Self::remove).
     ///
     /// # Errors
-    /// As [`issue`](Engine::issue); [`CredentialFault::NotAMember`] if it is none.
-    pub fn set_role(&mut self, now: Now, peer: PeerId, role: Role) -> Result<(), PublishError> {
+    /// As [`issue`](Engine::issue); [`CredentialFault::NotAMember`] if it is none, [`PublishError::TooManyToKeep`].
+    pub fn set_role(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        role: Role,
+    ) -> Result<Option<ListingId>, PublishError> {
         self.check_standing()?;
+        match self.demoted_from(now, peer, role)? {
+            Some(old) => {
+                self.draft_role(now, &old, role)?;
+                self.end_listing(now, Deed::Demote { peer, role }, BTreeSet::from([peer]))
+            }
+            None => self.raise_role(now, peer, role).map(|()| None),
+        }
+    }
+
+    /// The grant that a demotion to this role takes the place of; `None` if the member has no higher one.
+    pub(super) fn demoted_from(
+        &self,
+        now: Now,
+        peer: PeerId,
+        role: Role,
+    ) -> Result<Option<Grant>, PublishError> {
         let (members, own) = self.own_standing()?;
+        let theirs = members.member(peer, self.peer_time(now)).ok_or(CredentialFault::NotAMember)?;
+        if role >= theirs.role {
+            return Ok(None);
+        }
+        let old = members.grant_of(&theirs).cloned().ok_or(CredentialFault::NotSenior)?;
+        members.may_end(own, peer, Some(role))?;
+        Ok(Some(old))
+    }
+
+    /// Gives a member a higher role, if it has it not yet.
+    pub(super) fn raise_role(&mut self, now: Now, peer: PeerId, role: Role) -> Result<(), PublishError> {
+        let members = self.own_standing()?.0;
         let theirs = members.member(peer, self.peer_time(now)).ok_or(CredentialFault::NotAMember)?;
         if theirs.role == role {
             return Ok(());
         }
         let old = members.grant_of(&theirs).cloned().ok_or(CredentialFault::NotSenior)?;
-        let mut chunks = Vec::new();
-        let mut grant = self.draft_role(now, &old, role)?;
-        if role < theirs.role {
-            members.may_end(own, peer, Some(role))?;
-            let needs_more = |engine: &Self, record: &SignedRecord| {
-                engine.membership().is_some_and(|members| members.needs_more_than(record, role))
-            };
-            let (keep, listed) = self.records_of(&BTreeSet::from([peer]), needs_more)?;
-            (grant.demotes, chunks) = (Some(keep), listed);
-        }
-        self.give(now, grant, &chunks)?;
-        Ok(())
+        let grant = self.draft_role(now, &old, role)?;
+        self.give(now, grant).map(drop)
     }
 
     /// Makes an invitation known for whoever has its key. Acknowledge only after [`flush`](Engine::flush) succeeds.
@@ -199,6 +187,3 @@ impl Engine {
         Ok(envelopes.into_iter().filter_map(|b| SignedRecord::decode_stored(&self.graph, b).ok()).collect())
     }
 }
-
-/// Records looked at in one step.
-const BATCH: usize = 1024;

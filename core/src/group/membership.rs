@@ -168,14 +168,17 @@ impl Membership {
     pub fn enter(&mut self, record: &SignedRecord) {
         match Credential::of(record) {
             Ok(Credential::Act(act)) => self.enter_act(act, record.key()),
-            Ok(Credential::Chunk(chunk)) => {
-                let hash = chunk.hash();
-                self.chunks.insert(record.key(), ChunkOf::new(hash, record));
-                if self.acts.insert_chunk(chunk) {
-                    self.fresh_chunks.push(hash);
-                }
-            }
+            Ok(Credential::Chunk(chunk)) => self.enter_chunk(chunk, record),
             Err(_) => {}
+        }
+    }
+
+    /// The same for a chunk and its record.
+    pub fn enter_chunk(&mut self, chunk: KeepChunk, record: &SignedRecord) {
+        let hash = chunk.hash();
+        self.chunks.insert(record.key(), ChunkOf::new(hash, record));
+        if self.acts.insert_chunk(chunk) {
+            self.fresh_chunks.push(hash);
         }
     }
 

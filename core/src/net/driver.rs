@@ -24,7 +24,7 @@ use super::{
     lane::{Lane, LaneClosed, Place, Wake},
 };
 use crate::{
-    engine::{Engine, JoinBy, JoinFailure},
+    engine::{Engine, JoinBy, JoinFailure, ListingId, PublishError},
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
     ids::{ConnectionId, NodeId},
     record::NodeAddr,
@@ -237,6 +237,22 @@ impl Driver {
         E: From<StoreError> + Send + 'static,
     {
         self.post(move |thread, sender| thread.write(f, sender))
+    }
+
+    /// The same for a removal, which may take several steps: other calls are carried out between them.
+    ///
+    /// Cancel safe in the same sense: it goes on if its answer is dropped.
+    pub fn end_membership(
+        &self,
+        f: impl FnOnce(&mut Engine, Now) -> Result<Option<ListingId>, PublishError> + Send + 'static,
+    ) -> Answer<Result<(), PublishError>> {
+        self.post(move |thread, sender| {
+            let now = thread.clock.now();
+            match f(&mut thread.engine, now) {
+                Ok(Some(listing)) => drop(thread.listings.insert(listing, sender)),
+                done => thread.write(|_, _| done.map(drop), sender),
+            }
+        })
     }
 
     /// The same for a write with a part that needs no engine and takes its time: `begin` runs at once, while no other

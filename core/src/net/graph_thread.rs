@@ -17,7 +17,7 @@ use super::{
     lane::{Lane, Next},
 };
 use crate::{
-    engine::{Engine, JoinFailure, Notice},
+    engine::{Engine, JoinFailure, ListingId, Notice, PublishError},
     graph::{ConnectFailure, ConnectId, NeighborInfo},
     ids::{ConnectionId, NodeId},
     records::StoreError,
@@ -57,6 +57,8 @@ pub struct GraphThread {
     pub(super) settled: Vec<oneshot::Sender<()>>,
     pub(super) waiters: HashMap<ConnectId, Waiter>,
     pub(super) joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
+    /// Who waits for a removal that takes several steps.
+    pub(super) listings: HashMap<ListingId, oneshot::Sender<Result<(), PublishError>>>,
     /// Where the steps of the call come from that is being carried out, if it has several.
     steps: Option<Calls>,
     /// Last: when whoever waits in it is told, the database is closed.
@@ -94,6 +96,7 @@ impl GraphThread {
             settled: Vec::new(),
             waiters: HashMap::new(),
             joiners: HashMap::new(),
+            listings: HashMap::new(),
             steps: None,
             calls: Calls(lane),
         }
@@ -250,6 +253,11 @@ impl GraphThread {
                 }
                 Notice::Joined { connection, result } => {
                     if let Some(waiter) = self.joiners.remove(&connection) {
+                        let _ = waiter.send(result);
+                    }
+                }
+                Notice::Listed { listing, result } => {
+                    if let Some(waiter) = self.listings.remove(&listing) {
                         let _ = waiter.send(result);
                     }
                 }
