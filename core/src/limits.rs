@@ -350,6 +350,8 @@ pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_ACT_HEADS: usize = 16;
 /// Leave acts of one identity that are kept. With so many, nothing that the identity did counts any more, whichever they are.
 pub const MAX_LEAVES: usize = 17;
+/// Identities that left of whom a password says that they do not end it.
+pub const MAX_LEAVERS: usize = 64;
 /// Grants of which a removal says how far acts under it stand.
 pub const MAX_CUT_GRANTS: usize = 64;
 /// Acts up to which those under one such grant stand: the heads and the grant that a leave act names.

@@ -83,8 +83,8 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
     refused("a link taken back", join(&eve, &revoked).await, ErrorKind::InvitationRevoked, "taken back");
 
     let (fay, fays) = member(&club, Role::Member, "Fay").await;
-    club.remove(fay.peer_id(), RemoveMember::default()).await.unwrap();
     let link = club.invite_link(InviteLink::default()).await.unwrap().to_string();
+    club.remove(fay.peer_id(), RemoveMember::default()).await.unwrap();
     fays.close().await;
     refused("a link for one removed", join(&fay, &link).await, ErrorKind::Removed, "removed");
 

@@ -8,7 +8,7 @@ use crate::{
     ids::{ActId, NodeId, PeerId},
     limits::{
         MAX_ACT_HEADS, MAX_ADMITTERS, MAX_CUT_GRANTS, MAX_CUT_HEADS, MAX_EPOCH_KEYS, MAX_KEEP_CHUNKS,
-        MAX_LEAVES, MAX_NAME, MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
+        MAX_LEAVERS, MAX_LEAVES, MAX_NAME, MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
     },
     record::Role,
     time::Timestamp,
@@ -180,6 +180,9 @@ pub struct Password {
     pub lifetime_ms: u64,
     /// The verifier, sealed to each admitter. Empty: no password.
     pub verifiers: Sealed,
+    /// Identities that left, ascending, at most 64: no void password of theirs ends this one, nor of those below them; see
+    /// [`Verdict::leavers`](super::Verdict::leavers).
+    pub despite: Vec<PeerId>,
 }
 
 /// Begins an epoch of body keys.
@@ -253,7 +256,12 @@ impl Content {
             }
             Self::Remove(remove) => remove.reason.len() <= MAX_REASON && remove.keep.is_in_bounds(),
             Self::Leave(keep) => keep.is_in_bounds() && keep.cuts.is_empty(),
-            Self::Password(rule) => rule.role < Role::Inviter && is_bounded(&rule.verifiers, MAX_VERIFIERS),
+            Self::Password(rule) => {
+                rule.role < Role::Inviter
+                    && is_bounded(&rule.verifiers, MAX_VERIFIERS)
+                    && rule.despite.len() <= MAX_LEAVERS
+                    && is_ascending(&rule.despite)
+            }
             Self::PassOn { verifiers, .. } => !verifiers.is_empty() && is_bounded(verifiers, MAX_VERIFIERS),
             Self::Epoch(epoch) => {
                 is_bounded(&epoch.keys, MAX_EPOCH_KEYS)
@@ -291,7 +299,7 @@ impl Keep {
     }
 }
 
-fn is_ascending(ids: &[ActId]) -> bool {
+fn is_ascending<T: Ord>(ids: &[T]) -> bool {
     ids.is_sorted_by(|a, b| a < b)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ActSet, Void,
+    ActSet, Content, Remove, Void,
     judge::{Judge, Standing},
     order::Witnesses,
 };
@@ -38,6 +38,16 @@ impl ActSet {
         // Few invitations have many uses, and fewer have more than they allow.
         uses.len() > most
             && uses.iter().filter_map(|at| self.subject(*at)).collect::<BTreeSet<_>>().len() > most
+    }
+}
+
+impl ActSet {
+    /// True if a removal names the admitter of a use, and neither its subject nor anybody by whose word the invitation is.
+    pub(super) fn is_by_admitter(&self, removal: u32, at: u32, invite: u32) -> bool {
+        let Content::Remove(Remove { subject, .. }) = &self.body(removal).content else { return false };
+        let issuer = self.entries[invite as usize].under;
+        let is_issuers = |at: u32| self.subject(at) == Some(*subject) || self.is_sponsor(*subject, at);
+        self.subject(at) != Some(*subject) && !issuer.is_some_and(is_issuers)
     }
 }
 

@@ -4,6 +4,7 @@
 //! therefore judged from the highest rank down, each once, and nothing is ever judged again.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -20,7 +21,7 @@ use crate::{
 pub(super) struct Judge<'a> {
     pub(super) set: &'a ActSet,
     /// By position; `None`: no grant, or not judged yet.
-    pub(super) grants: Vec<Option<GrantState>>,
+    pub(super) grants: Cow<'a, [Option<GrantState>]>,
     pub(super) invites: BTreeMap<u32, InviteState>,
 }
 
@@ -59,7 +60,7 @@ pub(super) enum Standing {
 impl<'a> Judge<'a> {
     /// Judges all grants of a set.
     pub(super) fn new(set: &'a ActSet) -> Self {
-        let grants = set.entries.iter().map(|_| None).collect();
+        let grants = Cow::Owned(set.entries.iter().map(|_| None).collect());
         let mut judge = Self { set, grants, invites: BTreeMap::new() };
         let mut order: Vec<(Rank, u32)> =
             set.grants_of.values().flatten().map(|at| (set.rank(Some(*at)), *at)).collect();
@@ -73,7 +74,7 @@ impl<'a> Judge<'a> {
     /// Judges a grant; those of higher rank are judged.
     pub(super) fn judge_grant(&mut self, at: u32) {
         let state = self.grant_state(at);
-        self.grants[at as usize] = Some(state);
+        self.grants.to_mut()[at as usize] = Some(state);
     }
 
     fn grant_state(&mut self, at: u32) -> GrantState {
@@ -280,9 +281,13 @@ impl<'a> Judge<'a> {
             found.sort_unstable_by_key(|at| set.order(*at));
             found.dedup();
         }
-        // Admitting is automatic: by an invitation comes back only whoever was removed before it was made.
-        let admission = set.entries[at as usize].invitation();
-        let known = |other: u32| set.precedes(other, admission.unwrap_or(at));
+        // Admitting is automatic: by an invitation comes back only whoever was removed before it was made. What took the admitter is
+        // held against the use: it may have been let in again since.
+        let word = set.entries[at as usize].invitation();
+        let known = |other: u32| match word {
+            Some(invite) if !set.is_by_admitter(other, at, invite) => set.precedes(other, invite),
+            _ => set.precedes(other, at),
+        };
         found.retain(|other| *other != at && !known(*other));
         found
     }

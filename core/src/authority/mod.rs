@@ -23,6 +23,7 @@ mod order;
 mod pending;
 mod prune;
 mod queries;
+mod readmission;
 mod records;
 mod scope;
 mod seniority;

@@ -30,28 +30,26 @@ impl Judge<'_> {
     /// The uses of an invitation in the order in which they count, and who saw them.
     ///
     /// Of two uses, the one comes first that the most senior member saw first, of those who saw one without the other. To make a
-    /// use is to see it. Only members whose grants outrank all uses are asked, and only about uses by admitters whose
-    /// grants do: so the order is known before any use is judged. All other uses come last, by rank.
+    /// use is to see it. Only members whose grants outrank all uses are asked: so the order is known before any use is
+    /// judged. Uses by admitters whose grants do not, come last, and of them those by the higher rank come first: what decides
+    /// about an admitter's right is judged before its uses.
     pub(super) fn uses_in_order(&self, invite: u32) -> (Vec<u32>, Witnesses) {
         let set = self.set;
         let bound = set.rank_of_uses(invite);
         let mut queue = set.uses_of.get(&invite).cloned().unwrap_or_default();
         let mut witnesses = Witnesses::default();
         if set.is_contested(invite) {
-            let asked: Vec<u32> = queue
-                .iter()
-                .copied()
-                .filter(|at| set.rank(set.entries[*at as usize].under) > bound)
-                .collect();
-            witnesses = self.witnesses(invite, bound, &asked);
+            witnesses = self.witnesses(invite, bound, &queue);
         }
-        let outranks = |at: u32| set.rank(set.entries[at as usize].under) > bound;
-        queue.sort_by_cached_key(|at| (Reverse(outranks(*at)), place(set, *at)));
-        let last = queue.partition_point(|at| outranks(*at));
+        queue.sort_by_cached_key(|at| place(set, *at));
+        // All ranks above those of the uses are one group.
+        let group = |at: &u32| Some(set.rank(set.entries[*at as usize].under)).filter(|rank| *rank <= bound);
         let none = BTreeMap::new();
         let seen = |at: &u32| witnesses.0.get(at).unwrap_or(&none);
         // Stable: those whom nobody tells apart keep their places.
-        queue[..last].sort_by(|a, b| first_seen(seen(a), seen(b)));
+        for same in queue.chunk_by_mut(|a, b| group(a) == group(b)) {
+            same.sort_by(|a, b| first_seen(seen(a), seen(b)));
+        }
         (queue, witnesses)
     }
 

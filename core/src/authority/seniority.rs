@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::ActSet;
-use crate::record::Role;
+use super::{ActSet, set::GrantFacts};
+use crate::{ids::PeerId, record::Role};
 
 /// The rank of a grant: its role, then its nearness to the creator. Every grant ranks below the grant that gave it, and
 /// only a higher rank decides about a lower one. That is why judging has one result.
@@ -33,11 +33,16 @@ impl ActSet {
     /// True if the holder of a grant may remove or demote the holder of another: its rank is higher, and it is the
     /// creator, an admin or owner of a higher role, or a sponsor of the other.
     pub(super) fn is_senior(&self, grant: Option<u32>, other: u32) -> bool {
+        self.facts(other).is_some_and(|below| self.is_senior_over(grant, below))
+    }
+
+    /// The same over a grant of this rank, with these sponsors.
+    pub(super) fn is_senior_over(&self, grant: Option<u32>, other: &GrantFacts) -> bool {
         let Some(at) = grant else { return true };
-        let (rank, below) = (self.rank(grant), self.rank(Some(other)));
+        let (rank, below) = (self.rank(grant), other.rank);
+        let is_sponsor = |holder: PeerId| other.sponsors.iter().any(|at| self.subject(*at) == Some(holder));
         rank > below
-            && ((rank.0 >= Role::Admin && rank.0 > below.0)
-                || self.subject(at).is_some_and(|subject| self.is_sponsor(subject, other)))
+            && ((rank.0 >= Role::Admin && rank.0 > below.0) || self.subject(at).is_some_and(is_sponsor))
     }
 
     /// True if a holder of one grant may have given the other, by rank and role.

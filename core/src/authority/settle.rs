@@ -1,14 +1,19 @@
 //! What follows from all acts that count together: the password, the epochs, the refused devices, the ends of memberships.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
-    ActSet, Content, Verdict,
+    ActSet, Content, GrantVerdict, Verdict,
+    ancestry::Past,
     judge::{Judge, Standing},
     seniority::Rank,
 };
 use crate::{
     ids::{ActId, PeerId},
+    limits::MAX_LEAVERS,
     record::Role,
 };
 
@@ -17,8 +22,10 @@ use crate::{
 pub(super) struct Found {
     /// Those that count, and the rank by which they do.
     pub(super) passwords: Vec<(u32, Rank)>,
-    /// Those that do not, and whose authors knew of nothing that took their right.
-    pub(super) fallen_passwords: Vec<u32>,
+    /// Those that do not, and whose authors knew of nothing that took their right; of a chain by one grant the last.
+    pub(super) fallen_passwords: BTreeSet<u32>,
+    /// By the grant that they name: the last of them, and the union of their pasts.
+    fallen_pasts: BTreeMap<u32, (u32, Past)>,
     pub(super) epochs: Vec<(u32, Rank)>,
     /// By the epoch that they serve.
     pub(super) epoch_keys: Vec<(Option<u32>, u32)>,
@@ -34,6 +41,24 @@ pub(super) struct Found {
     pub(super) refused: bool,
 }
 
+impl Found {
+    /// Notes a password that fell. However many somebody signs, each costs the same.
+    pub(super) fn add_fallen(&mut self, set: &ActSet, at: u32) {
+        let entry = &set.entries[at as usize];
+        let Some(by) = entry.under else { return };
+        for before in entry.act.body().parents().filter_map(|id| set.place(id)) {
+            if set.entries[before as usize].under == Some(by) {
+                self.fallen_passwords.remove(&before);
+            }
+        }
+        self.fallen_passwords.insert(at);
+        let before = self.fallen_pasts.remove(&by);
+        let pasts = before.iter().map(|(last, past)| (*last, past)).chain([(at, &entry.past)]);
+        let past = Past::of(pasts);
+        self.fallen_pasts.insert(by, (at, past));
+    }
+}
+
 impl Verdict {
     pub(super) fn settle(&mut self, set: &ActSet, found: &mut Found) {
         self.settle_password(set, found);
@@ -41,9 +66,32 @@ impl Verdict {
         self.settle_epochs(set, found);
     }
 
-    /// A password is ended by each that follows it, also by one that fell: then there is none until a person sets one.
+    /// The identities whose void passwords a new one withstands, as it says: those that left and are admins no more, and that nobody
+    /// removed. At most 64, ascending; first those that ever set a password.
+    pub fn leavers(&self, set: &ActSet) -> Vec<PeerId> {
+        let is_admin = |grant: &&GrantVerdict| grant.role >= Role::Admin && grant.ended_by.is_empty();
+        let admins = |who: &PeerId| {
+            let grants = set.grants_of.get(who).into_iter().flatten();
+            grants.filter_map(|at| self.grant(&set.id(*at))).filter(is_admin).collect::<Vec<_>>()
+        };
+        let has_left = |who: &&PeerId| {
+            let grants = admins(who);
+            let acts = |grant: &&GrantVerdict| grant.void.is_none() && grant.left.is_empty();
+            grants.iter().any(|grant| !grant.left.is_empty()) && !grants.iter().any(acts)
+        };
+        let is_password = |at: &u32| matches!(set.body(*at).content, Content::Password(_));
+        let mut leavers: Vec<PeerId> = set.leaves.keys().filter(has_left).copied().collect();
+        leavers.sort_by_key(|who| !set.acts_of.get(who).is_some_and(|acts| acts.iter().any(is_password)));
+        leavers.truncate(MAX_LEAVERS);
+        leavers.sort_unstable();
+        leavers
+    }
+
+    /// A password is ended by each that follows it, also by one that fell: then there is none until a person sets one. But for
+    /// those by whoever left, of whom it says so.
     pub(super) fn settle_password(&mut self, set: &ActSet, found: &Found) {
-        let ended = |at: u32| found.fallen_passwords.iter().any(|fallen| set.precedes(at, *fallen));
+        let ends = |by: u32, past: &Past, at: u32| past.contains(at) && !set.withstands(at, by);
+        let ended = |at: u32| found.fallen_pasts.iter().any(|(by, (_, past))| ends(*by, past, at));
         let mut last = latest(set, &found.passwords);
         last.retain(|(at, _)| !ended(*at));
         let password = highest(set, &last);
@@ -105,6 +153,21 @@ impl Verdict {
     }
 }
 
+impl ActSet {
+    /// True if a password says that no void one by a grant ends it: it names the holder of the grant, or of one above it, who had
+    /// left. It knew that grant: who is let in again may end it.
+    fn withstands(&self, password: u32, by: u32) -> bool {
+        let Content::Password(rule) = &self.body(password).content else { return false };
+        let named = |at: u32| {
+            self.subject(at).is_some_and(|holder| rule.despite.binary_search(&holder).is_ok())
+                && self.precedes(at, password)
+                && !self.leaves_on(at).is_empty()
+        };
+        let above = self.facts(by).map_or(&[][..], |facts| &facts.sponsors);
+        !rule.despite.is_empty() && above.iter().copied().chain([by]).any(named)
+    }
+}
+
 /// The identities that were given the key of an epoch.
 fn holders(set: &ActSet, found: &Found, epoch: u32) -> BTreeSet<PeerId> {
     let given = found.epoch_keys.iter().filter(|(serves, _)| *serves == Some(epoch)).map(|(_, at)| *at);
@@ -153,15 +216,29 @@ impl Judge<'_> {
         false
     }
 
-    /// True if the holder of a grant may refuse devices of an identity: it is senior to all grants of the identity that
-    /// are in force, apart from later ones.
+    /// True if the holder of a grant may refuse devices of an identity. Of the grants of that which are in force and do not know
+    /// of the refusal, it is senior to one, and to all that it knew or that somebody gave who outranks it: what an equal
+    /// gives, or dates back, protects no device.
     pub(super) fn may_refuse_devices(&self, act: u32, by: Option<u32>, identity: PeerId) -> bool {
         let grants = self.set.grants_of.get(&identity).into_iter().flatten();
-        let mut in_force = grants.filter(|at| {
-            let state = self.grants[**at as usize].as_ref();
+        let in_force = grants.copied().filter(|at| {
+            let state = self.grants[*at as usize].as_ref();
             state.is_some_and(|s| s.void.is_none() && s.leaves.is_empty() && s.removals.is_empty())
         });
-        in_force.all(|at| self.set.precedes(act, *at) || self.set.is_senior(by, *at))
+        let (below, others): (Vec<u32>, Vec<u32>) =
+            in_force.filter(|at| !self.set.precedes(act, *at)).partition(|at| self.set.is_senior(by, *at));
+        let protects = |at: &u32| self.set.precedes(*at, act) || self.rank_of_giver(*at) > self.set.rank(by);
+        others.is_empty() || !(below.is_empty() || others.iter().any(protects))
+    }
+
+    /// The rank by which a grant that counts was given.
+    fn rank_of_giver(&self, at: u32) -> Rank {
+        let (by, rank) = (self.set.entries[at as usize].under, self.set.rank(Some(at)));
+        let given = match self.standing(at, by, Some((rank, rank))) {
+            Standing::Under(grant) => self.set.rank(grant),
+            Standing::Below(_) | Standing::Void(_) => rank,
+        };
+        given.min(self.set.rank(by))
     }
 
     /// True if `author`, by a grant, may take back that a device was refused: it refused it itself, or ranks above who did.

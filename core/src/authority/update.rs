@@ -1,6 +1,9 @@
 //! Judging what is new: most acts touch the standing of no earlier one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     ActSet, Content, GrantVerdict, Verdict,
@@ -111,7 +114,7 @@ impl Verdict {
         let Work { mut grants, invites, mut found, is_whole, mut touched, was, .. } =
             std::mem::take(&mut self.work);
         grants.resize_with(set.entries.len(), || None);
-        let mut judge = Judge { set, grants, invites };
+        let mut judge = Judge { set, grants: Cow::Owned(grants), invites };
         for step in steps {
             let at = match step {
                 Step::OwnDevice(identity, node) => {
@@ -138,6 +141,7 @@ impl Verdict {
             self.settle_one(&judge, at, &mut found);
         }
         let Judge { grants, invites, .. } = judge;
+        let grants = grants.into_owned();
         self.work = Work { revision: set.revision, grants, invites, found, is_whole, touched, was };
     }
 

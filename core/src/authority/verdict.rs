@@ -126,6 +126,7 @@ impl Verdict {
         verdict.settle(set, &mut found);
         let Judge { grants, invites, .. } = judge;
         let (revision, touched) = (set.revision, BTreeSet::new());
+        let grants = grants.into_owned();
         verdict.work = Work { revision, grants, invites, found, is_whole: true, touched, was: None };
         verdict
     }
@@ -149,7 +150,7 @@ impl Verdict {
             Content::RevokeDevice { .. } if counts => found.devices.push(at),
             Content::RestoreDevice(_) if counts => found.restored.extend(serves),
             Content::Password(_) if counts => found.passwords.push((at, rank)),
-            Content::Password(_) if judge.knew_of_no_end(at) => found.fallen_passwords.push(at),
+            Content::Password(_) if judge.knew_of_no_end(at) => found.add_fallen(set, at),
             Content::Epoch(_) if counts => found.epochs.push((at, rank)),
             Content::PassOn { .. } if counts => found.passed_on.push((serves, id)),
             Content::EpochKeys { .. } if counts || (judge.knew_of_no_end(at) && !judge.has_left(at)) => {

@@ -24,6 +24,7 @@ mod chains;
 mod joining;
 mod papers;
 mod presence;
+mod readmission;
 mod records;
 mod strangers;
 

@@ -209,11 +209,14 @@ impl Engine {
             // A first answer may have been lost.
             return Ok(Some(Admitted { standing, again: true }));
         }
-        if members.verdict().was_removed(peer) {
-            return Err(Denial::of(JoinDenied::Removed));
-        }
+        let own = self.group.own.as_ref();
+        let is_kept_out = |id: &ActId| own.is_some_and(|own| members.is_kept_out(peer, own, id));
         let (id, invite) = match members.usable_invite(key, self.device.peer, peer_now) {
+            Ok((id, _)) if is_kept_out(&id) => return Err(Denial::of(JoinDenied::Removed)),
             Ok(found) => found,
+            Err(_) if members.invite_ids(key).iter().any(is_kept_out) => {
+                return Err(Denial::of(JoinDenied::Removed));
+            }
             // The proof is right and the invitation holds, but for another admitter.
             Err(InviteFault::NotAdmitter) => {
                 return Err(Denial::referring(members.admitters_of(key).to_vec()));
@@ -239,7 +242,7 @@ impl Engine {
         }
         // Somebody may have taken the last place meanwhile, or removed the joiner.
         let members = self.group.members.as_ref().ok_or_else(wrong)?;
-        if members.verdict().was_removed(came.peer) {
+        if self.group.own.as_ref().is_some_and(|own| members.is_kept_out(came.peer, own, &invite)) {
             return Err(Denial::of(JoinDenied::Removed));
         }
         if let Err(fault) = members.usable_invite(key, self.device.peer, self.peer_time(now)) {

@@ -28,7 +28,7 @@ pub(super) struct Guest {
 
 /// What the joiner proves beside the password: group, identity, node, the node it reached, and the TLS connection with it.
 /// Nobody in the middle can put itself in the place of either.
-fn proof_context(
+pub(super) fn proof_context(
     graph: &GraphId,
     joiner: &(PeerId, NodeId),
     reached: &NodeId,
@@ -86,8 +86,8 @@ impl Engine {
         if own.role < Role::Inviter {
             return Err(Denial::of(JoinDenied::NotAdmitter));
         }
-        let (_, rule) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
-        if members.verdict().was_removed(peer) {
+        let (word, rule) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        if members.is_kept_out(peer, own, &word) {
             return Err(Denial::of(JoinDenied::Removed));
         }
         let lifetime = Duration::from_millis(rule.lifetime_ms);
@@ -118,11 +118,16 @@ impl Engine {
             return Err(wrong());
         }
         self.group.throttle.succeeded(&node);
-        let known = self.group.members.as_ref().and_then(|m| m.member(came.peer, self.peer_time(now)));
-        match known {
-            Some(standing) => Ok(Admitted { standing, again: true }),
-            None => self.admit_joiner(now, came),
+        let members = self.group.members.as_ref().ok_or_else(wrong)?;
+        if let Some(standing) = members.member(came.peer, self.peer_time(now)) {
+            return Ok(Admitted { standing, again: true });
         }
+        // Somebody may have cleared the password meanwhile, or removed the joiner.
+        let (word, _) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        if self.group.own.as_ref().is_some_and(|own| members.is_kept_out(came.peer, own, &word)) {
+            return Err(Denial::of(JoinDenied::Removed));
+        }
+        self.admit_joiner(now, came)
     }
 
     /// The context of this node's own proof on a link.
@@ -184,9 +189,10 @@ impl Engine {
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         let admitters = members.admitters(self.peer_time(now));
+        let despite = members.verdict().leavers(members.acts());
         let mut verifiers = verifier.map(|verifier| self.sealed_to(&admitters, verifier)).unwrap_or_default();
         verifiers.truncate(MAX_VERIFIERS);
-        self.issue(now, Content::Password(Password { role, lifetime_ms, verifiers }))?;
+        self.issue(now, Content::Password(Password { role, lifetime_ms, verifiers, despite }))?;
         self.pass_on_verifier(now);
         Ok(())
     }

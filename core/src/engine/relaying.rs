@@ -54,9 +54,14 @@ impl Engine {
         let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
         // A node that is no member itself speaks for nobody.
         self.group.own.as_ref().ok_or_else(not_admitter)?;
-        members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
-        let admitters: Vec<PeerId> = members.verifiers().map(|(peer, _)| *peer).collect();
-        if members.verdict().was_removed(peer) {
+        let (word, _) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        let mut admitters: Vec<PeerId> = members.verifiers().map(|(peer, _)| *peer).collect();
+        let (any, peer_now) = (!admitters.is_empty(), self.peer_time(now));
+        let is_kept_out = |by: &PeerId| {
+            members.member(*by, peer_now).is_some_and(|own| members.is_kept_out(peer, &own, &word))
+        };
+        admitters.retain(|by| !is_kept_out(by));
+        if any && admitters.is_empty() {
             return Err(Denial::of(JoinDenied::Removed));
         }
         let mut relays = std::mem::take(&mut self.group.joins.relays);

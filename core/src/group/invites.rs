@@ -104,6 +104,12 @@ impl Membership {
         verdict.void.is_none() && self.role(issuer, now).is_some_and(|role| role.may_grant(invite.role))
     }
 
+    /// True if somebody who was removed does not come back by a word that was given before, an Invite or a Password, if
+    /// `admitter` lets it in.
+    pub fn is_kept_out(&self, joiner: PeerId, admitter: &Standing, word: &ActId) -> bool {
+        self.verdict.kept_out(&self.acts, joiner, admitter.grant.as_ref(), word).is_some()
+    }
+
     /// The ids of the invitations of this key.
     pub fn invite_ids(&self, key: PeerId) -> Vec<ActId> {
         self.invites(key).into_iter().map(|(id, _)| id).collect()

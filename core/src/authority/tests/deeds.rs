@@ -145,8 +145,22 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
             role: Role::Member,
             lifetime_ms: u64::from(detail),
             verifiers: Vec::new(),
+            despite: leavers(world, who, detail),
         }),
     })
+}
+
+/// Those of whom somebody knows that they left; now and then none, or everybody.
+fn leavers(world: &World, who: usize, detail: u8) -> Vec<PeerId> {
+    let known = world.nodes[who].mask;
+    let left = |other: PeerId| {
+        bits(known)
+            .any(|at| world.body(at).author == other && matches!(world.body(at).content, Content::Leave(_)))
+    };
+    let mut leavers: Vec<PeerId> = (1..8).map(peer).collect();
+    leavers.retain(|other| detail % 8 != 7 && (left(*other) || detail % 8 == 6));
+    leavers.sort_unstable();
+    leavers
 }
 
 /// A chunk of a list that never comes.

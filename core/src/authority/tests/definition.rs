@@ -136,7 +136,15 @@ impl<'a> Definition<'a> {
         };
         let forgotten = self.has(Flaw::NeverBack) && world.grant(removal).is_none();
         let invite = world.infos[grant].serves.filter(|_| !self.has(Flaw::LinkUsedAgain));
-        if !names || removal == grant || (self.knew(removal, invite.unwrap_or(grant)) && !forgotten) {
+        // A removal of the admitter, with its branch, is held against the use itself.
+        let word = invite.filter(|invite| {
+            let issuer = world.infos[*invite].under;
+            let issuers = issuer.map_or(0, |at| world.infos[at].sponsors | 1 << at);
+            let Content::Remove(remove) = &world.body(removal).content else { return true };
+            let mut named = bits(issuers | 1 << grant).map(|at| world.subject(at));
+            named.any(|named| named == Some(remove.subject)) || self.has(Flaw::AdmitterByLink)
+        });
+        if !names || removal == grant || (self.knew(removal, word.unwrap_or(grant)) && !forgotten) {
             return false;
         }
         self.role_over(removal, grant).is_some()
@@ -223,14 +231,32 @@ impl<'a> Definition<'a> {
             let is_password = matches!(world.body(*at).content, Content::Password(_));
             is_password && !self.counts(*at) && self.knew_of_no_end(*at)
         });
-        let enders: Vec<usize> = fallen.chain(all.iter().copied()).collect();
-        let last = all.iter().filter(|at| !enders.iter().any(|other| world.is_before(**at, *other)));
+        let fallen: Vec<usize> = fallen.collect();
+        let ended = |at: usize| {
+            let follows = |other: &usize| world.is_before(at, *other);
+            let falls_back = |other: &usize| follows(other) && !self.withstands(at, *other);
+            all.iter().any(follows) || fallen.iter().any(falls_back)
+        };
+        let last = all.iter().filter(|at| !ended(**at));
         let rank = |at: usize| {
             let named = world.infos[at].under;
             let by = self.stands(at, named, None).map_or(None, |by| by);
             world.rank(by).min(world.rank(named))
         };
         last.max_by_key(|at| (rank(**at), Reverse(world.id(**at)))).copied()
+    }
+
+    /// True if a password says of the author of a fallen one, or of somebody above it, that it left, and it had, by a grant that
+    /// the password knew.
+    fn withstands(&self, password: usize, fallen: usize) -> bool {
+        let world = self.world;
+        let Content::Password(rule) = &world.body(password).content else { return false };
+        let by = world.infos[fallen].under.expect("the creator's do not fall");
+        bits(world.infos[by].sponsors | 1 << by).any(|grant| {
+            rule.despite.contains(&world.subject(grant).unwrap())
+                && world.is_before(grant, password)
+                && !self.leaves_on(grant).is_empty()
+        })
     }
 
     /// True if no removal of the author, or of whoever gave it the right, is in the past of an act.

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{definition::Definition, world::bits};
+use super::{definition::Definition, flaw::Flaw, world::bits};
 
 impl Definition<'_> {
     /// Sorts the uses of an invitation: of two, the one comes first that the most senior member saw first, of those who saw
@@ -10,8 +10,7 @@ impl Definition<'_> {
     pub(super) fn sort_uses(&self, invite: usize, uses: &mut [usize]) {
         let world = self.world;
         let bound = self.bound(invite);
-        let outranks = |at: usize| world.rank(world.infos[at].under) > bound;
-        uses.sort_by_key(|at| (!outranks(*at), self.place(*at)));
+        uses.sort_by_key(|at| self.place(*at));
         // All acts by seniors, the most senior first: under which grant each stands, and when it was made.
         let mut seniors = Vec::new();
         for at in bits(self.mask).filter(|at| !world.body(*at).is_leaf()) {
@@ -36,7 +35,13 @@ impl Definition<'_> {
             }
             std::cmp::Ordering::Equal
         };
-        let last = uses.partition_point(|at| outranks(*at));
-        uses[..last].sort_by(of_equals);
+        // Admitters who outrank all uses are one group; all others come after them, rank by rank.
+        let rank = |at: usize| world.rank(world.infos[at].under).min(bound);
+        let outranks = |at: usize| world.rank(world.infos[at].under) > bound;
+        for same in uses.chunk_by_mut(|a, b| (outranks(*a), rank(*a)) == (outranks(*b), rank(*b))) {
+            if outranks(same[0]) || !self.has(Flaw::EqualsByGrant) {
+                same.sort_by(of_equals);
+            }
+        }
     }
 }

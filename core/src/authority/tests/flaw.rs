@@ -51,10 +51,14 @@ pub(super) enum Flaw {
     GiftsPoison,
     /// A use of an old invitation brings back whoever was removed.
     LinkUsedAgain,
+    /// A removal of the admitter with its branch is held against the invitation.
+    AdmitterByLink,
+    /// Uses by inviters whom the invitation's uses may equal count by the ids of grants, whoever saw which first.
+    EqualsByGrant,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -79,5 +83,7 @@ impl Flaw {
         Self::DemotionsUnbound,
         Self::VoidRenewals,
         Self::GiftsPoison,
+        Self::AdmitterByLink,
+        Self::EqualsByGrant,
     ];
 }

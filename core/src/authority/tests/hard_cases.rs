@@ -11,7 +11,12 @@ use crate::{
 };
 
 fn password() -> Content {
-    Content::Password(Password { role: Role::Member, lifetime_ms: 1, verifiers: Vec::new() })
+    Content::Password(Password {
+        role: Role::Member,
+        lifetime_ms: 1,
+        verifiers: Vec::new(),
+        despite: Vec::new(),
+    })
 }
 
 #[test]

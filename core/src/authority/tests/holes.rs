@@ -15,7 +15,7 @@ use crate::{
 
 fn password(lifetime_ms: u64, set: bool) -> Content {
     let verifiers = if set { vec![(peer(ANN), vec![1])] } else { Vec::new() };
-    Content::Password(Password { role: Role::Member, lifetime_ms, verifiers })
+    Content::Password(Password { role: Role::Member, lifetime_ms, verifiers, despite: Vec::new() })
 }
 
 #[test]

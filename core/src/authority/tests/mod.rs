@@ -17,6 +17,7 @@ mod flaw;
 mod hard_cases;
 mod heads;
 mod holes;
+mod links;
 mod permutations;
 mod records;
 mod scene;

@@ -68,6 +68,51 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
     (1 << liar, steps)
 }
 
+/// Links by the creator: two inviters by it let somebody in by one place, the second dates back; or one who was removed
+/// with its branch comes back, and lets in by the older link.
+pub(super) fn links(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let first = rng.random_range(1..members);
+    let second = first % (members - 1) + 1;
+    let by_creator =
+        |kind: Kind, to: u8, detail: u8| Step::Act { who: 0, kind, on: to - 1, detail, lie: HONEST };
+    // By the first invitation that is known; of a number that is no member.
+    let admit =
+        |who: u8, joiner: u8, lie: u32| Step::Act { who, kind: Kind::Admit, on: 0, detail: joiner, lie };
+    // For inviters and for members, one place.
+    let offer =
+        [by_creator(Kind::Invite, 1, 2), by_creator(Kind::Invite, 1, 6)][usize::from(rng.random_bool(0.4))];
+    let mut steps = vec![
+        by_creator(Kind::Grant, first, 2),
+        by_creator(Kind::Grant, second, 2),
+        Step::Meet,
+        offer,
+        Step::Meet,
+    ];
+    if rng.random_bool(0.6) {
+        let lie = if rng.random_bool(0.5) { NOTHING } else { rng.random() };
+        steps.extend([
+            admit(first, members, HONEST),
+            Step::Sync { from: first, to: 0 },
+            by_creator(Kind::Password, 1, 0),
+            admit(second, members + 1, lie),
+            Step::Meet,
+        ]);
+        (1 << second, steps)
+    } else {
+        steps.extend([
+            by_creator(Kind::Remove, first, 1),
+            by_creator(Kind::Grant, first, 2),
+            Step::Meet,
+            admit(first, members, HONEST),
+            Step::Meet,
+            by_creator(Kind::Remove, second, 1),
+            admit(second, members + 1, rng.random()),
+            Step::Meet,
+        ]);
+        (1 << second, steps)
+    }
+}
+
 /// A member that is not the liar; the creator, if it was to be.
 fn other(rng: &mut impl Rng, members: u8, liar: u8) -> u8 {
     let other = rng.random_range(0..members);

@@ -5,14 +5,14 @@ use super::{
     world::peer,
 };
 use crate::{
-    authority::{Content, Epoch, Fault, Password, Void},
+    authority::{Content, Epoch, Fault, Grant, Password, Void},
     ids::NodeId,
     record::Role,
 };
 
 fn password(number: u8) -> Content {
     let verifiers = if number == 0 { Vec::new() } else { vec![(peer(ANN), vec![number])] };
-    Content::Password(Password { role: Role::Member, lifetime_ms: 1, verifiers })
+    Content::Password(Password { role: Role::Member, lifetime_ms: 1, verifiers, despite: Vec::new() })
 }
 
 #[test]
@@ -49,6 +49,85 @@ fn h13_who_never_had_the_right_by_what_it_knew_ends_no_password() {
     let set = scene.act(ANN, None, &[removed], password(2));
     scene.act(DAN, Some(dan), &[set], password(0));
     assert_eq!(scene.verdict().password(), Some(&scene.id(set)));
+}
+
+/// A new password that names those of whom a node with this verdict knows that they left.
+fn next_password(scene: &Scene, number: u8) -> Content {
+    let Content::Password(rule) = password(number) else { unreachable!() };
+    Content::Password(Password { despite: scene.verdict().leavers(scene.set()), ..rule })
+}
+
+#[test]
+fn r6_who_left_ends_no_password_that_was_set_after_that() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Admin);
+    let cat = scene.act(BEN, Some(ben), &[ben], grant(CAT, Role::Admin, 3));
+    let old = scene.act(ANN, None, &[cat], password(1));
+    scene.act(BEN, Some(ben), &[old], leave());
+    scene.act(CAT, Some(cat), &[old], leave());
+    // It was not known who left: this one is ended.
+    scene.act(BEN, Some(ben), &[old], password(0));
+    assert_eq!(scene.verdict().password(), None);
+    let next = next_password(&scene, 2);
+    let new = scene.act(ANN, None, &[old], next);
+    assert_eq!(scene.verdict().password(), Some(&scene.id(new)));
+    // However often both try, and whoever they make an admin.
+    let by_ben = scene.act(BEN, Some(ben), &[new], password(0));
+    let again = scene.act(BEN, Some(ben), &[by_ben], password(3));
+    scene.act(CAT, Some(cat), &[new], password(0));
+    let dan = scene.act(CAT, Some(cat), &[new], grant(DAN, Role::Admin, 2));
+    scene.act(DAN, Some(dan), &[dan], password(0));
+    assert_eq!(scene.verdict().password(), Some(&scene.id(new)));
+    // Seventeen leave acts displace those that Ann knew, and change nothing.
+    for number in 0..17 {
+        scene.act_at((BEN, super::world::NOON + 500 + number), Some(ben), &[], leave());
+    }
+    scene.act(BEN, Some(ben), &[again], password(0));
+    assert_eq!(scene.verdict().password(), Some(&scene.id(new)));
+    // One more is set without a removal, as each.
+    let next = next_password(&scene, 4);
+    let last = scene.act(ANN, None, &[new], next);
+    scene.act(BEN, Some(ben), &[last], password(0));
+    assert_eq!(scene.verdict().password(), Some(&scene.id(last)));
+}
+
+#[test]
+fn r6_who_left_and_was_let_in_again_ends_passwords_as_any_admin() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Admin);
+    scene.act(BEN, Some(ben), &[ben], leave());
+    let next = next_password(&scene, 1);
+    let Content::Password(rule) = &next else { unreachable!() };
+    assert_eq!(rule.despite, [peer(BEN)]);
+    let set = scene.act(ANN, None, &[ben], next);
+    let despite = scene.set().leaves_of(peer(BEN));
+    let again = Grant { despite, ..super::world::grant_of(peer(BEN), Role::Admin, 3) };
+    let again = scene.act(ANN, None, &[set], Content::Grant(again));
+    let Content::Password(rule) = next_password(&scene, 1) else { unreachable!() };
+    assert_eq!(rule.despite, [], "it is an admin");
+    // It clears the password, and falls by another leave act: the old one does not come back.
+    let cleared = scene.act(BEN, Some(again), &[again], password(0));
+    assert_eq!(scene.verdict().password(), Some(&scene.id(cleared)));
+    scene.act(BEN, Some(again), &[], leave());
+    assert!(!scene.counts(cleared));
+    assert_eq!(scene.verdict().password(), None);
+}
+
+#[test]
+fn r15_many_void_passwords_cost_what_one_does() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Admin);
+    let first = scene.act(ANN, None, &[ben], password(1));
+    let second = scene.act(ANN, None, &[ben], password(2));
+    scene.act(ANN, None, &[ben], removal(BEN));
+    let mut last = first;
+    for number in 0..20 {
+        last = scene.act(BEN, Some(ben), &[last], password(number));
+    }
+    assert_eq!(scene.verdict().work.found.fallen_passwords.len(), 1);
+    assert_eq!(scene.verdict().password(), Some(&scene.id(second)), "the first is ended");
+    scene.act(BEN, Some(ben), &[last, second], password(0));
+    assert_eq!(scene.verdict().password(), None);
 }
 
 fn epoch(number: u8, to: &[usize]) -> Content {

@@ -8,7 +8,7 @@ use super::{
     definition,
     effects::check_effect,
     flaw::Flaw,
-    schemes::scheme,
+    schemes::{links, scheme},
     statements::{Broken, Seen, check},
     world::{IDENTITIES, NOON, View, World, Written, bits, peer},
 };
@@ -143,8 +143,9 @@ impl Story {
         let kinds = if admissions { &ADMISSIONS[..] } else { &KINDS[..] };
         steps.extend((0..count).map(|_| random_step(&mut rng, kinds)));
         let mut hostile = hostile;
-        if members > 2 && !admissions && rng.random_bool(0.3) {
-            let scheme = scheme(&mut rng, members as u8);
+        if members > 2 && rng.random_bool(0.3) {
+            let make = if admissions { links } else { scheme };
+            let scheme = make(&mut rng, members as u8);
             hostile |= scheme.0;
             let at = rng.random_range(0..=4).min(scheme.1.len());
             steps.truncate(steps.len() - at);

@@ -39,7 +39,12 @@ fn other(world: &World, rng: &mut StdRng) -> Option<Act> {
             let identity = peer(rng.random_range(1..8));
             Content::RevokeDevice { identity, node: NodeId::from_bytes([rng.random_range(0..4); 32]) }
         }
-        6 | 7 => Content::Password(Password { role: Role::Member, lifetime_ms: 1, verifiers: keys(rng) }),
+        6 | 7 => Content::Password(Password {
+            role: Role::Member,
+            lifetime_ms: 1,
+            verifiers: keys(rng),
+            despite: Vec::new(),
+        }),
         5 => Content::RestoreDevice(pick(rng, |content| matches!(content, Content::RevokeDevice { .. }))?),
         _ => Content::Merge,
     };

@@ -130,21 +130,21 @@ fn a10_a_removed_identity_learns_no_third_node_whatever_it_holds() {
     let linked = Caller::new(&mut scene.village, removed.clone());
     linked.connect(&mut scene.village, 0, Purpose::Neighbor, chain.clone());
     let peer = removed.peer();
+    let good = link_by(&mut scene.village, 0, 9);
+    let (other, week) = (scene.village.peer(1), (Duration::from_secs(86_400), None));
+    let named = fresh(&mut scene.village);
+    let key = named.peer();
+    scene.village.act(0, |e, now| e.invite(now, key, Role::Member, 1, week, vec![other])).unwrap();
+    let verifier = PasswordVerifier::new("correct horse battery", scene.village.rng.random());
+    scene.village.act(0, |e, now| e.set_password(now, Some(&verifier), Role::Member, None)).unwrap();
     scene.village.act(0, |engine, now| engine.remove(now, peer, "", Removal::default())).unwrap();
     // Its links end; the goodbye names nobody.
     let said = linked.heard(&mut scene.village.engines[0]);
     let goodbye = said.iter().find(|said| matches!(said, Message::Goodbye(_)));
     scene.is_silent_of_others(&[goodbye.expect("a goodbye").clone()]);
-    let good = link_by(&mut scene.village, 0, 9);
     assert_eq!(scene.ask(&removed, |v, c| prove(v, c, &good)), JoinDenied::Removed);
     // An admitter elsewhere would not let it in either, so it is not told of one.
-    let (other, week) = (scene.village.peer(1), (Duration::from_secs(86_400), None));
-    let named = fresh(&mut scene.village);
-    let key = named.peer();
-    scene.village.act(0, |e, now| e.invite(now, key, Role::Member, 1, week, vec![other])).unwrap();
     assert_eq!(scene.ask(&removed, |v, c| prove(v, c, &named)), JoinDenied::Removed);
-    let verifier = PasswordVerifier::new("correct horse battery", scene.village.rng.random());
-    scene.village.act(0, |e, now| e.set_password(now, Some(&verifier), Role::Member, None)).unwrap();
     assert_eq!(scene.ask(&removed, |_, _| guess()), JoinDenied::Removed);
     // Nor by asking to be a neighbor again.
     let again = Caller::new(&mut scene.village, removed);
