@@ -1,6 +1,6 @@
 //! Questions about refused devices: which there are, and who may refuse one or take that back.
 
-use super::{ActSet, Content, Verdict, judge::Judge};
+use super::{ActSet, Content, Verdict};
 use crate::{
     ids::{ActId, NodeId, PeerId},
     time::Timestamp,
@@ -50,7 +50,7 @@ impl Verdict {
                 at => at,
             },
         };
-        set.place(refusal).is_some_and(|refusal| Judge::new(set).may_restore(author, by, refusal))
+        set.place(refusal).is_some_and(|refusal| self.judged(set).may_restore(author, by, refusal))
     }
 
     /// True if an act by the holder of the grant `by` (`None`: the creator) that refuses a device of another identity would

@@ -1,6 +1,6 @@
 //! Whether somebody who was removed comes back by a word that was given before: an invitation, or a password.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     ActSet, Content, Verdict,
@@ -29,12 +29,17 @@ impl Verdict {
         };
         let word = set.place(word)?;
         let given = set.given(admitter, word)?;
-        let judge = Judge { set, grants: Cow::Borrowed(&self.work.grants), invites: Default::default() };
+        let judge = self.judged(set);
         let judged = |at: &&u32| (**at as usize) < judge.grants.len();
         let mut removals = set.removals_of.get(&joiner).into_iter().flatten().filter(judged);
         let found =
             removals.find(|removal| !set.precedes(**removal, word) && judge.would_take(**removal, &given));
         found.map(|at| set.id(*at))
+    }
+
+    /// The grants as they were judged, to ask about.
+    pub(super) fn judged<'a>(&'a self, set: &'a ActSet) -> Judge<'a> {
+        Judge { set, grants: Cow::Borrowed(&self.work.grants), invites: BTreeMap::new() }
     }
 }
 
