@@ -11,6 +11,7 @@ pub mod lookup;
 pub mod tap;
 pub mod throttle;
 pub mod tls;
+pub mod two_sides;
 
 use std::{future::Future, time::Duration};
 
