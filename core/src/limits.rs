@@ -352,9 +352,10 @@ pub const MAX_ACT_HEADS: usize = 16;
 pub const MAX_LEAVES: usize = 17;
 /// Identities that left of whom a password says that they do not end it.
 pub const MAX_LEAVERS: usize = 64;
-/// Grants of which a removal says how far acts under it stand.
-pub const MAX_CUT_GRANTS: usize = 64;
-/// Acts up to which those under one such grant stand: the heads and the grant that a leave act names.
+/// Cuts in one removal: how far the acts of those who left stand. With them, and with the longest list, it fits the smallest
+/// record limit of a group.
+pub const MAX_CUTS: usize = 48;
+/// Acts that one cut names: the heads and the grant that a leave act names.
 pub const MAX_CUT_HEADS: usize = MAX_ACT_HEADS + 1;
 /// Nodes that one identity may refuse for itself; those with the smallest ids count.
 pub const MAX_REVOKED_DEVICES: usize = 64;

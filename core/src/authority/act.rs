@@ -7,8 +7,8 @@ use crate::{
     crypto::{SignatureBytes, signature_serde},
     ids::{ActId, NodeId, PeerId},
     limits::{
-        MAX_ACT_HEADS, MAX_ADMITTERS, MAX_CUT_GRANTS, MAX_CUT_HEADS, MAX_EPOCH_KEYS, MAX_KEEP_CHUNKS,
-        MAX_LEAVERS, MAX_LEAVES, MAX_NAME, MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
+        MAX_ACT_HEADS, MAX_ADMITTERS, MAX_CUT_HEADS, MAX_CUTS, MAX_EPOCH_KEYS, MAX_KEEP_CHUNKS, MAX_LEAVERS,
+        MAX_LEAVES, MAX_NAME, MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
     },
     record::Role,
     time::Timestamp,
@@ -165,10 +165,21 @@ pub struct Remove {
 pub struct Keep {
     /// The records: the hash of each chunk of a sorted list, see [`KeepChunk`](super::KeepChunk); at most 1,024. Empty: none.
     pub chunks: Vec<[u8; 32]>,
-    /// Of grants whose subject had left: the latest acts in the past of all its leave acts. Only they, and what is in their
-    /// past, is kept of the acts under that grant. Of other grants, all that the author knew is kept. At most 64 grants,
-    /// ascending, with 17 acts each; see [`ActSet::cuts`](super::ActSet::cuts). Empty in a leave act.
-    pub cuts: Vec<(ActId, Vec<ActId>)>,
+    /// How far the acts of those who had left stand, at most 48: of an identity's acts under a grant, the first of its cuts that
+    /// concerns the grant says which are kept. All others that the author knew are. See
+    /// [`ActSet::cuts`](super::ActSet::cuts). Empty in a leave act.
+    pub cuts: Vec<Cut>,
+}
+
+/// How far the acts of somebody who left stand.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cut {
+    /// The identity.
+    pub who: PeerId,
+    /// A leave act of it. The cut concerns all its grants but those that name this leave in `despite`.
+    pub leave: ActId,
+    /// The acts that the leave names. Only they, and what is in their past, is kept. At most 17, ascending.
+    pub heads: Vec<ActId>,
 }
 
 /// Sets or clears the group's password.
@@ -293,9 +304,8 @@ impl Grant {
 impl Keep {
     fn is_in_bounds(&self) -> bool {
         self.chunks.len() <= MAX_KEEP_CHUNKS
-            && self.cuts.len() <= MAX_CUT_GRANTS
-            && self.cuts.is_sorted_by(|a, b| a.0 < b.0)
-            && self.cuts.iter().all(|(_, heads)| heads.len() <= MAX_CUT_HEADS && is_ascending(heads))
+            && self.cuts.len() <= MAX_CUTS
+            && self.cuts.iter().all(|cut| cut.heads.len() <= MAX_CUT_HEADS && is_ascending(&cut.heads))
     }
 }
 

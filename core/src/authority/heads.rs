@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use super::{ActBody, ActSet, Content, Verdict};
+use super::{ActBody, ActSet, Content, Verdict, Void};
 use crate::{
     ids::{ActId, PeerId},
     limits::MAX_ACT_HEADS,
@@ -19,21 +19,35 @@ impl Verdict {
     }
 
     /// The same for an act that ends what an identity may do: first the heads that reach most of what it did, since what
-    /// such an act does not have in its past does not stand. With `branch`, also what those below it did.
+    /// such an act does not have in its past does not stand. With `branch`, also what those below it did. Of those who left
+    /// also void acts that the first leave heard here had: the act that ends a membership keeps what a later leave took.
     ///
     /// All of it is reached if no [`merge`](Self::merge) is due.
     pub fn heads_before(&self, set: &ActSet, identity: PeerId, branch: bool) -> Vec<ActId> {
         let mut heads = self.counting_heads(set);
-        if heads.len() <= MAX_ACT_HEADS {
-            return ids(set, heads);
-        }
         let is_below = |author: &PeerId| {
             let mut grants = set.grants_of.get(author).into_iter().flatten();
             branch && grants.any(|at| set.is_sponsor(identity, *at))
         };
+        let below = set.leaves.keys().filter(|who| **who != identity && is_below(who)).copied();
+        let left = [identity].into_iter().chain(below).flat_map(|who| set.known_when_left(who));
+        let by_leave = |at: &u32| {
+            let void = self.act(&set.id(*at)).flatten();
+            matches!(void, Some(Void::Left(_) | Void::Invitation(_)))
+        };
+        let mut fallen: Vec<u32> = left.filter(by_leave).collect();
+        fallen.sort_unstable_by_key(|at| Reverse(set.order(*at)));
+        for at in &fallen {
+            if !heads.iter().any(|head| head == at || set.precedes(*at, *head)) {
+                heads.push(*at);
+            }
+        }
+        if heads.len() <= MAX_ACT_HEADS {
+            return ids(set, heads);
+        }
         let is_theirs = |at: &u32| {
             let author = &set.body(*at).author;
-            (*author == identity || is_below(author)) && self.counts(set, *at)
+            (*author == identity || is_below(author)) && self.counts(set, *at) || fallen.contains(at)
         };
         let mut missing: Vec<u32> = (0..set.entries.len() as u32).filter(is_theirs).collect();
         let mut chosen = Vec::new();

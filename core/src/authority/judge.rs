@@ -34,7 +34,7 @@ pub(super) struct GrantState {
     pub(super) leaves: Vec<Arc<Leaf>>,
     /// The earliest removals and demotions that count and cover it: none of them is before another.
     pub(super) removals: Vec<u32>,
-    /// Those of them whose lists keep records; see [`Judge::lists`].
+    /// Those of them that keep acts, and whose lists keep records; see [`Judge::lists`].
     pub(super) lists: Vec<u32>,
     /// Its end by itself and its renewals.
     pub(super) until: Option<Timestamp>,
@@ -124,7 +124,12 @@ impl<'a> Judge<'a> {
         floors: Option<(Rank, Rank)>,
     ) -> Standing {
         let fallen = self.follow(act, by, floors);
-        let (Standing::Void(_), Some(named)) = (fallen, by) else { return fallen };
+        let named = match (fallen, by) {
+            (Standing::Void(_), Some(named)) => named,
+            // A demotion of the named one ranks too low.
+            (Standing::Below(lower), Some(named)) if lower != self.set.id(named) => named,
+            _ => return fallen,
+        };
         let floor = floors.map(|floors| floors.1);
         for other in self.set.other_grants(named, word, act) {
             let stands = self.follow(act, Some(other), floor.map(|floor| (floor, floor)));
@@ -153,7 +158,7 @@ impl<'a> Judge<'a> {
             if !self.set.carries(at, state.until, act) {
                 return Standing::Void(self.not_carried(act, at, by == first));
             }
-            if state.removals.iter().any(|removal| self.set.keeps_act(*removal, act, at)) {
+            if state.lists.iter().any(|removal| self.set.keeps_act(*removal, act, at)) {
                 return Standing::Under(by);
             }
             if state.removals.is_empty() {
@@ -224,8 +229,8 @@ impl<'a> Judge<'a> {
         grant.map_or(Void::NotAllowed, |at| Void::Demoted(self.set.id(at)))
     }
 
-    /// Of the earliest removals of a grant, those whose lists keep records: with a removal by a higher role beside it, a
-    /// list adds nothing. A demotion says nothing of what the lower role allows, so its role bars no list.
+    /// Of the earliest removals of a grant, those that keep acts, and whose lists keep records: beside a removal by a higher
+    /// role, one by a lower keeps nothing. A demotion says nothing of what the lower role allows, so its role bars none.
     fn lists(&self, earliest: &[u32], roles: &BTreeMap<u32, Role>) -> Vec<u32> {
         let removes = earliest.iter().filter(|at| self.set.grant(**at).is_none());
         let highest = removes.map(|at| roles[at]).max();

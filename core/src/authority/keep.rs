@@ -3,15 +3,15 @@
 //! A removal names the hashes of chunks; the chunks travel beside the acts, once. A back-dated record is in no list of
 //! anybody who had not seen it, whatever time or past it claims.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActSet, Content, Fault, Keep, set::Leaf};
+use super::{ActSet, Content, Cut, Fault, Grant, Keep, set::Leaf};
 use crate::{
     crypto,
     ids::{ActId, ElementId, PeerId, RecordId},
-    limits::{KEEP_CHUNK, MAX_CUT_GRANTS, MAX_CUT_HEADS, MAX_LEAVES},
+    limits::{KEEP_CHUNK, MAX_CUTS},
 };
 
 /// Names a version that the removed wrote ([`ElementId`]), or a record that they made ([`RecordId`]).
@@ -84,28 +84,78 @@ impl Content {
 }
 
 impl ActSet {
-    /// What a removal or demotion of an identity says in [`Keep::cuts`]: how far acts stand under grants that were left.
-    /// `branch`: of the grants below the identity as well. Without it, what a leaver dated back comes to count by the
-    /// removal.
-    pub fn cuts(&self, subject: PeerId, branch: bool) -> Vec<(ActId, Vec<ActId>)> {
-        let mut cuts = Vec::new();
-        for (holder, grants) in &self.grants_of {
-            if !self.leaves.contains_key(holder) {
-                continue;
-            }
-            let named = |at: &&u32| *holder == subject || (branch && self.is_sponsor(subject, **at));
-            for at in grants.iter().filter(named) {
-                let leaves = self.leaves_on(*at);
-                let keeps =
-                    |act: u32| leaves.len() < MAX_LEAVES && leaves.iter().all(|l| l.past.contains(act));
-                if (0..self.entries.len() as u32).any(|act| self.stands_by(act, *at) && !keeps(act)) {
-                    cuts.push((self.id(*at), self.latest(keeps)));
-                }
+    /// What a removal or demotion of an identity says in [`Keep::cuts`]: how far the acts of those stand who had left, the
+    /// identity first. `branch`: of those below it as well. Without it, what a leaver dated back comes to count by the removal.
+    ///
+    /// Of the leave acts that concern a grant, it is the one that was heard first here: whatever its author signs after that,
+    /// also another leave act, changes nothing. So this is the one answer that depends on the order of arrival.
+    pub fn cuts(&self, subject: PeerId, branch: bool) -> Vec<Cut> {
+        let is_below = |who: &PeerId| {
+            let mut grants = self.grants_of.get(who).into_iter().flatten();
+            branch && *who != subject && grants.any(|at| self.is_sponsor(subject, *at))
+        };
+        let below = self.leaves.keys().filter(|who| is_below(who));
+        let mut cuts: Vec<Cut> =
+            [&subject].into_iter().chain(below).flat_map(|who| self.cuts_of(*who)).collect();
+        cuts.truncate(MAX_CUTS);
+        cuts
+    }
+
+    /// The identities with several leave acts, of which one was heard first.
+    pub fn left_again(&self) -> Vec<PeerId> {
+        self.leaves.iter().filter(|(_, acts)| acts.len() > 1).map(|(who, _)| *who).collect()
+    }
+
+    /// Says in which order the leave acts of an identity were heard, if not in the one in which they were inserted.
+    pub fn heard_in_order(&mut self, who: PeerId, order: &[ActId]) {
+        for (id, leaf) in self.leaves.get_mut(&who).into_iter().flatten() {
+            if let Some(place) = order.iter().position(|other| other == id) {
+                Arc::make_mut(leaf).heard = place as u64;
             }
         }
-        cuts.sort_unstable();
-        cuts.truncate(MAX_CUT_GRANTS);
-        cuts
+    }
+
+    /// Of what somebody did who left, what the leaves had that were heard first. A later leave may have made it void.
+    pub(super) fn known_when_left(&self, who: PeerId) -> Vec<u32> {
+        let leaves = self.first_leaves(who);
+        let known = |at: &u32| leaves.iter().any(|leaf| leaf.past.contains(*at));
+        self.done_by(who).filter(known).collect()
+    }
+
+    /// The cuts of one identity, if anything that it did is beyond one of them.
+    fn cuts_of(&self, who: PeerId) -> Vec<Cut> {
+        let leaves = self.first_leaves(who);
+        if self.done_by(who).all(|at| leaves.iter().all(|leaf| leaf.past.contains(at))) {
+            return Vec::new();
+        }
+        let cut = |leaf: &Arc<Leaf>| {
+            let mut heads: Vec<ActId> = leaf.act.body().parents().copied().collect();
+            heads.sort_unstable();
+            heads.dedup();
+            Cut { who, leave: leaf.act.id(), heads }
+        };
+        leaves.into_iter().map(cut).collect()
+    }
+
+    /// The leave acts that were the first to cover some grant of an identity, in the order in which they were heard.
+    fn first_leaves(&self, who: PeerId) -> Vec<&Arc<Leaf>> {
+        let mut leaves: Vec<&Arc<Leaf>> =
+            self.leaves.get(&who).into_iter().flat_map(BTreeMap::values).collect();
+        leaves.sort_unstable_by_key(|leaf| leaf.heard);
+        let grants = self.grants_of.get(&who).into_iter().flatten();
+        let mut open: Vec<&Grant> = grants.filter_map(|at| self.grant(*at)).collect();
+        leaves.retain(|leaf| {
+            let before = open.len();
+            open.retain(|grant| grant.despite.contains(&leaf.act.id()));
+            open.len() < before
+        });
+        leaves
+    }
+
+    /// The acts of an identity, and the uses of its invitations.
+    fn done_by(&self, who: PeerId) -> impl Iterator<Item = u32> {
+        let acts = self.acts_of.get(&who).into_iter().flatten().copied();
+        acts.flat_map(|at| self.uses_of.get(&at).into_iter().flatten().copied().chain([at]))
     }
 
     /// Leave acts that cover a grant.
@@ -118,31 +168,13 @@ impl ActSet {
             .collect()
     }
 
-    /// True if an act, or the invitation that it uses, was made under a grant.
-    fn stands_by(&self, act: u32, grant: u32) -> bool {
-        let entry = &self.entries[act as usize];
-        entry.under == Some(grant)
-            || entry.invitation().is_some_and(|at| self.entries[at as usize].under == Some(grant))
-    }
-
-    /// Of some acts, those that are before no other of them.
-    fn latest(&self, is_one: impl Fn(u32) -> bool) -> Vec<ActId> {
-        let mut latest: Vec<u32> = Vec::new();
-        for at in (0..self.entries.len() as u32).rev() {
-            if latest.len() < MAX_CUT_HEADS && is_one(at) && !latest.iter().any(|l| self.precedes(at, *l)) {
-                latest.push(at);
-            }
-        }
-        let mut ids: Vec<ActId> = latest.into_iter().map(|at| self.id(at)).collect();
-        ids.sort_unstable();
-        ids
-    }
-
     /// True if a removal or demotion keeps an act under a grant: it knew it, and does not cut it off.
     pub(super) fn keeps_act(&self, removal: u32, act: u32, grant: u32) -> bool {
         let cuts = self.body(removal).content.keep().map_or(&[][..], |keep| &keep.cuts);
-        let cut = cuts.binary_search_by_key(&self.id(grant), |(grant, _)| *grant).ok();
         let inside = |head: &ActId| self.place(head).is_some_and(|at| at == act || self.precedes(act, at));
-        self.precedes(act, removal) && cut.is_none_or(|at| cuts[at].1.iter().any(inside))
+        let concerns =
+            |cut: &&Cut, grant: &Grant| grant.subject == cut.who && !grant.despite.contains(&cut.leave);
+        let cut = self.grant(grant).and_then(|grant| cuts.iter().find(|cut| concerns(cut, grant)));
+        self.precedes(act, removal) && cut.is_none_or(|cut| cut.heads.iter().any(inside))
     }
 }

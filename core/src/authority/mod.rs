@@ -37,7 +37,7 @@ mod update;
 mod verdict;
 
 pub use act::{
-    ActBody, Content, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, use_message,
+    ActBody, Content, Cut, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, use_message,
 };
 pub use devices::DeviceRefusal;
 pub use fault::{Fault, Void};

@@ -3,7 +3,7 @@
 //! Void acts stay, marked. Those of an identity that was removed are bounded: they cost it nothing, and nobody whose acts count
 //! can be asked to name them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     ActSet, GrantVerdict, Verdict,
@@ -112,6 +112,8 @@ impl ActSet {
             }
         }
         let leaves = self.leaves.values().chain(self.own_devices.values()).flat_map(|acts| acts.values());
+        let mut leaves: Vec<&Arc<Leaf>> = leaves.collect();
+        leaves.sort_unstable_by_key(|leaf| leaf.heard);
         for leaf in leaves {
             if leaf.act.body().parents().all(|id| kept.place(id).is_some()) {
                 kept.add(places.leaf(leaf));

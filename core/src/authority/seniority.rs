@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{ActSet, set::GrantFacts};
-use crate::{ids::PeerId, record::Role};
+use crate::record::Role;
 
 /// The rank of a grant: its role, then its nearness to the creator. Every grant ranks below the grant that gave it, and
 /// only a higher rank decides about a lower one. That is why judging has one result.
@@ -31,18 +31,32 @@ impl ActSet {
     }
 
     /// True if the holder of a grant may remove or demote the holder of another: its rank is higher, and it is the
-    /// creator, an admin or owner of a higher role, or a sponsor of the other.
+    /// creator's, of a higher role that is admin or owner, or a sponsor of the other. Another grant of a sponsor's holder
+    /// has the sponsor's power if whoever gave it has: nobody gives a power that they lack.
     pub(super) fn is_senior(&self, grant: Option<u32>, other: u32) -> bool {
         self.facts(other).is_some_and(|below| self.is_senior_over(grant, below))
     }
 
     /// The same over a grant of this rank, with these sponsors.
-    pub(super) fn is_senior_over(&self, grant: Option<u32>, other: &GrantFacts) -> bool {
-        let Some(at) = grant else { return true };
-        let (rank, below) = (self.rank(grant), other.rank);
-        let is_sponsor = |holder: PeerId| other.sponsors.iter().any(|at| self.subject(*at) == Some(holder));
-        rank > below
-            && ((rank.0 >= Role::Admin && rank.0 > below.0) || self.subject(at).is_some_and(is_sponsor))
+    pub(super) fn is_senior_over(&self, mut grant: Option<u32>, other: &GrantFacts) -> bool {
+        while let Some(at) = grant {
+            let (rank, below) = (self.rank(grant), other.rank);
+            if rank <= below || other.sponsors.contains(&at) || (rank.0 >= Role::Admin && rank.0 > below.0) {
+                return rank > below;
+            }
+            let holder = self.subject(at);
+            if !other.sponsors.iter().any(|sponsor| self.subject(*sponsor) == holder) {
+                return false;
+            }
+            grant = self.word_of(at);
+        }
+        true
+    }
+
+    /// The grant by whose holder's word a grant was given; by an invitation, that of the issuer.
+    fn word_of(&self, grant: u32) -> Option<u32> {
+        let entry = &self.entries[grant as usize];
+        entry.invitation().map_or(entry.under, |invite| self.entries[invite as usize].under)
     }
 
     /// True if a holder of one grant may have given the other, by rank and role.

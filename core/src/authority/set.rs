@@ -92,6 +92,8 @@ pub(super) struct GrantFacts {
 pub(super) struct Leaf {
     pub(super) act: Act,
     pub(super) past: Past,
+    /// Its place in the order in which leaves were heard.
+    pub(super) heard: u64,
 }
 
 /// What became of an inserted act.
@@ -335,7 +337,7 @@ impl ActSet {
         };
         let of = of.entry(author).or_default();
         self.leaf_ids.insert(id, author);
-        of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past }));
+        of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past, heard: self.revision }));
         let (dropped, leaf) = (of.len() > most).then(|| of.pop_last()).flatten()?;
         self.leaf_ids.remove(&dropped);
         self.revision += 1;

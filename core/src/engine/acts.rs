@@ -12,7 +12,7 @@ use crate::{
     group::{CredentialFault, Lack, Membership, Standing},
     ids::{ActId, PeerId},
     record::{Header, RecordKey, RecordType, Role, SignedRecord},
-    records::{Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
+    records::{ListQuery, Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
     time::Now,
     wire::Filter,
 };
@@ -57,6 +57,7 @@ impl Engine {
                 "acts in the database whose past is missing count for nothing"
             );
         }
+        self.order_leaves(now, &mut members)?;
         members.judge();
         self.group.members = Some(members);
         self.group.listings.rewind();
@@ -85,6 +86,25 @@ impl Engine {
                 self.store.discard(&record.key())?;
                 self.meta_written = true;
             }
+        }
+        Ok(())
+    }
+
+    /// Which leave of an identity was heard first is known by the feed: acts are entered in the order of the times that they claim.
+    fn order_leaves(&self, now: Now, members: &mut Membership) -> Result<(), StoreError> {
+        for who in members.acts().left_again() {
+            let mut heard = Vec::new();
+            let (record_type, creator) = (Some(RecordType::credential()), Some(who));
+            let mut query = ListQuery { record_type, creator, ..ListQuery::default() };
+            loop {
+                let page = self.store.reader().list(&query, self.peer_time(now))?;
+                heard.extend(page.items.iter().map(|record| record.key));
+                if page.next.is_none() {
+                    break;
+                }
+                (query.after, query.through) = (page.next, Some(page.through));
+            }
+            members.heard_in_order(who, &heard);
         }
         Ok(())
     }

@@ -268,6 +268,17 @@ impl Membership {
         }
     }
 
+    /// Says in which order the acts of an identity were heard: it matters for leave acts that are entered again.
+    pub fn heard_in_order(&mut self, who: PeerId, records: &[RecordKey]) {
+        let place =
+            |id: &ActId| self.keys.get(id).and_then(|key| records.iter().position(|other| other == key));
+        let mut leaves: Vec<(usize, ActId)> =
+            self.acts.leaves_of(who).into_iter().filter_map(|id| Some((place(&id)?, id))).collect();
+        leaves.sort_unstable();
+        let leaves: Vec<ActId> = leaves.into_iter().map(|(_, id)| id).collect();
+        self.acts.heard_in_order(who, &leaves);
+    }
+
     /// The acts that a new one names as those that its author knew.
     pub fn heads_for(&self, author: PeerId, content: &Content) -> Vec<ActId> {
         let before = |identity, branch| self.verdict.heads_before(&self.acts, identity, branch);

@@ -68,8 +68,13 @@ fn the_evaluator_and_the_definition_agree_on_every_act() {
 
 #[test]
 fn two_statements_notice_flaws_without_a_definition() {
-    let flaws =
-        [(Flaw::WeakRemoval, 6), (Flaw::LeavesFirst, 6), (Flaw::ChainIgnored, 6), (Flaw::AnyHigherRank, 7)];
+    let flaws = [
+        (Flaw::WeakRemoval, 6),
+        (Flaw::LeavesFirst, 6),
+        (Flaw::ChainIgnored, 6),
+        (Flaw::AnyHigherRank, 7),
+        (Flaw::SponsorsByIdentity, 7),
+    ];
     for (flaw, number) in flaws {
         let found = find_with(0..8000, &defined(Some(flaw)), false);
         let (statement, story) = found.unwrap_or_else(|| panic!("{flaw:?} is not noticed"));

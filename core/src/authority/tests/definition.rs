@@ -88,7 +88,10 @@ impl<'a> Definition<'a> {
         let Some(at) = grant else { return true };
         let (rank, below) = (self.world.rank(grant), self.world.rank(Some(other)));
         let subject = self.world.subject(at);
-        let is_sponsor = bits(self.world.infos[other].sponsors).any(|at| self.world.subject(at) == subject);
+        let sponsors = self.world.infos[other].sponsors;
+        let of_sponsor = bits(sponsors).any(|at| self.world.subject(at) == subject);
+        let given = || self.has(Flaw::SponsorsByIdentity) || self.is_senior(self.world.word_of(at), other);
+        let is_sponsor = sponsors >> at & 1 == 1 || (of_sponsor && given());
         let by_role = rank.0 >= Role::Admin && rank.0 > below.0;
         rank > below && (by_role || is_sponsor || self.has(Flaw::AnyHigherRank))
     }
@@ -192,14 +195,24 @@ impl<'a> Definition<'a> {
         earliest.is_empty() || (!all && earliest.iter().any(seen)) || (all && earliest.iter().all(seen))
     }
 
-    /// True if a removal says that acts under a grant stand up to others only.
+    /// True if a removal says of the holder of a grant, who had left, that it does not keep an act. The first that it says of
+    /// a leave in spite of which the grant was not given.
     fn is_cut(&self, act: usize, grant: Option<usize>, removal: usize) -> bool {
         let world = self.world;
+        let (Some(facts), false) = (grant.and_then(|at| world.grant(at)), self.has(Flaw::CutsIgnored)) else {
+            return false;
+        };
         let cuts = world.body(removal).content.keep().map_or(&[][..], |keep| &keep.cuts);
-        let cut = cuts.iter().find(|(cut, _)| grant.is_some_and(|grant| world.id(grant) == *cut));
-        let known = |id: &ActId| world.places.get(id).filter(|at| self.mask >> **at & 1 == 1);
-        let inside = |id: &ActId| known(id).is_some_and(|at| *at == act || world.is_before(act, *at));
-        !self.has(Flaw::CutsIgnored) && cut.is_some_and(|(_, heads)| !heads.iter().any(inside))
+        let of_holder = cuts.iter().filter(|cut| cut.who == facts.subject);
+        // As the rule was before, but that the grant was named by the cut.
+        let by_grant = self.has(Flaw::CutsByGrant) && world.infos[act].under != grant;
+        let Some(cut) = of_holder.filter(|cut| !facts.despite.contains(&cut.leave)).next() else {
+            return false;
+        };
+        let up_to =
+            cut.heads.iter().filter_map(|id| world.places.get(id)).filter(|at| self.mask >> **at & 1 == 1);
+        let kept = up_to.fold(0, |kept, at| kept | 1 << at | world.infos[*at].past);
+        !by_grant && kept >> act & 1 == 0
     }
 
     pub(super) fn is_in_force(&self, grant: usize) -> bool {

@@ -74,13 +74,6 @@ impl Definition<'_> {
         if self.has(Flaw::RecordsByLastList) {
             return all.iter().max().copied().into_iter().collect();
         }
-        if earliest.len() < 2 {
-            return earliest.to_vec();
-        }
-        let removes = earliest.iter().filter(|at| self.world.grant(**at).is_none());
-        let highest = removes.filter_map(|at| self.role_over(*at, grant)).max();
-        let by_any = self.has(Flaw::ListsOfAnyRole);
-        let holds = |at: &&usize| by_any || self.role_over(**at, grant) >= highest;
-        earliest.iter().filter(holds).copied().collect()
+        if self.has(Flaw::ListsOfAnyRole) { earliest.to_vec() } else { self.keepers(grant, earliest) }
     }
 }

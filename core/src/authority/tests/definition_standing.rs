@@ -57,7 +57,8 @@ impl Definition<'_> {
         let (first, mut by, mut floor) = (by, by, floors.map(|floors| floors.0));
         while let Some(at) = by {
             if floor.is_some_and(|floor| world.rank(by) <= floor) {
-                return Err((Void::Demoted(world.id(at)), true));
+                let ends = by == first || self.has(Flaw::DemotionsStop);
+                return Err((Void::Demoted(world.id(at)), ends));
             }
             floor = floors.map(|floors| floors.1);
             let fallen = |void| Err((void, false));
@@ -78,7 +79,9 @@ impl Definition<'_> {
             if let Some(leave) = first_left {
                 return fallen(Void::Left(leave));
             }
-            if !earliest.is_empty() && self.is_kept(act, Some(at), &earliest) {
+            let all = self.has(Flaw::LowerRolesKeep);
+            let keepers = if all { earliest.clone() } else { self.keepers(at, &earliest) };
+            if !earliest.is_empty() && self.is_kept(act, Some(at), &keepers) {
                 return Ok(by);
             }
             if earliest.is_empty() {
@@ -95,6 +98,16 @@ impl Definition<'_> {
             by = lowest.copied();
         }
         Ok(None)
+    }
+
+    /// Of the earliest against a grant, those that may keep something: none by a lower role than that of a removal beside it.
+    pub(super) fn keepers(&self, grant: usize, earliest: &[usize]) -> Vec<usize> {
+        if earliest.len() < 2 {
+            return earliest.to_vec();
+        }
+        let removes = earliest.iter().filter(|at| self.world.grant(**at).is_none());
+        let highest = removes.filter_map(|at| self.role_over(*at, grant)).max();
+        earliest.iter().filter(|at| self.role_over(**at, grant) >= highest).copied().collect()
     }
 
     /// True if a grant allows an act: by role, depth and period.

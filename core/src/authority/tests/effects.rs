@@ -47,8 +47,8 @@ pub(super) fn check_effect(
     if allowed { Ok(()) } else { Err(Broken::ByNoSenior(act)) }
 }
 
-/// The grants to which somebody is senior. And those to which a holder of these is: who takes a grant, takes what its holder
-/// did, and what was done under another grant, but stood under this one. And those by an invitation of which a use was
+/// The grants to which somebody is senior. And those to which these are: who takes a grant, takes what was done under it, and
+/// what was done under another of its holder, but stood under this one. And those by an invitation of which a use was
 /// reached or is added, or is seen by somebody who outranks all uses: one takes the place of another.
 fn reach(world: &World, mask: u64, own: &[usize], act: usize) -> u64 {
     let grants: Vec<usize> = bits(mask).filter(|at| world.grant(*at).is_some()).collect();
@@ -77,16 +77,28 @@ fn reach(world: &World, mask: u64, own: &[usize], act: usize) -> u64 {
         beside(act, other) || seen(other) || own.iter().any(|at| is_senior(world, *at, other))
     });
     while let Some(at) = next.pop() {
-        let held = grants.iter().filter(|held| world.subject(**held) == world.subject(at));
-        let held: Vec<usize> = held.copied().collect();
-        add(&mut next, &|other| beside(at, other) || held.iter().any(|at| is_senior(world, *at, other)));
+        add(&mut next, &|other| {
+            beside(at, other) || is_senior(world, at, other) || may_have_fallen(world, other, at)
+        });
     }
     reached
+}
+
+/// True if a grant was given under one from which it may fall to another of the same holder: one that was there before, or a
+/// demotion.
+fn may_have_fallen(world: &World, given: usize, at: usize) -> bool {
+    let named = [world.infos[given].under, world.word_of(given)];
+    let of_holder = named.into_iter().flatten().any(|by| world.subject(by) == world.subject(at));
+    let demotes = world.grant(at).is_some_and(|grant| grant.demotes.is_some());
+    of_holder && (demotes || world.is_before(at, given))
 }
 
 fn is_senior(world: &World, grant: usize, other: usize) -> bool {
     let (rank, below) = (world.rank(Some(grant)), world.rank(Some(other)));
     let subject: Option<PeerId> = world.subject(grant);
-    let is_sponsor = bits(world.infos[other].sponsors).any(|at| world.subject(at) == subject);
+    let sponsors = world.infos[other].sponsors;
+    let of_sponsor = bits(sponsors).any(|at| world.subject(at) == subject);
+    let by_word = || world.word_of(grant).is_none_or(|word| is_senior(world, word, other));
+    let is_sponsor = sponsors >> grant & 1 == 1 || (of_sponsor && by_word());
     rank > below && ((rank.0 >= Role::Admin && rank.0 > below.0) || is_sponsor)
 }

@@ -39,14 +39,22 @@ pub(super) enum Flaw {
     LeavesFirst,
     /// A removal keeps all that it knew, also what came after a leave act that it knew.
     CutsIgnored,
+    /// A removal cuts only the acts that name the grant which was left, not those that fall to another of its holder.
+    CutsByGrant,
     /// A record in the list of a removal counts though another says `undo`.
     RecordsOutlastUndo,
     /// A list keeps a record that a removal by a higher role leaves out.
     ListsOfAnyRole,
+    /// An act is kept by a removal beside one by a higher role.
+    LowerRolesKeep,
+    /// Whoever holds a grant by a friend has all the power that it had before it was removed.
+    SponsorsByIdentity,
     /// A demotion's depth and end do not bind who goes on naming the old grant.
     DemotionsUnbound,
     /// A renewal that does not count lengthens rights.
     VoidRenewals,
+    /// What falls to a demotion that does not allow it falls, though another grant of the same author did.
+    DemotionsStop,
     /// What falls with one grant falls, though another of the same author allowed it.
     GiftsPoison,
     /// A use of an old invitation brings back whoever was removed.
@@ -58,7 +66,7 @@ pub(super) enum Flaw {
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -77,13 +85,17 @@ impl Flaw {
         Self::RecordsByLastList,
         Self::LeavesFirst,
         Self::CutsIgnored,
+        Self::CutsByGrant,
         Self::RecordsOutlastUndo,
         Self::ListsOfAnyRole,
+        Self::LowerRolesKeep,
+        Self::SponsorsByIdentity,
         Self::LinkUsedAgain,
         Self::DemotionsUnbound,
         Self::VoidRenewals,
         Self::GiftsPoison,
         Self::AdmitterByLink,
         Self::EqualsByGrant,
+        Self::DemotionsStop,
     ];
 }

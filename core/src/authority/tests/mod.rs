@@ -22,6 +22,7 @@ mod permutations;
 mod records;
 mod scene;
 mod schemes;
+mod second_attack;
 mod settled;
 mod statements;
 mod story;

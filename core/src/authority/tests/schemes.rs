@@ -10,8 +10,10 @@ const HONEST: u32 = u32::MAX;
 
 /// Steps of an attack, and the members that lie in it, as a mask.
 pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
-    if rng.random_bool(0.2) {
-        return forged_renewal(rng, members);
+    match rng.random_range(0..10) {
+        0 | 1 => return forged_renewal(rng, members),
+        2 | 3 if members > 3 => return friends_gift(rng, members),
+        _ => {}
     }
     let liar = rng.random_range(1..members);
     // The number of a subject among the others of an author.
@@ -26,7 +28,7 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
     let (lie, victim) = (rng.random(), rng.random_range(1..members));
     let victim = if victim == liar { liar % (members - 1) + 1 } else { victim };
     let takes = [Kind::Remove, Kind::Demote][usize::from(rng.random_bool(0.3))];
-    let steps = match rng.random_range(0..4) {
+    let steps = match rng.random_range(0..6) {
         // Acts, is removed or demoted, and leaves as if before.
         0 => vec![
             act(liar, deed, victim, HONEST, rng),
@@ -53,6 +55,24 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
             act(liar, Kind::Write, victim, HONEST, rng),
             Step::Meet,
             act(first, takes, liar, HONEST, rng),
+        ],
+        // The same, with a grant to which acts fall from another.
+        3 => vec![
+            act(first, [Kind::Grant, Kind::Demote][usize::from(rng.random_bool(0.5))], liar, HONEST, rng),
+            Step::Meet,
+            act(liar, Kind::Leave, victim, HONEST, rng),
+            act(liar, deed, victim, lie, rng),
+            Step::Meet,
+            act(first, takes, liar, HONEST, rng),
+            Step::Meet,
+        ],
+        // Is removed, goes on, and a friend who knows that removes it as if before.
+        4 => vec![
+            act(first, Kind::Remove, liar, HONEST, rng),
+            act(liar, deed, victim, lie, rng),
+            Step::Sync { from: liar, to: second },
+            act(second, Kind::Remove, liar, HONEST, rng),
+            Step::Meet,
         ],
         // Goes on under the old grant after a demotion or removal by one, knowing that of another.
         _ => vec![
@@ -143,4 +163,45 @@ fn forged_renewal(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
         Step::Meet,
     ];
     (1 << friend | 1 << admin, steps)
+}
+
+/// An inviter gets a second grant from an equal: after the creator removed it, to end its guests' memberships by that; or before,
+/// and the equal takes it back by a demotion.
+fn friends_gift(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let friend = rng.random_range(1..members);
+    let (liar, victim) = (friend % (members - 1) + 1, (friend + 1) % (members - 1) + 1);
+    let on = |who: u8, whom: u8| if who == 0 || whom < who { whom - 1 } else { whom - 2 };
+    let act = |who: u8, kind: Kind, whom: u8, detail: u8, lie: u32| Step::Act {
+        who,
+        kind,
+        on: on(who, whom),
+        detail,
+        lie,
+    };
+    let (lie, other) = (rng.random(), rng.random());
+    let mut steps =
+        vec![act(0, Kind::Grant, friend, 2, HONEST), act(0, Kind::Grant, liar, 2, HONEST), Step::Meet];
+    let gift = if rng.random_bool(0.5) { HONEST } else { other };
+    if rng.random_bool(0.5) {
+        steps.extend([
+            act(liar, Kind::Grant, victim, 1, HONEST),
+            Step::Meet,
+            act(0, Kind::Remove, liar, 0, HONEST),
+            Step::Meet,
+            act(friend, Kind::Grant, liar, 2, gift),
+            Step::Sync { from: friend, to: liar },
+            act(liar, Kind::Remove, victim, 0, lie),
+            Step::Sync { from: liar, to: friend },
+            act(friend, Kind::Remove, liar, 0, other),
+        ]);
+    } else {
+        steps.extend([
+            act(friend, Kind::Grant, liar, 2, HONEST),
+            Step::Meet,
+            act(liar, Kind::Grant, victim, 1, lie),
+            act(friend, Kind::Demote, liar, 0, HONEST),
+        ]);
+    }
+    steps.push(Step::Meet);
+    (1 << liar | 1 << friend, steps)
 }

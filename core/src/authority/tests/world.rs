@@ -139,6 +139,12 @@ impl World {
         grant.map_or((Role::Owner, Reverse(0)), |at| self.infos[at].rank)
     }
 
+    /// The grant of whoever gave a grant: by an invitation, of its issuer.
+    pub(super) fn word_of(&self, grant: usize) -> Option<usize> {
+        let info = &self.infos[grant];
+        info.serves.map_or(info.under, |invite| self.infos[invite].under)
+    }
+
     pub(super) fn id(&self, at: usize) -> ActId {
         self.infos[at].act.id()
     }

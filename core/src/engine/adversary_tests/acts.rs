@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    authority::Epoch,
+    authority::{Epoch, Grant, Keep},
     engine::{
         Removal,
         authority_tests::{is_here, remove},
     },
     group::{epoch_id, seal_epoch_key},
     record::{GroupRules, RecordType},
-    time::Hlc,
+    time::{Hlc, Timestamp},
 };
 
 #[test]
@@ -50,6 +50,58 @@ fn a8_nobody_takes_an_act_back_by_ending_a_presence_under_its_id() {
     }
     village.restart(0);
     assert_eq!(village.role(0, 2), None);
+}
+
+#[test]
+fn r9_a_restart_forgets_not_which_leave_was_heard_first() {
+    for restarts in [false, true] {
+        let mut village = Village::new(0x9, 5);
+        assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
+        village.converge(0x9);
+        remove(&mut village, 1, 2, Removal::default());
+        assert!(village.grant(1, 3, Role::Member));
+        village.converge(0x9);
+        let left = village.sign(1, village.heads(1), Content::Leave(Keep::default()));
+        village.give(0, vec![left]);
+        assert_eq!([1, 2, 3, 4].map(|who| village.role(0, who).is_some()), [false, false, true, false]);
+        // Later, and by its time before.
+        let dated_back = |village: &Village, content| {
+            let by = village.engines[1].group.own_grant().map(ActId::from_bytes);
+            let at = village.engines[1].peer_time(village.now()) - Duration::from_millis(1);
+            let body = ActBody { author: village.peer(1), by, after: Vec::new(), at, content };
+            village.sign_as(1, body)
+        };
+        let stranger = Grant {
+            subject: village.peer(4),
+            name: String::new(),
+            role: Role::Admin,
+            not_before: Timestamp(0),
+            not_after: None,
+            depth: 1,
+            renew: false,
+            admission: None,
+            demotes: None,
+            despite: Vec::new(),
+        };
+        let again = dated_back(&village, Content::Grant(stranger));
+        let second = dated_back(&village, Content::Leave(Keep::default()));
+        village.give(0, vec![again]);
+        village.give(0, vec![second]);
+        assert_eq!(
+            [2, 3].map(|who| village.role(0, who).is_some()),
+            [true, false],
+            "its own acts are its own"
+        );
+        if restarts {
+            village.restart(0);
+        }
+        remove(&mut village, 0, 1, Removal::default());
+        assert_eq!(
+            [2, 3, 4].map(|who| village.role(0, who).is_some()),
+            [false, true, false],
+            "restart: {restarts}"
+        );
+    }
 }
 
 #[test]
