@@ -96,11 +96,13 @@ impl<'a> Judge<'a> {
     /// Why the author of a grant had no right to give it.
     ///
     /// The uses of one invitation are counted together, so what they stand under is judged before all of them: a grant
-    /// that outranks every use, or the one that the admitter names.
+    /// that outranks every use, or the one that the admitter names. A use by a grant that does not outrank all comes last, after
+    /// those of higher rank: it may stand under whatever outranks itself.
     pub(super) fn giver_fault(&self, at: u32) -> Option<Void> {
         let entry = &self.set.entries[at as usize];
         let (by, rank) = (entry.under, self.set.rank(Some(at)));
-        let bound = entry.serves.map_or(rank, |invite| self.set.rank_of_uses(invite));
+        let all = entry.serves.map(|invite| self.set.rank_of_uses(invite));
+        let bound = all.filter(|all| self.set.rank(by) > *all).unwrap_or(rank);
         match self.standing(at, by, Some((rank, bound))) {
             Standing::Under(_) => None,
             Standing::Below(by) => Some(Void::Demoted(by)),

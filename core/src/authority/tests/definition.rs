@@ -312,8 +312,12 @@ impl<'a> Definition<'a> {
     /// What a grant stands under.
     pub(super) fn giver(&self, at: usize) -> Stands {
         // The uses of an invitation are counted together: what they stand under outranks all of them, or is what they name.
+        // Those that name no such grant come after all others, rank by rank.
         let (own, info) = (self.world.rank(Some(at)), &self.world.infos[at]);
-        let bound = info.serves.map_or(own, |invite| self.bound(invite));
+        let bound = match info.serves.map(|invite| self.bound(invite)) {
+            Some(all) if self.world.rank(info.under) > all => all,
+            _ => own,
+        };
         self.stands(at, info.under, Some((own, bound)))
     }
 }

@@ -208,3 +208,20 @@ fn r7_a_gift_that_is_demoted_takes_nothing_with_it() {
         assert_eq!([DAN, EVE, 5].map(|who| scene.role(who).is_some()), [true, false, true]);
     }
 }
+
+#[test]
+fn r7_a_gift_that_is_undone_takes_no_use_of_a_link_for_inviters_with_it() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Inviter);
+    let cat = scene.founded(CAT, Role::Inviter);
+    let offer = Content::Invite(invite_by(0, Role::Inviter, 2));
+    let invite = scene.act(ANN, None, &[ben, cat], offer);
+    let gift = scene.act(BEN, Some(ben), &[invite], grant(CAT, Role::Inviter, 3));
+    let Content::Grant(used) = admission(&scene, invite, EVE, 1) else { unreachable!() };
+    let used = Content::Grant(crate::authority::Grant { role: Role::Inviter, ..used });
+    let used = scene.act(CAT, Some(gift), &[gift], used);
+    let guest = scene.act(EVE, Some(used), &[used], grant(DAN, Role::Member, 0));
+    let undo = Content::Remove(Remove { undo: true, ..removal_of(peer(CAT)) });
+    scene.act(BEN, Some(ben), &[gift], undo);
+    assert!(scene.counts(used) && scene.counts(guest), "by the grant that the creator gave");
+}
