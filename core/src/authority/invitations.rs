@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ActSet, Content, Remove, Void,
+    ActSet, Content, Remove, Verdict, Void,
     judge::{Judge, Standing},
     order::Witnesses,
 };
@@ -21,10 +21,12 @@ pub(super) struct InviteState {
     pub(super) witnesses: Witnesses,
     /// The identities that were admitted.
     pub(super) admitted: BTreeSet<PeerId>,
+    /// True if a use does not count by the number of uses alone: then their order matters.
+    pub(super) has_losers: bool,
 }
 
 impl InviteState {
-    /// Adds a use that displaces no other.
+    /// Adds a use; see [`Verdict::may_displace`].
     pub(super) fn push(&mut self, at: u32) {
         self.queue.push(at);
     }
@@ -51,6 +53,20 @@ impl ActSet {
     }
 }
 
+impl Verdict {
+    /// True if a new use of an invitation may take the place of another, or come too late. Void uses take no place: whoever holds
+    /// a link's key and was removed signs as many as it likes.
+    pub(super) fn may_displace(&self, set: &ActSet, invite: u32, subject: &PeerId) -> bool {
+        let most = set.invite(invite).map_or(0, |invite| invite.uses as usize);
+        set.is_contested(invite)
+            && self
+                .work
+                .invites
+                .get(&invite)
+                .is_some_and(|state| state.admitted.len() >= most && !state.admitted.contains(subject))
+    }
+}
+
 impl Judge<'_> {
     /// Why a grant by an invitation does not count, its admitter having had the right.
     pub(super) fn admission_fault(&mut self, at: u32) -> Option<Void> {
@@ -65,6 +81,7 @@ impl Judge<'_> {
             self.admit_until(&mut state, invite, at);
         }
         let used_up = !state.admitted.contains(&subject);
+        state.has_losers |= used_up && fault.is_none();
         self.invites.insert(invite, state);
         fault.or_else(|| used_up.then(|| Void::UsedUp(self.set.id(invite))))
     }
@@ -107,8 +124,8 @@ impl Judge<'_> {
         let (queue, witnesses) = self.uses_in_order(invite);
         let revokers = self.set.revokers_of.get(&invite).cloned().unwrap_or_default();
         let holding = revokers.into_iter().filter(|at| self.withdraws(*at, invite)).collect();
-        let (revokers, admitted) = (self.earliest(holding), BTreeSet::new());
-        InviteState { revokers, queue, next: 0, witnesses, admitted }
+        let revokers = self.earliest(holding);
+        InviteState { revokers, queue, witnesses, ..InviteState::default() }
     }
 
     /// True if an act that withdraws an invitation counts. Its author's grant outranks every grant by the invitation.

@@ -77,10 +77,10 @@ impl Verdict {
         // A use has its place among the others of its invitation by all acts, also by those that come with it.
         let is_use = |id| set.place(id).is_some_and(|at| set.entries[at as usize].invitation().is_some());
         let in_step = in_step && (accepted.len() == 1 || !accepted.iter().any(is_use));
-        in_step.then(|| accepted.iter().map(|id| Self::step(set, id)).collect()).flatten()
+        in_step.then(|| accepted.iter().map(|id| self.step(set, id)).collect()).flatten()
     }
 
-    fn step(set: &ActSet, id: &ActId) -> Option<Step> {
+    fn step(&self, set: &ActSet, id: &ActId) -> Option<Step> {
         let Some(at) = set.place(id) else {
             let body = set.get(id)?;
             return match body.content {
@@ -96,9 +96,9 @@ impl Verdict {
             Content::Remove(remove) => ends(remove.subject),
             Content::Grant(grant) if grant.demotes.is_some() => ends(grant.subject),
             Content::Grant(grant) => {
-                let contested =
-                    set.entries[at as usize].serves.is_some_and(|invite| set.is_contested(invite));
-                (!contested && !set.refusals_of.contains_key(&grant.subject)).then_some(Step::Alone(at))
+                let invite = set.entries[at as usize].serves;
+                let displaces = invite.is_some_and(|invite| self.may_displace(set, invite, &grant.subject));
+                (!displaces && !set.refusals_of.contains_key(&grant.subject)).then_some(Step::Alone(at))
             }
             Content::RevokeInvite(_) => None,
             Content::Renew { grant, .. } => {
@@ -125,9 +125,10 @@ impl Verdict {
             };
             touched.insert(set.body(at).author);
             judge.add(at);
-            let contested =
+            let ordered =
                 set.contested.iter().filter_map(|invite| Some((*invite, judge.invites.get(invite)?)));
-            if contested.into_iter().any(|(invite, state)| judge.is_new_witness(at, invite, state)) {
+            let mut ordered = ordered.filter(|(_, state)| state.has_losers);
+            if ordered.any(|(invite, state)| judge.is_new_witness(at, invite, state)) {
                 return self.judge_all(set);
             }
             if let Step::Ends(_, identity) = step {

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
-    scene::{ANN, BEN, CAT, DAN, EVE, Scene, admission},
+    scene::{ANN, BEN, CAT, DAN, EVE, Scene, admission, removal},
     story::{Story, play, real},
     world::{GRAPH, MAX_CHAIN, NOON, World, grant_of, invite_by, peer},
 };
@@ -127,4 +127,35 @@ fn uses_that_come_at_once_with_the_grant_of_their_admitter_count_as_one_by_one()
         assert_eq!(verdict.to_bytes(), Verdict::of(&set).to_bytes());
         assert!(verdict.member(peer(EVE), Timestamp(NOON + 100)).is_some());
     }
+}
+
+#[test]
+fn r19_void_uses_make_no_honest_join_judge_all() {
+    let mut scene = Scene::new();
+    let (ben, cat) = (scene.founded(BEN, Role::Inviter), scene.founded(CAT, Role::Inviter));
+    let invite = scene.act(ANN, None, &[ben, cat], Content::Invite(invite_by(0, Role::Member, 3)));
+    let gone = scene.act(ANN, None, &[invite], removal(BEN));
+    for joiner in 20..30 {
+        scene.act(BEN, Some(ben), &[invite], admission(&scene, invite, joiner, 1));
+    }
+    assert!(scene.set().is_contested(scene.set().place(&scene.id(invite)).unwrap()));
+    let mut set = scene.set().clone();
+    let mut verdict = Verdict::of(&set);
+    let mut last = gone;
+    let mut join = |scene: &mut Scene, verdict: &mut Verdict, joiner: usize| {
+        let set = &mut set;
+        let at = scene.act(CAT, Some(cat), &[last], admission(scene, invite, joiner, 1));
+        last = at;
+        let accepted = set.insert(scene.0.infos[at].act.clone()).accepted;
+        let alone = verdict.steps(set, &accepted).is_some();
+        verdict.update(set, &accepted);
+        assert_eq!(verdict.to_bytes(), Verdict::of(set).to_bytes());
+        alone
+    };
+    for joiner in [DAN, EVE, 10] {
+        assert!(join(&mut scene, &mut verdict, joiner), "{joiner} joins");
+    }
+    assert!(!join(&mut scene, &mut verdict, 11), "one too many");
+    assert!(verdict.member(peer(10), Timestamp(NOON + 100)).is_some());
+    assert!(verdict.member(peer(11), Timestamp(NOON + 100)).is_none());
 }

@@ -206,6 +206,9 @@ impl World {
 
     /// Brings an act to a node; true if anything was accepted.
     pub(super) fn deliver(&mut self, node: usize, at: usize) -> bool {
+        if self.nodes[node].mask >> at & 1 == 1 {
+            return false;
+        }
         let act = self.infos[at].act.clone();
         let accepted = self.nodes[node].set.insert(act).accepted;
         let accepted: Vec<usize> = accepted.iter().map(|id| self.places[id]).collect();
