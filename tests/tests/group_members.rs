@@ -122,6 +122,9 @@ async fn m14_e18_one_whose_membership_ended_comes_back_once_it_is_renewed() {
     assert_eq!(expect(&events, "his membership is over", expired).await, ben.peer_id());
     eventually("his link ends", || async { club.neighbors().await.unwrap().is_empty() }).await;
     assert_eq!(bens.role().await.unwrap(), None);
+    let over = bens.publish(note("too late")).await.unwrap_err();
+    assert_eq!(over.kind(), ErrorKind::InvitationExpired, "{over}");
+    assert!(over.message().contains("renew"), "{over}");
 
     // Nobody renewed it: he is turned away, and told why, once.
     let refused = bens.enter(ada.addr()).await.unwrap_err();

@@ -86,7 +86,7 @@ errors! {
     WrongPassword,
     /// The time of the invitation or membership is over.
     InvitationExpired,
-    /// As many came by the invitation as may.
+    /// As many came by the invitation as may; also told to a member whose place went to another.
     InvitationUsedUp,
     /// The invitation was taken back.
     InvitationRevoked,

@@ -143,7 +143,7 @@ export class InvitationExpiredError extends PeergraphError {
   readonly code: 45
   readonly kind: 'InvitationExpired'
 }
-/** As many came by the invitation as may. */
+/** As many came by the invitation as may; also told to a member whose place went to another. */
 export class InvitationUsedUpError extends PeergraphError {
   readonly code: 46
   readonly kind: 'InvitationUsedUp'

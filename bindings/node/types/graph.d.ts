@@ -74,6 +74,9 @@ export class Graph extends EventEmitter<GraphEvents> {
    * @throws {InvalidArgumentError} {@link ReservedError}, {@link TooLargeError}, {@link InvalidExpirationError}: a rule is
    * broken.
    * @throws {NeverSynchronizedError} connect first.
+   * @throws {RemovedError} {@link NotAMemberError}, {@link InvitationExpiredError}, {@link InvitationUsedUpError}: this identity is
+   * no member of the group any more: it was removed, it left, its time is over, its place went to another by the same
+   * invitation.
    * @throws {NotAuthorizedError} {@link StorageError}, {@link ClosedError}.
    */
   publish(

@@ -234,9 +234,11 @@ const fn credential_kind(fault: CredentialFault) -> ErrorKind {
         CredentialFault::ChainTooLong => ErrorKind::ChainTooLong,
         CredentialFault::Circular => ErrorKind::CircularChain,
         CredentialFault::OutlivesIssuer => ErrorKind::InvalidPeriod,
-        CredentialFault::NotAMember => ErrorKind::NotAMember,
+        CredentialFault::NotAMember | CredentialFault::Left => ErrorKind::NotAMember,
+        CredentialFault::Expired => ErrorKind::InvitationExpired,
+        CredentialFault::Displaced => ErrorKind::InvitationUsedUp,
         CredentialFault::Malformed => ErrorKind::InvalidArgument,
-        CredentialFault::Removed => ErrorKind::Removed,
+        CredentialFault::Removed | CredentialFault::AuthorRemoved => ErrorKind::Removed,
         CredentialFault::NotRefused => ErrorKind::NotFound,
         CredentialFault::OutsideMembership
         | CredentialFault::NotEncrypted

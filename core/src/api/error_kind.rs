@@ -78,7 +78,7 @@ kinds! {
     WrongPassword = 44,
     /// The time of the invitation or membership is over.
     InvitationExpired = 45,
-    /// As many came by the invitation as may.
+    /// As many came by the invitation as may; also told to a member whose place went to another.
     InvitationUsedUp = 46,
     /// The invitation was taken back.
     InvitationRevoked = 47,

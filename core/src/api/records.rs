@@ -13,7 +13,9 @@ impl Graph {
     ///
     /// # Errors
     /// `Reserved`, `InvalidArgument`, `TooLarge`, `InvalidExpiration`, `NeverSynchronized`, `NotAuthorized`,
-    /// `KeyMissing` in a group with encrypted bodies whose key has not come yet, `Storage`, `Closed`.
+    /// `KeyMissing` in a group with encrypted bodies whose key has not come yet, `Storage`, `Closed`. In a group, if this
+    /// identity is a member no more: `Removed`, `NotAMember` if it left, `InvitationExpired` if its time is over,
+    /// `InvitationUsedUp` if its place went to another by the same invitation.
     #[doc(alias = "PeerGraphAddRecord")]
     pub fn publish(&self, draft: RecordDraft) -> Call<Result<Record>> {
         let inner = self.inner();

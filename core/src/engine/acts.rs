@@ -309,9 +309,8 @@ impl Engine {
     /// Membership, and what this identity is by it.
     pub(super) fn own_standing(&self) -> Result<(&Membership, &Standing), CredentialFault> {
         let members = self.membership().ok_or(CredentialFault::NotAMember)?;
-        let removed = members.was_removed(self.device.peer);
-        let none = if removed { CredentialFault::Removed } else { CredentialFault::NotAMember };
-        Ok((members, self.group.own.as_ref().ok_or(none)?))
+        let own = self.group.own.as_ref().ok_or_else(|| members.why_no_member(self.device.peer))?;
+        Ok((members, own))
     }
 
     /// Names heads by acts of their own, as long as there are more than the next act could.

@@ -178,17 +178,22 @@ impl Engine {
         if self.usable { Ok(()) } else { Err(PublishError::NeverSynchronized) }
     }
 
-    /// Whatever else is wrong: one that was removed hears of that.
+    /// Whatever else is wrong: one that is no member any more hears of that.
     ///
     /// # Errors
-    /// [`CredentialFault::Removed`]; [`CredentialFault::NotAMember`] while this identity leaves.
+    /// As [`Membership::why_no_member`](crate::group::Membership::why_no_member), if its membership ended;
+    /// [`CredentialFault::NotAMember`] while this identity leaves.
     pub fn check_standing(&self) -> Result<(), PublishError> {
-        let me = self.device.peer;
-        let removed = self.group.members.as_ref().is_some_and(|members| members.was_removed(me));
         if self.group.listings.is_leaving() {
             return Err(CredentialFault::NotAMember.into());
         }
-        if removed && self.group.own.is_none() { Err(CredentialFault::Removed.into()) } else { Ok(()) }
+        let Some(members) = self.group.members.as_ref().filter(|_| self.group.own.is_none()) else {
+            return Ok(());
+        };
+        match members.why_no_member(self.device.peer) {
+            CredentialFault::NotAMember => Ok(()),
+            why => Err(why.into()),
+        }
     }
 
     fn put_new(&mut self, now: Now, draft: RecordDraft, nonce: [u8; 16]) -> Result<Record, PublishError> {

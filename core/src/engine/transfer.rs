@@ -95,8 +95,8 @@ impl Engine {
     }
 
     fn no_member(&self) -> CredentialFault {
-        let end = self.membership().and_then(|members| members.ending(self.device.peer));
-        end.map_or(CredentialFault::NotAMember, |_| CredentialFault::Removed)
+        let why = self.membership().map(|members| members.why_no_member(self.device.peer));
+        why.unwrap_or(CredentialFault::NotAMember)
     }
 
     /// Begins to import a database: learns what the graph is, if that is not known yet. Not once the graph listened or

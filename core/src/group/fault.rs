@@ -23,9 +23,17 @@ pub enum CredentialFault {
     /// Only seniors can remove: ancestors in the chain of grants, and higher roles from admin on.
     NotSenior,
     /// Its author was removed, and this is not among what stays.
+    AuthorRemoved,
+    /// This identity was removed.
     Removed,
     /// The group encrypts bodies, and this one is not.
     NotEncrypted,
+    /// Its time is over, and nobody renewed it.
+    Expired,
+    /// This identity left.
+    Left,
+    /// The uses of the invitation went to others.
+    Displaced,
     /// There is no refusal of that device.
     NotRefused,
     /// The identity itself refused the device.
@@ -49,8 +57,14 @@ impl CredentialFault {
             Self::NotSenior => {
                 "only a senior member can remove a member or refuse its devices: one by whose grant they are a member, or an admin or owner with a higher role"
             }
-            Self::Removed => "its author was removed from the group",
+            Self::AuthorRemoved => "its author was removed from the group",
+            Self::Removed => "this identity was removed from the group; a new invitation lets it in again",
             Self::NotEncrypted => "its body is not encrypted, as the group requires",
+            Self::Expired => "this identity's membership is over; a member who may let in can renew it",
+            Self::Left => "this identity left the group; a new invitation lets it in again",
+            Self::Displaced => {
+                "others came by the same invitation, and it lets in no more; ask for a new one"
+            }
             Self::NotRefused => "no such device is refused",
             Self::OwnRefusal => {
                 "what an identity refuses of its own devices is refused for good; start the device on a new data directory"

@@ -5,6 +5,7 @@
 //! of a group's records. Knows nothing of links, events or databases; the engine brings acts in and carries out
 //! what follows.
 
+mod endings;
 mod epoch;
 mod exported;
 mod fault;

@@ -97,7 +97,7 @@ impl From<RecordFault> for CredentialFault {
     fn from(fault: RecordFault) -> Self {
         match fault {
             RecordFault::NotAMember => Self::NotAMember,
-            RecordFault::Void(_) => Self::Removed,
+            RecordFault::Void(_) => Self::AuthorRemoved,
             RecordFault::OutsidePeriod => Self::OutsideMembership,
             RecordFault::Role => Self::Role,
         }

@@ -201,7 +201,7 @@ class InvitationExpiredError(Error, PermissionError):
 
 
 class InvitationUsedUpError(Error, PermissionError):
-    """As many came by the invitation as may."""
+    """As many came by the invitation as may; also told to a member whose place went to another."""
 
     code = 46
     kind = "InvitationUsedUp"

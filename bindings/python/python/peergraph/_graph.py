@@ -90,6 +90,8 @@ class Graph:
             InvalidArgumentError, ReservedError, TooLargeError, InvalidExpirationError: the record breaks a rule.
             TypeError: the body is something else.
             NeverSynchronizedError: connect first.
+            RemovedError, NotAMemberError, InvitationExpiredError, InvitationUsedUpError: this identity is no member of the
+                group any more: it was removed, it left, its time is over, its place went to another by the same invitation.
             NotAuthorizedError, StorageError, ClosedError.
 
         Example::

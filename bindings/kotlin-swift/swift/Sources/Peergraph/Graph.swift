@@ -241,6 +241,9 @@ public class Graph: @unchecked Sendable {
 // Records, events and files.
 extension Graph {
     /// Publishes a record: signs it, makes it durable, sends it to the neighbors. Returns when it is durable here.
+    ///
+    /// - Throws: who is no member of the group any more is told why: `removed`, `notAMember` after leaving, `invitationExpired` if
+    ///   its time is over, `invitationUsedUp` if its place went to another by the same invitation.
     @discardableResult
     public func publish(
         _ recordType: String, _ body: Data, attributes: [String: Value] = [:], expires: Date? = nil,

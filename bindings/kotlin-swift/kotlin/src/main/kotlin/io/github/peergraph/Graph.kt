@@ -127,7 +127,9 @@ public open class Graph internal constructor(internal val native: NativeGraph) {
     public suspend fun fingerprint(): Fingerprint = native.fingerprint()
 
     /** Publishes a record: signs it, makes it durable, sends it to the neighbors. Returns when it is durable here.
-     * Attributes are text, numbers, booleans, moments, bytes, and lists of these. */
+     * Attributes are text, numbers, booleans, moments, bytes, and lists of these. Who is no member of the group any more is told
+     * why: [PeergraphException.Removed], [PeergraphException.NotAMember] after leaving, [PeergraphException.InvitationExpired] if
+     * its time is over, [PeergraphException.InvitationUsedUp] if its place went to another by the same invitation. */
     public suspend fun publish(
         recordType: String,
         body: ByteArray,
