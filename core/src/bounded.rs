@@ -1,5 +1,7 @@
 //! Lists from outside: decoding stops at a limit, so that a count that somebody claims is never worth more memory.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::{fmt, marker::PhantomData};
 
 use serde::{

@@ -3,6 +3,8 @@
 //! [`Now`] pairs a monotonic reading (for timers) with a wall reading (for records); [`Hlc`] is the hybrid logical
 //! clock by which record versions are ordered (Kulkarni et al., *Logical Physical Clocks*, 2014).
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -85,7 +87,7 @@ impl From<std::time::SystemTime> for Moment {
             Ok(since) => Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
             Err(before) => {
                 let before = before.duration().as_micros().div_ceil(1000);
-                Self(i64::try_from(before).map_or(i64::MIN, |before| -before))
+                Self(i64::try_from(before).map_or(i64::MIN, i64::saturating_neg))
             }
         }
     }
@@ -115,7 +117,11 @@ impl fmt::Debug for Timestamp {
 
 impl From<Timestamp> for std::time::SystemTime {
     fn from(at: Timestamp) -> Self {
-        Self::UNIX_EPOCH + Duration::from_millis(at.0)
+        // Anybody can say any time, and Windows ends in the year 30828.
+        let known = Self::UNIX_EPOCH.checked_add(Duration::from_millis(at.0));
+        known
+            .or_else(|| Self::UNIX_EPOCH.checked_add(Duration::from_millis(Moment::MAX.0.unsigned_abs())))
+            .unwrap_or(Self::UNIX_EPOCH)
     }
 }
 
@@ -206,6 +212,18 @@ mod tests {
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn b9_any_time_is_one_of_the_system_as_well() {
+        let times =
+            [0, 1, u64::from(u32::MAX), Moment::MAX.0.unsigned_abs(), i64::MAX.unsigned_abs(), u64::MAX];
+        for time in times {
+            let system = std::time::SystemTime::from(Timestamp(time));
+            assert!(system >= std::time::UNIX_EPOCH && Timestamp::from(system).0 <= time);
+        }
+        assert_eq!(Timestamp(u64::MAX) + Duration::MAX, Timestamp(u64::MAX));
+        assert_eq!(Timestamp(1) - Duration::MAX, Timestamp(0));
+    }
 
     #[test]
     fn hlc_grows_whatever_the_clock_does() {

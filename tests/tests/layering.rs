@@ -140,6 +140,38 @@ fn the_engine_and_all_below_it_are_pure() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Where numbers come from that a peer, a file or a text says. Clippy refuses arithmetic that can overflow there.
+const CHECKED: &[&str] = &[
+    "bounded.rs",
+    "crypto/mod.rs",
+    "events/mod.rs",
+    "graph/mod.rs",
+    "record/mod.rs",
+    "records/admit.rs",
+    "records/conflicts.rs",
+    "records/deferred.rs",
+    "records/export.rs",
+    "records/merge.rs",
+    "records/stored.rs",
+    "records/summaries.rs",
+    "records/summary.rs",
+    "records/sync/mod.rs",
+    "time.rs",
+    "wire/mod.rs",
+];
+
+#[test]
+fn b9_arithmetic_is_checked_where_others_say_the_numbers() {
+    let held = "#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]";
+    for file in CHECKED {
+        assert!(fs::read_to_string(Path::new(CORE).join(file)).unwrap().contains(held), "{file}");
+    }
+    for path in sources(Path::new(CORE)) {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("allow(clippy::arithmetic_side_effects"), "{}", path.display());
+    }
+}
+
 #[test]
 fn s17_maps_are_ordered_or_keyed() {
     // Below the network every map is ordered (see `IMPURE`); above, the hash is the standard one with a random key. A

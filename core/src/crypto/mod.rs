@@ -4,6 +4,8 @@
 //! signature the same verdict alone and in a batch; with other rules two honest replicas could disagree about a
 //! record that its author malformed on purpose, and would never converge.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};

@@ -168,7 +168,7 @@ pub fn open_with_password(
 }
 
 fn part<const N: usize>(header: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
-    header[at..at + N].try_into().expect("the header has this part")
+    *header[at..].first_chunk().expect("the header has this part")
 }
 
 #[cfg(test)]

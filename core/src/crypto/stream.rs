@@ -70,7 +70,7 @@ impl Pieces {
         let mut nonce = [0; NONCE_LEN];
         nonce[..8].copy_from_slice(&self.number.to_le_bytes());
         nonce[8] = last.into();
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
         nonce
     }
 
@@ -142,7 +142,7 @@ impl<W: Write> Write for SealingWriter<W> {
             self.inner.write_all(&sealed)?;
             self.buffer.clear();
         }
-        let taken = bytes.len().min(PIECE - self.buffer.len());
+        let taken = bytes.len().min(PIECE.saturating_sub(self.buffer.len()));
         self.buffer.extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
@@ -198,7 +198,7 @@ impl<R: BufRead> OpeningReader<R> {
         while len < self.sealed.len() {
             match self.inner.read(&mut self.sealed[len..]) {
                 Ok(0) => break,
-                Ok(read) => len += read,
+                Ok(read) => len = read.saturating_add(len),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -216,9 +216,10 @@ impl<R: BufRead> Read for OpeningReader<R> {
         while self.at == self.opened.len() && !self.ended {
             self.next_piece()?;
         }
-        let taken = bytes.len().min(self.opened.len() - self.at);
-        bytes[..taken].copy_from_slice(&self.opened[self.at..self.at + taken]);
-        self.at += taken;
+        let left = self.opened.get(self.at..).unwrap_or_default();
+        let taken = bytes.len().min(left.len());
+        bytes[..taken].copy_from_slice(&left[..taken]);
+        self.at = self.at.saturating_add(taken);
         Ok(taken)
     }
 }

@@ -231,8 +231,11 @@ impl Cursor {
 
     /// The cursor of these bytes. Bytes that no graph made lead to [`Event::Reset`], never to a gap.
     pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
-        let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        Self { incarnation: number(0), lsn: Lsn(number(8)), check: number(16) }
+        let number = |at: usize| {
+            let (numbers, _) = bytes.as_chunks::<8>();
+            numbers.get(at).map_or(0, |number| u64::from_be_bytes(*number))
+        };
+        Self { incarnation: number(0), lsn: Lsn(number(1)), check: number(2) }
     }
 }
 

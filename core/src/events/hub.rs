@@ -73,7 +73,7 @@ impl Hub {
             if state.closed {
                 return Err(SubscribeError::Closed);
             }
-            state.next += 1;
+            state.next = state.next.saturating_add(1);
             let shared = Arc::new(Shared::new(state.next, filter, capacity, self.me.clone(), source));
             // Known before its place in the feed is looked up, so that nothing falls in between.
             state.subscribers.insert(shared.id, shared.clone());

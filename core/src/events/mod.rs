@@ -3,6 +3,8 @@
 //! One definition of each event, here, for every language. Publishing never waits for a reader. Knows nothing of
 //! links, databases or sockets; record changes that did not fit in memory are read back through [`ChangeSource`].
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod event;
 mod filter;
 mod hub;

@@ -87,8 +87,8 @@ impl Queue {
     }
 
     pub(super) fn push_change(&mut self, change: NewChange) {
-        self.records += 1;
-        self.record_bytes += bytes_of(&change);
+        self.records = self.records.saturating_add(1);
+        self.record_bytes = self.record_bytes.saturating_add(bytes_of(&change));
         self.waiting.push_back(Waiting::Change(change));
     }
 
@@ -101,12 +101,12 @@ impl Queue {
     }
 
     pub(super) fn has_data_room(&self, len: usize) -> bool {
-        self.data == 0 || (self.data < DATA_RING && self.data_bytes + len <= DATA_RING_BYTES)
+        self.data == 0 || (self.data < DATA_RING && self.data_bytes.saturating_add(len) <= DATA_RING_BYTES)
     }
 
     pub(super) fn push_data(&mut self, data: IncomingData) {
-        self.data += 1;
-        self.data_bytes += data.data.len();
+        self.data = self.data.saturating_add(1);
+        self.data_bytes = self.data_bytes.saturating_add(data.data.len());
         self.waiting.push_back(Waiting::Data(data));
     }
 
@@ -120,14 +120,14 @@ impl Queue {
             });
             let oldest = || self.waiting.iter().position(|w| matches!(w, Waiting::Other(_)));
             if obsolete.is_none() {
-                self.dropped += 1;
+                self.dropped = self.dropped.saturating_add(1);
             }
             if let Some(at) = obsolete.or_else(oldest) {
                 self.waiting.remove(at);
-                self.others -= 1;
+                self.others = self.others.saturating_sub(1);
             }
         }
-        self.others += 1;
+        self.others = self.others.saturating_add(1);
         self.waiting.push_back(Waiting::Other(event));
     }
 
@@ -147,16 +147,16 @@ impl Queue {
         }
         Some(match self.waiting.pop_front()? {
             Waiting::Change(taken_out) => {
-                self.records -= 1;
-                self.record_bytes -= bytes_of(&taken_out);
+                self.records = self.records.saturating_sub(1);
+                self.record_bytes = self.record_bytes.saturating_sub(bytes_of(&taken_out));
                 let NewChange { lsn, change, record, origin, conflict } = taken_out;
                 *taken = (lsn, check_of(&record));
                 let cursor = Cursor { incarnation, lsn, check: taken.1 };
                 Event::RecordChanged(RecordChanged { change, record, origin, conflict, cursor })
             }
             Waiting::Data(data) => {
-                self.data -= 1;
-                self.data_bytes -= data.data.len();
+                self.data = self.data.saturating_sub(1);
+                self.data_bytes = self.data_bytes.saturating_sub(data.data.len());
                 Event::IncomingData(data)
             }
             Waiting::Reset => Event::Reset,
@@ -165,7 +165,7 @@ impl Queue {
                 Event::CaughtUp(Cursor { incarnation, lsn, check })
             }
             Waiting::Other(event) => {
-                self.others -= 1;
+                self.others = self.others.saturating_sub(1);
                 event
             }
         })
@@ -186,7 +186,8 @@ impl Queue {
 
 /// Bytes of a change's bodies.
 fn bytes_of(change: &NewChange) -> usize {
-    change.record.body.len() + change.conflict.as_ref().map_or(0, |loser| loser.body.len())
+    let lost = change.conflict.as_ref().map_or(0, |loser| loser.body.len());
+    change.record.body.len().saturating_add(lost)
 }
 
 /// Eight bytes of the version's element: tells whether the same version is still at its place.

@@ -250,7 +250,7 @@ impl Shared {
             let incarnation = state.incarnation;
             let (mut events, mut bytes) = (Vec::new(), 0);
             while events.len() < max {
-                bytes += state.queue.next_bytes();
+                bytes = state.queue.next_bytes().saturating_add(bytes);
                 if bytes > EVENT_BATCH_BYTES && !events.is_empty() {
                     break;
                 }

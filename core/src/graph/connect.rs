@@ -288,7 +288,7 @@ impl Overlay {
             && let Some(next) = operation.untried.front()
             && !operation.busy.contains(&next.node)
         {
-            operation.hops += 1;
+            operation.hops = operation.hops.saturating_add(1);
             let (hop, next) = (operation.hops, next.node);
             self.events.push_back(OverlayEvent::Referred { connect: id, hop, next });
         }
@@ -305,8 +305,8 @@ impl Overlay {
                 && operation.rounds < MAX_ROUNDS
             {
                 // All are full: soon some may not be, or will make room.
-                let wait = FIRST_ROUND * (1 << operation.rounds.min(MAX_DOUBLINGS));
-                operation.rounds += 1;
+                let wait = FIRST_ROUND.saturating_mul(1 << operation.rounds.min(MAX_DOUBLINGS));
+                operation.rounds = operation.rounds.saturating_add(1);
                 operation.retry = Some(now.mono + wait.mul_f64(0.5 + self.rng.random::<f64>()));
                 return;
             }

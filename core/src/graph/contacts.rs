@@ -192,7 +192,7 @@ impl Contacts {
         ready.sort_by_key(|c| std::cmp::Reverse(c.heard));
         let recent = count.div_ceil(2).min(ready.len());
         let (lately, others) = ready.split_at(recent);
-        let random = others.sample(rng, count - recent);
+        let random = others.sample(rng, count.saturating_sub(recent));
         lately.iter().copied().chain(random.copied()).map(Contact::addr).collect()
     }
 

@@ -51,7 +51,7 @@ impl Overlay {
         if via == Via::Flood {
             self.trees.delivered(origin, from);
             if let Some(link) = self.links.get_mut(&from) {
-                link.out.useful += 1;
+                link.out.useful = link.out.useful.saturating_add(1);
                 link.rate(true);
             }
         }
@@ -71,7 +71,7 @@ impl Overlay {
         self.arrived(&key);
         let is_parent = self.trees.parent(origin) == Some(from);
         if let Some(link) = self.links.get_mut(&from) {
-            link.out.useless += 1;
+            link.out.useless = link.out.useless.saturating_add(1);
             link.rate(false);
             if !is_parent {
                 link.out.prunes.insert(origin);
@@ -89,7 +89,7 @@ impl Overlay {
                     known.announcers.push_back(from);
                 }
             } else if link.out.missing < MAX_MISSING {
-                link.out.missing += 1;
+                link.out.missing = link.out.missing.saturating_add(1);
                 let announcers = VecDeque::from([from]);
                 self.missing
                     .insert(key, Missing { origin, announcers, counted: from, deadline, attempts: 0 });
@@ -171,7 +171,7 @@ impl Overlay {
             self.send_staged(id);
             let Some(link) = self.links.get_mut(&id) else { continue };
             let prunes = mem::take(&mut link.out.prunes);
-            let many = link.out.useful + link.out.useless >= ACK_BATCH;
+            let many = link.out.useful.saturating_add(link.out.useless) >= ACK_BATCH;
             for origins in prunes.into_iter().collect::<Vec<_>>().chunks(MAX_PRUNED) {
                 self.send(id, &Message::Prune(origins.to_vec()));
             }
@@ -185,7 +185,7 @@ impl Overlay {
     pub(super) fn acknowledge(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (useful, useless) = (mem::take(&mut link.out.useful), mem::take(&mut link.out.useless));
-        if useful + useless > 0 {
+        if useful > 0 || useless > 0 {
             self.send(id, &Message::Ack { useful, useless });
         }
     }
@@ -235,10 +235,10 @@ impl Overlay {
                 self.forget_missing(&key);
                 continue;
             };
-            missing.attempts += 1;
+            missing.attempts = missing.attempts.saturating_add(1);
             missing.announcers.push_back(id);
             let origin = missing.origin;
-            let wait = self.links[&id].patience(GRAFT_DELAY) * 4;
+            let wait = self.links[&id].patience(GRAFT_DELAY).saturating_mul(4);
             missing.deadline = now.mono + wait;
             self.due.insert((missing.deadline, key));
             match asked.iter_mut().find(|(link, o, keys)| *link == id && *o == origin && keys.len() < REFILL)
@@ -272,7 +272,8 @@ impl Overlay {
     fn has_room(&self, id: LinkId, len: usize) -> bool {
         self.links.get(&id).is_some_and(|link| {
             let Outbox { queue, dirty, under_way, staged, .. } = &link.out;
-            queue.is_empty() && !dirty && (under_way + staged == 0 || under_way + staged + len <= LINK_WINDOW)
+            let taken = under_way.saturating_add(*staged);
+            queue.is_empty() && !dirty && (taken == 0 || taken.saturating_add(len) <= LINK_WINDOW)
         })
     }
 
@@ -314,8 +315,8 @@ impl Overlay {
         let len = bytes.len();
         let (records, size) = link.out.pushes.entry(origin).or_default();
         records.push(bytes);
-        *size += len;
-        link.out.staged += len;
+        *size = size.saturating_add(len);
+        link.out.staged = link.out.staged.saturating_add(len);
         if *size >= BATCH_BYTES {
             self.send_staged(id);
         }
@@ -331,7 +332,7 @@ impl Overlay {
             let frame = Message::Push { origin, records }.encode();
             let Some(link) = self.links.get_mut(&id) else { return };
             let Outbox { queue, dirty, under_way, .. } = &mut link.out;
-            *under_way += frame.len();
+            *under_way = under_way.saturating_add(frame.len());
             // Being told wakes this engine: only where something waits for room, or soon will.
             let confirm = *under_way > LINK_WINDOW / 2 || !queue.is_empty() || *dirty;
             self.outputs.push_back(Output::Send { link: id, stream: Stream::Records, frame, confirm });
@@ -341,7 +342,7 @@ impl Overlay {
     fn send_bulk(&mut self, id: LinkId, message: &Message) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let frame = message.encode();
-        link.out.bulk_under_way += frame.len();
+        link.out.bulk_under_way = link.out.bulk_under_way.saturating_add(frame.len());
         self.outputs.push_back(Output::Send { link: id, stream: Stream::Bulk, frame, confirm: true });
     }
 

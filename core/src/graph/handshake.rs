@@ -278,7 +278,7 @@ impl Overlay {
             }
             Purpose::Neighbor => {
                 let others = self.other_neighbors(node);
-                let full = others + self.coming_neighbors(node) >= self.config.max;
+                let full = others.saturating_add(self.coming_neighbors(node)) >= self.config.max;
                 // Whoever has nobody else takes the place of one that has.
                 let makes_room = connect.urgent && others > 1 && self.next_eviction <= now.mono;
                 (full && !makes_room).then_some(RefuseReason::Busy)
@@ -335,7 +335,7 @@ impl Overlay {
         };
         let dials = self.dials.values().filter(|d| d.node != node && neighborly(d.why)).count();
         let welcome = |l: &&Link| l.state == LinkState::AwaitsWelcome && l.purpose == Purpose::Neighbor;
-        dials + self.links.values().filter(welcome).filter(|l| l.node != node).count()
+        dials.saturating_add(self.links.values().filter(welcome).filter(|l| l.node != node).count())
     }
 
     /// After a welcome: if there is another link to the node, one of the two goes, the same on both sides. True if
@@ -403,8 +403,9 @@ fn names(device: &DeviceCertificate, node: NodeId) -> bool {
 
 /// Between 20 s when little is going on and 5 s under load.
 fn setup_timeout(setting_up: usize) -> Duration {
-    let spare = (HANDSHAKE_TIMEOUT - HANDSHAKE_FLOOR).mul_f64((-(setting_up as f64) / 10.0).exp());
-    HANDSHAKE_FLOOR + spare
+    let spare =
+        HANDSHAKE_TIMEOUT.saturating_sub(HANDSHAKE_FLOOR).mul_f64((-(setting_up as f64) / 10.0).exp());
+    HANDSHAKE_FLOOR.saturating_add(spare)
 }
 
 /// A full node parts with a neighbor for a lonely one at most this often, so that nobody can empty it.

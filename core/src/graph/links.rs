@@ -173,7 +173,9 @@ impl Link {
 
     /// `LU' = LU·31/32`, and 128 more if it was useful: 4,096 for a link whose every record is new.
     pub(super) fn rate(&mut self, useful: bool) {
-        self.utility = (u32::from(self.utility) * 31 / 32) as u16 + if useful { 128 } else { 0 };
+        // Below 4,096, however often.
+        let faded = self.utility.saturating_sub(self.utility.div_ceil(32));
+        self.utility = faded.saturating_add(if useful { 128 } else { 0 });
     }
 
     pub(super) fn info(&self) -> NeighborInfo {
@@ -191,7 +193,7 @@ impl Link {
 
     /// How long an answer may take before something is done about it.
     pub(super) fn patience(&self, least: Duration) -> Duration {
-        self.pulse.srtt.map_or(least, |srtt| (2 * srtt).max(least))
+        self.pulse.srtt.map_or(least, |srtt| srtt.saturating_mul(2).max(least))
     }
 }
 

@@ -49,14 +49,14 @@ impl Overlay {
         }
         // Lifeguard: while our own timers are late it is we who are slow, and we judge others mildly.
         if latest > interval {
-            self.health = (self.health + 1).min(MAX_HEALTH);
+            self.health = self.health.saturating_add(1).min(MAX_HEALTH);
         } else if self.health > 1 && self.rng.random_range(0..4) == 0 {
-            self.health -= 1;
+            self.health = self.health.saturating_sub(1);
         }
         let silent: Vec<LinkId> = due.iter().copied().filter(|id| self.is_silent(now, *id)).collect();
         let ready = self.links.values().filter(|l| l.state == LinkState::Ready).count();
-        if latest > interval && ready > 2 && silent.len() * 2 >= ready {
-            self.health = (self.health + 1).min(MAX_HEALTH);
+        if latest > interval && ready > 2 && silent.len() >= ready.div_ceil(2) {
+            self.health = self.health.saturating_add(1).min(MAX_HEALTH);
         } else {
             for id in &silent {
                 self.lost(now, *id);
@@ -82,7 +82,8 @@ impl Overlay {
         let (_, sent) = pulse.open[at];
         pulse.open.drain(..=at);
         let rtt = now.mono.since(sent);
-        pulse.srtt = Some(pulse.srtt.map_or(rtt, |old| old * 7 / 8 + rtt / 8));
+        let smooth = |old: Duration| old.mul_f64(0.875).saturating_add(rtt.mul_f64(0.125));
+        pulse.srtt = Some(pulse.srtt.map_or(rtt, smooth));
         let read_clock = pulse.next_clock <= now.mono;
         if read_clock {
             pulse.next_clock = now.mono + CLOCK_INTERVAL;
@@ -120,8 +121,10 @@ impl Overlay {
     /// Silent for three pings and eight round trips, times our own slowness.
     fn is_silent(&self, now: Now, id: LinkId) -> bool {
         self.links.get(&id).is_some_and(|link: &Link| {
-            let pings = link.pulse.interval * PING_MISSES + link.pulse.interval / 2;
-            let patience = pings.max(link.pulse.srtt.unwrap_or_default() * 8) * self.health;
+            let interval = link.pulse.interval;
+            let pings = interval.saturating_mul(PING_MISSES).saturating_add(interval.mul_f64(0.5));
+            let trips = link.pulse.srtt.unwrap_or_default().saturating_mul(8);
+            let patience = pings.max(trips).saturating_mul(self.health);
             now.mono.since(link.pulse.heard) > patience && link.pulse.open.len() >= PING_MISSES as usize
         })
     }

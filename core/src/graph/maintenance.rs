@@ -113,7 +113,8 @@ impl Overlay {
             .values()
             .filter(|l| l.state != LinkState::Ready && l.why == Some(DialWhy::Repair))
             .count();
-        let wanted = (self.config.target - neighbors).min(REPAIR_DIALS).saturating_sub(dialling + opening);
+        let lacking = self.config.target.saturating_sub(neighbors).min(REPAIR_DIALS);
+        let wanted = lacking.saturating_sub(dialling).saturating_sub(opening);
         if wanted == 0 {
             return;
         }

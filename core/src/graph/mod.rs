@@ -4,6 +4,8 @@
 //! bytes: what is valid, known or stored is the engine's business, which is told by [`OverlayEvent`]s and answers by
 //! calls. Bad remote input ends a link, never a call. Actions go out as [`Output`]s.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
@@ -407,7 +409,7 @@ impl Overlay {
     }
 
     fn next_number(&mut self) -> u64 {
-        self.numbers += 1;
+        self.numbers = self.numbers.saturating_add(1);
         self.numbers
     }
 

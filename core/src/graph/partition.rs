@@ -22,7 +22,9 @@ const REPAIR_WAIT: (u64, u64) = (5_000, 30_000);
 const MAX_DEAD: usize = 64;
 /// How long they are. By then no neighbor echoes them any more, and an owner whose clock was ahead, and who so counted
 /// further than it does now, is believed again.
-const DEAD_KEPT: Duration = Duration::from_secs(20 * MARK_LIFETIME.as_secs());
+const DEAD_KEPT: Duration = MARK_LIFETIME.saturating_mul(20);
+/// Beats, and so seconds: a mark of our own is not believed to be further ahead of our clock.
+const FAR_AHEAD: u64 = 24 * 3600;
 
 /// What is known of the lowest node.
 #[derive(Debug)]
@@ -79,33 +81,37 @@ impl Marks {
     }
 
     /// Takes in a mark; true if it is of another part as far as can be told now.
-    fn hear(&mut self, now: Mono, mark: Mark) -> bool {
-        let echo = |(beat, at): &(u64, Mono)| mark.beat <= *beat && now.since(*at) < DEAD_KEPT;
+    fn hear(&mut self, now: Now, mark: Mark) -> bool {
+        let echo = |(beat, at): &(u64, Mono)| mark.beat <= *beat && now.mono.since(*at) < DEAD_KEPT;
         if self.dead.get(&mark.node).is_some_and(echo) {
             return false;
         }
         let differs = mark.node != self.current.node;
-        if mark.node == self.me && mark.beat > self.current.beat && self.current.node == self.me {
-            // We were restarted: go on from where others remember us.
+        if mark.node == self.me && self.current.node == self.me {
+            if mark.beat <= self.current.beat || mark.beat > (now.wall.0 / 1000).saturating_add(FAR_AHEAD) {
+                return false;
+            }
+            // We were restarted: go on from where others remember us. Nobody remembers us far beyond our own clock, but a liar;
+            // if our clock was ahead and is not any more, the mark stands still until they have forgotten it.
             self.current.beat = mark.beat;
         } else if mark.node < self.current.node || (!differs && mark.beat > self.current.beat) {
             self.dead.remove(&mark.node);
             self.current = mark;
-            self.grown = now;
+            self.grown = now.mono;
         }
         differs
     }
 
     /// Never less than the seconds on our clock, so that a node that was restarted goes on above what others remember.
     fn own_beat(&self, now: Now) -> u64 {
-        (self.current.beat + 1).max(now.wall.0 / 1000)
+        self.current.beat.saturating_add(1).max(now.wall.0 / 1000)
     }
 }
 
 impl Overlay {
     /// Hears a mark from a neighbor, or from the node at `addr` while linking with it.
     pub(super) fn hear_mark(&mut self, now: Now, addr: Option<&NodeAddr>, mark: Mark) {
-        let differs = self.marks.hear(now.mono, mark);
+        let differs = self.marks.hear(now, mark);
         let Some(addr) = addr.filter(|addr| differs && !addr.is_bare()) else { return };
         if self.marks.repair.is_none() && self.neighbor(&addr.node).is_none() {
             let wait = Duration::from_millis(self.rng.random_range(REPAIR_WAIT.0..=REPAIR_WAIT.1));
@@ -169,13 +175,10 @@ mod tests {
         let mut marks = Marks::new(node(5));
         marks.beat(at(0), BEAT);
         assert_eq!(marks.current(), Mark { node: node(5), beat: 1_000 });
-        assert!(
-            marks.hear(at(1).mono, Mark { node: node(7), beat: 9 }),
-            "higher, so of another part or behind"
-        );
+        assert!(marks.hear(at(1), Mark { node: node(7), beat: 9 }), "higher, so of another part or behind");
         assert_eq!(marks.current().node, node(5));
-        assert!(marks.hear(at(1).mono, Mark { node: node(2), beat: 50 }));
-        assert!(!marks.hear(at(2).mono, Mark { node: node(2), beat: 51 }), "the same part now");
+        assert!(marks.hear(at(1), Mark { node: node(2), beat: 50 }));
+        assert!(!marks.hear(at(2), Mark { node: node(2), beat: 51 }), "the same part now");
         assert_eq!(marks.current(), Mark { node: node(2), beat: 51 });
         marks.beat(at(3), BEAT);
         assert_eq!(marks.current().beat, 51, "only its owner counts");
@@ -183,13 +186,38 @@ mod tests {
         let late = 3 + MARK_LIFETIME.as_secs();
         marks.beat(at(late), BEAT);
         assert_eq!(marks.current().node, node(5), "it stood still");
-        assert!(!marks.hear(at(late).mono, Mark { node: node(2), beat: 51 }), "an echo of the dead");
+        assert!(!marks.hear(at(late), Mark { node: node(2), beat: 51 }), "an echo of the dead");
         let mut later = Marks { dead: marks.dead.clone(), ..Marks::new(node(5)) };
-        let forgotten = (at(late).mono + DEAD_KEPT, Mark { node: node(2), beat: 40 });
+        let forgotten = (at(late + DEAD_KEPT.as_secs()), Mark { node: node(2), beat: 40 });
         assert!(later.hear(forgotten.0, forgotten.1), "its clock was ahead when it counted to 51");
         assert_eq!(later.current(), forgotten.1);
         assert_eq!(marks.current().node, node(5));
-        marks.hear(at(late).mono, Mark { node: node(2), beat: 2_000 });
+        marks.hear(at(late), Mark { node: node(2), beat: 2_000 });
         assert_eq!(marks.current().node, node(2), "restarted: it counts on from its clock");
+    }
+    #[test]
+    fn b9_no_beat_that_others_claim_stops_our_own() {
+        let mut marks = Marks::new(node(5));
+        marks.beat(at(0), BEAT);
+        for beat in [u64::MAX, u64::MAX - 1, 1_000 + FAR_AHEAD + 1] {
+            assert!(!marks.hear(at(0), Mark { node: node(5), beat }));
+            assert_eq!(marks.current().beat, 1_000, "it was not we who counted to {beat}");
+        }
+        // After a restart, in the next hour of a clock that is an hour behind.
+        marks.hear(at(0), Mark { node: node(5), beat: 1_000 + 3_600 });
+        marks.beat(at(1), BEAT);
+        assert_eq!(marks.current(), Mark { node: node(5), beat: 1_000 + 3_601 });
+        // Another's mark may say what it likes: it stands still at its end.
+        marks.hear(at(2), Mark { node: node(1), beat: u64::MAX });
+        marks.hear(at(3), Mark { node: node(1), beat: u64::MAX });
+        let late = 3 + MARK_LIFETIME.as_secs();
+        marks.beat(at(late), BEAT);
+        assert_eq!(marks.current().node, node(5));
+        // A clock at the end of time, as well.
+        let end = Now { wall: Timestamp(u64::MAX), ..at(late + 1) };
+        marks.beat(end, BEAT);
+        marks.current.beat = u64::MAX;
+        marks.beat(Now { mono: end.mono + BEAT, ..end }, BEAT);
+        assert_eq!(marks.current().beat, u64::MAX);
     }
 }

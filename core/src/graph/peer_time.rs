@@ -69,13 +69,14 @@ impl PeerClock {
         theirs: Timestamp,
         rtt: Duration,
     ) -> bool {
-        let offset = difference((theirs + rtt / 2).0, wall.0);
+        let offset = difference((theirs + rtt.mul_f64(0.5)).0, wall.0);
         self.readings.insert(node, offset);
         self.weigh();
         let near: Vec<i64> = self.readings.values().copied().filter(|offset| is_near(*offset)).collect();
         if let Some(target) = median(near) {
-            let apart = target - self.offset_ms;
-            self.offset_ms += if self.settled { apart / 5 } else { apart };
+            let apart = target.saturating_sub(self.offset_ms);
+            let step = if self.settled { apart / 5 } else { apart };
+            self.offset_ms = self.offset_ms.saturating_add(step);
             self.settled = true;
         }
         is_near(offset)
@@ -100,8 +101,9 @@ fn is_near(offset_ms: i64) -> bool {
 
 /// The difference of two times in milliseconds, held to what can be added to a time without harm.
 fn difference(a: u64, b: u64) -> i64 {
-    let limit = i128::from(i64::MAX / 4);
-    (i128::from(a) - i128::from(b)).clamp(-limit, limit) as i64
+    const LIMIT: i64 = i64::MAX / 4;
+    let apart = i64::try_from(a.abs_diff(b)).map_or(LIMIT, |apart| apart.min(LIMIT));
+    if a < b { apart.saturating_neg() } else { apart }
 }
 
 /// The middle value; of two in the middle the one nearer to zero.

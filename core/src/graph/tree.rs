@@ -54,7 +54,7 @@ impl Trees {
     }
 
     fn tree(&mut self, origin: u64) -> &mut Tree {
-        self.uses += 1;
+        self.uses = self.uses.saturating_add(1);
         let known = self.by_origin.contains_key(&origin);
         if !known
             && self.by_origin.len() >= MAX_ORIGINS

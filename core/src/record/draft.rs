@@ -110,6 +110,6 @@ impl RecordUpdate {
 /// Checks attributes, and their size together with the body's.
 pub(crate) fn check_content(attributes: &Attributes, body: &[u8], max: usize) -> Result<(), DraftError> {
     attributes.check()?;
-    let len = body.len() + attributes.encoded_len();
+    let len = body.len().saturating_add(attributes.encoded_len());
     if len > max { Err(DraftError::TooLarge { len, max }) } else { Ok(()) }
 }

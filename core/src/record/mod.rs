@@ -3,6 +3,8 @@
 //! Trust is a type: a [`RecordDraft`] is what an application wants, a [`SignedRecord`] is what somebody claims, and
 //! only [`crate::records::admit`] makes a `VerifiedRecord` of it. [`Record`] is the readable form.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::fmt;
 
 use bytes::Bytes;

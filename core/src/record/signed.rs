@@ -141,7 +141,8 @@ impl SignedRecord {
         let said = header.said(graph, &encoded);
         let message = said.as_ref().map_or(&encoded[..], |said| said);
         let signature = key.sign(Domain::Record, graph.as_bytes(), message);
-        let mut bytes = Vec::with_capacity(3 + encoded.len() + SIGNATURE_LEN + body.len());
+        let mut bytes =
+            Vec::with_capacity(body.len().saturating_add(encoded.len()).saturating_add(3 + SIGNATURE_LEN));
         put_varint(&mut bytes, encoded.len());
         bytes.extend_from_slice(&encoded);
         bytes.extend_from_slice(&signature);
@@ -167,7 +168,7 @@ impl SignedRecord {
     /// # Errors
     /// [`DecodeError`]; the sender is at fault.
     pub fn decode_or_stub(graph: &GraphId, bytes: Bytes, max_record: usize) -> Result<Self, DecodeError> {
-        let max = max_record + MAX_HEADER + SIGNATURE_LEN + 3;
+        let max = max_record.saturating_add(MAX_HEADER + SIGNATURE_LEN + 3);
         if bytes.len() > max {
             return Err(DecodeError::TooLarge { len: bytes.len(), max });
         }
@@ -175,11 +176,12 @@ impl SignedRecord {
         if header_len > MAX_HEADER {
             return Err(DecodeError::TooLarge { len: header_len, max: MAX_HEADER });
         }
-        let body_at = header_at + header_len + SIGNATURE_LEN;
+        let header_end = header_at.saturating_add(header_len);
+        let body_at = header_end.saturating_add(SIGNATURE_LEN);
         if bytes.len() < body_at {
             return Err(DecodeError::Malformed);
         }
-        let encoded = &bytes[header_at..header_at + header_len];
+        let encoded = &bytes[header_at..header_end];
         let header: Header = crate::wire::decode_exact(encoded).map_err(|_| DecodeError::Malformed)?;
         let body = &bytes[body_at..];
         check(&header, body, max_record)?;
@@ -194,11 +196,12 @@ impl SignedRecord {
     /// [`DecodeError::Malformed`] if the bytes were damaged.
     pub fn decode_stored(graph: &GraphId, bytes: Bytes) -> Result<Self, DecodeError> {
         let (header_len, header_at) = take_varint(&bytes).ok_or(DecodeError::Malformed)?;
-        let body_at = header_at + header_len + SIGNATURE_LEN;
+        let header_end = header_at.saturating_add(header_len);
+        let body_at = header_end.saturating_add(SIGNATURE_LEN);
         if header_len > MAX_HEADER || bytes.len() < body_at {
             return Err(DecodeError::Malformed);
         }
-        let encoded = &bytes[header_at..header_at + header_len];
+        let encoded = &bytes[header_at..header_end];
         let header: Header = postcard::from_bytes(encoded).map_err(|_| DecodeError::Malformed)?;
         let element = ElementId::from_bytes(crypto::envelope_hash(&bytes[..body_at]));
         let (id, said) = (header.record_id(graph), header.said(graph, encoded));
@@ -217,12 +220,11 @@ impl SignedRecord {
 
     fn encoded_header(&self) -> &[u8] {
         let (_, header_at) = take_varint(&self.bytes).expect("checked when decoded");
-        &self.bytes[header_at..self.body_at - SIGNATURE_LEN]
+        &self.bytes[header_at..self.body_at.saturating_sub(SIGNATURE_LEN)]
     }
 
     fn signature(&self) -> &SignatureBytes {
-        let signature = &self.bytes[self.body_at - SIGNATURE_LEN..self.body_at];
-        signature.try_into().expect("a signature has 64 bytes")
+        self.bytes[..self.body_at].last_chunk().expect("a signature has 64 bytes")
     }
 
     /// What the creator signed, of a version by somebody else in a group; see [`maker_claim`](Self::maker_claim).
@@ -380,10 +382,10 @@ fn put_varint(out: &mut Vec<u8>, mut value: usize) {
 /// A length of at most three bytes in its shortest form, and where it ends.
 fn take_varint(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0;
-    for (i, byte) in bytes.iter().take(3).enumerate() {
-        value |= usize::from(byte & 0x7f) << (7 * i);
+    for (byte, (shift, end)) in bytes.iter().zip([(0, 1), (7, 2), (14, 3)]) {
+        value |= usize::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return (i == 0 || *byte != 0).then_some((value, i + 1));
+            return (end == 1 || *byte != 0).then_some((value, end));
         }
     }
     None

@@ -73,16 +73,11 @@ impl TextForm {
         let (words, whole) = words(code);
         let mut text: String = words.concat();
         let damaged = if whole && !is_mixed(&text) { TextError::Checksum } else { TextError::Encoding };
-        let mut tried = 0;
-        for word in words.iter().rev() {
+        for word in words.iter().rev().take(WORDS_AFTER + 1) {
             if let Some(read) = self.open(&text) {
                 return read;
             }
-            tried += 1;
-            if tried > WORDS_AFTER {
-                break;
-            }
-            text.truncate(text.len() - word.len());
+            text.truncate(text.len().saturating_sub(word.len()));
         }
         Err(damaged)
     }
@@ -131,7 +126,7 @@ fn codes<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
         let (mut broken, mut hyphen) = (false, false);
         for (at, c) in text[start..].char_indices() {
             match wanted.peek() {
-                None => return Some(start + at),
+                None => return start.checked_add(at),
                 Some(next) if c.eq_ignore_ascii_case(next) => {
                     (hyphen, broken) = (c == '-', false);
                     wanted.next();
@@ -185,8 +180,8 @@ fn gap(text: &str) -> Option<&str> {
     }
     // A quotation mark stands at the beginning of a line.
     while text[..end].contains(['\n', '\r']) && text[end..].starts_with(['>', '|']) {
-        end += 1;
-        end += blank(&text[end..]);
+        end = end.saturating_add(1);
+        end = end.saturating_add(blank(&text[end..]));
     }
     Some(&text[end..])
 }

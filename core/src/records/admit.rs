@@ -17,6 +17,8 @@
 //!
 //! What is ahead of time is let in later.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -394,7 +396,7 @@ impl HoldQueue {
         while let Some(first) = self.records.first_entry().filter(|first| first.key().0 <= now) {
             let record = first.remove();
             self.keys.remove(&record.key());
-            self.bytes -= record.bytes().len();
+            self.bytes = self.bytes.saturating_sub(record.bytes().len());
             due.push(record);
         }
         due

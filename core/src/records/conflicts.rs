@@ -6,6 +6,8 @@
 //! [`MAX_CONFLICTS_PER_RECORD`] for a record; [`MAX_CONFLICT_BYTES`] in all. What makes room is the oldest of the
 //! author who takes up the most. An acknowledged one is remembered by its key, so that it does not come up again.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -113,7 +115,8 @@ impl Losers {
         let mut losers = Self::default();
         for (number, loser) in rows {
             losers.last = losers.last.max(number);
-            losers.set(number, Some(loser));
+            let bytes = loser.bytes.min(MAX_CONFLICT_BYTES);
+            losers.set(number, Some(Loser { bytes, ..loser }));
         }
         losers.commit();
         losers
@@ -157,7 +160,7 @@ impl Losers {
             self.set(number, None);
         }
         let id = loser.id;
-        self.last += 1;
+        self.last = self.last.saturating_add(1);
         self.set(self.last, Some(loser));
         while self.of_record.get(&id).is_some_and(|numbers| numbers.len() > MAX_CONFLICTS_PER_RECORD) {
             let oldest = self.of_record[&id].first().copied();
@@ -165,7 +168,10 @@ impl Losers {
                 self.set(number, None);
             }
         }
-        while self.weights.values().sum::<u64>() > MAX_CONFLICT_BYTES && self.rows.len() > 1 {
+        while self.weights.values().fold(0, |all: u64, weight| all.saturating_add(*weight))
+            > MAX_CONFLICT_BYTES
+            && self.rows.len() > 1
+        {
             let Some(oldest) = self.oldest_of_the_heaviest() else { break };
             self.set(oldest, None);
         }
@@ -268,7 +274,7 @@ impl Losers {
                     self.of_record.remove(&old.id);
                 }
             }
-            let left = self.weights.get(&old.author).map_or(0, |weight| weight - old.weight());
+            let left = self.weights.get(&old.author).map_or(0, |weight| weight.saturating_sub(old.weight()));
             match left {
                 0 => self.weights.remove(&old.author),
                 left => self.weights.insert(old.author, left),
@@ -278,7 +284,8 @@ impl Losers {
             self.numbers.insert(loser.key.element, number);
             self.of_record.entry(loser.id).or_default().insert(number);
             if loser.weight() > 0 {
-                *self.weights.entry(loser.author).or_default() += loser.weight();
+                let weight = self.weights.entry(loser.author).or_default();
+                *weight = weight.saturating_add(loser.weight());
             }
         }
         self.undo.push((number, old));

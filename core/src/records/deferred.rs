@@ -1,5 +1,7 @@
 //! Records whose author's credential is not here yet.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
@@ -32,11 +34,11 @@ impl DeferQueue {
         if !self.keys.insert(record.key()) {
             return;
         }
-        self.bytes += record.bytes().len();
+        self.bytes = self.bytes.saturating_add(record.bytes().len());
         let until = now + DEFERRED_LIFETIME;
         self.records.insert(self.next, Deferred { record, missing, until });
         self.by_missing.entry(missing).or_default().insert(self.next);
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         while self.records.len() > MAX_DEFERRED || self.bytes > MAX_DEFERRED_BYTES {
             let Some(oldest) = self.records.first_key_value().map(|(number, _)| *number) else { break };
             self.take(oldest);
@@ -86,7 +88,7 @@ impl DeferQueue {
     fn take(&mut self, number: u64) -> Option<SignedRecord> {
         let Deferred { record, missing, .. } = self.records.remove(&number)?;
         self.keys.remove(&record.key());
-        self.bytes -= record.bytes().len();
+        self.bytes = self.bytes.saturating_sub(record.bytes().len());
         if let Some(numbers) = self.by_missing.get_mut(&missing) {
             numbers.remove(&number);
             if numbers.is_empty() {

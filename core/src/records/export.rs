@@ -5,6 +5,8 @@
 //! ```
 //! The hash finds what was cut off or damaged, not what was forged: every record is validated when it is imported.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::{
     fmt,
     io::{self, Read, Write},
@@ -45,7 +47,7 @@ impl ExportHead {
 
     /// Most bytes of a record's envelope.
     const fn max_envelope(&self) -> usize {
-        self.genesis.max_record as usize + MAX_HEADER + SIGNATURE_LEN + 3
+        (self.genesis.max_record as usize).saturating_add(MAX_HEADER + SIGNATURE_LEN + 3)
     }
 }
 
@@ -89,7 +91,7 @@ impl<W: Write> ExportWriter<W> {
     /// # Errors
     /// The writer's.
     pub fn record(&mut self, envelope: &[u8]) -> io::Result<()> {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.piece(envelope)
     }
 
@@ -162,7 +164,7 @@ impl<R: Read> ExportReader<R> {
         }
         let envelope = piece(&mut self.inner, &mut self.hash, self.head.max_envelope())?;
         if !envelope.is_empty() {
-            self.count += 1;
+            self.count = self.count.saturating_add(1);
             return Ok(Some(envelope.into()));
         }
         let (mut count, mut hash) = ([0; 8], [0; 32]);

@@ -7,6 +7,8 @@
 //! beat everything: their ids leave out the type, and nobody may take an act of their own back, as by ending a presence under its id. The order
 //! is total and depends on the two versions only, so every node comes to the same result in whatever order they arrive.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use crate::{
     ids::{ElementId, PeerId},
     record::{RecordType, SignedRecord},
@@ -51,7 +53,7 @@ pub fn is_conflict(loser: &SignedRecord, winner: &SignedRecord) -> bool {
     if won.replaced == Some(element) || won.earlier.contains(&element.prefix()) {
         return false;
     }
-    won.version.saturating_sub(lost.version) <= 1 + won.earlier.len() as u64
+    won.version.saturating_sub(lost.version) <= (won.earlier.len() as u64).saturating_add(1)
 }
 
 /// The highest version number that a record has been read under, or lost with, once `record` is its version and `before`

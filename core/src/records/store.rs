@@ -84,7 +84,8 @@ pub struct Change {
 impl Change {
     /// Bytes of bodies it holds.
     pub(crate) fn body_bytes(&self) -> usize {
-        self.record.body.len() + self.conflict.as_ref().map_or(0, |loser| loser.body.len())
+        let lost = self.conflict.as_ref().map_or(0, |loser| loser.body.len());
+        self.record.body.len().saturating_add(lost)
     }
 }
 

@@ -88,7 +88,7 @@ impl MemoryStore {
     /// The next place in the feed. All changes come through here, so it also keeps where to go back to.
     fn advance(&mut self, hlc: Hlc) -> Lsn {
         self.undo.last.get_or_insert(self.last);
-        self.last = (Lsn(self.last.0.0 + 1), self.last.1.max(hlc));
+        self.last = (Lsn(self.last.0.0.saturating_add(1)), self.last.1.max(hlc));
         self.last.0
     }
 

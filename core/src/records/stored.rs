@@ -1,5 +1,7 @@
 //! What a stored version is beside its envelope, and how it looks in the feed. Shared by the stores.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,7 +56,7 @@ pub(super) fn forgotten_at(record: &SignedRecord) -> Option<Timestamp> {
 
 /// The same version without its body.
 pub(super) fn without_body(graph: &GraphId, record: &SignedRecord) -> Result<SignedRecord, DecodeError> {
-    let envelope = record.bytes().len() - record.body().len();
+    let envelope = record.bytes().len().saturating_sub(record.body().len());
     SignedRecord::decode_stored(graph, Bytes::copy_from_slice(&record.bytes()[..envelope]))
 }
 

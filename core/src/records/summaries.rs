@@ -2,6 +2,8 @@
 //!
 //! Only the first one is persisted. A type's own is made when it is first asked for, and kept up from then on.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{

@@ -4,10 +4,15 @@
 //! merged under a quarter; a key after all others opens a new bucket rather than splitting a full one. What changed
 //! since [`Summary::commit`] is known, to be persisted or undone.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::{cell::RefCell, collections::BTreeMap};
 
 use super::{Fingerprint, StoreError};
 use crate::{crypto::LtHash, limits::BUCKET, record::RecordKey};
+
+/// A bucket with so many keys is split.
+const TWO_BUCKETS: u64 = 2 * BUCKET as u64;
 
 /// The first so many keys in `from..to`, ascending.
 pub(super) type Scan<'a> =
@@ -61,8 +66,9 @@ pub(super) fn key_hash(key: RecordKey) -> LtHash {
 pub(super) fn successor(key: RecordKey) -> Option<RecordKey> {
     let mut bytes = key.to_bytes();
     let at = bytes.iter().rposition(|b| *b != 0xff)?;
-    bytes[at] += 1;
-    bytes[at + 1..].fill(0);
+    let (kept, rest) = bytes.split_at_mut(at.saturating_add(1));
+    kept[at] = kept[at].saturating_add(1);
+    rest.fill(0);
     Some(RecordKey::from_bytes(&bytes))
 }
 
@@ -80,15 +86,13 @@ impl Summary {
         let mut from = Some(RecordKey::MIN);
         while let Some(start) = from {
             let keys = scan(start, None, BUCKET)?;
-            if keys.is_empty() {
-                break;
-            }
+            let (Some(first), Some(last)) = (keys.first(), keys.last()) else { break };
             let bucket = Bucket { slot: built.next_slot, count: keys.len() as u64, hash: sum(&keys) };
             built.total.hash.merge(&bucket.hash);
-            built.total.count += bucket.count;
-            built.total.last = keys[keys.len() - 1];
-            built.next_slot += 1;
-            built.buckets.insert(if start == RecordKey::MIN { start } else { keys[0] }, bucket);
+            built.total.count = built.total.count.saturating_add(bucket.count);
+            built.total.last = *last;
+            built.next_slot = built.next_slot.saturating_add(1);
+            built.buckets.insert(if start == RecordKey::MIN { start } else { *first }, bucket);
             from = successor(built.total.last);
         }
         Ok(built)
@@ -105,12 +109,12 @@ impl Summary {
         let slot = self.next_slot;
         let bucket =
             self.buckets.entry(start).or_insert_with(|| Bucket { slot, count: 0, hash: LtHash::new() });
-        self.next_slot += u64::from(bucket.slot == slot);
+        self.next_slot = slot.saturating_add(u64::from(bucket.slot == slot));
         bucket.hash.merge(hash);
-        bucket.count += 1;
-        let full = bucket.count >= 2 * BUCKET as u64;
+        bucket.count = bucket.count.saturating_add(1);
+        let full = bucket.count >= TWO_BUCKETS;
         self.total.hash.merge(hash);
-        self.total.count += 1;
+        self.total.count = self.total.count.saturating_add(1);
         self.total.last = self.total.last.max(key);
         if full { self.halve(start, scan) } else { Ok(()) }
     }
@@ -168,7 +172,7 @@ impl Summary {
     ) -> Result<Fingerprint, StoreError> {
         // Of everything up to some key, the shorter side is summed up.
         if let (RecordKey::MIN, Some(to)) = (from, to)
-            && self.buckets.range(to..).count() * 2 < self.buckets.len()
+            && self.buckets.range(to..).count() < self.buckets.len().div_ceil(2)
         {
             let newer = self.sum(to, None, scan)?;
             let mut hash = self.total.hash.clone();
@@ -191,13 +195,13 @@ impl Summary {
         let count: u64 = segments.iter().map(|s| s.count).sum();
         let parts = (parts as u64).min(count);
         // Where parts are large, the next bucket's start is near enough and spares scans, now and later.
-        let snap = parts > 0 && count / parts >= 4 * BUCKET as u64;
+        let snap = count.checked_div(parts).is_some_and(|part| part >= 2 * TWO_BUCKETS);
         let mut cuts = Vec::new();
         for part in 1..parts {
-            let rank = u64::try_from(u128::from(count) * u128::from(part) / u128::from(parts))
-                .expect("not above the count");
+            let rank = u128::from(count).saturating_mul(part.into()).checked_div(parts.into());
+            let rank = rank.and_then(|rank| u64::try_from(rank).ok()).unwrap_or(count);
             let Some((segment, rank)) = locate(&segments, rank) else { continue };
-            let near = if rank * 2 < segment.count { Some(segment.start) } else { segment.end };
+            let near = if rank < segment.count.div_ceil(2) { Some(segment.start) } else { segment.end };
             let cut = match near {
                 Some(near) if snap && segment.keys.borrow().is_none() => near,
                 _ => segment.key(rank, scan)?,
@@ -214,8 +218,10 @@ impl Summary {
         let segments = self.segments(RecordKey::MIN, None, scan)?;
         let mut keys = Vec::new();
         for size in sizes.iter().copied().filter(|size| (1..=self.total.count).contains(size)) {
-            let Some((segment, rank)) = locate(&segments, self.total.count - size) else { continue };
-            let snap = size >= 8 * BUCKET as u64 && segment.start > RecordKey::MIN;
+            let Some((segment, rank)) = locate(&segments, self.total.count.saturating_sub(size)) else {
+                continue;
+            };
+            let snap = size >= 4 * TWO_BUCKETS && segment.start > RecordKey::MIN;
             keys.push(if snap { segment.start } else { segment.key(rank, scan)? });
         }
         keys.sort_unstable();
@@ -241,9 +247,9 @@ impl Summary {
         }
         let (_, upper) = keys.split_at(keys.len() / 2);
         let upper = (upper[0], Bucket { slot: self.next_slot, count: upper.len() as u64, hash: sum(upper) });
-        bucket.count -= upper.1.count;
+        bucket.count = bucket.count.saturating_sub(upper.1.count);
         bucket.hash.subtract(&upper.1.hash);
-        self.next_slot += 1;
+        self.next_slot = self.next_slot.saturating_add(1);
         self.touch(upper.0);
         self.buckets.insert(upper.0, upper.1);
         Ok(())
@@ -254,7 +260,7 @@ impl Summary {
         let left = self.buckets.range(..start).next_back().map(|(at, b)| (b.count, *at, start));
         let right = self.end(start).map(|end| (self.buckets[&end].count, start, end));
         let limit = if count == 0 { 2 * BUCKET } else { BUCKET + BUCKET / 2 } as u64;
-        let fits = |found: &(u64, RecordKey, RecordKey)| found.0 + count < limit;
+        let fits = |found: &(u64, RecordKey, RecordKey)| found.0.saturating_add(count) < limit;
         let (left, right) = match (left, right) {
             (_, None) if count > 0 => return,
             (left, right) => (left.filter(fits), right.filter(fits)),
@@ -269,7 +275,7 @@ impl Summary {
         let gone = self.buckets.remove(&gone).expect("found above");
         let keep = self.buckets.get_mut(&keep).expect("found above");
         keep.hash.merge(&gone.hash);
-        keep.count += gone.count;
+        keep.count = keep.count.saturating_add(gone.count);
     }
 
     /// The buckets that `from..to` touches, each with its end.
@@ -307,11 +313,11 @@ impl Summary {
         let (mut count, mut hash) = (0, LtHash::new());
         for (start, end, bucket) in self.overlapping(from, to) {
             if self.covers(from, to, start, end) {
-                count += bucket.count;
+                count = bucket.count.saturating_add(count);
                 hash.merge(&bucket.hash);
             } else {
                 let keys = scan(from.max(start), earlier(to, end), 2 * BUCKET)?;
-                count += keys.len() as u64;
+                count = (keys.len() as u64).saturating_add(count);
                 keys.iter().for_each(|key| hash.add(&key.to_bytes()));
             }
         }
@@ -344,8 +350,8 @@ impl Summary {
         let mut loaded = Self::default();
         for (start, bucket) in buckets {
             loaded.total.hash.merge(&bucket.hash);
-            loaded.total.count += bucket.count;
-            loaded.next_slot = loaded.next_slot.max(bucket.slot + 1);
+            loaded.total.count = loaded.total.count.saturating_add(bucket.count);
+            loaded.next_slot = loaded.next_slot.max(bucket.slot.saturating_add(1));
             loaded.buckets.insert(start, bucket);
         }
         loaded.total.last = last;
@@ -406,7 +412,7 @@ fn locate(segments: &[Segment], mut rank: u64) -> Option<(&Segment, u64)> {
         if rank < segment.count {
             return Some((segment, rank));
         }
-        rank -= segment.count;
+        rank = rank.saturating_sub(segment.count);
     }
     None
 }

@@ -76,7 +76,7 @@ pub(super) mod ranges {
                 let step = to.hlc.0.wrapping_sub(last);
                 last = to.hlc.0;
                 let element = to.element.as_bytes();
-                let len = element.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+                let len = element.iter().rposition(|b| *b != 0).map_or(0, |at| at.saturating_add(1));
                 Bound(step, element[..len].to_vec())
             });
             short.push((bound, state));
@@ -97,7 +97,7 @@ pub(super) mod ranges {
                 State::Keys(keys) => RangeState::Keys(restore(keys, last)),
             };
             last = last.wrapping_add(step);
-            left -= 1;
+            left = left.saturating_sub(1);
             let mut element = [0; ElementId::LEN];
             element
                 .get_mut(..prefix.len())

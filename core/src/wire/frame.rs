@@ -23,8 +23,9 @@ pub fn next_frame(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, Ma
     if len > max {
         return Err(Malformed);
     }
-    if buffer.len() < 4 + len {
-        make_room(buffer, 4 + len);
+    let end = len.saturating_add(4);
+    if buffer.len() < end {
+        make_room(buffer, end);
         return Ok(None);
     }
     buffer.advance(4);
@@ -33,7 +34,7 @@ pub fn next_frame(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, Ma
 
 /// Room for some of what is still to come: a mere claim is not worth more.
 fn make_room(buffer: &mut BytesMut, len: usize) {
-    buffer.reserve((len - buffer.len()).min(ROOM_AHEAD));
+    buffer.reserve(len.saturating_sub(buffer.len()).min(ROOM_AHEAD));
 }
 
 /// Bytes kept ready for a frame that has not come yet.
@@ -46,7 +47,7 @@ const ROOM_AHEAD: usize = 64 * 1024;
 pub fn put_data(out: &mut BytesMut, data_type: &RecordType, data: &[u8]) {
     assert!(data.len() <= MAX_DATA, "the caller checks the length");
     let name = data_type.as_str().as_bytes();
-    out.reserve(5 + name.len() + data.len());
+    out.reserve(data.len().saturating_add(name.len()).saturating_add(5));
     out.put_u8(u8::try_from(name.len()).expect("a type has at most 64 bytes"));
     out.put_slice(name);
     out.put_u32_le(u32::try_from(data.len()).expect("data is at most 16 MiB"));
@@ -67,12 +68,13 @@ pub fn next_data(buffer: &mut BytesMut) -> Result<Option<(RecordType, Bytes)>, M
     if buffer.len() < head {
         return Ok(None);
     }
-    let len = u32::from_le_bytes(buffer[head - 4..head].try_into().expect("four bytes")) as usize;
+    let len = buffer[..head].last_chunk().map_or(0, |len| u32::from_le_bytes(*len)) as usize;
     if len > MAX_DATA {
         return Err(Malformed);
     }
-    if buffer.len() < head + len {
-        make_room(buffer, head + len);
+    let end = head.saturating_add(len);
+    if buffer.len() < end {
+        make_room(buffer, end);
         return Ok(None);
     }
     let name = std::str::from_utf8(&buffer[1..=name_len]).map_err(|_| Malformed)?;
@@ -115,7 +117,7 @@ impl DataAck {
         if count > MAX_NOT_TAKEN {
             return Err(Malformed);
         }
-        if buffer.len() < 10 + 8 * count {
+        if buffer.len() < count.saturating_mul(8).saturating_add(10) {
             return Ok(None);
         }
         buffer.advance(10);

@@ -383,7 +383,7 @@ impl Stream {
     pub fn max_message(self, max_record: usize) -> usize {
         match self {
             Self::Control => MAX_MESSAGE,
-            Self::Records | Self::Bulk => MAX_MESSAGE + BATCH_BYTES + max_record,
+            Self::Records | Self::Bulk => max_record.saturating_add(MAX_MESSAGE + BATCH_BYTES),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Encoding is postcard, canonical: one value has one encoding, and anything else is refused. A frame is a
 //! four-byte little-endian length and one message. The sizes are checked before a byte is allocated for them.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use serde::{Serialize, de::DeserializeOwned};
 
 mod compact;

@@ -137,8 +137,15 @@ fn a11_r17_presence_is_of_its_creators_own_node() {
     assert!(told(&peer, Header { expires: None, ..base() }, &sound).is_err());
     assert!(told(&peer, base(), &presence(&key(3), NodeAddr::new(node))).is_err());
     assert!(told(&peer, base(), &presence(&peer, NodeAddr::new(NodeId::from_bytes([4; 32])))).is_err());
+    // Of too many addresses the first are told; who tells more is refused.
     let addrs = (1..40).map(|port| ([127, 0, 0, 1], port).into()).collect();
-    assert!(told(&peer, base(), &presence(&peer, NodeAddr { node, addrs, relay: None })).is_err());
+    let many = presence(&peer, NodeAddr { node, addrs, relay: None });
+    assert_eq!(told(&peer, base(), &many), Ok(()));
+    let mut body = postcard::to_stdvec(&many).unwrap();
+    let list = [16, 0, 127, 0, 0, 1, 1];
+    let at = body.windows(list.len()).position(|bytes| bytes == list).expect("the list of addresses");
+    body.splice(at..=at, [17, 0, 127, 0, 0, 1, 99]);
+    assert!(judge(&sign(&peer, base(), &body)).is_err());
     let editor = Some(key(3).peer());
     let later = Hlc::at(NOW + Duration::from_secs(1));
     assert!(told(&key(3), Header { version: 2, editor, hlc: later, ..base() }, &sound).is_err());

@@ -27,10 +27,15 @@ pub(super) fn row_of(lsn: Lsn) -> i64 {
     i64::try_from(lsn.0).unwrap_or(i64::MAX)
 }
 
-/// A column with a place in the feed.
+/// A column with a place in the feed. With a place that leaves no room for what follows, the file is damaged.
 pub(super) fn lsn(row: &Row<'_>, column: usize) -> rusqlite::Result<Lsn> {
-    Ok(Lsn(row.get::<_, i64>(column)?.cast_unsigned()))
+    let place = row.get::<_, i64>(column)?;
+    let sound = u64::try_from(place).ok().filter(|lsn| *lsn <= MAX_LSN);
+    sound.map(Lsn).ok_or(Error::IntegralValueOutOfRange(column, place))
 }
+
+/// Far beyond what any database reaches, and far below what SQLite can count.
+const MAX_LSN: u64 = 1 << 62;
 
 /// An exclusive upper bound of keys: without one, a value behind all keys.
 pub(super) fn upper(to: Option<RecordKey>) -> Vec<u8> {

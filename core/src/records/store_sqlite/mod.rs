@@ -187,7 +187,7 @@ impl SqliteStore {
     }
 
     const fn next_lsn(&self) -> Lsn {
-        Lsn(self.last.0.0 + 1)
+        Lsn(self.last.0.0.saturating_add(1))
     }
 
     fn finish(&mut self, durability: Durability) -> Result<(), StoreError> {
@@ -288,9 +288,9 @@ fn sql(error: rusqlite::Error) -> StoreError {
             // The one number of the system that SQLite has a word of its own for.
             io(std::io::Error::from_raw_os_error(if cfg!(windows) { 112 } else { 28 }))
         }
-        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) => {
-            StoreError::Damaged(error.to_string())
-        }
+        Error::FromSqlConversionFailure(..)
+        | Error::InvalidColumnType(..)
+        | Error::IntegralValueOutOfRange(..) => StoreError::Damaged(error.to_string()),
         _ => io(error),
     }
 }

@@ -94,6 +94,40 @@ fn r23_a_log_that_is_cut_anywhere_leaves_a_state_that_was_committed() {
 }
 
 #[test]
+fn b9_numbers_in_a_file_that_no_database_reaches_stop_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    put_all(&mut store, (0..700).map(|n| spec(n, 10 + n)));
+    commit(&mut store);
+    let (whole, end) = (observe(&store), store.last.0.0);
+    drop(store);
+    let change = |sql: &str, number: i64| {
+        rusqlite::Connection::open(&path).unwrap().execute(sql, [number]).unwrap();
+    };
+    // A feed that cannot go on: damaged.
+    for lsn in [-1, i64::MIN, i64::MAX] {
+        change("UPDATE state SET last_lsn = ?1", lsn);
+        assert!(matches!(failure(&path), StoreError::Damaged(_)), "{lsn}");
+    }
+    change("UPDATE state SET last_lsn = ?1", end.cast_signed());
+    // Sums that do not fit, of keys and of losers: as any wrong ones, they are made anew or do not matter.
+    for number in [-1, i64::MIN, i64::MAX] {
+        change("UPDATE buckets SET count = ?1", number);
+        change("UPDATE buckets SET slot = ?1 WHERE slot = (SELECT max(slot) FROM buckets)", number);
+        for place in [number, 5, 6] {
+            let sql = "INSERT OR REPLACE INTO conflicts VALUES (?1, randomblob(16), randomblob(24), zeroblob(32), 1, 1, NULL, ?1, NULL)";
+            change(sql, place);
+            change("UPDATE conflicts SET bytes = ?1", number);
+        }
+        let (mut store, _) = open(&path);
+        assert_eq!(observe(&store), whole, "{number}");
+        put_all(&mut store, [spec(1000, 5000)]);
+        drop(store);
+    }
+}
+
+#[test]
 fn files_that_are_not_ours_are_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");

@@ -121,12 +121,13 @@ impl Default for Window {
 impl Window {
     /// A fetch was answered: so many keys came in this time.
     fn learn(&mut self, keys: usize, took: Duration) {
-        let pace = keys as u128 * FETCH_PACE.as_micros() / took.as_micros().max(1);
-        let pace = usize::try_from(pace).unwrap_or(usize::MAX).clamp(1, FETCH_WINDOW);
+        let pace = (keys as u128).saturating_mul(FETCH_PACE.as_micros()).checked_div(took.as_micros().max(1));
+        let pace =
+            pace.and_then(|pace| usize::try_from(pace).ok()).unwrap_or(usize::MAX).clamp(1, FETCH_WINDOW);
         self.0 = match took > FETCH_PACE {
             true => pace,
             // Not all at once: the next records may be larger.
-            false => self.0.max(pace.min(4 * keys)),
+            false => self.0.max(pace.min(keys.saturating_mul(4))),
         };
     }
 }
@@ -167,7 +168,7 @@ impl Fetching {
         match self.gaps.back_mut() {
             Some(last) if last.to == Some(gap.from) && last.count.saturating_add(gap.count) <= JOINED => {
                 last.to = gap.to;
-                last.count += gap.count;
+                last.count = last.count.saturating_add(gap.count);
             }
             _ => self.gaps.push_back(gap),
         }
@@ -185,7 +186,7 @@ impl Fetching {
     /// How many records are known to be missing.
     pub(super) fn outstanding(&self) -> u64 {
         let asked: usize = self.fetches.values().map(|fetch| fetch.left.len()).sum();
-        let keys = (self.wanted.len() + self.awaited.len() + asked) as u64;
+        let keys = self.wanted.len().saturating_add(self.awaited.len()).saturating_add(asked) as u64;
         let gaps = self.gaps.iter().chain(&self.held).map(|gap| gap.count);
         let pulls = self.pulls.values().map(|pull| pull.gap.count.saturating_sub(u64::from(pull.got)));
         gaps.chain(pulls).fold(keys, u64::saturating_add)
@@ -228,7 +229,7 @@ impl Fetching {
         }
         let request = self.number();
         let list = keys.iter().copied().collect();
-        let under_way = asked + keys.len();
+        let under_way = asked.saturating_add(keys.len());
         self.fetches.insert(request, Fetch { left: keys, got: 0, said: None, sent: now, under_way });
         Some(Request::Fetch { request, keys: list })
     }
@@ -243,7 +244,7 @@ impl Fetching {
             }
             let max_bytes = if gap.count <= SMALL_PULL { SMALL_PULL_BYTES } else { PULL_BYTES };
             let asked: usize = self.pulls.values().map(|p| p.max_bytes).sum();
-            if asked + max_bytes > PULL_WINDOW {
+            if asked.saturating_add(max_bytes) > PULL_WINDOW {
                 return None;
             }
             self.gaps.pop_front();
@@ -265,13 +266,13 @@ impl Fetching {
         let mut asked = false;
         for fetch in self.fetches.values_mut() {
             if fetch.left.remove(key) {
-                fetch.got += 1;
+                fetch.got = fetch.got.saturating_add(1);
                 asked = true;
             }
         }
         for pull in self.pulls.values_mut() {
             if *key >= pull.gap.from && pull.gap.to.is_none_or(|to| *key < to) {
-                pull.got += 1;
+                pull.got = pull.got.saturating_add(1);
                 asked = true;
             }
         }

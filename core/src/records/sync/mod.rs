@@ -13,6 +13,8 @@
 //! Done ->
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{

@@ -125,8 +125,8 @@ impl View<'_> {
         room: usize,
         found: &mut Findings,
     ) -> Result<(), StoreError> {
-        let most = theirs.len() + 2 * SYNC_LEAF;
-        let ours = self.store.keys(self.filter, from, to, most + 1)?;
+        let most = theirs.len().saturating_add(2 * SYNC_LEAF);
+        let ours = self.store.keys(self.filter, from, to, most.saturating_add(1))?;
         if ours.len() <= most && found.extra.len() < room {
             for key in theirs.iter().filter(|key| ours.binary_search(key).is_err()) {
                 // What is withheld is here, though it is not compared.
@@ -192,7 +192,7 @@ impl View<'_> {
         to: Option<RecordKey>,
         cuts: Vec<RecordKey>,
     ) -> Result<Vec<Span>, StoreError> {
-        let mut spans = Vec::with_capacity(cuts.len() + 1);
+        let mut spans = Vec::with_capacity(cuts.len().saturating_add(1));
         for key in cuts {
             let short = RecordKey { element: ElementId::from_bytes([0; ElementId::LEN]), ..key };
             let at = if short > from { short } else { key };
@@ -236,7 +236,7 @@ pub(super) fn take_message(open: &mut Vec<Span>) -> Vec<Range> {
     for span in chosen {
         // What overlaps (a liar asked for it) or has no room waits for the next message. One place stays free for
         // the `Skip` before and one for that at the end.
-        match end.filter(|end| span.from >= *end && ranges.len() + 3 <= MAX_RANGES) {
+        match end.filter(|end| span.from >= *end && ranges.len() <= MAX_RANGES - 3) {
             None => left.push(span),
             Some(low) => {
                 if span.from > low {

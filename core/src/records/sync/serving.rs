@@ -45,7 +45,7 @@ impl Serving {
     pub(super) fn fetch(&mut self, request: u32, keys: Vec<RecordKey>) -> Result<(), &'static str> {
         let waiting: usize =
             self.jobs.iter().map(|job| if let Job::Fetch { keys, .. } = job { keys.len() } else { 0 }).sum();
-        if waiting + keys.len() > FETCH_WINDOW {
+        if waiting.saturating_add(keys.len()) > FETCH_WINDOW {
             return Err("more keys asked for than the window allows");
         }
         self.jobs.push_back(Job::Fetch { request, keys: keys.into(), sent: 0 });
@@ -139,7 +139,7 @@ fn take_records(
                 withheld.push(key);
                 continue;
             }
-            bytes += record.bytes().len();
+            bytes = record.bytes().len().saturating_add(bytes);
             records.push(record.bytes().clone());
         }
     }

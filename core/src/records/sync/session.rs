@@ -312,7 +312,9 @@ impl Session {
             while let Some(request) = self.fetching.next_request(context.now, self.owner, context.claims) {
                 self.ask(request, &filter, context);
             }
-            while self.talk.sent - self.talk.acked < SYNC_PIPELINE && self.say(&filter, context) {}
+            while self.talk.sent.saturating_sub(self.talk.acked) < SYNC_PIPELINE && self.say(&filter, context)
+            {
+            }
             let settled = self.is_quiet() && self.talk.peer_idle == Some(self.talk.sent);
             if !self.is_initiator() || !settled {
                 self.acknowledge(context);
@@ -329,7 +331,7 @@ impl Session {
     /// A record came in this session.
     pub(super) fn arrived(&mut self, key: &RecordKey, context: &mut Context<'_>) {
         if self.fetching.arrived(context.now, self.owner, key, context.claims) {
-            self.received += 1;
+            self.received = self.received.saturating_add(1);
             self.touch(context.now);
         }
     }

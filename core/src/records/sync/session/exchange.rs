@@ -43,9 +43,10 @@ impl Session {
     /// Notes one more message that brought no record. Too many end the session: ranges that never narrow, requests
     /// for nothing.
     pub(super) fn count_round(&mut self, context: &mut Context<'_>) -> Option<SyncOutcome> {
-        self.rounds += 1;
+        self.rounds = self.rounds.saturating_add(1);
         let paid = self.received.saturating_add(self.served) / RECORDS_PER_ROUND;
-        (self.rounds > u64::from(MAX_SYNC_ROUNDS) + paid).then(|| self.abort(SyncAbort::TooMuch, context))
+        (self.rounds > paid.saturating_add(u64::from(MAX_SYNC_ROUNDS)))
+            .then(|| self.abort(SyncAbort::TooMuch, context))
     }
 
     pub(super) fn heard(&mut self, seen: u32, idle: bool) -> Result<(), SyncFault> {
@@ -87,7 +88,7 @@ impl Session {
             return false;
         };
         self.talk.told = self.standing();
-        self.talk.sent += 1;
+        self.talk.sent = self.talk.sent.saturating_add(1);
         self.send(message, context);
         true
     }
@@ -115,7 +116,7 @@ impl Session {
     /// The other side says where it stands: what it was sent may take this long to cross, within bounds.
     pub(super) const fn waits_on(&mut self, now: Mono) {
         if self.served > 0 && self.waited < MAX_AWAITED {
-            self.waited += 1;
+            self.waited = self.waited.saturating_add(1);
             self.touch(now);
         }
     }
