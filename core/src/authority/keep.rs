@@ -3,7 +3,7 @@
 //! A removal names the hashes of chunks; the chunks travel beside the acts, once. A back-dated record is in no list of
 //! anybody who had not seen it, whatever time or past it claims.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::{ActSet, Content, Cut, Fault, Grant, Keep, set::Leaf};
 use crate::{
     crypto,
     ids::{ActId, ElementId, PeerId, RecordId},
-    limits::{KEEP_CHUNK, MAX_CUTS},
+    limits::{KEEP_CHUNK, MAX_CUT_HEADS, MAX_CUTS},
 };
 
 /// Names a version that the removed wrote ([`ElementId`]), or a record that they made ([`RecordId`]).
@@ -87,8 +87,9 @@ impl ActSet {
     /// What a removal or demotion of an identity says in [`Keep::cuts`]: how far the acts of those stand who had left, the
     /// identity first. `branch`: of those below it as well. Without it, what a leaver dated back comes to count by the removal.
     ///
-    /// Of the leave acts that concern a grant, it is the one that was heard first here: whatever its author signs after that,
-    /// also another leave act, changes nothing. So this is the one answer that depends on the order of arrival.
+    /// Of the leave acts that concern a grant, it is the one that was heard first here, or what all have in common that came at the same
+    /// [moment](Self::next_moment): whatever its author signs after that, also another leave act, changes nothing. So this is
+    /// the one answer that depends on the order of arrival.
     pub fn cuts(&self, subject: PeerId, branch: bool) -> Vec<Cut> {
         let is_below = |who: &PeerId| {
             let mut grants = self.grants_of.get(who).into_iter().flatten();
@@ -101,55 +102,96 @@ impl ActSet {
         cuts
     }
 
-    /// The identities with several leave acts, of which one was heard first.
-    pub fn left_again(&self) -> Vec<PeerId> {
-        self.leaves.iter().filter(|(_, acts)| acts.len() > 1).map(|(who, _)| *who).collect()
+    /// What is inserted from now on was heard later than what was inserted before. What comes at once has no order: its author
+    /// may have chosen that in which it is inserted.
+    pub const fn next_moment(&mut self) {
+        self.moment += 1;
     }
 
-    /// Says in which order the leave acts of an identity were heard, if not in the one in which they were inserted.
-    pub fn heard_in_order(&mut self, who: PeerId, order: &[ActId]) {
-        for (id, leaf) in self.leaves.get_mut(&who).into_iter().flatten() {
-            if let Some(place) = order.iter().position(|other| other == id) {
-                Arc::make_mut(leaf).heard = place as u64;
+    /// When the leave acts were heard of identities that have several: [`remember`](Self::remember) takes it.
+    pub fn moments(&self) -> Vec<(ActId, u64)> {
+        let several = self.leaves.values().filter(|acts| acts.len() > 1);
+        several.flatten().map(|(id, leaf)| (*id, leaf.heard)).collect()
+    }
+
+    /// Says when leave acts were heard that were inserted anew, all at once.
+    pub fn remember(&mut self, moments: &[(ActId, u64)]) {
+        for (id, moment) in moments {
+            let leaf = self.leaf_author(id).and_then(|author| self.leaves.get_mut(&author)?.get_mut(id));
+            if let Some(leaf) = leaf {
+                Arc::make_mut(leaf).heard = *moment;
             }
+            self.moment = self.moment.max(*moment);
         }
+    }
+
+    /// True if one of these acts is a leave of somebody who has others.
+    pub fn has_left_again(&self, acts: &[ActId]) -> bool {
+        let leaves = acts.iter().filter_map(|id| self.leaves.get(&self.leaf_author(id)?));
+        leaves.into_iter().any(|leaves| leaves.len() > 1)
     }
 
     /// Of what somebody did who left, what the leaves had that were heard first. A later leave may have made it void.
     pub(super) fn known_when_left(&self, who: PeerId) -> Vec<u32> {
         let leaves = self.first_leaves(who);
-        let known = |at: &u32| leaves.iter().any(|leaf| leaf.past.contains(*at));
+        let known = |at: &u32| leaves.iter().any(|same| same.iter().all(|leaf| leaf.past.contains(*at)));
         self.done_by(who).filter(known).collect()
     }
 
     /// The cuts of one identity, if anything that it did is beyond one of them.
     fn cuts_of(&self, who: PeerId) -> Vec<Cut> {
         let leaves = self.first_leaves(who);
-        if self.done_by(who).all(|at| leaves.iter().all(|leaf| leaf.past.contains(at))) {
+        if self.done_by(who).all(|at| leaves.iter().flatten().all(|leaf| leaf.past.contains(at))) {
             return Vec::new();
         }
-        let cut = |leaf: &Arc<Leaf>| {
-            let mut heads: Vec<ActId> = leaf.act.body().parents().copied().collect();
-            heads.sort_unstable();
-            heads.dedup();
-            Cut { who, leave: leaf.act.id(), heads }
-        };
-        leaves.into_iter().map(cut).collect()
+        let mut cuts = Vec::new();
+        for same in leaves {
+            let heads = self.heads_in_all(who, &same);
+            cuts.extend(same.iter().map(|leaf| Cut { who, leave: leaf.act.id(), heads: heads.clone() }));
+        }
+        cuts
     }
 
-    /// The leave acts that were the first to cover some grant of an identity, in the order in which they were heard.
-    fn first_leaves(&self, who: PeerId) -> Vec<&Arc<Leaf>> {
-        let mut leaves: Vec<&Arc<Leaf>> =
-            self.leaves.get(&who).into_iter().flat_map(BTreeMap::values).collect();
-        leaves.sort_unstable_by_key(|leaf| leaf.heard);
+    /// The acts up to which all of these leaves keep what an identity did.
+    fn heads_in_all(&self, who: PeerId, leaves: &[&Arc<Leaf>]) -> Vec<ActId> {
+        let mut heads: Vec<ActId> = match leaves {
+            [leaf] => leaf.act.body().parents().copied().collect(),
+            _ => {
+                let mut kept: Vec<u32> = self
+                    .done_by(who)
+                    .filter(|at| leaves.iter().all(|leaf| leaf.past.contains(*at)))
+                    .collect();
+                kept.sort_unstable_by_key(|at| Reverse(self.order(*at)));
+                let mut latest: Vec<u32> = Vec::new();
+                for at in kept {
+                    if latest.len() < MAX_CUT_HEADS && !latest.iter().any(|later| self.precedes(at, *later)) {
+                        latest.push(at);
+                    }
+                }
+                latest.into_iter().map(|at| self.id(at)).collect()
+            }
+        };
+        heads.sort_unstable();
+        heads.dedup();
+        heads
+    }
+
+    /// The leave acts that were the first to cover some grant of an identity, by the moments at which they were heard.
+    fn first_leaves(&self, who: PeerId) -> Vec<Vec<&Arc<Leaf>>> {
+        let mut moments: BTreeMap<u64, Vec<&Arc<Leaf>>> = BTreeMap::new();
+        for leaf in self.leaves.get(&who).into_iter().flat_map(BTreeMap::values) {
+            moments.entry(leaf.heard).or_default().push(leaf);
+        }
         let grants = self.grants_of.get(&who).into_iter().flatten();
         let mut open: Vec<&Grant> = grants.filter_map(|at| self.grant(*at)).collect();
-        leaves.retain(|leaf| {
-            let before = open.len();
-            open.retain(|grant| grant.despite.contains(&leaf.act.id()));
-            open.len() < before
+        let mut first: Vec<Vec<&Arc<Leaf>>> = moments.into_values().collect();
+        first.retain_mut(|same| {
+            let covers = |leaf: &Leaf, grant: &Grant| !grant.despite.contains(&leaf.act.id());
+            same.retain(|leaf| open.iter().any(|grant| covers(leaf, grant)));
+            open.retain(|grant| !same.iter().any(|leaf| covers(leaf, grant)));
+            !same.is_empty()
         });
-        leaves
+        first
     }
 
     /// The acts of an identity, and the uses of its invitations.

@@ -3,7 +3,7 @@
 //! Void acts stay, marked. Those of an identity that was removed are bounded: they cost it nothing, and nobody whose acts count
 //! can be asked to name them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::{
     ActSet, GrantVerdict, Verdict,
@@ -112,10 +112,9 @@ impl ActSet {
             }
         }
         let leaves = self.leaves.values().chain(self.own_devices.values()).flat_map(|acts| acts.values());
-        let mut leaves: Vec<&Arc<Leaf>> = leaves.collect();
-        leaves.sort_unstable_by_key(|leaf| leaf.heard);
         for leaf in leaves {
             if leaf.act.body().parents().all(|id| kept.place(id).is_some()) {
+                kept.moment = leaf.heard;
                 kept.add(places.leaf(leaf));
             } else {
                 ids.push(leaf.act.id());
@@ -125,6 +124,7 @@ impl ActSet {
             kept.chunks.entry(hash).and_modify(|place| *place = chunk);
         }
         (kept.pending, kept.full) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.full));
+        kept.moment = self.moment;
         kept.revision = self.revision + ids.len() as u64;
         *self = kept;
         ids

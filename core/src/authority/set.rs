@@ -50,6 +50,8 @@ pub struct ActSet {
     pub(super) refusals_of: BTreeMap<PeerId, Vec<u32>>,
     /// Invitations with more uses than they allow.
     pub(super) contested: BTreeSet<u32>,
+    /// Counts what came at once; see [`next_moment`](Self::next_moment).
+    pub(super) moment: u64,
     /// Counts all that was accepted and dropped.
     pub(super) revision: u64,
     /// Removed identities with as many void acts as are kept, and the last of these; see [`Verdict::prune`](super::Verdict::prune).
@@ -92,7 +94,7 @@ pub(super) struct GrantFacts {
 pub(super) struct Leaf {
     pub(super) act: Act,
     pub(super) past: Past,
-    /// Its place in the order in which leaves were heard.
+    /// When it was heard: see [`ActSet::next_moment`].
     pub(super) heard: u64,
 }
 
@@ -131,6 +133,7 @@ impl ActSet {
             acts_of: BTreeMap::new(),
             refusals_of: BTreeMap::new(),
             contested: BTreeSet::new(),
+            moment: 0,
             revision: 0,
             full: BTreeMap::new(),
             pending: Pending::default(),
@@ -337,7 +340,7 @@ impl ActSet {
         };
         let of = of.entry(author).or_default();
         self.leaf_ids.insert(id, author);
-        of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past, heard: self.revision }));
+        of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past, heard: self.moment }));
         let (dropped, leaf) = (of.len() > most).then(|| of.pop_last()).flatten()?;
         self.leaf_ids.remove(&dropped);
         self.revision += 1;
@@ -355,6 +358,11 @@ impl ActSet {
         for hash in keep.chunks.iter().filter(|hash| !named.contains(*hash)) {
             self.chunks.remove(hash);
         }
+    }
+
+    /// The author of an act that no other may name.
+    pub(super) fn leaf_author(&self, id: &ActId) -> Option<PeerId> {
+        self.leaf_ids.get(id).copied()
     }
 
     fn is_leaf(&self, id: &ActId) -> bool {

@@ -12,11 +12,13 @@ use crate::{
     group::{CredentialFault, Lack, Membership, Standing},
     ids::{ActId, PeerId},
     record::{Header, RecordKey, RecordType, Role, SignedRecord},
-    records::{ListQuery, Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
+    records::{Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
     time::Now,
     wire::Filter,
 };
 
+/// Which leave of an identity was heard first cannot be told from what is stored.
+const META_LEAVES: &str = "leaves";
 /// Records looked at in one step of a sweep: a few milliseconds.
 const SWEEP_BATCH: usize = 256;
 
@@ -57,7 +59,9 @@ impl Engine {
                 "acts in the database whose past is missing count for nothing"
             );
         }
-        self.order_leaves(now, &mut members)?;
+        let moments =
+            self.store.meta(META_LEAVES)?.and_then(|kept| postcard::from_bytes::<Vec<_>>(&kept).ok());
+        members.remember(&moments.unwrap_or_default());
         members.judge();
         self.group.members = Some(members);
         self.group.listings.rewind();
@@ -86,25 +90,6 @@ impl Engine {
                 self.store.discard(&record.key())?;
                 self.meta_written = true;
             }
-        }
-        Ok(())
-    }
-
-    /// Which leave of an identity was heard first is known by the feed: acts are entered in the order of the times that they claim.
-    fn order_leaves(&self, now: Now, members: &mut Membership) -> Result<(), StoreError> {
-        for who in members.acts().left_again() {
-            let mut heard = Vec::new();
-            let (record_type, creator) = (Some(RecordType::credential()), Some(who));
-            let mut query = ListQuery { record_type, creator, ..ListQuery::default() };
-            loop {
-                let page = self.store.reader().list(&query, self.peer_time(now))?;
-                heard.extend(page.items.iter().map(|record| record.key));
-                if page.next.is_none() {
-                    break;
-                }
-                (query.after, query.through) = (page.next, Some(page.through));
-            }
-            members.heard_in_order(who, &heard);
         }
         Ok(())
     }
@@ -164,6 +149,10 @@ impl Engine {
         let learnt = members.judge();
         if learnt.arrived.is_empty() {
             return Ok(());
+        }
+        if learnt.left_again {
+            let moments = postcard::to_stdvec(&members.moments()).expect("ids and numbers always encode");
+            self.keep_meta(META_LEAVES, &moments)?;
         }
         // Before what is void now is noted.
         self.refused.forget(Because::Members);

@@ -76,6 +76,8 @@ pub struct Learnt {
     pub arrived: Vec<[u8; 32]>,
     /// Records of acts that gave way to others of their kind.
     pub displaced: Vec<RecordKey>,
+    /// True if somebody left who had left before: then [`Membership::moments`] are to be kept.
+    pub left_again: bool,
 }
 
 impl Membership {
@@ -215,6 +217,8 @@ impl Membership {
         let (fresh, chunks) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.fresh_chunks));
         if !fresh.is_empty() {
             learnt.affected = self.verdict.advance(&self.acts, &fresh);
+            learnt.left_again = self.acts.has_left_again(&fresh);
+            self.acts.next_moment();
             self.verdict.prune(&mut self.acts);
             learnt.displaced = self.drop_displaced();
         }
@@ -268,15 +272,14 @@ impl Membership {
         }
     }
 
-    /// Says in which order the acts of an identity were heard: it matters for leave acts that are entered again.
-    pub fn heard_in_order(&mut self, who: PeerId, records: &[RecordKey]) {
-        let place =
-            |id: &ActId| self.keys.get(id).and_then(|key| records.iter().position(|other| other == key));
-        let mut leaves: Vec<(usize, ActId)> =
-            self.acts.leaves_of(who).into_iter().filter_map(|id| Some((place(&id)?, id))).collect();
-        leaves.sort_unstable();
-        let leaves: Vec<ActId> = leaves.into_iter().map(|(_, id)| id).collect();
-        self.acts.heard_in_order(who, &leaves);
+    /// When the leave acts of those were heard who left again: to be kept, see [`remember`](Self::remember).
+    pub fn moments(&self) -> Vec<(ActId, u64)> {
+        self.acts.moments()
+    }
+
+    /// Says when leave acts were heard that are entered anew.
+    pub fn remember(&mut self, moments: &[(ActId, u64)]) {
+        self.acts.remember(moments);
     }
 
     /// The acts that a new one names as those that its author knew.

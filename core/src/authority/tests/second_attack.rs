@@ -3,10 +3,11 @@
 use super::{
     attacks::removal_with,
     scene::{ANN, BEN, CAT, DAN, EVE, Scene, admission, demotion, grant, leave, removal},
-    world::{invite_by, peer, removal_of},
+    world::{GRAPH, MAX_CHAIN, invite_by, peer, removal_of},
 };
 use crate::{
-    authority::{Content, Keep, Remove, Void},
+    authority::{Act, ActSet, Content, Keep, Remove, Verdict, Void},
+    ids::ActId,
     record::Role,
 };
 
@@ -116,6 +117,40 @@ fn r9_a_later_leave_makes_nothing_final() {
         assert_eq!((scene.role(CAT), scene.role(DAN)), (None, Some(Role::Member)));
         assert_eq!(scene.role(EVE), None);
     }
+}
+
+#[test]
+fn r9_of_leaves_that_come_at_once_none_is_first() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Admin);
+    let guest = scene.act(BEN, Some(ben), &[ben], grant(DAN, Role::Member, 1));
+    let left = scene.act(BEN, Some(ben), &[guest], leave());
+    let dated_back = scene.act(BEN, Some(ben), &[guest], grant(EVE, Role::Admin, 1));
+    let knows_it = scene.act_at((BEN, 1), Some(ben), &[dated_back], leave());
+    let acts: Vec<Act> = scene.0.infos.iter().map(|info| info.act.clone()).collect();
+    for order in [[0, 1, 2, 3, 4], [0, 1, 3, 4, 2]] {
+        let mut set = ActSet::new(GRAPH, peer(ANN), MAX_CHAIN);
+        for at in order {
+            set.insert(acts[at].clone());
+        }
+        let cuts = set.cuts(peer(BEN), false);
+        let mut leaves: Vec<ActId> = cuts.iter().map(|cut| cut.leave).collect();
+        leaves.sort_unstable();
+        assert_eq!(leaves, scene.0.ids([left, knows_it]));
+        assert!(cuts.iter().all(|cut| cut.heads == [scene.id(guest)]), "{cuts:?}");
+        let named = Verdict::of(&set).heads_before(&set, peer(BEN), false);
+        assert!(!named.contains(&scene.id(dated_back)));
+        let keep = Keep { cuts, ..Keep::default() };
+        let mut scene = Scene(scene.0.clone());
+        scene.act(ANN, None, &[guest, dated_back], removal_with(BEN, keep));
+        assert_eq!((scene.role(DAN), scene.role(EVE)), (Some(Role::Member), None));
+    }
+    // What came first is known after the set was filled anew.
+    let mut set = ActSet::new(GRAPH, peer(ANN), MAX_CHAIN);
+    acts.iter().for_each(|act| drop(set.insert(act.clone())));
+    set.remember(&scene.set().moments());
+    assert_eq!(set.cuts(peer(BEN), false), scene.set().cuts(peer(BEN), false));
+    assert_eq!(set.cuts(peer(BEN), false).len(), 1);
 }
 
 #[test]

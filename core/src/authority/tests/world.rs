@@ -221,6 +221,7 @@ impl World {
     fn note(&mut self, node: usize, at: usize) {
         let node = &mut self.nodes[node];
         node.mask |= 1 << at;
+        node.set.next_moment();
         node.order.push(at);
         let wanted: Vec<[u8; 32]> = node.set.wanted_chunks().copied().collect();
         wanted.iter().filter_map(|hash| self.chunks.get(hash)).for_each(|chunk| {
