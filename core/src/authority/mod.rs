@@ -14,6 +14,7 @@
 mod act;
 mod ancestry;
 mod devices;
+mod epochs;
 mod fault;
 mod heads;
 mod invitations;

@@ -8,6 +8,7 @@ use std::{
 use super::{
     ActSet, Content, GrantVerdict, Verdict,
     ancestry::Past,
+    epochs::EpochHolders,
     judge::{Judge, Standing},
     seniority::Rank,
 };
@@ -34,11 +35,7 @@ pub(super) struct Found {
     pub(super) devices: Vec<u32>,
     /// Those of them that were taken back.
     pub(super) restored: Vec<u32>,
-    /// Who was given the key of the current epoch, and is no member; and who else.
-    pub(super) lost: BTreeSet<PeerId>,
-    pub(super) holders: BTreeSet<PeerId>,
-    /// True if a device of one of them was refused since.
-    pub(super) refused: bool,
+    pub(super) keys: EpochHolders,
 }
 
 impl Found {
@@ -118,7 +115,7 @@ impl Verdict {
         }
     }
 
-    /// Those who have the key of the current epoch are held against those who are members.
+    /// The epochs that count, and who has the key of the current one.
     pub(super) fn settle_epochs(&mut self, set: &ActSet, found: &mut Found) {
         let mut epochs: Vec<u32> = found.epochs.iter().map(|(at, _)| *at).collect();
         epochs.sort_by_key(|at| (set.entries[*at as usize].height, set.id(*at)));
@@ -126,30 +123,7 @@ impl Verdict {
         epochs.retain(|at| Some(*at) != current);
         epochs.extend(current);
         self.epochs = epochs.into_iter().map(|at| set.id(at)).collect();
-        found.holders = current.map(|current| holders(set, found, current)).unwrap_or_default();
-        found.lost = found.holders.iter().filter(|holder| !self.has_grant(holder)).copied().collect();
-        let refused = |at: u32| match set.body(at).content {
-            Content::RevokeDevice { identity, .. } => {
-                found.holders.contains(&identity) && current.is_some_and(|current| !set.precedes(at, current))
-            }
-            _ => false,
-        };
-        found.refused = found.devices.iter().any(|at| refused(*at));
-        self.epoch_is_stale = found.refused || !found.lost.is_empty();
-    }
-
-    /// The same, if nothing changed but the membership of one identity.
-    pub(super) fn settle_holder(&mut self, identity: PeerId, found: &mut Found) {
-        if self.has_grant(&identity) {
-            found.lost.remove(&identity);
-        } else if found.holders.contains(&identity) {
-            found.lost.insert(identity);
-        }
-        self.epoch_is_stale = found.refused || !found.lost.is_empty();
-    }
-
-    fn has_grant(&self, identity: &PeerId) -> bool {
-        *identity == self.creator || self.members.contains_key(identity)
+        self.settle_holders(set, found, current);
     }
 }
 
@@ -166,23 +140,6 @@ impl ActSet {
         let above = self.facts(by).map_or(&[][..], |facts| &facts.sponsors);
         !rule.despite.is_empty() && above.iter().copied().chain([by]).any(named)
     }
-}
-
-/// The identities that were given the key of an epoch.
-fn holders(set: &ActSet, found: &Found, epoch: u32) -> BTreeSet<PeerId> {
-    let given = found.epoch_keys.iter().filter(|(serves, _)| *serves == Some(epoch)).map(|(_, at)| *at);
-    let mut holders = BTreeSet::new();
-    for at in given.chain([epoch]) {
-        let body = set.body(at);
-        holders.insert(body.author);
-        let keys = match &body.content {
-            Content::Epoch(epoch) => &epoch.keys[..],
-            Content::EpochKeys { keys, .. } => keys,
-            _ => &[],
-        };
-        holders.extend(keys.iter().map(|(holder, _)| *holder));
-    }
-    holders
 }
 
 impl Judge<'_> {

@@ -163,7 +163,8 @@ impl Verdict {
                 }
             }
             Content::Password(_) | Content::PassOn { .. } => self.settle_password(set, found),
-            Content::Epoch(_) | Content::EpochKeys { .. } => self.settle_epochs(set, found),
+            Content::Epoch(_) => self.settle_epochs(set, found),
+            Content::EpochKeys { .. } => self.settle_keys(set, found, at),
             Content::RevokeDevice { .. } | Content::RestoreDevice(_) => {
                 self.settle_devices(set, found);
                 self.settle_epochs(set, found);

@@ -35,6 +35,9 @@ pub struct Verdict {
     pub(super) devices: BTreeSet<(PeerId, NodeId)>,
     pub(super) epochs: Vec<ActId>,
     pub(super) epoch_is_stale: bool,
+    /// When grants in force begin and end, in order.
+    #[serde(skip)]
+    pub(super) times: BTreeSet<(Timestamp, ActId)>,
     #[serde(skip)]
     pub(super) work: Work,
 }
@@ -117,6 +120,7 @@ impl Verdict {
             devices: BTreeSet::new(),
             epochs: Vec::new(),
             epoch_is_stale: false,
+            times: BTreeSet::new(),
             work: Work::default(),
         };
         let mut found = Found::default();
@@ -189,7 +193,16 @@ impl Verdict {
             demoted_to: state.successor.map(|at| set.id(at)),
         };
         self.held.entry(grant.subject).or_default().insert(set.id(at));
-        self.grants.insert(set.id(at), facts);
+        let id = set.id(at);
+        let (begin, end) = (facts.not_before, facts.not_after);
+        if let Some(was) = self.grants.insert(id, facts) {
+            for time in [Some(was.not_before), was.not_after].into_iter().flatten() {
+                self.times.remove(&(time, id));
+            }
+        }
+        if in_force {
+            self.times.extend([Some(begin), end].into_iter().flatten().map(|time| (time, id)));
+        }
     }
 
     fn note_member(&mut self, subject: PeerId, grant: ActId, in_force: bool) {
@@ -245,6 +258,22 @@ impl Verdict {
         let best =
             alive.max_by_key(|(id, g)| (g.role, g.not_after.unwrap_or(Timestamp(u64::MAX)), g.depth, *id));
         best.map(|(id, facts)| Membership { grant: Some(id), facts: Some(facts), role: facts.role })
+    }
+
+    /// When time alone next begins or ends a grant in force.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let after = (now, ActId::from_bytes([0xff; 32]));
+        self.times.range(after..).map(|(at, _)| *at).find(|at| *at > now)
+    }
+
+    /// True if somebody has the key of the current epoch whose membership is over at `now`.
+    pub fn holder_expired(&self, now: Timestamp) -> bool {
+        let past = self.times.range(..=(now, ActId::from_bytes([0xff; 32])));
+        let mut subjects = past.filter_map(|(at, id)| {
+            let grant = self.grants.get(id)?;
+            (grant.not_after == Some(*at)).then_some(grant.subject)
+        });
+        subjects.any(|subject| self.epoch_holders().contains(&subject) && self.member(subject, now).is_none())
     }
 
     /// The identities with a grant in force, whatever its period; without the creator.

@@ -63,6 +63,7 @@ impl Engine {
             self.store.meta(META_LEAVES)?.and_then(|kept| postcard::from_bytes::<Vec<_>>(&kept).ok());
         members.remember(&moments.unwrap_or_default());
         members.judge();
+        self.group.epochs.read_again(members.acts_of_keys().collect());
         self.group.members = Some(members);
         self.group.listings.rewind();
         self.forget_unnamed_chunks(&rest)?;
@@ -171,6 +172,7 @@ impl Engine {
         }
         self.group.changed = true;
         self.group.expel_later();
+        self.group.epochs.arrived(learnt.arrived.iter().copied().map(ActId::from_bytes));
         self.refresh_standing(now);
         for arrived in &learnt.arrived {
             let released = self.deferred.release(arrived);

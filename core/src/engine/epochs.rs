@@ -1,7 +1,12 @@
 //! The keys of a group with encrypted bodies: learnt from acts, given to members, replaced when somebody is
 //! removed.
 
-use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -12,8 +17,8 @@ use crate::{
     authority::{Act, Content, Epoch, Sealed},
     crypto,
     group::{
-        CredentialFault, EpochId, EpochKey, KeyRing, NoKey, epoch_id, open_epoch_key, seal_epoch_key,
-        seal_older_key,
+        Begun, CredentialFault, EpochId, EpochKey, KeyRing, KeysOf, Membership, NoKey, epoch_id,
+        open_epoch_key, seal_epoch_key, seal_older_key,
     },
     ids::{ActId, PeerId},
     limits::{MAX_EPOCH_KEYS, MAX_OLDER_EPOCHS},
@@ -22,26 +27,65 @@ use crate::{
     time::{Mono, Now},
 };
 
-/// What an engine knows of keys beside the credentials.
+/// What an engine knows of keys beside the acts.
 #[derive(Debug, Default)]
 pub(super) struct EpochState {
     pub(super) ring: Arc<KeyRing>,
     /// When a need is served that another node may serve before.
-    pub(super) due: Option<Mono>,
+    due: Option<Mono>,
+    /// How many members lacked a key when that was set.
+    lacked: usize,
     /// True if members or keys may have changed.
     check: bool,
     /// True if it was this node that changed members: it serves at once.
     hasten: bool,
-    /// Sealed to this identity, and not what they say.
-    worthless: BTreeSet<ActId>,
+    /// Acts that came and were not looked at.
+    unread: Vec<ActId>,
+    /// Epochs that carry earlier keys.
+    carrying: BTreeSet<ActId>,
+    /// Of those, the ones whose own key is not here, by that.
+    unopened: BTreeMap<EpochId, Vec<ActId>>,
+    /// Epochs whose key those claim to carry, and how many do.
+    claimed: BTreeMap<EpochId, usize>,
+    /// Epochs whose key a later one carries, as far as that could be opened. What could not is looked at once.
+    carried: BTreeSet<EpochId>,
+    /// The epoch whose key is being sealed to members, and what is not signed yet.
+    sealing: Option<(ActId, Sealed)>,
 }
 
 /// What the group lacks.
 enum Need {
     /// A new epoch, not before this has passed.
     Epoch(Duration),
-    /// Keys for members who were not given them.
-    Keys(Vec<(EpochId, Vec<PeerId>)>),
+    /// The key of this epoch for so many members who were not given it.
+    Keys(Begun, usize),
+}
+
+impl EpochState {
+    /// When something is due.
+    pub(super) fn next(&self, now: Mono) -> Option<Mono> {
+        if self.sealing.is_some() || self.hasten { Some(now) } else { self.due }
+    }
+
+    /// True if no act is to be looked at again, whatever comes.
+    #[cfg(test)]
+    pub(super) fn is_read(&self) -> bool {
+        self.unread.is_empty() && self.unopened.is_empty() && self.claimed.is_empty()
+    }
+
+    /// Acts came.
+    pub(super) fn arrived(&mut self, acts: impl IntoIterator<Item = ActId>) {
+        self.unread.extend(acts);
+    }
+
+    /// All acts are to be looked at again.
+    pub(super) fn read_again(&mut self, acts: Vec<ActId>) {
+        self.unread = acts;
+        self.carrying.clear();
+        self.unopened.clear();
+        self.claimed.clear();
+        self.carried.clear();
+    }
 }
 
 impl Engine {
@@ -70,67 +114,73 @@ impl Engine {
         if self.group.epochs.hasten { self.maintain_epochs(now) } else { Ok(()) }
     }
 
-    /// Opens the keys that credentials hold for this identity, and those that these open.
+    /// Opens the keys that new acts hold for this identity, and those that these open.
     pub(super) fn learn_keys(&mut self) {
-        let Some(members) = self.group.members.as_ref().filter(|m| m.rules().encrypted_bodies) else {
-            return;
-        };
         let state = &mut self.group.epochs;
-        let ring = &state.ring;
-        ring.enable(self.graph);
-        for (act, id, sealed) in members.keys_for(self.device.peer) {
-            if ring.has(&id) || state.worthless.contains(&act) {
-                continue;
+        let Some(members) = self.group.members.as_ref().filter(|m| m.rules().encrypted_bodies) else {
+            return state.unread.clear();
+        };
+        state.ring.enable(self.graph);
+        if state.carrying.iter().any(|act| !members.has(act)) {
+            state.read_again(members.acts_of_keys().collect());
+        }
+        for act in mem::take(&mut state.unread) {
+            let Some(of) = members.keys_of(&act) else { continue };
+            if !of.older.is_empty() && state.carrying.insert(act) {
+                state.unopened.entry(of.id).or_default().push(act);
+                state.claim(of);
             }
-            match open_epoch_key(&self.graph, self.stamper.key(), &id, sealed) {
-                Some(key) => ring.add(key),
-                None => {
-                    tracing::warn!("a member sealed an invalid body key to this identity");
-                    state.worthless.insert(act);
+            if let Some(sealed) = of.sealed_to(self.device.peer).filter(|_| !state.ring.has(&of.id)) {
+                match open_epoch_key(&self.graph, self.stamper.key(), &of.id, sealed) {
+                    Some(key) => state.ring.add(key),
+                    None => tracing::warn!("a member sealed an invalid body key to this identity"),
                 }
             }
         }
-        // A carried key may carry others.
-        let mut learnt = true;
-        while mem::take(&mut learnt) {
-            for (later, id, sealed) in members.carried_keys() {
-                learnt |= ring.add_older(later, id, sealed);
-            }
-        }
-        ring.set_current(members.current_epoch());
+        state.open_carried(members);
+        state.ring.set_current(members.current_epoch().map(|epoch| epoch.id));
         state.check = true;
     }
 
     /// Begins an epoch, or gives keys to those who lack them, if the group needs that and this identity may.
     pub(super) fn maintain_epochs(&mut self, now: Now) -> Result<(), StoreError> {
         if !self.usable || self.leaving {
-            self.group.epochs.due = None;
+            let state = &mut self.group.epochs;
+            (state.due, state.sealing, state.hasten) = (None, None, false);
             return Ok(());
         }
         let state = &mut self.group.epochs;
         let (hasten, check) = (mem::take(&mut state.hasten), mem::take(&mut state.check));
-        let is_due = state.due.is_some_and(|at| at <= now.mono);
-        if !(hasten || check || is_due) {
+        let (is_due, seals) = (state.due.is_some_and(|at| at <= now.mono), state.sealing.is_some());
+        if !(hasten || check || is_due || seals) {
             return Ok(());
         }
-        let Some(need) = self.epoch_need(now) else {
-            self.group.epochs.due = None;
+        let need = self.epoch_need(now);
+        let state = &mut self.group.epochs;
+        let goes_on = |act: &ActId| matches!(&need, Some(Need::Keys(epoch, _)) if epoch.act == *act);
+        state.sealing = state.sealing.take().filter(|(act, _)| goes_on(act));
+        let Some(need) = need else {
+            state.due = None;
             return Ok(());
         };
-        if !hasten && !is_due {
+        if !hasten && !is_due && state.sealing.is_none() {
             // Not all who may at once: the first serves everybody.
-            let pause = match need {
-                Need::Epoch(pause) => pause,
-                Need::Keys(_) => Duration::ZERO,
+            let (pause, lacked) = match need {
+                Need::Epoch(pause) => (pause, 0),
+                Need::Keys(_, lacking) => (Duration::ZERO, lacking),
             };
             let at = now.mono + pause + EPOCH_DELAY.mul_f64(0.5 + self.rng.random::<f64>());
-            self.group.epochs.due.get_or_insert(at);
+            // Somebody is about it: it is waited for on.
+            if lacked < mem::replace(&mut state.lacked, lacked) {
+                state.due = None;
+            }
+            state.due.get_or_insert(at);
             return Ok(());
         }
-        self.group.epochs.due = None;
+        state.due = None;
         let served = match need {
             Need::Epoch(_) => self.begin_epoch(now),
-            Need::Keys(lacking) => self.give_keys(now, lacking),
+            Need::Keys(epoch, _) => self.give_keys(now, &epoch),
         };
         match served {
             Err(PublishError::Store(error)) => Err(error),
@@ -145,29 +195,26 @@ impl Engine {
     fn epoch_need(&self, now: Now) -> Option<Need> {
         let members = self.group.members.as_ref().filter(|m| m.rules().encrypted_bodies)?;
         let own = self.group.own.as_ref().filter(|own| own.role >= Role::Inviter)?;
-        let (ring, peer_now) = (self.key_ring(), self.peer_time(now));
-        let epochs = members.epochs(ring);
-        let peers: BTreeSet<PeerId> = members.list(peer_now).into_iter().map(|(peer, _)| peer).collect();
+        let (state, peer_now) = (&self.group.epochs, self.peer_time(now));
+        let current = members.current_epoch();
         if own.role >= Role::Admin {
-            let Some((id, began)) = &epochs.current else { return Some(Need::Epoch(LOST)) };
-            if !ring.has(id) {
+            let Some(epoch) = current.filter(|epoch| state.ring.has(&epoch.id)) else {
                 return Some(Need::Epoch(LOST));
-            }
-            let left = epochs.holders.get(id).is_some_and(|holders| !holders.is_subset(&peers));
-            // The author of an epoch has its key, listed or not.
-            if left || members.verdict().epoch_is_stale() {
-                return Some(Need::Epoch((*began + EPOCH_PAUSE).since(peer_now)));
+            };
+            if members.key_got_out(peer_now) {
+                return Some(Need::Epoch((epoch.at + EPOCH_PAUSE).since(peer_now)));
             }
         }
-        let lacks = |id: &EpochId| {
-            let holders = epochs.holders.get(id);
-            let lacking = peers.iter().filter(|peer| !holders.is_some_and(|holders| holders.contains(*peer)));
-            lacking.filter(|peer| crypto::is_key(peer)).copied().collect::<Vec<_>>()
+        // The current one is given to everybody, whatever others claim to carry. Of others, those whose key no later one
+        // carries: several were begun without knowing of one another.
+        let is_head = |epoch: &Begun| {
+            current.is_some_and(|current| current.act == epoch.act)
+                || !(current.is_some_and(|current| current.id == epoch.id) || state.carries(&epoch.id))
         };
-        let heads = epochs.heads.iter().filter(|id| ring.has(id));
-        let lacking: Vec<_> =
-            heads.map(|id| (*id, lacks(id))).filter(|(_, peers)| !peers.is_empty()).collect();
-        (!lacking.is_empty()).then_some(Need::Keys(lacking))
+        let heads = members.epochs().rev().filter(|epoch| state.ring.has(&epoch.id) && is_head(epoch));
+        heads
+            .map(|epoch| Need::Keys(epoch, members.lacking(&epoch.act, peer_now).count()))
+            .find(|need| matches!(need, Need::Keys(_, lacking) if *lacking > 0))
     }
 
     /// Encrypts bodies under a new key from now on, which those who are members now get. For when a key may have got
@@ -183,54 +230,63 @@ impl Engine {
         let draft = self.draft(now, Content::Epoch(empty))?;
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
         members.may_sign(&draft)?;
-        let carried = members.epochs(&ring).carried;
-        let peers: Vec<PeerId> = members.list(peer_now).into_iter().map(|(peer, _)| peer).collect();
+        let me = self.device.peer;
+        let others = members.members_at(peer_now).filter(|peer| *peer != me);
+        // Its author first: it must not depend on what follows. The others get it with the next batches.
+        let peers: Vec<PeerId> = [me].into_iter().chain(others).take(SEALED_AT_ONCE).collect();
         let key: EpochKey = self.fresh_secret();
         let id = epoch_id(&key);
         let mut older = Vec::new();
         // Those of withdrawn epochs as well: somebody may have written in them.
-        for before in ring.epochs().into_iter().filter(|before| !carried.contains(before)) {
-            let Some(before_key) = ring.key(&before).filter(|_| older.len() < MAX_OLDER_EPOCHS) else {
-                continue;
-            };
-            let nonce = self.rng.random();
-            older.push((before, seal_older_key(&self.graph, &key, nonce, &before_key)));
+        for before in ring.epochs() {
+            if older.len() == MAX_OLDER_EPOCHS {
+                break;
+            }
+            let carried = self.group.epochs.carries(&before);
+            if let Some(before_key) = ring.key(&before).filter(|_| !carried) {
+                let nonce = self.rng.random();
+                older.push((before, seal_older_key(&self.graph, &key, nonce, &before_key)));
+            }
         }
-        let mut keys = self.sealed_keys(&key, &peers);
+        let more = peers.len() == SEALED_AT_ONCE;
+        let keys = self.sealed_keys(&key, peers);
         ring.add(key);
-        let more = keys.split_off(keys.len().min(MAX_EPOCH_KEYS));
         let record = self.issue(now, Content::Epoch(Epoch { key_id: id, keys, older }))?;
-        if let Some(act) = Act::of(&record) {
-            self.issue_keys(now, act.id(), &more)?;
-        }
-        tracing::debug!(graph = %self.graph.short(), members = peers.len(), "a new epoch begins");
+        self.group.epochs.sealing = Act::of(&record).filter(|_| more).map(|act| (act.id(), Vec::new()));
+        tracing::debug!(graph = %self.graph.short(), "a new epoch begins");
         Ok(())
     }
 
-    fn give_keys(&mut self, now: Now, lacking: Vec<(EpochId, Vec<PeerId>)>) -> Result<(), PublishError> {
-        for (id, peers) in lacking {
-            let Some(key) = self.key_ring().key(&id) else { continue };
-            let keys = self.sealed_keys(&key, &peers);
-            let Some(epoch) = self.membership().and_then(|members| members.act_of_epoch(&id)) else {
-                continue;
-            };
-            self.issue_keys(now, epoch, &keys)?;
+    /// Seals the key of an epoch to the next members who lack it, and signs what was sealed when it fills an act or nobody
+    /// lacks it any more. If that is cut off, somebody goes on who notices the lack.
+    fn give_keys(&mut self, now: Now, epoch: &Begun) -> Result<(), PublishError> {
+        let (_, mut sealed) = self.group.epochs.sealing.take().unwrap_or_else(|| (epoch.act, Vec::new()));
+        let Some(key) = self.key_ring().key(&epoch.id) else { return Ok(()) };
+        let members = self.membership().ok_or(CredentialFault::NotAMember)?;
+        let lacking: BTreeSet<PeerId> = members.lacking(&epoch.act, self.peer_time(now)).collect();
+        // Others may have been faster.
+        sealed.retain(|(peer, _)| lacking.contains(peer));
+        let done: BTreeSet<PeerId> = sealed.iter().map(|(peer, _)| *peer).collect();
+        let left = lacking.len() - done.len();
+        let next: Vec<PeerId> = lacking.difference(&done).copied().take(SEALED_AT_ONCE).collect();
+        let all = next.len() == left;
+        sealed.extend(self.sealed_keys(&key, next));
+        let is_full = all || sealed.len() + SEALED_AT_ONCE > MAX_EPOCH_KEYS;
+        if is_full && !sealed.is_empty() {
+            let keys = mem::take(&mut sealed);
+            self.issue(now, Content::EpochKeys { epoch: epoch.act, keys })?;
+            // Another epoch may lack some as well.
+            self.group.epochs.hasten = all;
         }
+        self.group.epochs.sealing = (!all).then_some((epoch.act, sealed));
         Ok(())
     }
 
-    fn issue_keys(&mut self, now: Now, epoch: ActId, keys: &Sealed) -> Result<(), PublishError> {
-        for part in keys.chunks(MAX_EPOCH_KEYS) {
-            self.issue(now, Content::EpochKeys { epoch, keys: part.to_vec() })?;
-        }
-        Ok(())
-    }
-
-    fn sealed_keys(&mut self, key: &EpochKey, peers: &[PeerId]) -> Sealed {
+    fn sealed_keys(&mut self, key: &EpochKey, peers: Vec<PeerId>) -> Sealed {
         let graph = self.graph;
         let sealed = peers
-            .iter()
-            .filter_map(|peer| Some((*peer, seal_epoch_key(&graph, peer, *self.fresh_secret(), key)?)));
+            .into_iter()
+            .filter_map(|peer| Some((peer, seal_epoch_key(&graph, &peer, *self.fresh_secret(), key)?)));
         sealed.collect()
     }
 
@@ -243,6 +299,53 @@ impl Engine {
     }
 }
 
+impl EpochState {
+    /// Opens what the epochs carry whose own key is here by now. A carried key may open others.
+    fn open_carried(&mut self, members: &Membership) {
+        loop {
+            let open: Vec<EpochId> = self.unopened.keys().filter(|id| self.ring.has(id)).copied().collect();
+            if open.is_empty() {
+                return;
+            }
+            let acts: Vec<ActId> = open.iter().filter_map(|id| self.unopened.remove(id)).flatten().collect();
+            for act in acts {
+                let Some(of) = members.keys_of(&act) else { continue };
+                self.unclaim(of);
+                for (id, sealed) in of.older {
+                    if let Some(key) = self.ring.open_older(&of.id, id, sealed) {
+                        self.carried.insert(*id);
+                        self.ring.add(key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// True if a later epoch carries the key of this one, or may.
+    fn carries(&self, epoch: &EpochId) -> bool {
+        self.carried.contains(epoch) || self.claimed.contains_key(epoch)
+    }
+
+    fn claim(&mut self, of: KeysOf<'_>) {
+        for (id, _) in of.older.iter().filter(|(id, _)| *id != of.id) {
+            *self.claimed.entry(*id).or_default() += 1;
+        }
+    }
+
+    fn unclaim(&mut self, of: KeysOf<'_>) {
+        for (id, _) in of.older.iter().filter(|(id, _)| *id != of.id) {
+            if let Entry::Occupied(mut claims) = self.claimed.entry(*id) {
+                *claims.get_mut() -= 1;
+                if *claims.get() == 0 {
+                    claims.remove();
+                }
+            }
+        }
+    }
+}
+
+/// Members to whom a key is sealed in one step: some milliseconds.
+const SEALED_AT_ONCE: usize = 64;
 /// How long others wait, ± 50 %, before they do what another node can do as well.
 const EPOCH_DELAY: Duration = Duration::from_secs(4);
 /// Shortest time between two epochs, unless this node removed somebody.

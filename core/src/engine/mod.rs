@@ -52,6 +52,8 @@ mod feed;
 mod group_tests;
 mod ingest;
 mod joining;
+#[cfg(test)]
+mod large_epoch_tests;
 mod listing;
 #[cfg(test)]
 mod listing_tests;
@@ -370,7 +372,7 @@ impl Engine {
             self.papers_due(),
             listing,
             self.group.sweep.as_ref().map(|_| now.mono),
-            self.group.epochs.due,
+            self.group.epochs.next(now.mono),
             self.deferred.next_due(),
             self.failing.due,
             self.unchecked.map(|_| now.mono + load::CHECK_PAUSE),

@@ -3,13 +3,11 @@
 //! An epoch is named by the hash of its key, so whoever opens a key knows that it is the one that everybody has. A new
 //! epoch carries the keys before it encrypted under its own: one sealed key opens everything earlier, nothing later.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use zeroize::Zeroizing;
 
-use super::{KeyRing, Membership};
+use super::Membership;
 use crate::{
-    authority::{Content, Epoch, Sealed},
+    authority::{Act, Content, Sealed},
     crypto::{self, NONCE_LEN, OpenError, SecretKey},
     ids::{ActId, GraphId, PeerId},
     time::Timestamp,
@@ -68,89 +66,85 @@ fn context(domain: &[u8], graph: &GraphId, id: &EpochId) -> Vec<u8> {
     [domain, graph.as_bytes(), id].concat()
 }
 
-/// What the acts say of the group's epochs.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Epochs {
-    /// The current one, and when it began.
-    pub current: Option<(EpochId, Timestamp)>,
-    /// Those whose key no later one carries. One, unless several began without knowing of one another.
-    pub heads: BTreeSet<EpochId>,
-    /// Those whose key some other one carries.
-    pub carried: BTreeSet<EpochId>,
-    /// To whom the key of each was sealed.
-    pub holders: BTreeMap<EpochId, BTreeSet<PeerId>>,
+/// An epoch that was begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Begun {
+    /// The act that began it.
+    pub act: ActId,
+    /// The epoch.
+    pub id: EpochId,
+    /// When it began.
+    pub at: Timestamp,
+}
+
+/// What one act says of keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysOf<'a> {
+    /// The epoch.
+    pub id: EpochId,
+    /// Its key, sealed to members.
+    pub keys: &'a Sealed,
+    /// The keys of earlier epochs, encrypted under its own.
+    pub older: &'a [(EpochId, Vec<u8>)],
+}
+
+impl KeysOf<'_> {
+    /// The key as it was sealed to an identity.
+    pub fn sealed_to(&self, peer: PeerId) -> Option<&[u8]> {
+        self.keys.iter().find(|(to, _)| *to == peer).map(|(_, sealed)| sealed.as_slice())
+    }
 }
 
 impl Membership {
     /// The epoch that bodies are encrypted in: the same on every node that has the same acts.
-    pub fn current_epoch(&self) -> Option<EpochId> {
-        let current = self.verdict.epochs().last()?;
-        self.epoch(current).map(|epoch| epoch.key_id)
+    pub fn current_epoch(&self) -> Option<Begun> {
+        self.epochs().next_back()
     }
 
-    fn epoch(&self, id: &ActId) -> Option<&Epoch> {
-        match &self.acts.get(id)?.content {
-            Content::Epoch(epoch) => Some(epoch),
-            _ => None,
-        }
-    }
-
-    /// All epochs that were ever begun: what was written in one that counts no more is read all the same.
-    fn epochs_begun(&self) -> impl Iterator<Item = &Epoch> {
-        self.acts.acts().filter_map(|act| match &act.body().content {
-            Content::Epoch(epoch) => Some(epoch),
-            _ => None,
+    /// The epochs that count, the current one last.
+    pub fn epochs(&self) -> impl DoubleEndedIterator<Item = Begun> {
+        self.verdict.epochs().iter().filter_map(|act| {
+            let body = self.acts.get(act)?;
+            let Content::Epoch(epoch) = &body.content else { return None };
+            Some(Begun { act: *act, id: epoch.key_id, at: body.at })
         })
     }
 
-    /// Acts that give the key of an epoch, with the hash of that key.
-    fn keys_given(&self) -> impl Iterator<Item = (ActId, EpochId, &Sealed)> {
-        self.acts.acts().filter_map(|act| match &act.body().content {
-            Content::Epoch(epoch) => Some((act.id(), epoch.key_id, &epoch.keys)),
-            Content::EpochKeys { epoch, keys } => Some((act.id(), self.epoch(epoch)?.key_id, keys)),
-            _ => None,
-        })
-    }
-
-    /// Keys of epochs that were sealed to an identity: in which act, of which epoch, sealed.
-    pub fn keys_for(&self, peer: PeerId) -> impl Iterator<Item = (ActId, EpochId, &[u8])> {
-        self.keys_given().filter_map(move |(act, id, keys)| {
-            let (_, sealed) = keys.iter().find(|(to, _)| *to == peer)?;
-            Some((act, id, sealed.as_slice()))
-        })
-    }
-
-    /// Keys that epochs carry: the later epoch, the earlier one, its key encrypted.
-    pub fn carried_keys(&self) -> impl Iterator<Item = (&EpochId, &EpochId, &[u8])> {
-        self.epochs_begun()
-            .flat_map(|epoch| epoch.older.iter().map(|(id, sealed)| (&epoch.key_id, id, sealed.as_slice())))
-    }
-
-    /// The act that began an epoch: the first in the order of ids, if somebody repeats another's.
-    pub fn act_of_epoch(&self, id: &EpochId) -> Option<ActId> {
-        let counting =
-            self.verdict.epochs().iter().filter(|act| self.epoch(act).is_some_and(|e| e.key_id == *id));
-        counting.min().copied()
-    }
-
-    /// All that the acts that count say of epochs; what one claims to carry is held to the keys that are here.
-    pub fn epochs(&self, ring: &KeyRing) -> Epochs {
-        let mut epochs = Epochs::default();
-        let counting = || self.verdict.epochs().iter().filter_map(|id| Some((id, self.epoch(id)?)));
-        let current = counting().next_back();
-        epochs.current = current.and_then(|(id, epoch)| Some((epoch.key_id, self.acts.get(id)?.at)));
-        let carried = self.carried_keys().filter(|(later, id, sealed)| ring.may_carry(later, id, sealed));
-        epochs.carried = carried.map(|(_, id, _)| *id).collect();
-        for (act, id, keys) in self.keys_given() {
-            if self.verdict.act(&act) == Some(None) {
-                epochs.holders.entry(id).or_default().extend(keys.iter().map(|(peer, _)| *peer));
+    /// What an act says of keys, whether it counts or not: what was written in an epoch that counts no more is read all the
+    /// same. `None` for other acts.
+    pub fn keys_of(&self, act: &ActId) -> Option<KeysOf<'_>> {
+        match &self.acts.get(act)?.content {
+            Content::Epoch(epoch) => {
+                Some(KeysOf { id: epoch.key_id, keys: &epoch.keys, older: &epoch.older })
             }
+            Content::EpochKeys { epoch, keys } => match &self.acts.get(epoch)?.content {
+                Content::Epoch(epoch) => Some(KeysOf { id: epoch.key_id, keys, older: &[] }),
+                _ => None,
+            },
+            _ => None,
         }
-        let begun = counting().map(|(_, epoch)| epoch.key_id);
-        epochs.heads = begun.filter(|id| !epochs.carried.contains(id)).collect();
-        // Whatever others claim to carry: the current one is given to everybody.
-        epochs.heads.extend(epochs.current.map(|(id, _)| id));
-        epochs
+    }
+
+    /// All acts that say something of keys.
+    pub fn acts_of_keys(&self) -> impl Iterator<Item = ActId> {
+        let says = |content: &Content| matches!(content, Content::Epoch(_) | Content::EpochKeys { .. });
+        self.acts.acts().filter(move |act| says(&act.body().content)).map(Act::id)
+    }
+
+    /// Members at `now` whom no act that counts gave the key of an epoch.
+    pub fn lacking<'a>(&'a self, epoch: &ActId, now: Timestamp) -> impl Iterator<Item = PeerId> + 'a {
+        let is_current = self.verdict.epochs().last() == Some(epoch);
+        let (current, other) = match is_current {
+            true => (Some(self.verdict.epoch_lacks()), None),
+            false => (None, Some(self.verdict.lacks_of(&self.acts, epoch))),
+        };
+        let lacking = current.into_iter().flatten().copied().chain(other.into_iter().flatten());
+        lacking.filter(move |peer| crypto::is_key(peer) && self.is_member(*peer, now))
+    }
+
+    /// True if somebody may have the key of the current epoch who is no member at `now`.
+    pub fn key_got_out(&self, now: Timestamp) -> bool {
+        self.verdict.epoch_is_stale() || self.verdict.holder_expired(now)
     }
 }
 

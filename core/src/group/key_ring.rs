@@ -94,20 +94,13 @@ impl KeyRing {
 
     /// Takes in what a later epoch carries, if its key is here. True if that was a key.
     pub fn add_older(&self, later: &EpochId, id: &EpochId, sealed: &[u8]) -> bool {
-        if self.has(id) {
-            return false;
-        }
-        let (graph, under) = (self.read().graph, self.key(later));
-        let (Some(graph), Some(under)) = (graph, under) else { return false };
-        let opened = open_older_key(&graph, &under, id, sealed);
-        opened.map(|key| self.add(key)).is_some()
+        !self.has(id) && self.open_older(later, id, sealed).map(|key| self.add(key)).is_some()
     }
 
-    /// False if it is known that a later epoch does not carry the key that it claims to.
-    pub fn may_carry(&self, later: &EpochId, id: &EpochId, sealed: &[u8]) -> bool {
-        let (graph, under) = (self.read().graph, self.key(later));
-        let (Some(graph), Some(under)) = (graph, under) else { return true };
-        later != id && open_older_key(&graph, &under, id, sealed).is_some()
+    /// The key that a later epoch claims to carry, if the later one's is here and it does.
+    pub fn open_older(&self, later: &EpochId, id: &EpochId, sealed: &[u8]) -> Option<EpochKey> {
+        let (graph, under) = (self.read().graph?, self.key(later)?);
+        open_older_key(&graph, &under, id, sealed).filter(|_| later != id)
     }
 
     /// True if this epoch's key is here.

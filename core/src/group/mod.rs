@@ -24,7 +24,8 @@ mod standing;
 mod throttle;
 
 pub use epoch::{
-    EpochId, EpochKey, Epochs, epoch_id, open_epoch_key, open_older_key, seal_epoch_key, seal_older_key,
+    Begun, EpochId, EpochKey, KeysOf, epoch_id, open_epoch_key, open_older_key, seal_epoch_key,
+    seal_older_key,
 };
 pub use exported::ExportedMembership;
 pub use fault::CredentialFault;

@@ -108,6 +108,11 @@ impl Membership {
         peers.into_iter().filter_map(|peer| Some((peer, self.member(peer, now)?))).collect()
     }
 
+    /// The identities that are members at `now`.
+    pub fn members_at(&self, now: Timestamp) -> impl Iterator<Item = PeerId> {
+        self.peers().into_iter().filter(move |peer| self.is_member(*peer, now))
+    }
+
     /// The identities with a grant in force, whatever its period, and the creator.
     fn peers(&self) -> BTreeSet<PeerId> {
         self.verdict.identities().copied().chain([self.creator]).collect()
@@ -134,9 +139,7 @@ impl Membership {
 
     /// When time alone next begins or ends a membership.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let grants = self.verdict.grants().filter(|(_, grant)| is_in_force(grant));
-        let times = grants.flat_map(|(_, grant)| [Some(grant.not_before), grant.not_after]).flatten();
-        times.filter(|at| *at > now).min()
+        self.verdict.next_change(now)
     }
 
     /// True if an identity is or was a member.
