@@ -160,12 +160,13 @@ impl<'a> Judge<'a> {
             if !self.set.carries(at, state.until, act) {
                 return Standing::Void(self.not_carried(act, at, by == first));
             }
-            if state.lists.iter().any(|removal| self.set.keeps_act(*removal, act, at)) {
+            let left = || state.left(|leave| leave.past.contains(act));
+            let kept = |removal: &&u32| self.set.keeps_act(**removal, act, at);
+            if state.lists.iter().filter(kept).any(|by| !self.set.is_cut_short(*by, at) || left().is_none()) {
                 return Standing::Under(by);
             }
             if state.removals.is_empty() {
-                let left = state.left(|leave| leave.past.contains(act));
-                return left.map_or(Standing::Under(by), |leave| Standing::Void(Void::Left(leave)));
+                return left().map_or(Standing::Under(by), |leave| Standing::Void(Void::Left(leave)));
             }
             match state.successor {
                 Some(successor) => by = Some(successor),

@@ -219,4 +219,12 @@ impl ActSet {
         let cut = self.grant(grant).and_then(|grant| cuts.iter().find(|cut| concerns(cut, grant)));
         self.precedes(act, removal) && cut.is_none_or(|cut| cut.heads.iter().any(inside))
     }
+
+    /// True if an act names as many cuts as it can, and none of the holder of a grant: then the leave acts of that say what is
+    /// kept. Otherwise many leavers below somebody would hide one.
+    pub(super) fn is_cut_short(&self, removal: u32, grant: u32) -> bool {
+        let cuts = self.body(removal).content.keep().map_or(&[][..], |keep| &keep.cuts);
+        let holder = self.subject(grant);
+        cuts.len() >= MAX_CUTS && !cuts.iter().any(|cut| Some(cut.who) == holder)
+    }
 }

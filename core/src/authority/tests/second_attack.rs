@@ -6,8 +6,9 @@ use super::{
     world::{GRAPH, MAX_CHAIN, invite_by, peer, removal_of},
 };
 use crate::{
-    authority::{Act, ActSet, Content, Keep, Remove, Verdict, Void},
+    authority::{Act, ActSet, Content, Cut, Keep, Remove, Verdict, Void},
     ids::ActId,
+    limits::MAX_CUTS,
     record::Role,
 };
 
@@ -86,6 +87,24 @@ fn r1_who_has_many_grants_is_cut_too_and_who_was_let_in_again_only_before() {
     );
     scene.removes(&[dated_back, guest], BEN);
     assert_eq!((scene.role(DAN), scene.role(EVE)), (None, Some(Role::Member)));
+}
+
+#[test]
+fn r1_many_leavers_hide_none() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Inviter);
+    let guest = scene.act(BEN, Some(ben), &[ben], grant(EVE, Role::Member, 1));
+    let left = scene.act(BEN, Some(ben), &[guest], leave());
+    let dated_back = scene.act(BEN, Some(ben), &[ben], grant(DAN, Role::Member, 1));
+    // As many cuts as fit, of others: by the removal of somebody above, with its branch.
+    let other = |who: usize| Cut { who: peer(who % 30 + 5), leave: scene.id(left), heads: Vec::new() };
+    let cuts: Vec<Cut> = (0..MAX_CUTS).map(other).collect();
+    let keep = |cuts: &[Cut]| Keep { cuts: cuts.to_vec(), ..Keep::default() };
+    let mut fewer = Scene(scene.0.clone());
+    fewer.act(ANN, None, &[guest, dated_back], removal_with(BEN, keep(&cuts[1..])));
+    assert!(fewer.counts(dated_back), "what a removal does not cut it keeps");
+    scene.act(ANN, None, &[guest, dated_back], removal_with(BEN, keep(&cuts)));
+    assert!(!scene.counts(dated_back) && scene.counts(guest));
 }
 
 #[test]
