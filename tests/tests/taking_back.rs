@@ -135,6 +135,14 @@ async fn m22_a_refused_device_can_be_let_in_again() {
     converge(&[&club, &at_desk, &on_phone, &dans]).await;
     assert_eq!(dans.list(ListQuery::default()).await.unwrap().items.len(), 1);
 
+    // What an admin refused stays refused when the admin is removed, and can be taken back all the same.
+    dans.revoke_device(who, node).await.unwrap();
+    converge(&[&club, &at_desk, &dans]).await;
+    club.remove(dan.peer_id(), RemoveMember::default()).await.unwrap();
+    assert_eq!(refused(club.revoked_devices(who).await.unwrap()), [(node, dan.peer_id())]);
+    club.restore_device(who, node).await.unwrap();
+    assert!(club.revoked_devices(who).await.unwrap().is_empty());
+
     // What the identity refuses itself is for good, whoever refused it before.
     club.revoke_device(who, node).await.unwrap();
     at_desk.revoke_device(who, node).await.unwrap();

@@ -62,6 +62,8 @@ scenarios! {
     a_member_is_removed_with_its_records_and_branch
     all_that_the_removed_did_is_undone
     a_member_leaves
+    who_left_hears_so_and_can_come_back
+    whose_time_is_over_hears_so
     a_membership_is_renewed
     a_device_is_taken_back
     a_device_of_ones_own_is_refused_for_good
