@@ -203,13 +203,13 @@ impl<'a> Definition<'a> {
             return false;
         };
         let cuts = world.body(removal).content.keep().map_or(&[][..], |keep| &keep.cuts);
-        let of_holder = cuts.iter().filter(|cut| cut.who == facts.subject);
+        let mut of_holder = cuts.iter().filter(|cut| cut.who == facts.subject);
         if cuts.len() == 48 && of_holder.clone().count() == 0 {
             return grant.is_some_and(|grant| self.left(act, grant).is_some());
         }
         // As the rule was before, but that the grant was named by the cut.
         let by_grant = self.has(Flaw::CutsByGrant) && world.infos[act].under != grant;
-        let Some(cut) = of_holder.filter(|cut| !facts.despite.contains(&cut.leave)).next() else {
+        let Some(cut) = of_holder.find(|cut| !facts.despite.contains(&cut.leave)) else {
             return false;
         };
         let up_to =
