@@ -323,6 +323,10 @@ pub const DEFAULT_MEMBERSHIP: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const DEFAULT_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a membership by password lasts until somebody grants a longer one.
 pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
+/// Memberships renewed in one step: each is an act that is signed and judged. The rest follows after the next commit.
+pub const RENEWED_AT_ONCE: usize = 32;
+/// Grants of one member that are renewed in one step, those of the highest rank.
+pub const RENEWED_OF_MEMBER: usize = 4;
 /// Longest message of a password proof, in bytes.
 pub const MAX_PROOF: usize = 1024;
 /// How long a link for joining may last.

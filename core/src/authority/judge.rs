@@ -5,6 +5,7 @@
 
 use std::{
     borrow::Cow,
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -38,6 +39,8 @@ pub(super) struct GrantState {
     pub(super) lists: Vec<u32>,
     /// Its end by itself and its renewals.
     pub(super) until: Option<Timestamp>,
+    /// The renewal that says so, if one does.
+    pub(super) renewal: Option<ActId>,
     /// The removals that undo the acts under it.
     pub(super) undoes: Vec<ActId>,
     /// The first of them.
@@ -85,8 +88,9 @@ impl<'a> Judge<'a> {
         let lowest = removals.iter().min_by_key(|at| (self.set.rank(Some(**at)), self.set.id(**at)));
         let successor = lowest.filter(|_| successor).copied();
         let undo = undoes.first().copied();
-        let until = self.until(at);
-        GrantState { until, void, leaves: self.set.leaves_on(at), removals, lists, undoes, undo, successor }
+        let (until, renewal) = self.until(at);
+        let leaves = self.set.leaves_on(at);
+        GrantState { until, renewal, void, leaves, removals, lists, undoes, undo, successor }
     }
 
     fn grant_fault(&mut self, at: u32) -> Option<Void> {
@@ -183,19 +187,24 @@ impl<'a> Judge<'a> {
         if is_first { Void::Grant(renewal.unwrap_or(id)) } else { Void::Demoted(id) }
     }
 
-    /// The end of a grant by itself and its renewals. They stand under grants of higher rank.
-    fn until(&self, at: u32) -> Option<Timestamp> {
-        let (end, rank) = (self.set.grant(at)?.not_after?, self.set.rank(Some(at)));
+    /// The end of a grant by itself and its renewals, and the renewal that says so: of several, the one with the smallest id.
+    /// They stand under grants of higher rank.
+    fn until(&self, at: u32) -> (Option<Timestamp>, Option<ActId>) {
+        let end = self.set.grant(at).and_then(|grant| grant.not_after);
+        let (Some(end), rank) = (end, self.set.rank(Some(at))) else { return (end, None) };
         let counts = |renewal: &&u32| {
             let by = self.set.entries[**renewal as usize].under;
             matches!(self.standing(**renewal, by, Some((rank, rank))), Standing::Under(_))
         };
         let renewals = self.set.renewals_of.get(&at).into_iter().flatten().filter(counts);
         let ends = renewals.filter_map(|at| match self.set.body(*at).content {
-            Content::Renew { not_after, .. } => Some(not_after),
+            Content::Renew { not_after, .. } => Some((not_after, Reverse(self.set.id(*at)))),
             _ => None,
         });
-        ends.max().max(Some(end))
+        match ends.max().filter(|(until, _)| *until > end) {
+            Some((until, Reverse(renewal))) => (Some(until), Some(renewal)),
+            None => (Some(end), None),
+        }
     }
 
     /// Where an act by this grant would stand that names all acts of the set.

@@ -1,6 +1,7 @@
 //! What the engine asks a set of acts and a verdict.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -144,6 +145,29 @@ impl ActBody {
     }
 }
 
+impl GrantVerdict {
+    /// True if a time is in its period.
+    pub(super) fn includes(&self, now: Timestamp) -> bool {
+        self.not_before <= now && self.not_after.is_none_or(|end| now < end)
+    }
+
+    /// Its rank, in the order of ranks.
+    fn rank(&self) -> impl Ord + Copy {
+        (self.role, Reverse(self.level))
+    }
+
+    /// True if this one, lasting until `own`, makes another needless that would last until `end`: its rank is not lower, it lasts
+    /// as long, and may give as much.
+    pub fn makes_needless(&self, other: &Self, own: Option<Timestamp>, end: Timestamp) -> bool {
+        self.rank() >= other.rank() && latest(own) >= end && self.depth >= other.depth
+    }
+}
+
+/// An end, where none is later than all.
+fn latest(end: Option<Timestamp>) -> Timestamp {
+    end.unwrap_or(Timestamp(u64::MAX))
+}
+
 impl Verdict {
     /// [`update`](Self::update), and the identities of whom a grant is judged otherwise than before: their records may count
     /// no more, or again.
@@ -158,7 +182,8 @@ impl Verdict {
             is.not_after.is_none_or(|end| was.not_after.is_some_and(|before| before <= end))
         };
         let same = |was: &GrantVerdict, is: &GrantVerdict| {
-            longer(was, is) && GrantVerdict { not_after: is.not_after, ..was.clone() } == *is
+            let was_as_long = GrantVerdict { not_after: is.not_after, renewal: is.renewal, ..was.clone() };
+            longer(was, is) && was_as_long == *is
         };
         let changed = self.grants.iter().filter(|(id, is)| before.get(*id).is_some_and(|was| !same(was, is)));
         affected.extend(changed.map(|(_, grant)| grant.subject));
@@ -175,13 +200,14 @@ impl Verdict {
         self.invitations.iter()
     }
 
-    /// The renewal by which a grant lasts longest, if that is longer than by the grant itself.
-    pub fn renewal_of(&self, grant: &ActId) -> Option<ActId> {
-        let end = self.grants.get(grant)?.not_after?;
-        let of_it = self.renewals.iter().filter(|(id, (of, until))| {
-            of == grant && *until == end && self.acts.get(*id).is_some_and(Option::is_none)
-        });
-        of_it.map(|(id, _)| *id).min()
+    /// The grants by which an identity is a member at `now`, the highest rank first; of one rank, the latest end first. The
+    /// creator has none.
+    pub fn alive(&self, identity: PeerId, now: Timestamp) -> Vec<(ActId, &GrantVerdict)> {
+        let grants = self.members.get(&identity).into_iter().flatten();
+        let grants = grants.filter_map(|id| Some((*id, self.grants.get(id)?)));
+        let mut alive: Vec<_> = grants.filter(|(_, grant)| grant.includes(now)).collect();
+        alive.sort_by_key(|(id, grant)| (Reverse(grant.rank()), Reverse(latest(grant.not_after)), *id));
+        alive
     }
 
     /// The end of the membership that somebody names by a grant or a renewal; `None`: without end, or the creator's.

@@ -63,6 +63,8 @@ pub struct GrantVerdict {
     pub granted_until: Option<Timestamp>,
     /// End by the grant and its renewals.
     pub not_after: Option<Timestamp>,
+    /// The renewal by which it lasts so long, if it is not by the grant itself.
+    pub renewal: Option<ActId>,
     /// Why it does not count; `None`: it does.
     pub void: Option<Void>,
     /// The subject's leave acts that end it.
@@ -184,6 +186,7 @@ impl Verdict {
             not_before: grant.not_before,
             granted_until: grant.not_after,
             not_after: if state.void.is_none() { state.until } else { grant.not_after },
+            renewal: state.renewal.filter(|_| state.void.is_none()),
             void: state.void,
             left,
             ended_by,

@@ -288,24 +288,43 @@ impl Engine {
         Ok(act)
     }
 
-    /// An act of this identity, as it would be signed now.
+    /// An act of this identity, as it would be signed now: by the highest of its grants that carries it.
     pub(super) fn draft(&self, now: Now, mut content: Content) -> Result<Act, CredentialFault> {
-        let (members, own) = self.own_standing()?;
+        let members = self.own_standing()?.0;
         members.add_cuts(&mut content);
         let after = members.heads_for(self.device.peer, &content);
-        let at = self.stamper.tick(self.peer_time(now)).timestamp();
-        Ok(Act::draft(ActBody { author: self.device.peer, by: own.named, after, at, content }))
+        self.draft_after(now, after, content)
     }
 
-    /// Membership, and what this identity is by it.
+    /// The same, after these acts.
+    pub(super) fn draft_after(
+        &self,
+        now: Now,
+        after: Vec<ActId>,
+        content: Content,
+    ) -> Result<Act, CredentialFault> {
+        let (members, highest) = self.own_standing()?;
+        let at = self.stamper.tick(self.peer_time(now)).timestamp();
+        let body = ActBody { author: self.device.peer, by: highest.named, after, at, content };
+        let act = Act::draft(body);
+        let others = self.group.standings.get(1..).unwrap_or_default();
+        if others.is_empty() || members.may_sign(&act).is_ok() {
+            return Ok(act);
+        }
+        let mut by_others =
+            others.iter().map(|own| Act::draft(ActBody { by: own.named, ..act.body().clone() }));
+        Ok(by_others.find(|act| members.may_sign(act).is_ok()).unwrap_or(act))
+    }
+
+    /// Membership, and what this identity is by the highest of its grants.
     pub(super) fn own_standing(&self) -> Result<(&Membership, &Standing), CredentialFault> {
         let members = self.membership().ok_or(CredentialFault::NotAMember)?;
-        let own = self.group.own.as_ref().ok_or_else(|| members.why_no_member(self.device.peer))?;
+        let own = self.group.standings.first().ok_or_else(|| members.why_no_member(self.device.peer))?;
         Ok((members, own))
     }
 
     /// Names heads by acts of their own, as long as there are more than the next act could.
-    fn merge_heads(&mut self, now: Now) -> Result<(), PublishError> {
+    pub(super) fn merge_heads(&mut self, now: Now) -> Result<(), PublishError> {
         loop {
             let (members, own) = self.own_standing()?;
             let at = self.stamper.tick(self.peer_time(now)).timestamp();

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::{Engine, Notice, PublishError, password::Guest, relaying::Relay};
 use crate::{
-    authority::{Content, Grant, InvitationUse, use_message},
+    authority::{Act, Content, Grant, InvitationUse, use_message},
     crypto::{self, Domain, PasswordProof, SecretKey, SignatureBytes},
-    group::{InviteFault, Standing, clipped_name},
+    group::{CredentialFault, InviteFault, Standing, clipped_name},
     ids::{ActId, ConnectionId, LinkId, PeerId},
     limits::{REFERRALS, SKEW_HOLD},
     record::{DeviceCertificate, NodeAddr, Role, SignedRecord},
@@ -254,10 +253,7 @@ impl Engine {
     /// Makes a joiner a member, if this identity may. The joiner's proof was checked and is right.
     pub(super) fn admit_joiner(&mut self, now: Now, came: Came) -> Result<Admitted, Denial> {
         let not_admitter = || Denial::referring(Vec::new());
-        let own = self.group.own.clone().ok_or_else(not_admitter)?;
-        if !own.role.may_grant(came.role) {
-            return Err(not_admitter());
-        }
+        let own = self.admitting(came.role).ok_or_else(not_admitter)?.clone();
         let peer = came.peer;
         let grant = self.draft_grant(now, &own, came);
         self.issue(now, Content::Grant(grant)).map_err(|error| {
@@ -270,6 +266,17 @@ impl Engine {
         // One who may let in can check passwords from now on.
         self.pass_on_verifier(now);
         Ok(Admitted { standing, again: false })
+    }
+
+    /// What this identity is by the highest of its grants by which it may let somebody in.
+    fn admitting(&self, role: Role) -> Option<&Standing> {
+        self.group.standings.iter().find(|own| own.role.may_grant(role) && own.depth > 0)
+    }
+
+    /// The same; if there is none, what it is: what it tries says why it may not.
+    fn giving(&self, role: Role) -> Result<&Standing, CredentialFault> {
+        let own = self.own_standing()?.1;
+        Ok(self.admitting(role).unwrap_or(own))
     }
 
     /// A grant as this identity can give it: not beyond its own, nor beyond what an invitation's issuer could give.
@@ -314,7 +321,7 @@ impl Engine {
         lifetime: Option<Duration>,
     ) -> Result<Vec<SignedRecord>, PublishError> {
         self.check_standing()?;
-        let own = self.own_standing()?.1.clone();
+        let own = self.giving(role)?.clone();
         let came = Came { peer, name: name.into(), role, lifetime, by: By::Word, renew: lifetime.is_some() };
         let grant = self.draft_grant(now, &own, came);
         self.give(now, grant)
@@ -326,16 +333,20 @@ impl Engine {
         self.pass_on_verifier(now);
         self.hasten_epochs();
         let (members, own) = self.own_standing()?;
-        let keys = members.chain_keys(own);
+        let by = Act::of(&record).and_then(|act| act.body().by);
+        let by = self.group.standings.iter().find(|own| own.named == by).unwrap_or(own);
+        let keys = members.chain_keys(by);
         let mut chain = keys.iter().map(|key| self.store.fetch(key)).collect::<Result<Vec<_>, _>>()?;
         chain.push(Some(record));
         Ok(chain.into_iter().flatten().collect())
     }
 
     /// The grant for a member as it would be drafted now, in another role.
-    pub(super) fn draft_role(&self, now: Now, old: &Grant, role: Role) -> Result<Grant, PublishError> {
-        let own = self.own_standing()?.1;
-        let lifetime = old.not_after.map(|end| end.since(old.not_before)).filter(|_| old.renew);
+    pub(super) fn draft_role(&self, now: Now, theirs: &Standing, role: Role) -> Result<Grant, PublishError> {
+        let own = self.giving(role)?;
+        let members = self.membership().ok_or(CredentialFault::NotAMember)?;
+        let old = members.grant_of(theirs).ok_or(CredentialFault::NotSenior)?;
+        let lifetime = theirs.grant.and_then(|id| members.lifetime(&id)).filter(|_| old.renew);
         let (peer, name, renew) = (old.subject, old.name.clone(), lifetime.is_some());
         Ok(self.draft_grant(now, own, Came { peer, name, role, lifetime, by: By::Word, renew }))
     }
@@ -346,46 +357,6 @@ impl Engine {
         let peers = if of.is_empty() { members.admitters(self.peer_time(now)) } else { of };
         let others = peers.into_iter().filter(|peer| *peer != self.device.peer);
         others.flat_map(|peer| self.addresses_of(None, Some(peer))).take(REFERRALS).collect()
-    }
-
-    /// Renews memberships that are past half of their time, and notices those that ended.
-    pub(super) fn maintain_members(&mut self, now: Now) {
-        if self.group.next_check.is_none_or(|at| at > now.mono) {
-            return;
-        }
-        self.group.changed = true;
-        self.group.expel_later();
-        if self.group.next_renewal <= now.mono {
-            self.group.next_renewal = now.mono + RENEWAL_INTERVAL.mul_f64(0.5 + self.rng.random::<f64>());
-            // What others know of the members comes first: one may have been removed while this node was off.
-            if self.group.compared {
-                if !self.is_clock_off() {
-                    self.renew_members(now);
-                }
-                self.pass_on_verifier(now);
-            }
-        }
-        self.refresh_standing(now);
-    }
-
-    fn renew_members(&mut self, now: Now) {
-        let (Some(members), Some(own)) = (&self.group.members, self.group.own.clone()) else { return };
-        if own.role < Role::Inviter || !self.usable {
-            return;
-        }
-        // Not all issuers at once: the first renewal serves everybody.
-        let at = 0.5 - 0.1 * self.rng.random::<f64>();
-        let peer_now = self.peer_time(now);
-        for (grant, lifetime, end) in members.due_for_renewal(self.device.peer, &own, peer_now, at) {
-            let until = own.not_after.map_or(peer_now + lifetime, |limit| limit.min(peer_now + lifetime));
-            // Nobody gains by one that ends no later.
-            if until <= end {
-                continue;
-            }
-            if let Err(error) = self.issue(now, Content::Renew { grant, not_after: until }) {
-                tracing::debug!(%error, "a membership could not be renewed");
-            }
-        }
     }
 }
 
@@ -458,6 +429,3 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
         (one, other) => one.or(other),
     }
 }
-
-/// Time between two looks for memberships to renew, ± 50 %.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);

@@ -26,6 +26,8 @@ pub(super) struct GroupState {
     pub(super) members: Option<Membership>,
     /// What this node's identity is now.
     pub(super) own: Option<Standing>,
+    /// The same by each of its grants, the highest rank first: what its acts name.
+    pub(super) standings: Vec<Standing>,
     /// What this node's identity shows while its acts are not here.
     pub(super) papers: Papers,
     /// The name that is stated once those are here.
@@ -120,6 +122,10 @@ impl Engine {
         }
         self.overlay.set_credentials(credentials);
         let next = members.next_change(peer_now).map(|at| now.mono + at.since(peer_now));
+        self.group.standings = members.standings(me, peer_now);
+        if self.group.standings.is_empty() {
+            self.group.standings.extend(by_papers.clone());
+        }
         self.group.own = own.or(by_papers);
         let renewal = Some(self.group.next_renewal);
         self.group.next_check = [next, renewal].into_iter().flatten().min();

@@ -68,6 +68,9 @@ mod publish;
 mod refused;
 mod relaying;
 mod removal;
+#[cfg(test)]
+mod renewal_tests;
+mod renewing;
 mod restamp;
 mod roll;
 mod sessions;

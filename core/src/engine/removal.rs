@@ -7,8 +7,8 @@ use super::{
     listing::{Deed, ListingId},
 };
 use crate::{
-    authority::{Content, Grant, Invite, Keep, Remove},
-    group::CredentialFault,
+    authority::{Content, Invite, Keep, Remove},
+    group::{CredentialFault, Standing},
     ids::PeerId,
     record::{RecordKey, RecordType, Role, SignedRecord},
     records::StoreError,
@@ -125,21 +125,20 @@ impl Engine {
         }
     }
 
-    /// The grant that a demotion to this role takes the place of; `None` if the member has no higher one.
+    /// What a demotion to this role takes the place of; `None` if the member has no higher one.
     pub(super) fn demoted_from(
         &self,
         now: Now,
         peer: PeerId,
         role: Role,
-    ) -> Result<Option<Grant>, PublishError> {
+    ) -> Result<Option<Standing>, PublishError> {
         let (members, own) = self.own_standing()?;
         let theirs = members.member(peer, self.peer_time(now)).ok_or(CredentialFault::NotAMember)?;
         if role >= theirs.role {
             return Ok(None);
         }
-        let old = members.grant_of(&theirs).cloned().ok_or(CredentialFault::NotSenior)?;
         members.may_end(own, peer, Some(role))?;
-        Ok(Some(old))
+        Ok(Some(theirs))
     }
 
     /// Gives a member a higher role, if it has it not yet.
@@ -149,8 +148,7 @@ impl Engine {
         if theirs.role == role {
             return Ok(());
         }
-        let old = members.grant_of(&theirs).cloned().ok_or(CredentialFault::NotSenior)?;
-        let grant = self.draft_role(now, &old, role)?;
+        let grant = self.draft_role(now, &theirs, role)?;
         self.give(now, grant).map(drop)
     }
 

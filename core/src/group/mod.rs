@@ -38,5 +38,5 @@ pub use name::{NameError, PeerName, check_friendly_name, clipped_name, is_member
 #[cfg(feature = "qr")]
 pub use qr::QrError;
 pub use secret::{IdentitySecret, SecretTextError};
-pub use standing::{Ending, Standing};
+pub use standing::{Ending, Renewal, Standing};
 pub use throttle::Throttle;

@@ -1,11 +1,12 @@
 //! What identities are: now, once, and by whose word.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{CredentialFault, Membership};
 use crate::{
     authority::{Content, DeviceRefusal, Grant, GrantVerdict},
     ids::{ActId, NodeId, PeerId},
+    limits::RENEWED_OF_MEMBER,
     record::{RecordKey, Role},
     time::Timestamp,
 };
@@ -31,6 +32,15 @@ pub struct Standing {
     pub issuer: Option<PeerId>,
 }
 
+/// A grant that is to be renewed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Renewal {
+    /// The grant.
+    pub grant: ActId,
+    /// Its new end.
+    pub until: Timestamp,
+}
+
 /// How a membership ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
@@ -45,7 +55,7 @@ impl Membership {
         Standing {
             role: facts.role,
             grant: Some(grant),
-            named: Some(self.verdict.renewal_of(&grant).unwrap_or(grant)),
+            named: Some(facts.renewal.unwrap_or(grant)),
             not_before: facts.not_before,
             not_after: facts.not_after,
             depth: facts.depth,
@@ -74,6 +84,14 @@ impl Membership {
             Some((grant, facts)) => Some(self.standing(grant, facts)),
             None => Some(self.creators()),
         }
+    }
+
+    /// What an identity is at `now` by each of its grants, the highest rank first. An act names the first that carries it.
+    pub fn standings(&self, peer: PeerId, now: Timestamp) -> Vec<Standing> {
+        if peer == self.creator {
+            return vec![self.creators()];
+        }
+        self.verdict.alive(peer, now).into_iter().map(|(id, facts)| self.standing(id, facts)).collect()
     }
 
     /// True if an identity is a member at `now`.
@@ -130,6 +148,14 @@ impl Membership {
             Content::Grant(grant) => Some(grant),
             _ => None,
         }
+    }
+
+    /// How long a membership lasts by its grant, and by each renewal: from when it was given. It begins before that, for clocks
+    /// that are behind.
+    pub fn lifetime(&self, grant: &ActId) -> Option<Duration> {
+        let act = self.acts.get(grant)?;
+        let Content::Grant(grant) = &act.content else { return None };
+        grant.not_after.map(|end| end.since(grant.not_before.max(act.at)))
     }
 
     /// The records that show a standing: the grants from the creator's down, and the renewal that it names.
@@ -194,24 +220,77 @@ impl Membership {
         if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
     }
 
-    /// Memberships that a member with this standing should renew at `now`: those past the part `at` of their time. Gives
-    /// each grant, and the length of its period.
+    /// The grants that a member should renew at `now`, by what it is: those past the part `at` of their time, of each member the
+    /// highest few, and none that would add nothing to what the member has.
     pub fn due_for_renewal(
         &self,
         me: PeerId,
-        own: &Standing,
+        own: &[Standing],
         now: Timestamp,
-        at: f64,
-    ) -> Vec<(ActId, std::time::Duration, Timestamp)> {
-        let due = self.verdict.identities().filter_map(|peer| {
-            let theirs = self.member(*peer, now)?;
-            let grant = self.grant_of(&theirs).filter(|grant| grant.renew)?;
-            let (whole, end) = (grant.not_after?.since(grant.not_before), theirs.not_after?);
-            let id = theirs.grant?;
-            let is_due = end.since(now) < whole.mul_f64(at) && *peer != me;
-            (is_due && self.acts.may_renew(own.grant.as_ref(), &id)).then_some((id, whole, end))
-        });
-        due.collect()
+        at: impl Fn(&ActId) -> f64,
+    ) -> Vec<Renewal> {
+        let others = self.verdict.identities().filter(|peer| **peer != me);
+        others.flat_map(|peer| self.due_of(*peer, own, now, &at)).collect()
+    }
+
+    fn due_of(
+        &self,
+        peer: PeerId,
+        own: &[Standing],
+        now: Timestamp,
+        at: impl Fn(&ActId) -> f64,
+    ) -> Vec<Renewal> {
+        let held = self.verdict.alive(peer, now);
+        let mut due: Vec<(Renewal, &GrantVerdict)> = Vec::new();
+        for (place, (id, facts)) in held.iter().enumerate() {
+            let Some(renewal) = self.renewal(own, now, *id, facts, &at) else { continue };
+            let by_end = |other: &GrantVerdict, end, until| other.makes_needless(facts, end, until);
+            // One that does not outlast another of the same rank or a higher one is left to end, or as long as this node keeps
+            // that one up.
+            let needless =
+                held.iter().any(|(other, by)| other != id && by_end(by, by.not_after, renewal.until))
+                    || due.iter().any(|(other, by)| by_end(by, Some(other.until), renewal.until))
+                    || held[..place].iter().any(|(other, by)| {
+                        let kept_up = self.renewable_for(other).is_some() && self.may_renew(own, other);
+                        kept_up && facts.not_after.is_some_and(|end| by_end(by, by.not_after, end))
+                    });
+            if !needless && due.len() < RENEWED_OF_MEMBER {
+                due.push((renewal, facts));
+            }
+        }
+        due.into_iter().map(|(renewal, _)| renewal).collect()
+    }
+
+    /// For how long a grant is renewed each time, if it is to be.
+    fn renewable_for(&self, grant: &ActId) -> Option<Duration> {
+        let renews = matches!(&self.acts.get(grant)?.content, Content::Grant(given) if given.renew);
+        self.lifetime(grant).filter(|_| renews)
+    }
+
+    fn may_renew(&self, own: &[Standing], grant: &ActId) -> bool {
+        own.iter().any(|own| self.acts.may_renew(own.grant.as_ref(), grant))
+    }
+
+    fn renewal(
+        &self,
+        own: &[Standing],
+        now: Timestamp,
+        grant: ActId,
+        facts: &GrantVerdict,
+        at: impl Fn(&ActId) -> f64,
+    ) -> Option<Renewal> {
+        let end = facts.not_after?;
+        let lifetime = self.renewable_for(&grant)?;
+        let left = end.since(now);
+        // Few are past the half of their time.
+        if left >= lifetime / 2 || left >= lifetime.mul_f64(at(&grant)) {
+            return None;
+        }
+        let may = own.iter().filter(|own| self.acts.may_renew(own.grant.as_ref(), &grant));
+        let mut ends = may.map(|own| own.not_after.map_or(now + lifetime, |limit| limit.min(now + lifetime)));
+        // Nobody gains by one that ends no later.
+        let until = ends.find(|until| *until > end)?;
+        Some(Renewal { grant, until })
     }
 
     /// Whether a removal with `undo` would undo anything: of a member, or of somebody who was removed without it.
