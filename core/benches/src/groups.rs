@@ -7,9 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use peergraph::{
     Event, EventFilter, EventKind, Genesis, GroupRules, InviteLink, InvitePassword, JoinGroup, ListQuery,
     Node, NodeConfig, PeerId, RecordDraft, RecordType, RemoveMember, Role, SecretKey, Timestamp,
+    authority::{Act, ActBody, Content, Grant},
     crypto::{Domain, PasswordProof, PasswordVerifier, verify},
     events::MemberChange,
-    authority::{Act, ActBody, Content, Grant},
     group::Membership,
     ids::ActId,
     record::{Header, Origin, SignedRecord},

@@ -15,6 +15,7 @@ mod limits;
 mod mobile;
 mod ours;
 mod raw;
+mod removals;
 mod report;
 #[path = "../../../tests/src/throttle.rs"]
 mod throttle;
@@ -50,6 +51,7 @@ const MEASUREMENTS: &[&str] = &[
     "peergraph: joining a group",
     "peergraph: checks of membership",
     "peergraph: removal among 100",
+    "peergraph: removal of who wrote 100,000 records",
     "peergraph: pause and resume",
     "peergraph: join 1,000,000 records",
     "peergraph: join 200,000 through 1 MB/s that breaks every 20 s",
@@ -78,6 +80,7 @@ async fn measure(name: &str, report: &mut Report) -> Result<()> {
         "peergraph: joining a group" => groups::join(report).await,
         "peergraph: checks of membership" => groups::checks(report),
         "peergraph: removal among 100" => groups::removal(report).await,
+        "peergraph: removal of who wrote 100,000 records" => removals::among_many(report).await,
         "peergraph: pause and resume" => mobile::pause(report).await,
         "peergraph: join 1,000,000 records" => joins::million(report).await,
         "peergraph: join 200,000 through 1 MB/s that breaks every 20 s" => joins::throttled(report).await,

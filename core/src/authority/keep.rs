@@ -51,7 +51,9 @@ impl KeepChunk {
     }
 
     pub(super) fn contains(&self, key: &KeepKey) -> bool {
-        self.0.binary_search(key).is_ok()
+        // The chunks of one list are ranges, as a rule: most are passed over by their ends.
+        let [first, .., last] = &self.0[..] else { return self.0.first() == Some(key) };
+        first <= key && key <= last && self.0.binary_search(key).is_ok()
     }
 }
 
