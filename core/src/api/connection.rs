@@ -18,7 +18,7 @@ use crate::{
     ids::{ConnectionId, NodeId, PeerId},
     limits::CONNECT_TIMEOUT,
     link::ConnectionKind,
-    net::{DataLink, Delivery, Receipt, SendError},
+    net::{DataLink, Delivery, Driver, Receipt, SendError},
     record::{NodeAddr, RecordType, Ticket},
     wire::Purpose,
 };
@@ -383,13 +383,13 @@ fn reach(
                     let _ = progress.send(Progress { hop, next });
                 }
                 outcome = &mut watch.outcome => {
-                    return told(kind, outcome);
+                    return told(&driver, kind, outcome);
                 }
                 _ = &mut cancelled => {
                     let id = watch.id;
                     driver.tell(move |engine, now| engine.cancel_connect(now, id))?;
                     // What was decided before the cancel arrived still counts.
-                    return told(kind, watch.outcome.await);
+                    return told(&driver, kind, watch.outcome.await);
                 }
             }
         }
@@ -398,13 +398,14 @@ fn reach(
 
 /// What a connect came to; the channel breaks when the graph closes.
 fn told(
+    driver: &Driver,
     kind: ConnectionKind,
     outcome: std::result::Result<
         std::result::Result<NeighborInfo, ConnectFailure>,
         oneshot::error::RecvError,
     >,
 ) -> Result<ConnectionInfo> {
-    Ok(ConnectionInfo::new(kind, outcome.map_err(|_| Error::closed())??))
+    Ok(ConnectionInfo::new(kind, outcome.map_err(|_| driver.gone())??))
 }
 
 fn send(link: &DataLink, data_type: &str, data: Bytes) -> Call<Result<SendReceipt>> {

@@ -87,6 +87,10 @@ impl Error {
         Self::new(ErrorKind::Closed, "the node or graph has been closed")
     }
 
+    pub(crate) fn crashed() -> Self {
+        Self::new(ErrorKind::Internal, "the graph stopped after an internal error; close and open it again")
+    }
+
     /// What went wrong, for programs.
     pub const fn kind(&self) -> ErrorKind {
         self.kind

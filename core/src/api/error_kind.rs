@@ -136,6 +136,6 @@ kinds! {
     /// configuration has, or not readable for this user.
     KeyAccess = 84,
 
-    /// A fault of the library itself.
+    /// A fault of the library itself. A graph that it stopped can be closed and opened again, and has what was acknowledged.
     Internal = 99,
 }

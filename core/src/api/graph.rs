@@ -241,7 +241,7 @@ impl Graph {
     #[doc(alias = "PeerGraphRegisterEvent")]
     pub fn subscribe(&self, options: SubscribeOptions) -> Result<EventStream> {
         let feed = Arc::new(Feed(self.inner.reader()?));
-        let subscription = self.inner.hub.subscribe(options, feed).map_err(|_| Error::closed())?;
+        let subscription = self.inner.hub.subscribe(options, feed).map_err(|_| self.inner.driver.gone())?;
         Ok(EventStream::new(subscription, self.clone()))
     }
 
@@ -466,8 +466,11 @@ fn answered<T: Send + 'static>(answer: crate::net::Answer<T>) -> Call<Result<T>>
 }
 
 impl From<Gone> for Error {
-    fn from(_: Gone) -> Self {
-        Self::closed()
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::Closed => Self::closed(),
+            Gone::Crashed => Self::crashed(),
+        }
     }
 }
 

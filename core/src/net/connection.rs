@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     Transport,
-    link::{DATA_MARK, LinkHandle, read_stream},
+    link::{DATA_MARK, DownOnPanic, LinkHandle, read_stream},
     setup,
     transport::lock,
 };
@@ -163,6 +163,7 @@ impl Peer {
         kind: u8,
         mut stream: RecvStream,
     ) {
+        let _panic = DownOnPanic(transport, link);
         if let Ok(Some(data)) = timeout(PATIENCE, link.wait_for_data()).await {
             let read = if kind == KIND_DATA {
                 let reading = data.receive(link, &mut stream);

@@ -7,6 +7,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{
         Arc,
@@ -19,7 +20,8 @@ use std::{
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use super::{
-    Clock, GraphPort, GraphThread, Inbound, Inbox,
+    Clock, Gone, GraphPort, GraphThread, Inbound, Inbox,
+    fate::{Fate, Teller},
     graph_thread::{Job, Order, Waiter},
     lane::{Lane, LaneClosed, Place, Wake},
 };
@@ -43,27 +45,21 @@ pub struct ConnectWatch {
     pub outcome: oneshot::Receiver<Result<NeighborInfo, ConnectFailure>>,
 }
 
-/// The driver is gone: the graph was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
-
-impl From<LaneClosed> for Gone {
-    fn from(_: LaneClosed) -> Self {
-        Self
-    }
-}
-
 /// What a call that has its place gives, once it was carried out. Dropping it stops the waiting only.
 #[derive(Debug)]
 #[must_use]
-pub struct Answer<T>(Option<oneshot::Receiver<T>>);
+pub struct Answer<T> {
+    receiver: Option<oneshot::Receiver<T>>,
+    fate: Fate,
+}
 
 impl<T> Future for Answer<T> {
     type Output = Result<T, Gone>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(receiver) = &mut self.0 else { return Poll::Ready(Err(Gone)) };
-        Pin::new(receiver).poll(cx).map_err(|_| Gone)
+        let fate = self.fate.clone();
+        let Some(receiver) = &mut self.receiver else { return Poll::Ready(Err(fate.gone())) };
+        Pin::new(receiver).poll(cx).map_err(|_| fate.gone())
     }
 }
 
@@ -105,6 +101,7 @@ impl<T> Future for Prepared<T> {
 pub struct Driver {
     lane: Arc<Lane<Order>>,
     wake: Wake,
+    fate: Fate,
 }
 
 impl fmt::Debug for Driver {
@@ -180,7 +177,8 @@ impl DriverSeed {
         let calls = sender.clone();
         // A thread that has ended takes no more.
         let wake: Wake = Arc::new(move || drop(calls.send(Job::Calls)));
-        Self { driver: Driver { lane: Arc::new(Lane::new()), wake }, sender, jobs }
+        let driver = Driver { lane: Arc::new(Lane::new()), wake, fate: Fate::default() };
+        Self { driver, sender, jobs }
     }
 
     /// Where the transport puts things.
@@ -194,8 +192,9 @@ impl DriverSeed {
     /// The system's, if it gives no thread.
     pub fn start(self, engine: Engine, port: GraphPort, clock: Clock) -> std::io::Result<Driver> {
         let Self { driver, sender: _, jobs } = self;
+        let fate = driver.fate.clone();
         let thread = GraphThread::new(engine, port, clock, driver.lane.clone());
-        thread::Builder::new().name("peergraph".into()).spawn(move || thread.run(&jobs))?;
+        thread::Builder::new().name("peergraph".into()).spawn(move || run(thread, &jobs, &fate))?;
         Ok(driver)
     }
 }
@@ -208,8 +207,7 @@ impl Driver {
     ) -> Answer<T> {
         self.post(move |thread, sender| {
             let now = thread.clock.now();
-            // Whoever asked may have stopped waiting.
-            let _ = sender.send(f(&mut thread.engine, now));
+            sender.tell(f(&mut thread.engine, now));
         })
     }
 
@@ -221,7 +219,7 @@ impl Driver {
         self.post(move |thread, sender| {
             let now = thread.clock.now();
             let value = f(&mut thread.engine, now);
-            thread.replies.push(Box::new(move |_| drop(sender.send(value))));
+            thread.replies.push(Box::new(move |_| sender.tell(value)));
         })
     }
 
@@ -272,7 +270,7 @@ impl Driver {
         E: From<StoreError> + Send + 'static,
         B: From<Gone>,
     {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, receiver) = Teller::new(&self.fate);
         let begin = || {
             let work = begin().map_err(NotPlaced::Refused)?;
             Ok(move || {
@@ -283,21 +281,21 @@ impl Driver {
             })
         };
         match self.lane.reserve(self.wake.clone(), begin) {
-            Ok(place) => Ok(Prepared { place, answer: Answer(Some(receiver)) }),
+            Ok(place) => Ok(Prepared { place, answer: self.answer(Some(receiver)) }),
             Err(NotPlaced::Refused(error)) => Err(error),
-            Err(NotPlaced::Closed) => Err(Gone.into()),
+            Err(NotPlaced::Closed) => Err(self.gone().into()),
         }
     }
 
     /// A place for a call of several steps: once it is this call's turn, and until what this gives is dropped, its steps
     /// are carried out and no other call is, but for a [`pause`](Self::pause).
     pub fn steps(&self) -> Answer<Steps> {
-        let wake = self.wake.clone();
+        let (wake, fate) = (self.wake.clone(), self.fate.clone());
         self.post(move |thread, sender| {
             let lane = Arc::new(Lane::new());
             thread.begin_steps(lane.clone());
             // If nobody waits for it any more, it is dropped, and over.
-            let _ = sender.send(Steps(Self { lane, wake }));
+            sender.tell(Steps(Self { lane, wake, fate }));
         })
     }
 
@@ -317,7 +315,7 @@ impl Driver {
                 ConnectWatch { id, progress: progress_receiver, outcome: outcome_receiver }
             });
             // It goes on if nobody waits for it.
-            let _ = started.send(begun);
+            started.tell(begun);
         })
     }
 
@@ -358,10 +356,10 @@ impl Driver {
     /// Pauses the engine, after what was called before was made durable and answered. A call of several steps is not
     /// waited for: the pause comes between two of them, and what was called after that call and before this one, later.
     pub fn pause(&self) -> Answer<()> {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, receiver) = Teller::new(&self.fate);
         let placed = self.lane.push_marked(Order::Pause(Some(sender)));
         (self.wake)();
-        Answer(placed.is_ok().then_some(receiver))
+        self.answer(placed.is_ok().then_some(receiver))
     }
 
     /// Says goodbye, makes everything durable, ends the thread, after the calls before this one. Resolves when that is
@@ -379,17 +377,41 @@ impl Driver {
 
     fn post<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&mut GraphThread, oneshot::Sender<T>) + Send + 'static,
+        call: impl FnOnce(&mut GraphThread, Teller<T>) + Send + 'static,
     ) -> Answer<T> {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, receiver) = Teller::new(&self.fate);
         let placed = self.place(Order::Call(Box::new(move |thread| call(thread, sender))));
-        Answer(placed.is_ok().then_some(receiver))
+        self.answer(placed.is_ok().then_some(receiver))
+    }
+
+    fn answer<T>(&self, receiver: Option<oneshot::Receiver<T>>) -> Answer<T> {
+        Answer { receiver, fate: self.fate.clone() }
+    }
+
+    /// Why the graph does not answer, if it does not.
+    pub fn gone(&self) -> Gone {
+        self.fate.gone()
     }
 
     fn place(&self, order: Order) -> Result<(), Gone> {
-        self.lane.push(order)?;
+        self.lane.push(order).map_err(|LaneClosed| self.gone())?;
         (self.wake)();
         Ok(())
+    }
+}
+
+/// The life of a graph's thread. A panic ends this graph and no other: what was durable stays, whoever waits is told, and the
+/// graph leaves the network, so that it can be closed and opened again.
+fn run(mut thread: GraphThread, jobs: &Receiver<Job>, fate: &Fate) {
+    // What a panic leaves of the thread's state is dropped, and nothing else.
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| thread.run(jobs)));
+    if ended.is_err() {
+        fate.crash();
+        thread.give_up();
+    }
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(thread)));
+    if let (Ok(Some(done)), Ok(())) = (ended, dropped) {
+        let _ = done.send(());
     }
 }
 

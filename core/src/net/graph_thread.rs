@@ -14,10 +14,12 @@ use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use super::{
     Clock, GraphPort, Inbound,
+    fate::Teller,
     lane::{Lane, Next},
 };
 use crate::{
     engine::{Engine, JoinFailure, ListingId, Notice, PublishError},
+    fault::{self, Place},
     graph::{ConnectFailure, ConnectId, NeighborInfo},
     ids::{ConnectionId, NodeId},
     records::StoreError,
@@ -39,7 +41,7 @@ pub(super) enum Order {
     Call(Call),
     Stop(oneshot::Sender<()>),
     /// With whom to tell, until they are told.
-    Pause(Option<oneshot::Sender<()>>),
+    Pause(Option<Teller<()>>),
     /// A call of several steps is over.
     Resume,
 }
@@ -54,11 +56,11 @@ pub struct GraphThread {
     /// True if calls are left that no word in the inbox tells of.
     more_calls: bool,
     /// Told once all that the engine said is on its way.
-    pub(super) settled: Vec<oneshot::Sender<()>>,
+    pub(super) settled: Vec<Teller<()>>,
     pub(super) waiters: HashMap<ConnectId, Waiter>,
-    pub(super) joiners: HashMap<ConnectionId, oneshot::Sender<Result<bool, JoinFailure>>>,
+    pub(super) joiners: HashMap<ConnectionId, Teller<Result<bool, JoinFailure>>>,
     /// Who waits for a removal that takes several steps.
-    pub(super) listings: HashMap<ListingId, oneshot::Sender<Result<(), PublishError>>>,
+    pub(super) listings: HashMap<ListingId, Teller<Result<(), PublishError>>>,
     /// Where the steps of the call come from that is being carried out, if it has several.
     steps: Option<Calls>,
     /// Last: when whoever waits in it is told, the database is closed.
@@ -107,7 +109,8 @@ impl GraphThread {
         self.steps = Some(Calls(lane));
     }
 
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+    /// Works until the graph is to stop. Gives whom to tell once all of this is dropped.
+    pub(super) fn run(&mut self, jobs: &Receiver<Job>) -> Option<oneshot::Sender<()>> {
         loop {
             let stop = self.take_jobs(jobs);
             let now = self.clock.now();
@@ -122,14 +125,17 @@ impl GraphThread {
             self.settle(now);
             match stop {
                 Turn::Go => {}
-                Turn::Stop(done) => {
-                    drop(self);
-                    let _ = done.send(());
-                    return;
-                }
-                Turn::Abandoned => return,
+                Turn::Stop(done) => return Some(done),
+                Turn::Abandoned => return None,
             }
         }
+    }
+
+    /// After a panic: the graph leaves the network and its subscriptions end.
+    pub(super) fn give_up(&self) {
+        let graph = self.engine.graph_id();
+        tracing::error!(graph = %graph.short(), "the graph stopped after an internal error; close and open it again");
+        self.port.abort();
     }
 
     /// Waits for the first job or the deadline, then takes what else is there.
@@ -167,7 +173,10 @@ impl GraphThread {
         while *taken < MAX_BATCH {
             let lane = &self.steps.as_ref().unwrap_or(&self.calls).0;
             match lane.next() {
-                Next::Entry(Order::Call(call)) => call(self),
+                Next::Entry(Order::Call(call)) => {
+                    fault::panic_at(Place::Call, &self.engine.graph_id());
+                    call(self);
+                }
                 Next::Entry(Order::Stop(done)) => return Some(done),
                 Next::Entry(Order::Pause(waiting)) => self.pause(waiting),
                 Next::Entry(Order::Resume) => self.steps = None,
@@ -189,7 +198,7 @@ impl GraphThread {
     }
 
     /// Pauses the engine, unless it is paused, after what was called before is durable and answered.
-    fn pause(&mut self, waiting: impl IntoIterator<Item = oneshot::Sender<()>>) {
+    fn pause(&mut self, waiting: impl IntoIterator<Item = Teller<()>>) {
         let now = self.clock.now();
         self.settle(now);
         self.engine.pause(now);
@@ -216,7 +225,7 @@ impl GraphThread {
     pub(super) fn write<T, E>(
         &mut self,
         f: impl FnOnce(&mut Engine, Now) -> Result<T, E>,
-        sender: oneshot::Sender<Result<T, E>>,
+        sender: Teller<Result<T, E>>,
     ) where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -224,16 +233,14 @@ impl GraphThread {
         let now = self.clock.now();
         match f(&mut self.engine, now) {
             Ok(value) => self.replies.push(Box::new(move |commit| {
-                // Whoever asked may have stopped waiting.
-                let _ = sender.send(commit.map(|()| value).map_err(|error| E::from(error.clone())));
+                sender.tell(commit.map(|()| value).map_err(|error| E::from(error.clone())));
             })),
-            Err(error) => {
-                let _ = sender.send(Err(error));
-            }
+            Err(error) => sender.tell(Err(error)),
         }
     }
 
     pub(super) fn settle(&mut self, now: Now) {
+        fault::panic_at(Place::Round, &self.engine.graph_id());
         let commit = self.engine.flush(now);
         for reply in self.replies.drain(..) {
             reply(commit.as_ref().copied());
@@ -242,7 +249,7 @@ impl GraphThread {
             self.port.perform(output);
         }
         for waiting in self.settled.drain(..) {
-            let _ = waiting.send(());
+            waiting.tell(());
         }
         while let Some(notice) = self.engine.poll_notice() {
             match notice {
@@ -253,12 +260,12 @@ impl GraphThread {
                 }
                 Notice::Joined { connection, result } => {
                     if let Some(waiter) = self.joiners.remove(&connection) {
-                        let _ = waiter.send(result);
+                        waiter.tell(result);
                     }
                 }
                 Notice::Listed { listing, result } => {
                     if let Some(waiter) = self.listings.remove(&listing) {
-                        let _ = waiter.send(result);
+                        waiter.tell(result);
                     }
                 }
                 Notice::Referred { connect, hop, next } => {

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
+    thread,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -23,6 +24,7 @@ use super::{
     transport::{GraphEntry, lock},
 };
 use crate::{
+    fault::{self, Place},
     ids::LinkId,
     io::Input,
     limits::{ARRIVING_BYTES, ARRIVING_INTERVAL, CLOSE_TIMEOUT},
@@ -355,6 +357,19 @@ impl Partial {
     }
 }
 
+/// Takes a link down if the task that reads it panics: nobody would read it any more.
+pub(super) struct DownOnPanic<'a>(pub(super) &'a Arc<Transport>, pub(super) &'a Arc<LinkHandle>);
+
+impl Drop for DownOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Self(transport, link) = self;
+            tracing::error!(node = %link.peer.node.short(), "a link ended after an internal error");
+            link.down(transport, FailureReason::Lost);
+        }
+    }
+}
+
 /// Reads frames until the stream or the link ends.
 pub(super) async fn read_stream(
     transport: &Arc<Transport>,
@@ -362,6 +377,7 @@ pub(super) async fn read_stream(
     stream: Stream,
     mut receive: RecvStream,
 ) {
+    let _panic = DownOnPanic(transport, link);
     let reading = async {
         let mut buffer = BytesMut::new();
         let mut partial = Partial::default();
@@ -380,6 +396,7 @@ pub(super) async fn read_stream(
                         return link.down(transport, FailureReason::Protocol);
                     }
                     Ok(Some(bytes)) => {
+                        fault::panic_at(Place::Read, &link.graph.id);
                         partial = Partial::default();
                         pass_on(link, stream, bytes).await;
                     }

@@ -9,6 +9,7 @@ mod connection;
 mod data;
 mod driver;
 mod endpoint;
+mod fate;
 mod graph_thread;
 mod lane;
 mod link;
@@ -17,7 +18,8 @@ mod transport;
 
 pub use clock::Clock;
 pub use data::{DataLink, Delivery, Receipt, SendError};
-pub use driver::{Answer, ConnectWatch, Driver, DriverSeed, Gone, Prepared, Steps};
+pub use driver::{Answer, ConnectWatch, Driver, DriverSeed, Prepared, Steps};
 pub use endpoint::{NetConfig, NetError, NetworkMode};
+pub use fate::Gone;
 pub use graph_thread::GraphThread;
 pub use transport::{GraphPort, Inbound, Inbox, Transport};

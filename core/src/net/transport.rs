@@ -61,7 +61,7 @@ pub(super) struct GraphEntry {
     links: Mutex<HashMap<LinkId, Arc<LinkHandle>>>,
     data: Mutex<HashMap<ConnectionId, DataLink>>,
     dials: Mutex<HashMap<DialId, AbortHandle>>,
-    id: GraphId,
+    pub(super) id: GraphId,
     /// Links that the engine has closed and that still write out.
     pub(super) finishing: AtomicUsize,
 }
@@ -396,6 +396,20 @@ impl GraphPort {
         if graphs.get(&self.entry.id).is_some_and(|known| Arc::ptr_eq(known, &self.entry)) {
             graphs.remove(&self.entry.id);
         }
+    }
+
+    /// Takes the graph off the network at once, with all its links, and ends its subscriptions: its thread is no more.
+    pub(super) fn abort(&self) {
+        self.unregister();
+        for (_, task) in lock(&self.entry.dials).drain() {
+            task.abort();
+        }
+        let links: Vec<_> = lock(&self.entry.links).drain().map(|(_, link)| link).collect();
+        for link in &links {
+            self.entry.remove_link(link);
+            link.abort(&self.transport);
+        }
+        self.entry.hub.close();
     }
 
     /// Takes the graph off the network: what was sent is written out first.
