@@ -317,6 +317,8 @@ pub const MAX_DEFERRED: usize = 4096;
 pub const MAX_DEFERRED_BYTES: usize = MAX_HELD_BYTES;
 /// How long a record waits for its author's credential; reconciliation brings it again.
 pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long records stay where they are that wait for a list, which may be on its way, before they are withheld.
+pub const LIST_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a membership lasts unless said otherwise; renewed by whoever may before it ends.
 pub const DEFAULT_MEMBERSHIP: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long an invitation can be used unless said otherwise.

@@ -42,7 +42,7 @@ pub enum RecordVerdict {
     /// It does.
     Counts,
     /// Not known yet: this act, or a list that this removal names, must be here first. It counts nowhere meanwhile: a
-    /// record that is stored stays stored and is shown to nobody, and one that arrives waits.
+    /// record that is stored is withheld, so it is neither compared nor shown, and one that arrives waits.
     Waits(ActId),
     /// It does not.
     Void(RecordFault),

@@ -10,27 +10,15 @@ use super::{
 use crate::{
     authority::{Act, ActBody, Content, Credential, KeepChunk},
     group::{CredentialFault, Lack, Membership, Standing},
-    ids::{ActId, PeerId},
+    ids::ActId,
     record::{Header, RecordKey, RecordType, Role, SignedRecord},
-    records::{Put, RecordPolicy, RejectReason, StoreError, Verdict, VerifiedRecord, admit_own},
+    records::{Put, RejectReason, StoreError, VerifiedRecord, admit_own},
     time::Now,
     wire::Filter,
 };
 
 /// Which leave of an identity was heard first cannot be told from what is stored.
 const META_LEAVES: &str = "leaves";
-/// Records looked at in one step of a sweep: a few milliseconds.
-const SWEEP_BATCH: usize = 256;
-
-/// Stored records that are judged again, some at a time.
-#[derive(Debug)]
-pub(super) struct Sweep {
-    /// Those by these identities.
-    authors: BTreeSet<PeerId>,
-    from: RecordKey,
-    /// Identities for the sweep after this one.
-    next: BTreeSet<PeerId>,
-}
 
 impl Engine {
     /// Reads all acts again from the database.
@@ -67,9 +55,6 @@ impl Engine {
         self.group.members = Some(members);
         self.group.listings.rewind();
         self.forget_unnamed_chunks(&rest)?;
-        if let Some(sweep) = &mut self.group.sweep {
-            sweep.from = RecordKey::MIN;
-        }
         self.load_names()?;
         self.group.changed = true;
         self.group.expel_later();
@@ -168,8 +153,9 @@ impl Engine {
         }
         if !learnt.affected.is_empty() {
             self.drop_void_staged(now, &learnt.affected)?;
-            self.sweep_later(learnt.affected);
+            self.sweep_later(now, learnt.affected);
         }
+        self.sweep_waiting(now, &learnt.arrived)?;
         self.group.changed = true;
         self.group.expel_later();
         self.group.epochs.arrived(learnt.arrived.iter().copied().map(ActId::from_bytes));
@@ -179,80 +165,6 @@ impl Engine {
             self.incoming.extend(released.into_iter().map(Candidate::held));
         }
         self.hand_over_papers(now);
-        Ok(())
-    }
-
-    /// What was stored in this batch and counts no more is neither told nor sent on.
-    fn drop_void_staged(&mut self, now: Now, affected: &BTreeSet<PeerId>) -> Result<(), StoreError> {
-        let Some(members) = &self.group.members else { return Ok(()) };
-        let is_void = |record: &SignedRecord| {
-            is_by(record, affected) && matches!(members.check(record, None), Verdict::Reject(_))
-        };
-        let (void, kept) =
-            std::mem::take(&mut self.staged).into_iter().partition(|s| is_void(s.record.signed()));
-        self.staged = kept;
-        for Staged { record, put, .. } in Vec::<Staged>::from_iter(void) {
-            let key = record.signed().key();
-            let gone = self.store.withdraw(&key)?;
-            if matches!(put, Put::Replaced { .. }) {
-                self.expired.extend(gone);
-            }
-            self.meta_written = true;
-            self.refused.note(now.mono, key, Because::Members);
-        }
-        Ok(())
-    }
-
-    fn sweep_later(&mut self, authors: BTreeSet<PeerId>) {
-        match &mut self.group.sweep {
-            Some(sweep) => sweep.next.extend(authors),
-            none => *none = Some(Sweep { authors, from: RecordKey::MIN, next: BTreeSet::new() }),
-        }
-    }
-
-    /// Judges the next stretch of the stored records again, if acts have changed what counts.
-    pub(super) fn sweep(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(mut sweep) = self.group.sweep.take() else { return Ok(()) };
-        let keys = self.store.keys(&Filter::All, sweep.from, None, SWEEP_BATCH)?;
-        for key in &keys {
-            let record = self.store.fetch(key)?.filter(|record| is_by(record, &sweep.authors));
-            if record.is_some_and(|record| self.is_void(&record)) {
-                self.withdraw_void(now, key)?;
-            }
-        }
-        match keys.last() {
-            Some(last) if keys.len() == SWEEP_BATCH => sweep.from = last.next(),
-            _ => {
-                self.drop_void_losers(&sweep.authors)?;
-                sweep.authors = std::mem::take(&mut sweep.next);
-                sweep.from = RecordKey::MIN;
-            }
-        }
-        self.group.sweep = Some(sweep).filter(|sweep| !sweep.authors.is_empty());
-        Ok(())
-    }
-
-    /// True if a record counts no more. One that waits for a list stays.
-    pub(super) fn is_void(&self, record: &SignedRecord) -> bool {
-        matches!(self.policy().check(record, None), Verdict::Reject(_))
-    }
-
-    /// Takes a record out of the database that counts no more.
-    pub(super) fn withdraw_void(&mut self, now: Now, key: &RecordKey) -> Result<(), StoreError> {
-        self.expired.extend(self.store.withdraw(key)?);
-        self.meta_written = true;
-        self.refused.note(now.mono, *key, Because::Members);
-        Ok(())
-    }
-
-    fn drop_void_losers(&mut self, authors: &BTreeSet<PeerId>) -> Result<(), StoreError> {
-        for key in self.store.losers() {
-            let loser = self.store.loser(&key)?.filter(|loser| is_by(loser, authors));
-            if loser.is_some_and(|loser| self.is_void(&loser)) {
-                self.store.discard_loser(&key.element)?;
-                self.meta_written = true;
-            }
-        }
         Ok(())
     }
 
@@ -354,13 +266,6 @@ impl Engine {
         self.staged.push(Staged { record: verified, put, source: Source::Local, kept: None });
         Ok(signed)
     }
-}
-
-/// True if one of these identities made a record or wrote this version; acts are nobody's records.
-fn is_by(record: &SignedRecord, authors: &BTreeSet<PeerId>) -> bool {
-    let header = record.header();
-    header.record_type != RecordType::CREDENTIAL
-        && (authors.contains(&header.creator) || authors.contains(&header.author()))
 }
 
 /// Gives each record to `take` once what it names was taken; what is left, and what it lacks.

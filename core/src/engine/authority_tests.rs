@@ -50,7 +50,7 @@ pub(super) fn is_here(village: &Village, at: usize, record: &SignedRecord) -> bo
     village.engines[at].store.contains(&record.key()).unwrap()
 }
 
-fn plain_removal(subject: PeerId) -> Content {
+pub(super) fn plain_removal(subject: PeerId) -> Content {
     let (reason, keep) = (String::new(), Keep::default());
     Content::Remove(Remove { subject, reason, keep, branch: false, undo: false })
 }
@@ -398,7 +398,7 @@ fn a13_what_a_reader_says_of_its_own_devices_is_bounded_and_costs_nobody_a_walk(
         })
         .collect();
     village.give(0, refusals.clone());
-    assert!(village.engines[0].group.sweep.is_none(), "no record is looked at");
+    assert!(village.engines[0].group.sweep.is_over(), "no record is looked at");
     assert_eq!(village.engines[0].credentials().unwrap().len(), count + MAX_REVOKED_DEVICES);
     // The same ones everywhere, in whatever order they come.
     village.give(2, refusals);
@@ -428,7 +428,7 @@ fn what_a_removal_reaches_is_looked_at_in_steps_and_a_crash_in_between_is_made_g
     village.act(0, |engine, now| engine.handle_timeout(now));
     assert!(left(&village) < first && left(&village) > 0);
     // The process ends here: what is left is found when the stored records are checked.
-    village.engines[0].group.sweep = None;
+    village.engines[0].group.sweep = super::sweep::Sweep::default();
     village.engines[0].unchecked = Some(super::load::Unchecked::Current(crate::record::RecordKey::MIN));
     for _ in 0..8 {
         village.act(0, |engine, now| engine.handle_timeout(now));

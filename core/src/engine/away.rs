@@ -186,6 +186,13 @@ impl Engine {
         }
     }
 
+    /// The same of one that was withheld here, and so took part in no comparison.
+    pub(super) fn note_old(&mut self, now: Now, record: &SignedRecord) {
+        if record.header().hlc.timestamp() < self.horizon(now) && !self.is_current(now) {
+            self.away.unweighed = self.peer_time(now);
+        }
+    }
+
     /// True if a record may be told to whoever asks for it beside a comparison.
     pub(super) fn may_supply(&self, now: Now, record: &SignedRecord) -> bool {
         let header = record.header();

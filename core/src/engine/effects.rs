@@ -46,6 +46,7 @@ impl Engine {
         }
         self.forward_endings(now);
         if !changes.is_empty() {
+            changes.sort_by_key(|change| change.lsn);
             self.hub.publish_records(&changes);
         }
         self.finish_syncs(now);
@@ -58,7 +59,7 @@ impl Engine {
     fn change_of(&self, staged: Staged) -> Option<NewChange> {
         let Staged { record, put, source, kept } = staged;
         let origin = match source {
-            Source::Local | Source::Restamped => ChangeOrigin::Local,
+            Source::Local | Source::Restamped | Source::Released => ChangeOrigin::Local,
             Source::Flood { .. } | Source::Held => ChangeOrigin::Flood,
             Source::Sync { .. } | Source::Import => ChangeOrigin::Sync,
         };
@@ -96,6 +97,8 @@ impl Engine {
                 Source::Local | Source::Restamped | Source::Held => self.overlay.publish(now, key, bytes),
                 // There are no links yet; the first comparison of databases brings the rest.
                 Source::Import => {}
+                // All others who have it release it as well; comparisons bring it to the rest.
+                Source::Released => {}
                 Source::Flood { link, origin } => {
                     self.overlay.accepted(now, link, origin, key, bytes, Via::Flood);
                 }

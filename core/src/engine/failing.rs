@@ -32,6 +32,15 @@ pub(super) struct Failing {
 impl Engine {
     /// A batch could not be stored, and is gone.
     pub(super) fn store_failed(&mut self, now: Now) {
+        self.staged.clear();
+        self.incoming.clear();
+        self.incoming_keys.clear();
+        self.expired.clear();
+        self.endings.clear();
+        self.syncs_done.clear();
+        self.meta_written = false;
+        self.unchecked = self.checked_from.take().or(self.unchecked);
+        self.group.sweep.restart();
         // Comparisons wait for records that came and are not here.
         self.syncs.give_up(now);
         self.contacts_dirty = true;

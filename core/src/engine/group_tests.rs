@@ -62,7 +62,7 @@ impl Village {
         self.engines[number] = self.engine_on(number, store);
     }
 
-    fn engine_on(&mut self, number: usize, store: Box<dyn Store>) -> Engine {
+    pub(super) fn engine_on(&mut self, number: usize, store: Box<dyn Store>) -> Engine {
         let graph = self.graph();
         let parts = EngineParts {
             graph,

@@ -39,13 +39,15 @@ pub(super) enum Source {
     Held,
     /// From an exported database.
     Import,
+    /// Stored here before, and not counted until now.
+    Released,
 }
 
 impl Source {
     pub(super) const fn link(self) -> Option<LinkId> {
         match self {
             Self::Flood { link, .. } | Self::Sync { link, .. } => Some(link),
-            Self::Local | Self::Restamped | Self::Held | Self::Import => None,
+            Self::Local | Self::Restamped | Self::Held | Self::Import | Self::Released => None,
         }
     }
 
@@ -160,6 +162,8 @@ impl Engine {
             self.meta_written = false;
             self.store_works(now);
         }
+        self.group.sweep.committed(now.mono);
+        self.checked_from = None;
         self.next_expiry = self.store.next_expiry()?;
         self.apply_effects(now);
         Ok(())

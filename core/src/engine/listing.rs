@@ -18,7 +18,7 @@ use crate::{
     ids::PeerId,
     limits::{KEEP_CHUNK, MAX_KEEP_CHUNKS},
     record::{RecordKey, RecordType, Role, SignedRecord},
-    records::{OpenPolicy, Put, StoreError, admit_own},
+    records::{OpenPolicy, Put, Store, StoreError, admit_own},
     time::Now,
     wire::Filter,
 };
@@ -64,6 +64,8 @@ enum Stage {
     Losers(Vec<RecordKey>),
     /// All other records are looked at, from this key on.
     Records(RecordKey),
+    /// And then those that are withheld: what waits for another list may count by this one.
+    Withheld(RecordKey),
     /// The keys are put into chunks.
     Chunks,
     /// The chunks that this act names are stored; these are.
@@ -200,7 +202,7 @@ impl Engine {
                 Stage::Losers(keys) => {
                     let keys = keys.split_off(keys.len().saturating_sub(left));
                     let (last, done) = (keys.len() < left, keys.len());
-                    self.list_keys(listing, &keys, true)?;
+                    self.list_keys(listing, &keys, |store, key| store.loser(key))?;
                     if last {
                         listing.stage = Stage::Records(RecordKey::MIN);
                     }
@@ -209,9 +211,19 @@ impl Engine {
                 Stage::Records(from) => {
                     let page = left.min(PAGE);
                     let keys = self.store.keys(&Filter::All, *from, None, page)?;
-                    self.list_keys(listing, &keys, false)?;
+                    self.list_keys(listing, &keys, |store, key| store.fetch(key))?;
                     listing.stage = match keys.last() {
                         Some(last) if keys.len() == page => Stage::Records(last.next()),
+                        _ => Stage::Withheld(RecordKey::MIN),
+                    };
+                    keys.len()
+                }
+                Stage::Withheld(from) => {
+                    let page = left.min(PAGE);
+                    let keys = self.store.withheld(&Filter::All, *from, page)?;
+                    self.list_keys(listing, &keys, |store, key| store.fetch_withheld(key))?;
+                    listing.stage = match keys.last() {
+                        Some(last) if keys.len() == page => Stage::Withheld(last.next()),
                         _ => Stage::Chunks,
                     };
                     keys.len()
@@ -228,10 +240,14 @@ impl Engine {
         Ok(false)
     }
 
-    fn list_keys(&self, listing: &mut Listing, keys: &[RecordKey], losers: bool) -> Result<(), PublishError> {
+    fn list_keys(
+        &self,
+        listing: &mut Listing,
+        keys: &[RecordKey],
+        fetch: impl Fn(&dyn Store, &RecordKey) -> Result<Option<SignedRecord>, StoreError>,
+    ) -> Result<(), PublishError> {
         for key in keys {
-            let record = if losers { self.store.loser(key)? } else { self.store.fetch(key)? };
-            if let Some(record) = record {
+            if let Some(record) = fetch(&*self.store, key)? {
                 listing.add(&record, self.group.members.as_ref());
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::Engine;
+use super::{Engine, sweep::readable};
 use crate::{
     graph::Known,
     ids::{Lsn, PeerId},
@@ -64,6 +64,10 @@ pub(super) enum Unchecked {
     Current(RecordKey),
     /// What is left of others, by place in the feed.
     Left(Lsn),
+    /// Losers of conflicts, behind this key.
+    Losers(RecordKey),
+    /// Withheld versions, by key.
+    Withheld(RecordKey),
 }
 
 impl Engine {
@@ -153,10 +157,13 @@ impl Engine {
     /// Checks signatures and rules of the next stretch of stored records; what does not hold is thrown out. A
     /// damaged or altered file is thus found out without trusting it, a little at a time.
     pub(super) fn check_stored(&mut self, now: Now) {
-        let Some(from) = self.unchecked else { return };
+        let Some(from) = self.unchecked.filter(|_| self.failing.due.is_none()) else { return };
+        self.checked_from.get_or_insert(from);
         let result = match from {
             Unchecked::Current(from) => self.check_stretch(now, from),
             Unchecked::Left(after) => self.check_left(after),
+            Unchecked::Losers(after) => self.check_losers(now, after),
+            Unchecked::Withheld(from) => self.check_withheld(now, from),
         };
         self.unchecked = result.unwrap_or_else(|error| {
             tracing::error!(%error, "the stored records cannot be checked");
@@ -175,7 +182,7 @@ impl Engine {
                 self.meta_written = true;
             }
         }
-        Ok(next.map(Unchecked::Left))
+        Ok(Some(next.map_or(Unchecked::Losers(RecordKey::MIN), Unchecked::Left)))
     }
 
     fn check_stretch(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
@@ -198,8 +205,8 @@ impl Engine {
         bad.extend(self.unsound(now, &records));
         // A removal whose consequences were cut off.
         for record in records.iter().filter(|record| record.header().record_type != RecordType::CREDENTIAL) {
-            if !bad.contains(&record.key()) && self.is_void(record) {
-                self.withdraw_void(now, &record.key())?;
+            if !bad.contains(&record.key()) {
+                self.judge_stored(now, record)?;
             }
         }
         for key in bad {
@@ -208,6 +215,54 @@ impl Engine {
             self.meta_written = true;
         }
         Ok(Some(next))
+    }
+
+    /// Losers of conflicts are shown, so they must be signed and count.
+    fn check_losers(&mut self, now: Now, after: RecordKey) -> Result<Option<Unchecked>, StoreError> {
+        let mut keys: Vec<RecordKey> = self.store.losers().into_iter().filter(|key| *key > after).collect();
+        keys.sort_unstable();
+        let more = keys.len() > CHECK_BATCH;
+        keys.truncate(CHECK_BATCH);
+        let (mut bad, mut records) = (Vec::new(), Vec::new());
+        for key in &keys {
+            match readable(self.store.loser(key))?.filter(|record| record.key() == *key) {
+                Some(record) => records.push(record),
+                None => bad.push(*key),
+            }
+        }
+        bad.extend(self.unsound(now, &records));
+        for key in &keys {
+            if bad.contains(key) {
+                tracing::warn!(element = %key.element.short(), "the loser of a conflict is damaged");
+                self.store.discard_loser(&key.element)?;
+                self.meta_written = true;
+            } else {
+                self.judge_loser(key)?;
+            }
+        }
+        let next = keys.last().filter(|_| more).map(|last| Unchecked::Losers(*last));
+        Ok(Some(next.unwrap_or(Unchecked::Withheld(RecordKey::MIN))))
+    }
+
+    fn check_withheld(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
+        let keys = self.store.withheld(&Filter::All, from, CHECK_BATCH)?;
+        let (mut bad, mut records) = (BTreeSet::new(), Vec::new());
+        for key in &keys {
+            match self.store.fetch_withheld(key)? {
+                Some(record) => records.push(record),
+                None => drop(bad.insert(*key)),
+            }
+        }
+        bad.extend(self.unsound(now, &records));
+        for key in &bad {
+            self.drop_damaged(key)?;
+        }
+        let is_act = |record: &SignedRecord| record.header().record_type == RecordType::CREDENTIAL;
+        for record in records.iter().filter(|record| !bad.contains(&record.key()) && !is_act(record)) {
+            self.judge_withheld(now, record)?;
+        }
+        let next = keys.last().filter(|_| keys.len() == CHECK_BATCH);
+        Ok(next.map(|last| Unchecked::Withheld(last.next())))
     }
 
     /// Which of the stored records nobody signed as they are, or break a rule.

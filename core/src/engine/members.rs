@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::{
     Engine,
-    acts::Sweep,
     epochs::EpochState,
     joining::Joins,
     listing::Listings,
+    sweep::Sweep,
     welcome::{Papers, Shown},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) struct GroupState {
     /// Members by whose word links rest on what was shown and has not come to count, and since when.
     pub(super) unproven: BTreeMap<PeerId, Mono>,
     /// Stored records that are judged again.
-    pub(super) sweep: Option<Sweep>,
+    pub(super) sweep: Sweep,
     /// Removals that list what stays.
     pub(super) listings: Listings,
     /// True once the database was compared with another node's, or made here: what this node does by itself is based on

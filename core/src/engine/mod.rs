@@ -75,6 +75,9 @@ mod restamp;
 mod roll;
 mod sessions;
 mod stamp;
+mod sweep;
+#[cfg(test)]
+mod sweep_tests;
 mod transfer;
 mod unsent;
 mod welcome;
@@ -222,6 +225,8 @@ pub struct Engine {
     next_collect: Mono,
     /// Where the check of the stored records goes on, if it is not done.
     unchecked: Option<load::Unchecked>,
+    /// Where the check of them began that is not durable yet.
+    checked_from: Option<load::Unchecked>,
     contacts_dirty: bool,
     /// True if it is to listen as soon as it may.
     listen_when_usable: bool,
@@ -299,6 +304,7 @@ impl Engine {
             links: BTreeMap::new(),
             next_collect: now.mono,
             unchecked: None,
+            checked_from: None,
             contacts_dirty: false,
             listen_when_usable: false,
             leaving: false,
@@ -374,11 +380,11 @@ impl Engine {
             self.group.next_check,
             self.papers_due(),
             listing,
-            self.group.sweep.as_ref().map(|_| now.mono),
+            self.group.sweep.next(now.mono).filter(|_| self.failing.due.is_none()),
             self.group.epochs.next(now.mono),
             self.deferred.next_due(),
             self.failing.due,
-            self.unchecked.map(|_| now.mono + load::CHECK_PAUSE),
+            self.unchecked.filter(|_| self.failing.due.is_none()).map(|_| now.mono + load::CHECK_PAUSE),
             Some(self.next_collect),
         ]
         .into_iter()
@@ -396,13 +402,6 @@ impl Engine {
         self.written_properties = None;
         if let Err(error) = &result {
             tracing::error!(graph = %self.graph.short(), %error, "the database failed; the batch is dropped");
-            self.staged.clear();
-            self.incoming.clear();
-            self.incoming_keys.clear();
-            self.expired.clear();
-            self.endings.clear();
-            self.syncs_done.clear();
-            self.meta_written = false;
             self.store_failed(now);
             self.group.listings.fail(error);
             self.tell_listings();

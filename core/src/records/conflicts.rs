@@ -228,6 +228,11 @@ impl Losers {
         waiting.last().map(|(_, loser)| loser)
     }
 
+    /// The keys of one record's whose content is here.
+    pub(super) fn kept_of(&self, id: &RecordId) -> Vec<RecordKey> {
+        self.of(id).filter(|(_, loser)| !loser.is_acknowledged()).map(|(_, loser)| loser.key).collect()
+    }
+
     /// The keys of those whose content is here.
     pub(super) fn kept(&self) -> Vec<RecordKey> {
         self.rows.values().filter(|loser| !loser.is_acknowledged()).map(|loser| loser.key).collect()

@@ -56,6 +56,13 @@ impl DeferQueue {
         numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
+    /// Takes out those of which a test holds, to be admitted again.
+    pub fn release_if(&mut self, wanted: impl Fn(&SignedRecord) -> bool) -> Vec<SignedRecord> {
+        let found = self.records.iter().filter(|(_, deferred)| wanted(&deferred.record));
+        let numbers: Vec<u64> = found.map(|(number, _)| *number).collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
     /// Takes out everything, to be admitted again.
     pub fn release_all(&mut self) -> Vec<SignedRecord> {
         let all: Vec<u64> = self.records.keys().copied().collect();

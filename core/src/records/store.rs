@@ -307,6 +307,9 @@ pub trait Store: Send + fmt::Debug {
     /// A loser that is kept.
     fn loser(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError>;
 
+    /// The keys of the losers of one record that are kept.
+    fn losers_of(&self, id: &RecordId) -> Vec<RecordKey>;
+
     /// The keys of all losers that are kept.
     fn losers(&self) -> Vec<RecordKey>;
 

@@ -2,29 +2,30 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
 
-use self::{reader::Shared, withheld::Withheld};
+use self::{reader::Shared, tables::Tables, withheld::Withheld};
 use super::{
     Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord,
     conflicts::{Loser, Losers},
     merge::{highest_version, rank, shown_version},
-    stored::{State, change, damaged, gone_at, without_body},
+    stored::{State, change, damaged, without_body},
     summaries::{KeySource, Summaries},
 };
 use crate::{
     ids::{ElementId, GraphId, Lsn, RecordId},
-    record::{RecordKey, RecordType, SignedRecord},
+    record::{RecordKey, SignedRecord},
     time::{Hlc, Timestamp},
     wire::Filter,
 };
 
 mod reader;
+mod tables;
 mod withheld;
 
 /// A [`Store`] that is gone when it is dropped.
@@ -38,6 +39,9 @@ pub struct MemoryStore {
     last: (Lsn, Hlc),
     undo: Undo,
     shared: Arc<Shared>,
+    /// While it is set, commits fail, as on a full disk.
+    #[cfg(test)]
+    pub(crate) fails: Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// One version, or what is left of it.
@@ -49,16 +53,6 @@ struct Row {
     born: Lsn,
     /// The highest version number it was read under.
     version: u64,
-}
-
-/// What the writer sees.
-#[derive(Default)]
-struct Tables {
-    by_id: BTreeMap<RecordId, Arc<Row>>,
-    by_key: BTreeMap<RecordKey, Arc<Row>>,
-    by_type: BTreeSet<(RecordType, RecordKey)>,
-    by_expiry: BTreeSet<(Timestamp, Lsn, RecordId)>,
-    gone: BTreeSet<(Timestamp, RecordId)>,
 }
 
 /// How to go back to the last commit, and what to tell the readers at the next.
@@ -82,6 +76,8 @@ impl MemoryStore {
             last: (Lsn(0), Hlc(0)),
             undo: Undo::default(),
             shared: Arc::new(Shared { incarnation, committed: RwLock::default() }),
+            #[cfg(test)]
+            fails: Arc::default(),
         }
     }
 
@@ -291,6 +287,10 @@ impl Store for MemoryStore {
         Ok(loser.and_then(|loser| loser.record.as_deref().cloned()))
     }
 
+    fn losers_of(&self, id: &RecordId) -> Vec<RecordKey> {
+        self.losers.kept_of(id)
+    }
+
     fn losers(&self) -> Vec<RecordKey> {
         self.losers.kept()
     }
@@ -302,6 +302,11 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, _: Durability) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if self.fails.load(std::sync::atomic::Ordering::Relaxed) {
+            self.rollback()?;
+            return Err(StoreError::Io(Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull))));
+        }
         let undo = std::mem::take(&mut self.undo);
         self.summaries.get_mut().commit();
         self.withheld.commit();
@@ -433,61 +438,5 @@ impl Store for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MemoryStore({} rows, {:?})", self.tables.by_id.len(), self.last.0)
-    }
-}
-
-impl Tables {
-    fn replace(&mut self, id: RecordId, row: Option<Arc<Row>>) -> Option<Arc<Row>> {
-        let old = match &row {
-            Some(row) => self.by_id.insert(id, row.clone()),
-            None => self.by_id.remove(&id),
-        };
-        if let Some(old) = &old {
-            let (key, header) = (old.record.key(), old.record.header());
-            if old.state.is_current() {
-                self.by_key.remove(&key);
-                self.by_type.remove(&(header.record_type.clone(), key));
-                header.expires.map(|at| self.by_expiry.remove(&(at, old.lsn, id)));
-            }
-            gone_at(&old.record, old.state).map(|at| self.gone.remove(&(at, id)));
-        }
-        if let Some(row) = row {
-            let (key, header) = (row.record.key(), row.record.header());
-            gone_at(&row.record, row.state).map(|at| self.gone.insert((at, id)));
-            if row.state.is_current() {
-                self.by_type.insert((header.record_type.clone(), key));
-                header.expires.map(|at| self.by_expiry.insert((at, row.lsn, id)));
-                self.by_key.insert(key, row);
-            }
-        }
-        old
-    }
-
-    fn range(
-        &self,
-        filter: &Filter,
-        from: RecordKey,
-        to: Option<RecordKey>,
-    ) -> Box<dyn Iterator<Item = RecordKey> + '_> {
-        let inside = move |key: &RecordKey| to.is_none_or(|to| *key < to);
-        match filter {
-            Filter::All => Box::new(self.by_key.range(from..).map(|(key, _)| *key).take_while(inside)),
-            Filter::Only(only) => {
-                let range = (only.clone(), from)..=(only.clone(), RecordKey::MAX);
-                Box::new(self.by_type.range(range).map(|(_, key)| *key).take_while(inside))
-            }
-        }
-    }
-}
-
-impl KeySource for Tables {
-    fn scan(
-        &self,
-        filter: &Filter,
-        from: RecordKey,
-        to: Option<RecordKey>,
-        max: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
-        Ok(self.range(filter, from, to).take(max).collect())
     }
 }

@@ -35,6 +35,8 @@ mod papers_tests;
 mod pausing_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting_tests;
 mod world;
 
 pub use network::LinkModel;

@@ -320,6 +320,10 @@ impl Store for SqliteStore {
         }
     }
 
+    fn losers_of(&self, id: &RecordId) -> Vec<RecordKey> {
+        self.losers.kept_of(id)
+    }
+
     fn losers(&self) -> Vec<RecordKey> {
         self.losers.kept()
     }

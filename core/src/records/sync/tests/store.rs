@@ -142,6 +142,10 @@ impl Store for TestStore {
         Ok(None)
     }
 
+    fn losers_of(&self, _: &RecordId) -> Vec<RecordKey> {
+        Vec::new()
+    }
+
     fn losers(&self) -> Vec<RecordKey> {
         Vec::new()
     }
