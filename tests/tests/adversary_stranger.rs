@@ -1,5 +1,7 @@
 //! What those see and reach who have not the group's secret, or only hear the wire.
 
+use std::time::Duration;
+
 use peergraph::{
     GraphSecret, InviteLink, InvitePassword, JoinGroup, NodeAddr, Role,
     group::Way,
@@ -192,4 +194,30 @@ async fn m13_m27_s1_s3_who_has_the_secret_alone_is_no_member_and_hears_no_names(
         }
     }
     assert_eq!(club.neighbors().await.unwrap().len(), 1, "Ben alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b2_a_stranger_opens_few_streams_and_leaves_little_unread() {
+    const SHORT: Duration = Duration::from_millis(300);
+    let ada = node_as(&key(1)).await;
+    let club = ada.create_group("Book club").await.unwrap();
+    let stranger = Impostor::new(key(9)).await;
+    let connection = stranger.connection(&ada.addr()).await;
+    assert_eq!(connection.max_datagram_size(), None, "nobody would read them");
+    // Streams of a link that does not exist, each filled until nothing more is taken.
+    let (mut streams, mut taken) = (Vec::new(), 0);
+    while let Ok(Ok(mut stream)) = tokio::time::timeout(SHORT, connection.open_uni()).await {
+        while let Ok(Ok(written)) = tokio::time::timeout(SHORT, stream.write(&[1; 16 * 1024])).await {
+            taken += written;
+        }
+        streams.push(stream);
+        assert!(streams.len() <= 8, "{} streams", streams.len());
+    }
+    // The few bytes that name kind and link were read, and may be sent again.
+    assert!((1..65 * 1024).contains(&taken), "{taken} bytes");
+    // Members are not held to that: a megabyte crosses.
+    let (_bea, bea) = member(&club, Role::Member, "Bea").await;
+    let large = "x".repeat(900 * 1024);
+    club.publish(note(&large)).await.unwrap();
+    converge(&[&club, &bea]).await;
 }

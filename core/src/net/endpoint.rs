@@ -10,7 +10,7 @@ use std::{
 use iroh::{
     Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl, TransportAddr,
     address_lookup::{AddrFilter, PkarrPublisher, PkarrResolver},
-    endpoint::{Builder, IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets},
+    endpoint::{Builder, Connection, IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets},
 };
 use iroh_mdns_address_lookup::MdnsAddressLookup;
 
@@ -99,6 +99,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Streams a peer may open at once: a handful for each link.
 const MAX_STREAMS: u32 = 256;
+/// Before one of its links is ready: it has proven nothing yet.
+const FIRST_STREAMS: u32 = 4;
+/// One-way ones, likewise.
+const FIRST_ONE_WAY: u32 = 8;
+/// What a peer may send ahead of its reader until then, on all streams together.
+const FIRST_WINDOW: u32 = 64 * 1024;
+/// What we keep for a peer that does not acknowledge it: as much as one of its streams takes.
+const SEND_WINDOW: u64 = STREAM_WINDOW as u64;
 /// What a peer may send before its reader reads: bounds memory, and holds a fast sender back.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
@@ -161,11 +169,21 @@ fn quic() -> QuicTransportConfig {
     QuicTransportConfig::builder()
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(KEEP_ALIVE)
-        .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
-        .max_concurrent_uni_streams(VarInt::from_u32(MAX_STREAMS))
+        .max_concurrent_bidi_streams(VarInt::from_u32(FIRST_STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(FIRST_ONE_WAY))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .receive_window(VarInt::from_u32(FIRST_WINDOW))
+        .send_window(SEND_WINDOW)
+        // Nobody reads them.
+        .datagram_receive_buffer_size(None)
         .build()
+}
+
+/// A link of this connection is ready: what a peer may send ahead grows to what links need.
+pub(super) fn widen(connection: &Connection) {
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(MAX_STREAMS));
+    connection.set_max_concurrent_uni_streams(VarInt::from_u32(MAX_STREAMS));
+    connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
 }
 
 /// Where an endpoint can be dialled, loopback included where it listens there: processes of one machine find each

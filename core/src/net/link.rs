@@ -34,6 +34,8 @@ use crate::{
 
 /// Bytes of frames from one link that may wait for the engine: beyond, the link is not read.
 const INBOX_BYTES: usize = 1024 * 1024;
+/// What a waiting frame costs beside its bytes.
+const FRAME_COST: usize = 256;
 /// Frames gathered into one write.
 const GATHER: usize = 64;
 /// Pieces taken from a stream at once: each is what one packet brought.
@@ -452,7 +454,8 @@ async fn pass_on(link: &LinkHandle, stream: Stream, bytes: Bytes) {
     if link.ended.load(Ordering::Acquire) {
         return; // the engine has closed the link
     }
-    let cost = u32::try_from(bytes.len().clamp(1, INBOX_BYTES)).expect("a mebibyte fits");
+    let cost = bytes.len().saturating_add(FRAME_COST).min(INBOX_BYTES);
+    let cost = u32::try_from(cost).expect("a mebibyte fits");
     // The semaphore is never closed.
     let permit = link.room.clone().acquire_many_owned(cost).await.ok();
     let input = Input::Frame { link: link.id, stream, bytes };

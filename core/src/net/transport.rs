@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     DataLink, NetConfig, NetError,
     connection::{NO_REASON, Peer},
-    endpoint::{address, bind, dialable, node_id},
+    endpoint::{address, bind, dialable, node_id, widen},
     link::LinkHandle,
     setup,
 };
@@ -363,6 +363,7 @@ impl GraphPort {
             }
             Output::LinkReady { link, connection, kind, node, peer } => {
                 if let Some(link) = self.entry.link(link) {
+                    widen(&link.peer.connection);
                     let data = DataLink::start(&self.transport, &link, connection, kind, node, peer);
                     lock(&self.entry.data).insert(connection, data.clone());
                     link.set_data(data);
