@@ -104,6 +104,8 @@ pub const MAX_MESSAGE: usize = 128 * 1024;
 pub const MAX_ENDING_ACTS: usize = 256;
 /// Their bytes.
 pub const ENDING_BYTES: usize = 64 * 1024;
+/// One removed identity is told of its removal at most once in this time: each answer is read from the database.
+pub const ENDING_PAUSE: Duration = Duration::from_secs(10);
 /// Record bytes gathered into one frame.
 pub const BATCH_BYTES: usize = 64 * 1024;
 /// Records in one frame. More than honest nodes gather: each is longer than its 64 bytes of signature.
@@ -325,8 +327,8 @@ pub const DEFAULT_MEMBERSHIP: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const DEFAULT_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a membership by password lasts until somebody grants a longer one.
 pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
-/// Memberships renewed in one step: each is an act that is signed and judged. The rest follows after the next commit.
-pub const RENEWED_AT_ONCE: usize = 32;
+/// Automatic acts signed in one step, as renewals. The rest follows after the next commit, or with the next look.
+pub const ISSUED_AT_ONCE: usize = 32;
 /// Grants of one member that are renewed in one step, those of the highest rank.
 pub const RENEWED_OF_MEMBER: usize = 4;
 /// Longest message of a password proof, in bytes.

@@ -100,6 +100,8 @@ async fn m4_m7_a_good_invitation_that_does_not_let_in_says_why() {
 
     ada.shutdown().await;
     dan.shutdown().await;
+    // The link was made while she was a neighbor, and names her node too.
+    fay.shutdown().await;
     refused("nobody online", join(&eve, &link).await, ErrorKind::Unreachable, "must be online");
     assert!(eve.open_graphs().is_empty());
 }

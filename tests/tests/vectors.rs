@@ -241,7 +241,7 @@ impl Maker {
         let relayed =
             JoinMessage::Relayed { device, exporter: [16; 32], request: request.clone(), name: name() };
         let all = [
-            ("invite", JoinMessage::Invite { key, signature: [15; 64], name: name() }),
+            ("invite", JoinMessage::Invite { key, issuer: key, signature: [15; 64], name: name() }),
             ("use", JoinMessage::Use(ActId::from_bytes([16; 32]))),
             ("used", JoinMessage::Used([17; 64])),
             ("password", JoinMessage::Password { request, name: name() }),

@@ -241,7 +241,7 @@ const fn credential_kind(fault: CredentialFault) -> ErrorKind {
         CredentialFault::NotAMember | CredentialFault::Left => ErrorKind::NotAMember,
         CredentialFault::Expired => ErrorKind::InvitationExpired,
         CredentialFault::Displaced => ErrorKind::InvitationUsedUp,
-        CredentialFault::Malformed => ErrorKind::InvalidArgument,
+        CredentialFault::Malformed | CredentialFault::TooManyRefusals => ErrorKind::InvalidArgument,
         CredentialFault::Removed | CredentialFault::AuthorRemoved => ErrorKind::Removed,
         CredentialFault::NotRefused => ErrorKind::NotFound,
         CredentialFault::OutsideMembership

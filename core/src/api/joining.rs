@@ -303,7 +303,9 @@ impl WayIn {
                 check_version(&genesis)?;
                 return Ok(Self { access, genesis: Some(genesis), by: Means::Granted(chain) });
             }
-            Way::Link { key, access, .. } => (access, JoinBy::Key(SecretKey::from_bytes(key))),
+            Way::Link { key, access, .. } => {
+                (access, JoinBy::Key(SecretKey::from_bytes(key), invitation.issuer))
+            }
             Way::Password { access } => {
                 let missing = || {
                     let message = "this invitation needs a password, which its issuer shares separately";

@@ -110,6 +110,11 @@ impl ActSet {
         self.leaves.get(&identity).into_iter().flat_map(BTreeMap::keys).copied().collect()
     }
 
+    /// Whether an identity has refused as many of its own devices as count: another refusal would be dropped, or drop one.
+    pub fn refuses_no_more(&self, identity: PeerId) -> bool {
+        self.own_devices.get(&identity).is_some_and(|acts| acts.len() >= MAX_REVOKED_DEVICES)
+    }
+
     /// All accepted acts.
     pub fn acts(&self) -> impl Iterator<Item = &Act> {
         let leaves = self.leaves.values().chain(self.own_devices.values());

@@ -27,6 +27,7 @@ impl Engine {
                 break;
             }
         }
+        self.end_orphaned_relays(now);
         self.update_status(now);
     }
 

@@ -19,8 +19,8 @@ use crate::{
 /// By what somebody joins.
 #[derive(Clone)]
 pub enum JoinBy {
-    /// The key of an invitation.
-    Key(SecretKey),
+    /// The key of an invitation, and who issued it.
+    Key(SecretKey, PeerId),
     /// A password.
     Password(Zeroizing<String>),
 }
@@ -28,7 +28,7 @@ pub enum JoinBy {
 impl fmt::Debug for JoinBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Key(_) => "Key(..)",
+            Self::Key(..) => "Key(..)",
             Self::Password(_) => "Password(..)",
         })
     }
@@ -56,7 +56,7 @@ pub(super) struct Joins {
     /// What those who ask have shown.
     pub(super) devices: BTreeMap<LinkId, DeviceCertificate>,
     /// Those who are to sign the use of an invitation.
-    invited: BTreeMap<LinkId, (PeerId, Came)>,
+    invited: BTreeMap<LinkId, (PeerId, PeerId, Came)>,
 }
 
 /// A join of our own.
@@ -96,10 +96,10 @@ impl Engine {
         let (peer, node, name) = (self.device.peer, self.device.node, clipped_name(name).to_owned());
         let said = join_proof(exporter, &peer, &node);
         let (message, by) = match by {
-            JoinBy::Key(key) => {
+            JoinBy::Key(key, issuer) => {
                 let signature = key.sign(Domain::Join, self.graph.as_bytes(), &said);
                 (
-                    JoinMessage::Invite { key: key.peer(), signature, name },
+                    JoinMessage::Invite { key: key.peer(), issuer: *issuer, signature, name },
                     Proving::Key(Box::new(key.clone())),
                 )
             }
@@ -139,8 +139,8 @@ impl Engine {
         }
         let Some((_, _, Purpose::Join)) = self.overlay.peer_of(link) else { return };
         let answer = match message {
-            JoinMessage::Invite { key, signature, name } => {
-                match self.admit_by_key(now, link, key, &signature, name) {
+            JoinMessage::Invite { key, issuer, signature, name } => {
+                match self.admit_by_key(now, link, (key, issuer), &signature, name) {
                     Ok(None) => return,
                     Ok(Some(member)) => Ok(member),
                     Err(denial) => Err(denial),
@@ -192,7 +192,7 @@ impl Engine {
         &mut self,
         now: Now,
         link: LinkId,
-        key: PeerId,
+        (key, issuer): (PeerId, PeerId),
         signature: &SignatureBytes,
         name: String,
     ) -> Result<Option<Admitted>, Denial> {
@@ -208,9 +208,9 @@ impl Engine {
             // A first answer may have been lost.
             return Ok(Some(Admitted { standing, again: true }));
         }
-        let own = self.group.own.as_ref();
+        let own = self.admitting(Role::Reader);
         let is_kept_out = |id: &ActId| own.is_some_and(|own| members.is_kept_out(peer, own, id));
-        let (id, invite) = match members.usable_invite(key, self.device.peer, peer_now) {
+        let (id, invite) = match members.usable_invite((key, issuer), self.device.peer, peer_now) {
             Ok((id, _)) if is_kept_out(&id) => return Err(Denial::of(JoinDenied::Removed)),
             Ok(found) => found,
             Err(_) if members.invite_ids(key).iter().any(is_kept_out) => {
@@ -218,14 +218,14 @@ impl Engine {
             }
             // The proof is right and the invitation holds, but for another admitter.
             Err(InviteFault::NotAdmitter) => {
-                return Err(Denial::referring(members.admitters_of(key).to_vec()));
+                return Err(Denial::referring(members.admitters_of(key, issuer).to_vec()));
             }
             Err(fault) => return Err(Denial::of(denied(fault))),
         };
         let role = invite.role;
         let lifetime = invite.lifetime_ms.map(Duration::from_millis);
         let came = Came { peer, name, role, lifetime, by: By::Invitation(id), renew: true };
-        self.group.joins.invited.insert(link, (key, came));
+        self.group.joins.invited.insert(link, (key, issuer, came));
         self.overlay.send_join(link, JoinMessage::Use(id));
         Ok(None)
     }
@@ -233,7 +233,7 @@ impl Engine {
     /// Lets in the holder of an invitation's key, which has signed its use.
     fn check_use(&mut self, now: Now, link: LinkId, proof: SignatureBytes) -> Result<Admitted, Denial> {
         let wrong = || Denial::of(JoinDenied::WrongProof);
-        let (key, came) = self.group.joins.invited.remove(&link).ok_or_else(wrong)?;
+        let (key, issuer, came) = self.group.joins.invited.remove(&link).ok_or_else(wrong)?;
         let By::Invitation(invite) = came.by else { return Err(wrong()) };
         let message = use_message(&invite, &came.peer);
         if !crypto::verify(key.as_bytes(), Domain::InvitationUse, self.graph.as_bytes(), &message, &proof) {
@@ -241,10 +241,10 @@ impl Engine {
         }
         // Somebody may have taken the last place meanwhile, or removed the joiner.
         let members = self.group.members.as_ref().ok_or_else(wrong)?;
-        if self.group.own.as_ref().is_some_and(|own| members.is_kept_out(came.peer, own, &invite)) {
+        if self.admitting(came.role).is_some_and(|own| members.is_kept_out(came.peer, own, &invite)) {
             return Err(Denial::of(JoinDenied::Removed));
         }
-        if let Err(fault) = members.usable_invite(key, self.device.peer, self.peer_time(now)) {
+        if let Err(fault) = members.usable_invite((key, issuer), self.device.peer, self.peer_time(now)) {
             return Err(Denial::of(denied(fault)));
         }
         self.admit_joiner(now, Came { by: By::Use(InvitationUse { invite, proof }), ..came })

@@ -36,6 +36,8 @@ pub(super) struct GroupState {
     pub(super) shown: BTreeMap<LinkId, Shown>,
     /// Members by whose word links rest on what was shown and has not come to count, and since when.
     pub(super) unproven: BTreeMap<PeerId, Mono>,
+    /// Removed identities that were told so lately, and when.
+    pub(super) told_ending: BTreeMap<PeerId, Mono>,
     /// Stored records that are judged again.
     pub(super) sweep: Sweep,
     /// Removals that list what stays.

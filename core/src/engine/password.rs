@@ -11,7 +11,7 @@ use crate::{
     crypto::{PasswordError, PasswordProof, PasswordVerifier, PendingProof, open_from, seal_to},
     group::CredentialFault,
     ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
-    limits::{MAX_VERIFIERS, PASSWORD_MEMBERSHIP},
+    limits::{ISSUED_AT_ONCE, MAX_VERIFIERS, PASSWORD_MEMBERSHIP},
     record::{DeviceCertificate, Role},
     time::Now,
     wire::{JoinDenied, JoinMessage},
@@ -214,14 +214,13 @@ impl Engine {
         let mut lacking = members.admitters(self.peer_time(now));
         lacking.retain(|peer| !have.contains(peer));
         let Some(verifier) = self.verifier().filter(|_| !lacking.is_empty()) else { return };
-        for part in lacking.chunks(MAX_VERIFIERS) {
-            let verifiers = self.sealed_to(part, &verifier);
-            if verifiers.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.issue(now, Content::PassOn { password, verifiers }) {
-                tracing::debug!(%error, "the verifier could not be passed on");
-            }
+        // The rest is passed on with the next look.
+        let parts = lacking.chunks(MAX_VERIFIERS).take(ISSUED_AT_ONCE);
+        let parts: Vec<Sealed> = parts.map(|part| self.sealed_to(part, &verifier)).collect();
+        let given = parts.into_iter().filter(|verifiers| !verifiers.is_empty());
+        let given = given.map(|verifiers| Content::PassOn { password, verifiers }).collect();
+        if let Err(error) = self.issue_all(now, given) {
+            tracing::debug!(%error, "the verifier could not be passed on");
         }
     }
 }

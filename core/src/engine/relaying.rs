@@ -64,15 +64,18 @@ impl Engine {
         if any && admitters.is_empty() {
             return Err(Denial::of(JoinDenied::Removed));
         }
-        let mut relays = std::mem::take(&mut self.group.joins.relays);
-        relays.retain(|relay| self.overlay.peer_of(relay.joiner).is_some() && relay.joiner != link);
-        self.group.joins.relays = relays;
-        let targets = self.admitting_nodes(now, admitters);
-        if targets.is_empty() || self.group.joins.relays.len() >= MAX_RELAYED_JOINS {
+        // Who asks again on one link has given up what it asked for before.
+        self.relayed_link_closed(now, link);
+        if self.group.joins.relays.len() >= MAX_RELAYED_JOINS {
             return Err(not_admitter());
         }
         if let Err(wait) = self.group.throttle.begin(now.mono, node) {
             return Err(Denial::throttled(wait));
+        }
+        let targets = self.admitting_nodes(now, admitters);
+        if targets.is_empty() {
+            self.group.throttle.succeeded(&node);
+            return Err(not_admitter());
         }
         let options = ConnectOptions { expected_peer: None, deadline: DIAL_TIMEOUT, purpose: Purpose::Join };
         let connect = self.overlay.connect(now, targets, options);
@@ -164,6 +167,15 @@ impl Engine {
             To::Admitter(admitter) if relay.joiner == link => self.overlay.end_join(now, admitter),
             To::Admitter(_) => self.deny_relayed(relay.joiner),
         }
+    }
+
+    /// Ends the other half of what was passed on over links that this side has closed: nobody else tells of these.
+    pub(super) fn end_orphaned_relays(&mut self, now: Now) {
+        let gone = |link: &LinkId| self.overlay.peer_of(*link).is_none();
+        let relays = self.group.joins.relays.iter();
+        let ends = relays.flat_map(|relay| [Some(relay.joiner), relay.admitter()]).flatten();
+        let closed: Vec<LinkId> = ends.filter(gone).collect();
+        closed.into_iter().for_each(|link| self.relayed_link_closed(now, link));
     }
 
     fn deny_relayed(&mut self, joiner: LinkId) {

@@ -14,7 +14,7 @@ use crate::{
     authority::{Act, ActBody, Content, Grant},
     crypto::SecretKey,
     ids::{ActId, PeerId},
-    limits::RENEWED_AT_ONCE,
+    limits::ISSUED_AT_ONCE,
     record::{Role, SignedRecord},
 };
 
@@ -183,7 +183,7 @@ fn w8_those_who_came_together_are_renewed_in_steps_and_once() {
     village.pass(1820);
     village.act(0, |engine, now| engine.handle_timeout(now));
     let early = renewals(&village, 0, 0).len();
-    assert!((1..=RENEWED_AT_ONCE).contains(&early), "{early}");
+    assert!((1..=ISSUED_AT_ONCE).contains(&early), "{early}");
     // Both were off when those moments came: all are due.
     village.pass(600);
     let (mut done, mut steps) = (early, 0);
@@ -192,11 +192,11 @@ fn w8_those_who_came_together_are_renewed_in_steps_and_once() {
             let before = renewals(&village, at, at).values().sum::<usize>();
             village.act(at, |engine, now| engine.handle_timeout(now));
             let signed = renewals(&village, at, at).values().sum::<usize>() - before;
-            assert!(signed <= RENEWED_AT_ONCE, "{signed} in one step");
+            assert!(signed <= ISSUED_AT_ONCE, "{signed} in one step");
             // The rest follows at once.
             let due = village.engines[at].poll_timeout(village.now());
             assert!(
-                signed < RENEWED_AT_ONCE || due <= Some(village.now().mono) || done + signed >= crowd.len()
+                signed < ISSUED_AT_ONCE || due <= Some(village.now().mono) || done + signed >= crowd.len()
             );
             let heard = news(&village, at, 1 - at);
             enter(&mut village, 1 - at, &heard);

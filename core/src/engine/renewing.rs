@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::{Engine, PublishError};
 use crate::{
-    authority::Content, crypto, group::Renewal, ids::ActId, limits::RENEWED_AT_ONCE, record::Role, time::Now,
+    authority::Content, crypto, group::Renewal, ids::ActId, limits::ISSUED_AT_ONCE, record::Role, time::Now,
 };
 
 /// Time between two looks for memberships to renew, ± 50 %.
@@ -45,8 +45,8 @@ impl Engine {
         let own = &self.group.standings;
         let mut due = members.due_for_renewal(self.device.peer, own, self.peer_time(now), at);
         due.sort_by(|a, b| self.moment_for(&a.grant).total_cmp(&self.moment_for(&b.grant)));
-        if due.len() > RENEWED_AT_ONCE {
-            due.truncate(RENEWED_AT_ONCE);
+        if due.len() > ISSUED_AT_ONCE {
+            due.truncate(ISSUED_AT_ONCE);
             self.group.next_renewal = now.mono;
         }
         if let Err(error) = self.renew(now, &due) {

@@ -7,7 +7,10 @@ use crate::{
     authority::Act,
     group::Membership,
     ids::{LinkId, NodeId, PeerId},
-    limits::{ENDING_BYTES, MAX_ENDING_ACTS, MAX_PAPERS_TIME, PAPERS_PATIENCE, PAPERS_PAUSE, SKEW_HOLD},
+    limits::{
+        ENDING_BYTES, ENDING_PAUSE, MAX_ENDING_ACTS, MAX_PAPERS_TIME, PAPERS_PATIENCE, PAPERS_PAUSE,
+        SKEW_HOLD,
+    },
     record::{DeviceCertificate, SignedRecord},
     records::StoreError,
     time::{Mono, Now, Timestamp},
@@ -60,7 +63,7 @@ impl Engine {
                     let own = self.group.own.is_some();
                     let device = &connect.device;
                     if !own || !self.is_welcome(now, link, (device.peer, device.node), &connect.credentials) {
-                        let acts = if own { self.what_ended(link, device) } else { Vec::new() };
+                        let acts = if own { self.what_ended(now, link, device) } else { Vec::new() };
                         return self.overlay.refuse(link, acts);
                     }
                 }
@@ -190,13 +193,18 @@ impl Engine {
     }
 
     /// The acts by which a removed identity learns that it was, if it is the identity that dialled. It was a member when most of
-    /// them were made, and they name no address.
-    fn what_ended(&self, link: LinkId, device: &DeviceCertificate) -> Vec<Bytes> {
+    /// them were made, and they name no address. Told once in a while: to find them costs many reads.
+    fn what_ended(&mut self, now: Now, link: LinkId, device: &DeviceCertificate) -> Vec<Bytes> {
         let Some(members) = &self.group.members else { return Vec::new() };
         let is_theirs = self.overlay.peer_of(link).is_some_and(|(node, ..)| node == device.node);
         if !is_theirs || !members.was_removed(device.peer) || !device.verify() {
             return Vec::new();
         }
+        self.group.told_ending.retain(|_, at| now.mono.since(*at) < ENDING_PAUSE);
+        if self.group.told_ending.contains_key(&device.peer) {
+            return Vec::new();
+        }
+        self.group.told_ending.insert(device.peer, now.mono);
         let (mut acts, mut bytes) = (Vec::new(), 0);
         for id in members.what_ended(device.peer).take(MAX_ENDING_ACTS) {
             let stored = members.key_of(&id).and_then(|key| self.store.fetch(&key).ok().flatten());

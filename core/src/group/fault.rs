@@ -40,6 +40,8 @@ pub enum CredentialFault {
     OwnRefusal,
     /// Somebody else refused the device, and is not outranked.
     NotRefuser,
+    /// The identity has refused as many of its own devices as count.
+    TooManyRefusals,
 }
 
 impl CredentialFault {
@@ -71,6 +73,9 @@ impl CredentialFault {
             }
             Self::NotRefuser => {
                 "only the admin who refused the device, or an admin or owner of a higher rank, can take that back"
+            }
+            Self::TooManyRefusals => {
+                "an identity can refuse 64 of its own devices, and this one has; an admin can refuse others, or remove the identity"
             }
         }
     }

@@ -47,26 +47,32 @@ impl Membership {
         }
     }
 
-    /// The invitations with this key, the highest role first: one, unless somebody claims another's key.
-    fn invites(&self, key: PeerId) -> Vec<(ActId, &Invite)> {
-        let all = self.verdict.invitations().filter_map(|(id, _)| Some((*id, self.invite(id)?.0)));
-        let mut found: Vec<_> = all.filter(|(_, invite)| invite.key == key).collect();
-        found.sort_by_key(|(id, invite)| (std::cmp::Reverse(invite.role), *id));
-        found
+    /// The invitations with this key, by their issuers: one, unless somebody claims another's key.
+    fn invites(&self, key: PeerId) -> impl Iterator<Item = (ActId, PeerId, &Invite)> {
+        let all = self.verdict.invitations().filter_map(|(id, _)| {
+            let (invite, issuer) = self.invite(id)?;
+            Some((*id, issuer, invite))
+        });
+        all.filter(move |(_, _, invite)| invite.key == key)
     }
 
-    /// The invitation of this key by which `admitter` can admit somebody now.
+    /// The same by one issuer: nobody else's guests.
+    fn invites_by(&self, key: PeerId, issuer: PeerId) -> impl Iterator<Item = (ActId, &Invite)> {
+        self.invites(key).filter(move |(_, by, _)| *by == issuer).map(|(id, _, invite)| (id, invite))
+    }
+
+    /// The invitation of this key, and by the issuer that its text names, by which `admitter` can admit somebody now.
     ///
     /// # Errors
     /// [`InviteFault`].
     pub fn usable_invite(
         &self,
-        key: PeerId,
+        (key, issuer): (PeerId, PeerId),
         admitter: PeerId,
         now: Timestamp,
     ) -> Result<(ActId, &Invite), InviteFault> {
         let mut fault = None;
-        for (id, invite) in self.invites(key) {
+        for (id, invite) in self.invites_by(key, issuer) {
             match self.check_invite(&id, invite, admitter, now) {
                 Ok(()) => return Ok((id, invite)),
                 Err(why) => fault = fault.or(Some(why)),
@@ -112,7 +118,7 @@ impl Membership {
 
     /// The ids of the invitations of this key.
     pub fn invite_ids(&self, key: PeerId) -> Vec<ActId> {
-        self.invites(key).into_iter().map(|(id, _)| id).collect()
+        self.invites(key).map(|(id, ..)| id).collect()
     }
 
     /// The invitations that can be used at `now`.
@@ -128,8 +134,8 @@ impl Membership {
     }
 
     /// The identities that an invitation names as admitters; empty: every admitter.
-    pub fn admitters_of(&self, key: PeerId) -> &[PeerId] {
-        self.invites(key).first().map_or(&[], |(_, invite)| &invite.admitters)
+    pub fn admitters_of(&self, key: PeerId, issuer: PeerId) -> &[PeerId] {
+        self.invites_by(key, issuer).next().map_or(&[], |(_, invite)| &invite.admitters)
     }
 
     /// What a guest by an invitation can be given beside its role: the depth, and the end.

@@ -298,6 +298,11 @@ impl Membership {
     /// # Errors
     /// [`CredentialFault`].
     pub fn may_sign(&self, act: &Act) -> Result<(), CredentialFault> {
+        let body = act.body();
+        let refuses_own = body.is_leaf() && matches!(body.content, Content::RevokeDevice { .. });
+        if refuses_own && self.acts.refuses_no_more(body.author) {
+            return Err(CredentialFault::TooManyRefusals);
+        }
         match self.vet_act(act) {
             Ok(()) => Ok(()),
             Err(Lack::Fault(fault)) => Err(fault),

@@ -17,6 +17,8 @@ pub enum JoinMessage {
     Invite {
         /// The public half.
         key: PeerId,
+        /// Who issued the invitation, by its text: another may have claimed the same key.
+        issuer: PeerId,
         /// The key's signature over this very link, see [`join_proof`].
         #[serde(with = "crate::crypto::signature_serde")]
         signature: SignatureBytes,
@@ -97,7 +99,7 @@ impl JoinMessage {
     pub(super) fn in_bounds(&self) -> bool {
         match self {
             Self::Use(_) | Self::Used(_) => true,
-            Self::Invite { key: _, signature: _, name } => name.len() <= MAX_NAME,
+            Self::Invite { key: _, issuer: _, signature: _, name } => name.len() <= MAX_NAME,
             Self::Password { request, name } | Self::Relayed { device: _, exporter: _, request, name } => {
                 request.len() <= MAX_PROOF && name.len() <= MAX_NAME
             }

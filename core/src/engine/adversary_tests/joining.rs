@@ -6,8 +6,9 @@ use super::*;
 use crate::{
     authority::use_message,
     crypto::{Domain, PasswordProof, PasswordVerifier},
-    engine::{Removal, joining::JoinFailure},
-    limits::{MAX_JOINS, SKEW_HOLD},
+    engine::{PublishError, Removal, joining::JoinFailure},
+    group::CredentialFault,
+    limits::{MAX_JOINS, MAX_REVOKED_DEVICES, SKEW_HOLD},
     wire::{JoinDenied, JoinMessage, join_proof},
 };
 
@@ -26,11 +27,21 @@ pub(super) fn link_by(village: &mut Village, who: usize, uses: u32) -> SecretKey
 pub(super) fn prove(village: &Village, caller: &Caller, key: &SecretKey) -> Message {
     let said = join_proof(&caller.exporter, &caller.identity.peer(), &caller.node);
     let signature = key.sign(Domain::Join, village.graph().as_bytes(), &said);
-    invite(key.peer(), signature)
+    invite(key.peer(), issuer_of(village, key.peer()), signature)
 }
 
-pub(super) fn invite(key: PeerId, signature: [u8; 64]) -> Message {
-    Message::Join(Box::new(JoinMessage::Invite { key, signature, name: "Eve".into() }))
+/// Who issued a link first, as its text says.
+fn issuer_of(village: &Village, key: PeerId) -> PeerId {
+    let acts = village.engines.iter().flat_map(|engine| engine.credentials().unwrap());
+    let issued = acts.filter_map(|record| Act::of(&record)).filter_map(|act| match &act.body().content {
+        Content::Invite(invite) if invite.key == key => Some((act.body().at, act.body().author)),
+        _ => None,
+    });
+    issued.min().map_or(village.peer(0), |(_, issuer)| issuer)
+}
+
+pub(super) fn invite(key: PeerId, issuer: PeerId, signature: [u8; 64]) -> Message {
+    Message::Join(Box::new(JoinMessage::Invite { key, issuer, signature, name: "Eve".into() }))
 }
 
 /// The outcome of asking; `Ok` if let in.
@@ -95,10 +106,11 @@ fn s2_s6_a_proof_of_another_link_node_or_identity_is_worth_nothing() {
         sign(&key, Domain::Join, &join_proof(&caller.exporter, &me, &theirs.node)),
         [0; 64],
     ];
+    let issuer = issuer_of(&village, key.peer());
     for (number, signature) in tries.into_iter().enumerate() {
         let caller = Caller { identity: eve.clone(), link: LinkId(number as u64), ..caller };
         caller.connect(&mut village, 0, Purpose::Join, Vec::new());
-        let answers = caller.say(&mut village, 0, &invite(key.peer(), signature));
+        let answers = caller.say(&mut village, 0, &invite(key.peer(), issuer, signature));
         assert_eq!(outcome(&answers), Err(Some(JoinDenied::WrongProof)), "try {number}");
         caller.hang_up(&mut village, 0);
     }
@@ -165,6 +177,64 @@ fn s27_nobody_spoils_anothers_link_by_claiming_its_key() {
         let standing = village.engines[0].membership().unwrap().member(joiner.peer(), now).unwrap();
         assert_eq!(standing.role, Role::Member, "seed {seed}");
     }
+}
+
+#[test]
+fn w15_who_claims_the_key_of_anothers_link_gets_none_of_its_guests() {
+    let mut village = Village::new(0x15, 3);
+    assert!(village.grant(0, 1, Role::Inviter));
+    village.converge(0x15);
+    for at in [0, 1] {
+        village.act(at, |engine, now| engine.listen(now)).unwrap();
+    }
+    let link = link_by(&mut village, 0, 3);
+    village.converge(0x15);
+    village.pass(1);
+    // A higher role under the same key: its guests would be inviters by the claimer's word, and stay when the link is taken back.
+    village.act(1, |e, now| e.invite(now, link.peer(), Role::Inviter, 9, WEEK, Vec::new())).unwrap();
+    village.converge(0x15);
+    for at in [0, 1] {
+        let joiner = fresh(&mut village);
+        assert_eq!(ask_with(&mut village, at, &joiner, &link), Ok(()));
+        let now = village.engines[at].peer_time(village.now());
+        let members = village.engines[at].membership().unwrap();
+        let standing = members.member(joiner.peer(), now).unwrap();
+        assert_eq!(standing.role, Role::Member);
+        let Some(Content::Grant(grant)) = members.acts().get(&standing.grant.unwrap()).map(|a| &a.content)
+        else {
+            panic!("a grant")
+        };
+        let used = members.acts().get(&grant.admission.as_ref().unwrap().invite).unwrap();
+        assert_eq!(used.author, village.peer(0));
+    }
+    let theirs = village.engines[0].membership().unwrap().invite_ids(link.peer()).into_iter();
+    let members = village.engines[0].membership().unwrap();
+    let own: Vec<_> =
+        theirs.filter(|id| members.acts().get(id).is_some_and(|act| act.author == village.peer(0))).collect();
+    village.act(0, |engine, now| engine.issue(now, Content::RevokeInvite(own[0]))).unwrap();
+    village.converge(0x15);
+    for at in [0, 1] {
+        let late = fresh(&mut village);
+        assert_eq!(ask_with(&mut village, at, &late, &link), Err(Some(JoinDenied::Revoked)));
+    }
+}
+
+#[test]
+fn w15_the_sixty_fifth_refusal_of_an_own_device_says_why_and_undoes_none() {
+    let mut village = Village::new(0x65, 2);
+    assert!(village.grant(0, 1, Role::Member));
+    village.converge(0x65);
+    let me = village.peer(1);
+    let node = |number: u8| NodeId::from_bytes([number; 32]);
+    for number in 0..MAX_REVOKED_DEVICES as u8 {
+        village.act(1, |engine, now| engine.revoke_device(now, me, node(number))).unwrap();
+    }
+    for number in 200..210 {
+        let refused = village.act(1, |engine, now| engine.revoke_device(now, me, node(number))).unwrap_err();
+        let PublishError::Credential(CredentialFault::TooManyRefusals) = refused else { panic!("{refused}") };
+    }
+    let members = village.engines[1].membership().unwrap();
+    assert!((0..MAX_REVOKED_DEVICES as u8).all(|number| members.is_device_revoked(me, node(number))));
 }
 
 #[test]

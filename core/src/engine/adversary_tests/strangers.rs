@@ -93,7 +93,7 @@ fn a10_a_denied_joiner_learns_no_third_node_by_any_key_or_password() {
     // Keys: one of nobody; a good one without its signature; used up, expired, taken back.
     assert_eq!(scene.ask(&eve, |v, c| prove(v, c, &random)), JoinDenied::Unknown);
     let good = link_by(&mut scene.village, 0, 9);
-    assert_eq!(scene.ask(&eve, |_, _| invite(good.peer(), [7; 64])), JoinDenied::WrongProof);
+    assert_eq!(scene.ask(&eve, |_, _| invite(good.peer(), good.peer(), [7; 64])), JoinDenied::WrongProof);
     let used = link_by(&mut scene.village, 0, 1);
     let friend = fresh(&mut scene.village);
     assert_eq!(ask_with(&mut scene.village, 0, &friend, &used), Ok(()));
@@ -160,18 +160,25 @@ fn m22_only_the_removed_identity_itself_hears_what_ended_its_membership() {
     let chain = vec![grant_of(&scene.village, 0, 3).0.bytes().clone()];
     let peer = removed.peer();
     scene.village.act(0, |engine, now| engine.remove(now, peer, "", Removal::default())).unwrap();
-    let mut told = |who: &SecretKey, claimed: PeerId| {
-        let caller = Caller::new(&mut scene.village, who.clone());
+    let told = |village: &mut Village, who: &SecretKey, claimed: PeerId| {
+        let caller = Caller::new(village, who.clone());
         let device = DeviceCertificate { peer: claimed, ..caller.device() };
-        let (to, purpose) = (&mut scene.village, Purpose::Neighbor);
-        match caller.connect_as(to, 0, purpose, device, chain.clone()) {
+        match caller.connect_as(village, 0, Purpose::Neighbor, device, chain.clone()) {
             Some(Message::Refuse(refuse)) => refuse.acts,
             answer => panic!("{answer:?}"),
         }
     };
-    assert!(told(&eve, eve.peer()).is_empty(), "no member, ever");
-    assert!(told(&eve, peer).is_empty(), "a certificate that the removed identity did not sign");
-    let acts = told(&removed, peer);
+    let village = &mut scene.village;
+    assert!(told(village, &eve, eve.peer()).is_empty(), "no member, ever");
+    assert!(told(village, &eve, peer).is_empty(), "a certificate that the removed identity did not sign");
+    let acts = told(village, &removed, peer);
+    // W15: however often it asks, that is read once in a while.
+    for _ in 0..9 {
+        assert!(told(village, &removed, peer).is_empty());
+        village.pass(1);
+    }
+    village.pass(1);
+    assert_eq!(told(village, &removed, peer), acts);
     let read = acts
         .iter()
         .map(|bytes| SignedRecord::decode(&scene.village.graph(), bytes.clone(), 1 << 20).unwrap());
@@ -308,6 +315,30 @@ fn a10_m10_a_password_is_proven_through_a_member_and_no_third_node_is_told() {
     assert_eq!(standing.map(|standing| standing.role), Some(Role::Member));
     let joins = &between.scene.village.engines[3].group.joins;
     assert!(joins.relays.is_empty(), "nothing is left of it");
+}
+
+#[test]
+fn w15_who_asks_again_or_breaks_off_leaves_no_relay_and_no_link_behind() {
+    let mut between = Between::new(0xa115);
+    let (_, request) = PasswordProof::start(Zeroizing::new("a guess".into()), [4; 32]);
+    let asks = JoinMessage::Password { request: request.into(), name: "Fay".into() };
+    let asks = Message::Join(Box::new(asks));
+    let relays = |between: &Between| between.scene.village.engines[3].group.joins.relays.len();
+    let reached =
+        |between: &Between| between.scene.village.engines[3].overlay.peer_of(LinkId(7_003)).is_some();
+    between.say(&asks);
+    between.carry(true);
+    assert_eq!((relays(&between), reached(&between)), (1, true));
+    // Once more on the same link: the first one is over on both sides.
+    between.scene.village.pass(60);
+    between.say(&asks);
+    assert_eq!((relays(&between), reached(&between)), (1, false));
+    between.carry(true);
+    assert_eq!((relays(&between), reached(&between)), (1, true));
+    // Something that is no word of a joiner: this side closes the link, and nobody reports that.
+    let nonsense = JoinMessage::Denied { reason: JoinDenied::NotAdmitter, referrals: Vec::new() };
+    between.say(&Message::Join(Box::new(nonsense)));
+    assert_eq!((relays(&between), reached(&between)), (0, false));
 }
 
 #[test]
