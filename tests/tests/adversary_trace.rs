@@ -112,7 +112,7 @@ async fn s31_no_secret_in_any_trace_nor_in_debug() {
     let config = NodeConfig { identity: Some(owner.clone()), ..NodeConfig::loopback() }.keys(protection);
     let key = SecretKey::from_bytes(link_key);
     let issuer = key.peer();
-    let by = (JoinBy::Key(key, issuer), JoinBy::Password(PASSWORD.to_owned().into()));
+    let by = (JoinBy::Key(Box::new(key), issuer), JoinBy::Password(PASSWORD.to_owned().into()));
     let credentials = club.credentials().await.unwrap();
     let shown = format!(
         "{by_password:?} {by_link:?} {by_name:?} {right:?} {config:?} {by:?} {ada:?} {club:?} {owner:?} \

@@ -66,7 +66,7 @@ fn p3_no_configuration_or_option_shows_its_secrets() {
     shows_none("Way", &Way::Link { key: BYTES, uses: 1, access: access.clone() }, secrets);
     shows_none("Way", &Way::Password { access }, secrets);
     shows_none("JoinBy", &peergraph::engine::JoinBy::Password(TEXT.to_owned().into()), secrets);
-    shows_none("JoinBy", &peergraph::engine::JoinBy::Key(key(), key().peer()), secrets);
+    shows_none("JoinBy", &peergraph::engine::JoinBy::Key(Box::new(key()), key().peer()), secrets);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -304,7 +304,7 @@ impl WayIn {
                 return Ok(Self { access, genesis: Some(genesis), by: Means::Granted(chain) });
             }
             Way::Link { key, access, .. } => {
-                (access, JoinBy::Key(SecretKey::from_bytes(key), invitation.issuer))
+                (access, JoinBy::Key(Box::new(SecretKey::from_bytes(key)), invitation.issuer))
             }
             Way::Password { access } => {
                 let missing = || {

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone)]
 pub enum JoinBy {
     /// The key of an invitation, and who issued it.
-    Key(SecretKey, PeerId),
+    Key(Box<SecretKey>, PeerId),
     /// A password.
     Password(Zeroizing<String>),
 }
@@ -100,7 +100,7 @@ impl Engine {
                 let signature = key.sign(Domain::Join, self.graph.as_bytes(), &said);
                 (
                     JoinMessage::Invite { key: key.peer(), issuer: *issuer, signature, name },
-                    Proving::Key(Box::new(key.clone())),
+                    Proving::Key(key.clone()),
                 )
             }
             JoinBy::Password(password) => {

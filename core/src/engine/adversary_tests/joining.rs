@@ -37,7 +37,7 @@ fn issuer_of(village: &Village, key: PeerId) -> PeerId {
         Content::Invite(invite) if invite.key == key => Some((act.body().at, act.body().author)),
         _ => None,
     });
-    issued.min().map_or(village.peer(0), |(_, issuer)| issuer)
+    issued.min().map_or_else(|| village.peer(0), |(_, issuer)| issuer)
 }
 
 pub(super) fn invite(key: PeerId, issuer: PeerId, signature: [u8; 64]) -> Message {

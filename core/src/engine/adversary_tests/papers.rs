@@ -85,7 +85,7 @@ fn w3_an_expired_inviters_puppet_is_refused() {
     // By its own word, by a throwaway key's, and by that of a member who may not.
     for (renewer, by) in [(1, Some(mine)), (3, Some(mine)), (3, None), (2, None)] {
         let own = grant_of(&village, 0, 2).0;
-        let by = by.or((renewer == 2).then(|| act_id(&own)));
+        let by = by.or_else(|| (renewer == 2).then(|| act_id(&own)));
         let forged = village.sign_as(renewer, body(&village, renewer, by, &[], renewal(&village, mine)));
         let below = guest(&village, act_id(&forged), 4);
         let (_, made) = comes(&mut village, 4, 0, &[forged, below]);
