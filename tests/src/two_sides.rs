@@ -53,10 +53,13 @@ pub struct Scene {
     marks: u64,
 }
 
+/// A member: who, name, role, end, and by whose word.
+type Listed = (PeerId, String, Option<Role>, Option<Timestamp>, Option<PeerId>);
+
 /// What a node says of its group: members, acts, and records with what they say.
 #[derive(Debug, PartialEq, Eq)]
 pub struct View {
-    members: BTreeSet<(PeerId, String, Option<Role>, Option<Timestamp>, Option<PeerId>)>,
+    members: BTreeSet<Listed>,
     acts: BTreeSet<Vec<u8>>,
     records: BTreeSet<(RecordId, u64, PeerId, bool, Vec<u8>)>,
 }

@@ -212,7 +212,7 @@ async fn a12_a_version_that_one_side_alone_saw_expire_ends_the_record_on_both() 
     let mut scene = Scene::new("a12", GroupRules::default(), Role::Member).await;
     let now = scene.now().await;
     let first = scene.record(1, now, "test.note", "for long").await;
-    scene.show(&[first.clone()]).await;
+    scene.show(std::slice::from_ref(&first)).await;
     let soon = now + Duration::from_secs(3);
     let brief = Header {
         version: 2,
@@ -227,7 +227,7 @@ async fn a12_a_version_that_one_side_alone_saw_expire_ends_the_record_on_both() 
     assert_eq!(scene.cyd.reads(&first).await.as_deref(), Some("for long"));
     scene.settle().await;
     // The author shows the longer version again, to each.
-    scene.show(&[first.clone()]).await;
+    scene.show(std::slice::from_ref(&first)).await;
     for side in [&scene.ada, &scene.cyd] {
         assert_eq!(side.reads(&first).await, None, "nothing that is gone comes back");
     }

@@ -73,7 +73,7 @@ async fn a4_neither_a_renewal_nor_a_grant_by_who_had_not_heard_brings_anybody_ba
     let (now, hour, guest) = (scene.now().await, Duration::from_secs(3600), key(50).peer());
     let grant = Grant { renew: true, not_after: Some(now + hour), ..plain_grant(guest, Role::Member, now) };
     let granted = scene.act(&scene.heads().await, now, Content::Grant(grant)).await;
-    scene.show(&[granted.clone()]).await;
+    scene.show(std::slice::from_ref(&granted)).await;
     assert_eq!(scene.cyd.role(guest).await, Some(Role::Member));
     scene.ada.group.remove(guest, RemoveMember::default()).await.unwrap();
     // The inviter has not heard; its clock says that all this was later.
@@ -104,7 +104,7 @@ async fn a6_a_lower_role_takes_rights_and_no_history() {
     let (now, guest, boss) = (scene.now().await, key(50).peer(), key(51).peer());
     let known = scene.heads().await;
     let seen = scene.record(1, now, "test.news", "seen").await;
-    scene.show(&[seen.clone()]).await;
+    scene.show(std::slice::from_ref(&seen)).await;
     scene.ada.group.set_role(scene.rogue.peer(), Role::Inviter).await.unwrap();
     // Written out of touch, by the old grant.
     let small = scene.record(2, now, "test.note", "a note").await;
@@ -174,7 +174,7 @@ async fn a8_the_acts_of_the_removed_stay_and_so_do_their_removals_unless_undone(
     scene.ada.group.remove(me, all).await.unwrap();
     // What the admin signs meanwhile is void, and is kept as well.
     let void = scene.act(&[id(&let_in)], now, Content::Grant(plain_grant(late, Role::Admin, now))).await;
-    scene.show(&[void.clone()]).await;
+    scene.show(std::slice::from_ref(&void)).await;
     scene.settle().await;
     for side in [&scene.ada, &scene.cyd] {
         assert_eq!(side.role(victim).await, None, "removed by one who had the right");
