@@ -105,6 +105,24 @@ fn h3_removals_without_number_cost_a_look_at_each() {
     assert_eq!(held, Some(MAX_ENDS_HEARD));
 }
 
+/// What a removal of somebody with guests costs, or any act that may touch earlier ones: the least of ten times, since the machine
+/// may be busy.
+#[test]
+fn i19_what_touches_earlier_acts_judges_all() {
+    let (set, acts) = large();
+    for count in [1_000, acts.len()] {
+        let mut part = ActSet::new(GRAPH, member(0), 8);
+        acts.iter().take(count).for_each(|act| drop(part.insert(act.clone())));
+        let times = (0..10).map(|_| {
+            let begun = Instant::now();
+            assert_eq!(Verdict::of(&part).acts.len(), count);
+            begun.elapsed()
+        });
+        println!("{count} acts are judged in {:?}", times.min());
+    }
+    assert_eq!(set.ids().len(), acts.len());
+}
+
 #[test]
 fn a_large_group_is_judged_whole() {
     let begun = Instant::now();
