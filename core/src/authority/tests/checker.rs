@@ -61,6 +61,7 @@ fn the_evaluator_and_the_definition_agree_on_every_act() {
         assert_eq!(real.in_force, defined.in_force, "{}", tell(world));
         assert_eq!(real.records, defined.records, "{}", tell(world));
         assert_eq!(real.password, defined.password, "{}", tell(world));
+        assert_eq!((&real.devices, real.epoch), (&defined.devices, defined.epoch), "{}", tell(world));
         real
     };
     assert_eq!(find(1_000_000..1_003_000, &both), None);
@@ -69,18 +70,20 @@ fn the_evaluator_and_the_definition_agree_on_every_act() {
 #[test]
 fn two_statements_notice_flaws_without_a_definition() {
     let flaws = [
-        (Flaw::WeakRemoval, 6),
-        (Flaw::LeavesFirst, 6),
-        (Flaw::ChainIgnored, 6),
-        (Flaw::AnyHigherRank, 7),
-        (Flaw::SponsorsByIdentity, 7),
+        Flaw::WeakRemoval,
+        Flaw::LeavesFirst,
+        Flaw::ChainIgnored,
+        Flaw::AnyHigherRank,
+        Flaw::SponsorsByIdentity,
     ];
-    for (flaw, number) in flaws {
+    let mut broken = std::collections::BTreeSet::new();
+    for flaw in flaws {
         let found = find_with(0..8000, &defined(Some(flaw)), false);
         let (statement, story) = found.unwrap_or_else(|| panic!("{flaw:?} is not noticed"));
         println!("{flaw:?} breaks {statement:?} in {story}\n");
-        assert_eq!(statement.number(), number, "{flaw:?} in {story}");
+        broken.insert(statement.number());
     }
+    assert_eq!(broken.into_iter().collect::<Vec<_>>(), [6, 7]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::{
     world::{LINKS, MAX_CHAIN, NOON, World, bits, grant_of, invite_by, link_key, peer, removal_of, use_of},
 };
 use crate::{
-    authority::{ActBody, Content, Grant, Invite, Keep, Password},
-    ids::{ActId, PeerId},
+    authority::{ActBody, Content, Epoch, Grant, Invite, Keep, Password},
+    ids::{ActId, NodeId, PeerId},
     record::Role,
     time::Timestamp,
 };
@@ -20,11 +20,11 @@ pub(super) fn own_grant(world: &World, who: usize, lie: Option<u32>) -> Option<O
     if let Some(lie) = lie {
         return names.get(lie as usize % names.len().max(1)).map(|at| Some(*at));
     }
-    let view = world.verdict(who);
-    let own = names.iter().copied().filter(|at| view.in_force >> at & 1 == 1);
+    let verdict = world.judged(who);
+    let own = names.iter().copied().filter(|at| world.is_in_force(verdict, *at));
     let best = own.max_by_key(|at| (world.rank(Some(*at)), *at))?;
     let renews = |at: &usize| world.grant(*at).is_none() && world.infos[*at].serves == Some(best);
-    let renewed = names.into_iter().filter(renews).rfind(|at| view.void[*at].is_none());
+    let renewed = names.into_iter().filter(renews).rfind(|at| verdict.act(&world.id(*at)) == Some(None));
     Some(Some(renewed.unwrap_or(best)))
 }
 
@@ -141,10 +141,34 @@ pub(super) fn content(world: &mut World, actor: &Actor, kind: Kind, on: u8, deta
             }
         }
         Kind::Write => return None,
+        Kind::Epoch => {
+            let keys = (0..members).filter(|who| (on | 1 << (detail % 8)) >> (who % 8) & 1 == 1);
+            let keys = keys.map(|who| (peer(who), vec![1])).collect();
+            Content::Epoch(Epoch { key_id: [detail; 32], keys, older: Vec::new() })
+        }
+        Kind::EpochKeys => {
+            let (_, epoch) = pick(world, who, on, |content| matches!(content, Content::Epoch(_)))?;
+            let keys = vec![(peer(usize::from(detail) % (members + 2)), vec![1])];
+            Content::EpochKeys { epoch, keys }
+        }
+        Kind::PassOn => {
+            let is_set =
+                |content: &Content| matches!(content, Content::Password(rule) if !rule.verifiers.is_empty());
+            let (_, password) = pick(world, who, on, is_set)?;
+            Content::PassOn { password, verifiers: vec![(subject, vec![1])] }
+        }
+        Kind::Refuse => {
+            let identity = if detail % 4 == 3 { peer(who) } else { subject };
+            Content::RevokeDevice { identity, node: NodeId::from_bytes([detail % 2; 32]) }
+        }
+        Kind::Restore => {
+            let is_refusal = |content: &Content| matches!(content, Content::RevokeDevice { .. });
+            Content::RestoreDevice(pick(world, who, on, is_refusal)?.1)
+        }
         Kind::Password => Content::Password(Password {
             role: Role::Member,
             lifetime_ms: u64::from(detail),
-            verifiers: Vec::new(),
+            verifiers: if detail & 1 == 0 { Vec::new() } else { vec![(peer(0), vec![1])] },
             despite: leavers(world, who, detail),
         }),
     })

@@ -5,7 +5,7 @@ use std::{cell::RefCell, cmp::Reverse, rc::Rc};
 
 use super::{
     flaw::Flaw,
-    world::{PlainRank, View, World, bits},
+    world::{PlainRank, Said, View, World, bits},
 };
 use crate::{
     authority::{Content, Void},
@@ -47,12 +47,14 @@ pub(super) fn judge(world: &World, mask: u64, order: &[usize], flaw: Option<Flaw
         grants.filter(|at| !definition.removals_on(*at).is_empty()).fold(0, |mask, at| mask | 1 << at);
     let password = definition.password().map(|at| world.id(at));
     let records = (0..world.records.len()).map(|at| definition.record_counts(at)).collect();
+    let (devices, epoch) = (definition.devices(), definition.epoch());
     let mut view = definition.view;
+    (view.devices, view.epoch) = (devices, epoch);
     (view.records, view.ended) = (records, ended);
     (view.in_force, view.password) = (in_force, password);
     let by_id: std::collections::BTreeMap<ActId, (Option<Void>, bool)> =
         bits(mask).map(|at| (world.id(at), (view.void[at], in_force >> at & 1 == 1))).collect();
-    view.bytes = postcard::to_stdvec(&(by_id, password)).unwrap();
+    view.said = Said::Bytes(postcard::to_stdvec(&(by_id, password)).unwrap());
     view
 }
 
@@ -254,12 +256,15 @@ impl<'a> Definition<'a> {
             all.iter().any(follows) || fallen.iter().any(falls_back)
         };
         let last = all.iter().filter(|at| !ended(**at));
-        let rank = |at: usize| {
-            let named = world.infos[at].under;
-            let by = self.stands(at, named, None).map_or(None, |by| by);
-            world.rank(by).min(world.rank(named))
-        };
-        last.max_by_key(|at| (rank(**at), Reverse(world.id(**at)))).copied()
+        last.max_by_key(|at| (world.rank(self.acts_by(**at)), Reverse(world.id(**at)))).copied()
+    }
+
+    /// The grant by whose rank an act that counts does: the one that it stands under, or the one that it names if that is
+    /// lower.
+    pub(super) fn acts_by(&self, at: usize) -> Option<usize> {
+        let (world, named) = (self.world, self.world.infos[at].under);
+        let by = self.stands(at, named, None).map_or(None, |by| by);
+        if world.rank(named) < world.rank(by) { named } else { by }
     }
 
     /// True if a password says of the author of a fallen one, or of somebody above it, that it left, and it had, by a grant that
@@ -276,7 +281,7 @@ impl<'a> Definition<'a> {
     }
 
     /// True if no removal of the author, or of whoever gave it the right, is in the past of an act.
-    fn knew_of_no_end(&self, at: usize) -> bool {
+    pub(super) fn knew_of_no_end(&self, at: usize) -> bool {
         let mut next = self.world.infos[at].under;
         while let Some(grant) = next {
             if self.removals_on(grant).iter().any(|removal| self.world.is_before(*removal, at)) {
@@ -301,7 +306,13 @@ impl<'a> Definition<'a> {
             (Content::RevokeInvite(_), Some(invite)) => {
                 (!self.withdraws(at, invite)).then_some(Void::NotAllowed)
             }
-            (Content::Renew { .. } | Content::PassOn { .. }, Some(served)) => {
+            (Content::RevokeDevice { identity, .. }, _) => {
+                (!self.may_refuse(at, *identity)).then_some(Void::NotAllowed)
+            }
+            (Content::RestoreDevice(_), Some(refusal)) => {
+                (!self.may_restore(at, refusal)).then_some(Void::NotAllowed)
+            }
+            (Content::Renew { .. } | Content::PassOn { .. } | Content::EpochKeys { .. }, Some(served)) => {
                 (!self.counts(served)).then(|| Void::Serves(world.id(served)))
             }
             _ => None,

@@ -4,8 +4,23 @@ use super::{definition::Definition, flaw::Flaw, world::bits};
 use crate::{authority::Content, record::Role};
 
 impl Definition<'_> {
-    /// Whether a member's note counts: as an act, but that a removal has in its past what it lists.
+    /// Whether a member's note counts: as an act, but that a removal has in its past what it lists. Another version needs that the
+    /// record counts as made, and that its author made it or is an admin.
     pub(super) fn record_counts(&self, at: usize) -> bool {
+        let records = &self.world.records;
+        match records[at].of {
+            None => self.was_written(at, false, Role::Member),
+            Some(first) => {
+                let own = records[first].author == records[at].author;
+                let least = if own { Role::Member } else { Role::Admin };
+                self.was_written(at, false, least) && self.was_written(first, true, Role::Member)
+            }
+        }
+    }
+
+    /// Whether the author of a version wrote it by at least this role. `made`: of a first version, as the record, which lists name
+    /// otherwise.
+    fn was_written(&self, at: usize, made: bool, least: Role) -> bool {
         let (world, record) = (self.world, self.world.records[at]);
         let Some(by) = record.by else { return true };
         if self.mask >> by & 1 == 0 {
@@ -28,8 +43,9 @@ impl Definition<'_> {
         };
         let others = bits(self.mask).filter(|at| world.subject(*at) == Some(record.author) && !knows(*at));
         let others = others.filter(|_| !self.has(Flaw::GiftsPoison));
-        let may_be = |grant: usize| self.role_of_record(at, grant).is_some_and(|role| role >= Role::Member);
-        let falls = self.role_of_record(at, grant) != Some(world.rank(Some(grant)).0);
+        let role = |grant: usize| self.role_of_record((at, made), grant);
+        let may_be = |grant: usize| role(grant).is_some_and(|role| role >= least);
+        let falls = role(grant) != Some(world.rank(Some(grant)).0);
         may_be(grant) || falls && others.filter(|other| *other != grant).any(may_be)
     }
 
@@ -39,10 +55,11 @@ impl Definition<'_> {
     }
 
     /// The role by which a record under a grant counts.
-    fn role_of_record(&self, at: usize, grant: usize) -> Option<Role> {
+    fn role_of_record(&self, (at, made): (usize, bool), grant: usize) -> Option<Role> {
         let (world, record) = (self.world, self.world.records[at]);
         let lists = |act: &usize| match self.flaw {
             Some(Flaw::RecordsByTime) => record.at < world.body(*act).at,
+            _ if made => world.infos[*act].made >> at & 1 == 1,
             _ => world.infos[*act].listed >> at & 1 == 1,
         };
         let mut by = Some(grant);

@@ -31,19 +31,28 @@ pub(super) fn check_effect(
         // A password that fell still ends those before it, and is none itself.
         let password = before.password != after.password && after.password.is_some();
         let back = after.in_force >> act & 1 == 1;
-        return if changed.is_some() || password || back { Err(Broken::ByNobody(act)) } else { Ok(()) };
+        // It refuses devices of its own for good. A key that it gave away makes an epoch stale, as it did if it was itself a holder.
+        let devices = before.devices.symmetric_difference(&after.devices).any(|(who, _)| *who != author);
+        let epoch = before.epoch.0 != after.epoch.0 || (before.epoch.1 && !after.epoch.1);
+        return if changed.is_some() || password || back || devices || epoch {
+            Err(Broken::ByNobody(act))
+        } else {
+            Ok(())
+        };
     }
     let changed: Vec<usize> = members.filter(|at| world.subject(*at) != Some(author)).collect();
     // A record waits for the act that it names. A new grant carries records of its subject as well.
-    let known = |at: &usize| world.records[*at].by.is_some_and(|by| mask >> by & 1 == 1);
-    let writers = records.into_iter().filter(known).map(|at| world.records[at].author);
-    let mut writers = writers.filter(|writer| *writer != author).peekable();
+    let people = |at: usize| [at, world.records[at].of.unwrap_or(at)].map(|at| world.records[at]);
+    let known = |at: &usize| people(*at).iter().all(|record| record.by.is_none_or(|by| mask >> by & 1 == 1));
+    let writers = records.into_iter().filter(known).map(|at| people(at).map(|record| record.author));
+    let mut writers = writers.filter(|writers| !writers.contains(&author)).peekable();
     if is_creator || (changed.is_empty() && writers.peek().is_none()) {
         return Ok(());
     }
     let reached = reach(world, mask, &own, act);
     let holds = |writer: PeerId| bits(reached | 1 << act).any(|at| world.subject(at) == Some(writer));
-    let allowed = changed.iter().all(|at| reached >> at & 1 == 1) && writers.all(holds);
+    let allowed = changed.iter().all(|at| reached >> at & 1 == 1)
+        && writers.all(|writers| writers.into_iter().any(holds));
     if allowed { Ok(()) } else { Err(Broken::ByNoSenior(act)) }
 }
 

@@ -63,10 +63,14 @@ pub(super) enum Flaw {
     AdmitterByLink,
     /// Uses by inviters whom the invitation's uses may equal count by the ids of grants, whoever saw which first.
     EqualsByGrant,
+    /// Any admin refuses devices of anybody.
+    DevicesByAnyAdmin,
+    /// Whoever was given the key of an epoch later does not make it stale.
+    KeysPassedOnForgotten,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 32] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -96,6 +100,8 @@ impl Flaw {
         Self::GiftsPoison,
         Self::AdmitterByLink,
         Self::EqualsByGrant,
+        Self::DevicesByAnyAdmin,
+        Self::KeysPassedOnForgotten,
         Self::DemotionsStop,
     ];
 }

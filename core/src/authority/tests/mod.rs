@@ -10,6 +10,7 @@ mod deeds;
 mod definition;
 mod definition_order;
 mod definition_records;
+mod definition_settled;
 mod definition_standing;
 mod definition_uses;
 mod effects;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     definition::Definition,
-    world::{View, World, bits},
+    world::{Said, View, World, bits},
 };
 use crate::authority::{Content, Void};
 
@@ -21,6 +21,8 @@ pub(super) enum Broken {
     AfterRemoval(usize),
     /// 3, of a record.
     RecordUndone(usize),
+    /// 3, of devices and epochs.
+    Settled,
     /// 4, of a record: no list of a removal has it.
     RecordAfterRemoval(usize),
     /// 6: an act of somebody with no grant in force changed the standing of an act, a member or a record.
@@ -37,7 +39,7 @@ impl Broken {
         match self {
             Self::Differs => 1,
             Self::NoChain(_) => 2,
-            Self::Undone(_) | Self::RecordUndone(_) => 3,
+            Self::Undone(_) | Self::RecordUndone(_) | Self::Settled => 3,
             Self::AfterRemoval(_) | Self::RecordAfterRemoval(_) => 4,
             Self::BackWithoutAct(_) => 5,
             Self::ByNobody(_) => 6,
@@ -47,18 +49,18 @@ impl Broken {
 }
 
 /// Verdicts by set, and which records count, to compare.
-pub(super) type Seen = BTreeMap<u64, (Vec<u8>, Vec<bool>)>;
+pub(super) type Seen = BTreeMap<u64, (Said, Vec<bool>)>;
 
 /// Checks all statements for what an evaluator says of a set.
 pub(super) fn check(world: &World, mask: u64, view: &View, seen: &mut Seen) -> Result<(), Broken> {
-    if let Some((bytes, records)) = seen.get(&mask) {
-        let same = *bytes == view.bytes && view.records.starts_with(records);
+    if let Some((said, records)) = seen.get(&mask) {
+        let same = *said == view.said && view.records.starts_with(records);
         if !same || records.len() == view.records.len() {
             // What holds of a set, holds at every node.
             return if same { Ok(()) } else { Err(Broken::Differs) };
         }
     }
-    seen.insert(mask, (view.bytes.clone(), view.records.clone()));
+    seen.insert(mask, (view.said.clone(), view.records.clone()));
     let definition = Definition::new(world, mask, &[], view.clone(), None);
     for at in bits(mask).filter(|at| !world.body(*at).is_leaf()) {
         check_act(&definition, at)?;
@@ -78,7 +80,8 @@ pub(super) fn check(world: &World, mask: u64, view: &View, seen: &mut Seen) -> R
             return Err(Broken::Undone(at));
         }
     }
-    Ok(())
+    let settled = view.devices == definition.devices() && view.epoch == definition.epoch();
+    if settled { Ok(()) } else { Err(Broken::Settled) }
 }
 
 fn check_act(definition: &Definition<'_>, at: usize) -> Result<(), Broken> {

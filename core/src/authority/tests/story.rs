@@ -73,8 +73,18 @@ pub(super) enum Kind {
     Renew,
     /// Sets a password.
     Password,
-    /// Writes a record.
+    /// Writes a record, or changes one.
     Write,
+    /// Begins an epoch.
+    Epoch,
+    /// Gives an epoch's key to somebody.
+    EpochKeys,
+    /// Passes a password on.
+    PassOn,
+    /// Refuses a device, of somebody else or of its own.
+    Refuse,
+    /// Takes that back.
+    Restore,
 }
 
 const KINDS: [Kind; 19] = [
@@ -110,6 +120,25 @@ const ADMISSIONS: [Kind; 8] = [
     Kind::Demote,
 ];
 
+const SETTLED: [Kind; 16] = [
+    Kind::Epoch,
+    Kind::Epoch,
+    Kind::EpochKeys,
+    Kind::EpochKeys,
+    Kind::Refuse,
+    Kind::Refuse,
+    Kind::Refuse,
+    Kind::Restore,
+    Kind::Restore,
+    Kind::Password,
+    Kind::PassOn,
+    Kind::Grant,
+    Kind::Remove,
+    Kind::Remove,
+    Kind::Leave,
+    Kind::Demote,
+];
+
 /// A history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Story {
@@ -140,7 +169,11 @@ impl Story {
             steps.push(Step::Act { who, kind: Kind::Invite, on: 0, detail: rng.random(), lie: u32::MAX });
             steps.push(Step::Meet);
         }
-        let kinds = if admissions { &ADMISSIONS[..] } else { &KINDS[..] };
+        let kinds = match rng.random_range(0..5) {
+            _ if admissions => &ADMISSIONS[..],
+            0 => &SETTLED[..],
+            _ => &KINDS[..],
+        };
         steps.extend((0..count).map(|_| random_step(&mut rng, kinds)));
         let mut hostile = hostile;
         if members > 2 && rng.random_bool(0.3) {
@@ -266,7 +299,10 @@ fn take(world: &mut World, story: &Story, step: Step) -> Vec<usize> {
             let Some(by) = own_grant(world, who, hostile.then_some(lie)) else { return Vec::new() };
             if kind == Kind::Write {
                 let at = Timestamp(NOON + u64::from(lie % 300));
-                let written = world.write(who, Written { author: peer(who), by, at });
+                let known: Vec<usize> = bits(world.nodes[who].records).collect();
+                let changed = known.get(usize::from(on) % known.len().max(1)).filter(|_| detail % 3 == 0);
+                let of = changed.map(|at| world.records[*at].of.unwrap_or(*at));
+                let written = world.write(who, Written { author: peer(who), by, at, of });
                 return if written { vec![who] } else { Vec::new() };
             }
             let Some(content) = content(world, &Actor::of(world, who, story.members, by), kind, on, detail)

@@ -1,7 +1,12 @@
 //! A small world: identities, the acts they made, and what each of their nodes has heard. Pasts are bit masks, computed
 //! from what acts name, apart from the code under test.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::OnceLock};
+use std::{
+    cell::OnceCell,
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     authority::{
@@ -9,7 +14,7 @@ use crate::{
         RecordClaim, RecordVerdict, Remove, Verdict, Void, use_message,
     },
     crypto::{Domain, SecretKey},
-    ids::{ActId, ElementId, GraphId, PeerId, RecordId},
+    ids::{ActId, ElementId, GraphId, NodeId, PeerId, RecordId},
     record::{GroupRules, RecordType, Role},
     time::Timestamp,
 };
@@ -54,6 +59,8 @@ pub(super) struct Info {
     pub(super) sponsors: u64,
     /// The records that its list keeps.
     pub(super) listed: u64,
+    /// Those that it keeps as made, whoever changed them.
+    pub(super) made: u64,
 }
 
 /// A record, by a member that names a grant.
@@ -63,6 +70,8 @@ pub(super) struct Written {
     /// The grant, or a renewal of it; `None`: the creator's.
     pub(super) by: Option<usize>,
     pub(super) at: Timestamp,
+    /// The first version of the record, if this is another.
+    pub(super) of: Option<usize>,
 }
 
 /// All acts that anybody made, and the nodes.
@@ -83,6 +92,8 @@ pub(super) struct Node {
     pub(super) order: Vec<usize>,
     /// The records that it has.
     pub(super) records: u64,
+    /// What it says of its set.
+    judged: OnceCell<Arc<Verdict>>,
 }
 
 /// What an evaluator says of a set.
@@ -98,8 +109,21 @@ pub(super) struct View {
     pub(super) password: Option<ActId>,
     /// By number of the record: whether it counts.
     pub(super) records: Vec<bool>,
-    /// All of the verdict.
-    pub(super) bytes: Vec<u8>,
+    /// The nodes that are refused, by identity.
+    pub(super) devices: BTreeSet<(PeerId, NodeId)>,
+    /// The current epoch, and whether somebody may have its key who is no member.
+    pub(super) epoch: (Option<ActId>, bool),
+    /// All that is said.
+    pub(super) said: Said,
+}
+
+/// All that is said of a set, to hold against what is said of it elsewhere.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) enum Said {
+    #[default]
+    Nothing,
+    Verdict(Arc<Verdict>),
+    Bytes(Vec<u8>),
 }
 
 pub(super) fn bits(mask: u64) -> impl Iterator<Item = usize> {
@@ -108,8 +132,13 @@ pub(super) fn bits(mask: u64) -> impl Iterator<Item = usize> {
 
 impl World {
     pub(super) fn new(nodes: usize) -> Self {
-        let node =
-            Node { set: ActSet::new(GRAPH, peer(0), MAX_CHAIN), mask: 0, order: Vec::new(), records: 0 };
+        let node = Node {
+            set: ActSet::new(GRAPH, peer(0), MAX_CHAIN),
+            mask: 0,
+            order: Vec::new(),
+            records: 0,
+            judged: OnceCell::new(),
+        };
         let nodes = vec![node; nodes];
         Self {
             infos: Vec::new(),
@@ -200,8 +229,12 @@ impl World {
         }
         let chunks = body.content.keep().into_iter().flat_map(|keep| &keep.chunks);
         let keys = chunks.filter_map(|hash| self.chunks.get(hash)).flat_map(KeepChunk::keys);
-        let listed = keys.fold(0, |listed, key| listed | 1 << key[0]);
-        Info { past, height, under, serves, rank, sponsors, listed, act }
+        let (mut listed, mut made) = (0, 0);
+        keys.for_each(|key| {
+            let list = if key[0] & MADE == 0 { &mut listed } else { &mut made };
+            *list |= 1 << (key[0] & !MADE);
+        });
+        Info { past, height, under, serves, rank, sponsors, listed, made, act }
     }
 
     /// Brings an act to a node; true if anything was accepted.
@@ -220,6 +253,7 @@ impl World {
 
     fn note(&mut self, node: usize, at: usize) {
         let node = &mut self.nodes[node];
+        node.judged.take();
         node.mask |= 1 << at;
         node.set.next_moment();
         node.order.push(at);
@@ -231,8 +265,11 @@ impl World {
 
     /// What a node keeps of a member: a list of the records that it has, and how far acts stand under grants that were left.
     pub(super) fn list(&mut self, node: usize, of: PeerId, branch: bool) -> Keep {
-        let kept = bits(self.nodes[node].records).filter(|at| self.records[*at].author == of);
-        let (keep, chunks) = Keep::list(kept.map(element), []);
+        let known = || bits(self.nodes[node].records);
+        let kept = known().filter(|at| self.records[*at].author == of);
+        let first = |at: usize| self.records[at].of.unwrap_or(at);
+        let made = known().map(first).filter(|at| self.records[*at].author == of);
+        let (keep, chunks) = Keep::list(kept.map(element), made.map(record_id));
         self.chunks.extend(chunks.into_iter().map(|chunk| (chunk.hash(), chunk)));
         Keep { cuts: self.nodes[node].set.cuts(of, branch), ..keep }
     }
@@ -249,33 +286,48 @@ impl World {
     }
 
     fn record_counts(&self, verdict: &Verdict, node: usize, at: usize) -> bool {
-        let Written { author, by, at: time } = self.records[at];
+        let wrote = |at: usize| {
+            let Written { author, by, at, .. } = self.records[at];
+            Authorship { author, grant: by.map(|by| self.id(by)), at }
+        };
+        let of = self.records[at].of;
         let claim = RecordClaim {
-            record: RecordId::from_bytes([0xff; 16]),
+            record: record_id(of.unwrap_or(at)),
             element: element(at),
             record_type: note(),
-            version: Authorship { author, grant: by.map(|by| self.id(by)), at: time },
-            made: None,
+            version: wrote(at),
+            made: of.map(wrote),
         };
         verdict.record(&self.nodes[node].set, &GroupRules::default(), &claim) == RecordVerdict::Counts
     }
 
+    /// What a node says of its set.
+    pub(super) fn judged(&self, node: usize) -> &Arc<Verdict> {
+        let node = &self.nodes[node];
+        node.judged.get_or_init(|| Arc::new(Verdict::of(&node.set)))
+    }
+
+    /// True if a grant is in force by a verdict.
+    pub(super) fn is_in_force(&self, verdict: &Verdict, at: usize) -> bool {
+        verdict
+            .grant(&self.id(at))
+            .is_some_and(|grant| grant.void.is_none() && grant.left.is_empty() && grant.ended_by.is_empty())
+    }
+
     pub(super) fn verdict(&self, node: usize) -> View {
-        let verdict = Verdict::of(&self.nodes[node].set);
+        let verdict = self.judged(node);
         let void = |info: &Info| verdict.act(&info.act.id()).flatten();
-        let in_force = |at: &usize| {
-            verdict.grant(&self.id(*at)).is_some_and(|grant| {
-                grant.void.is_none() && grant.left.is_empty() && grant.ended_by.is_empty()
-            })
-        };
+        let in_force = |at: &usize| self.is_in_force(verdict, *at);
         let ended = |at: &usize| verdict.grant(&self.id(*at)).is_some_and(|grant| !grant.ended_by.is_empty());
         View {
             void: self.infos.iter().map(void).collect(),
             in_force: (0..self.infos.len()).filter(in_force).fold(0, |mask, at| mask | 1 << at),
             ended: (0..self.infos.len()).filter(ended).fold(0, |mask, at| mask | 1 << at),
             password: verdict.password().copied(),
-            records: (0..self.records.len()).map(|at| self.record_counts(&verdict, node, at)).collect(),
-            bytes: verdict.to_bytes(),
+            records: (0..self.records.len()).map(|at| self.record_counts(verdict, node, at)).collect(),
+            devices: verdict.devices.clone(),
+            epoch: (verdict.epochs().last().copied(), verdict.epoch_is_stale()),
+            said: Said::Verdict(verdict.clone()),
         }
     }
 
@@ -306,6 +358,14 @@ impl World {
 fn element(number: usize) -> ElementId {
     ElementId::from_bytes([number as u8; 16])
 }
+
+/// A record, by the number of its first version.
+fn record_id(number: usize) -> RecordId {
+    RecordId::from_bytes([number as u8 | MADE; 16])
+}
+
+/// Tells names of records from those of versions.
+const MADE: u8 = 0x80;
 
 fn note() -> &'static RecordType {
     static NOTE: OnceLock<RecordType> = OnceLock::new();

@@ -1,0 +1,114 @@
+//! The definition, of devices and epochs.
+
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use super::{
+    definition::Definition,
+    flaw::Flaw,
+    world::{bits, peer},
+};
+use crate::{
+    authority::Content,
+    ids::{ActId, NodeId, PeerId},
+    record::Role,
+};
+
+impl Definition<'_> {
+    /// Whether the author of an act may refuse devices of an identity.
+    pub(super) fn may_refuse(&self, act: usize, identity: PeerId) -> bool {
+        let (world, by) = (self.world, self.acts_by(act));
+        if self.has(Flaw::DevicesByAnyAdmin) {
+            return true;
+        }
+        let held = bits(self.mask).filter(|at| world.subject(*at) == Some(identity));
+        let open = held.filter(|at| self.is_in_force(*at) && !world.is_before(act, *at));
+        let open: Vec<usize> = open.collect();
+        let outranked = |at: usize| {
+            let given = self.giver(at).expect("it counts");
+            world.rank(given).min(world.rank(world.infos[at].under)) > world.rank(by)
+        };
+        let senior = |at: &usize| self.is_senior(by, *at);
+        open.is_empty()
+            || (open.iter().any(senior)
+                && open.iter().all(|at| senior(at) || !(world.is_before(*at, act) || outranked(*at))))
+    }
+
+    /// Whether the author of an act may take a refusal back.
+    pub(super) fn may_restore(&self, act: usize, refusal: usize) -> bool {
+        let (world, by) = (self.world, self.acts_by(act));
+        let own = world.body(act).author == world.body(refusal).author;
+        match self.stands(refusal, world.infos[refusal].under, None) {
+            Ok(refuser) => own || (world.rank(by).0 >= Role::Admin && world.rank(by) > world.rank(refuser)),
+            Err(_) => true,
+        }
+    }
+
+    /// The nodes that are refused.
+    pub(super) fn devices(&self) -> BTreeSet<(PeerId, NodeId)> {
+        let world = self.world;
+        let taken_back = |refusal: usize| {
+            bits(self.mask).any(|at| {
+                matches!(world.body(at).content, Content::RestoreDevice(_))
+                    && world.infos[at].serves == Some(refusal)
+                    && self.counts(at)
+            })
+        };
+        let refused = bits(self.mask).filter_map(|at| match world.body(at).content {
+            Content::RevokeDevice { identity, node } => {
+                let holds = world.body(at).is_leaf() || (self.counts(at) && !taken_back(at));
+                holds.then_some((identity, node))
+            }
+            _ => None,
+        });
+        refused.collect()
+    }
+
+    /// The current epoch, and whether somebody may have its key who is no member, or by a refused node.
+    pub(super) fn epoch(&self) -> (Option<ActId>, bool) {
+        let world = self.world;
+        let is_one = |at: &usize| matches!(world.body(*at).content, Content::Epoch(_)) && self.counts(*at);
+        let all: Vec<usize> = bits(self.mask).filter(is_one).collect();
+        let last = all.iter().filter(|at| !all.iter().any(|other| world.is_before(**at, *other)));
+        let current = last.max_by_key(|at| (world.rank(self.acts_by(**at)), Reverse(world.id(**at))));
+        let Some(current) = current.copied() else { return (None, false) };
+        let gave = |at: &usize| {
+            matches!(world.body(*at).content, Content::EpochKeys { .. })
+                && world.infos[*at].serves == Some(current)
+                && (self.counts(*at) || (self.knew_of_no_end(*at) && !self.has_left(*at)))
+                && !self.has(Flaw::KeysPassedOnForgotten)
+        };
+        let mut holders = BTreeSet::new();
+        for at in bits(self.mask).filter(gave).chain([current]) {
+            holders.insert(world.body(at).author);
+            if let Content::Epoch(crate::authority::Epoch { keys, .. }) | Content::EpochKeys { keys, .. } =
+                &world.body(at).content
+            {
+                holders.extend(keys.iter().map(|(holder, _)| *holder));
+            }
+        }
+        let is_member = |who: &PeerId| {
+            let mut grants = bits(self.mask).filter(|at| world.subject(*at) == Some(*who));
+            *who == peer(0) || grants.any(|at| self.is_in_force(at))
+        };
+        let refused = bits(self.mask).any(|at| match world.body(at).content {
+            Content::RevokeDevice { identity, .. } => {
+                let by_another = !world.body(at).is_leaf() && self.counts(at);
+                by_another && holders.contains(&identity) && !world.is_before(at, current)
+            }
+            _ => false,
+        });
+        (Some(world.id(current)), refused || !holders.iter().all(is_member))
+    }
+
+    /// True if the author of an act left, or somebody who gave it the right.
+    fn has_left(&self, at: usize) -> bool {
+        let mut next = self.world.infos[at].under;
+        while let Some(grant) = next {
+            if !self.leaves_on(grant).is_empty() {
+                return true;
+            }
+            next = self.world.infos[grant].under;
+        }
+        false
+    }
+}
