@@ -369,8 +369,10 @@ pub const MAX_CUT_HEADS: usize = MAX_ACT_HEADS + 1;
 pub const MAX_REVOKED_DEVICES: usize = 64;
 /// Removals and demotions of one grant, or withdrawals of one invitation, by one author that are heard.
 pub const MAX_ENDS_HEARD: usize = 16;
-/// Void acts of one identity that was removed that are kept, unless others build on them.
-pub const MAX_VOID_ACTS: usize = 256;
+/// Acts of one identity without a grant in force that never counted here and that nobody needs; further ones are not taken in.
+pub const MAX_IDLE_ACTS: usize = 256;
+/// The same of all identities together none of whose grants ever counted here: they cost nothing to invent.
+pub const MAX_IDLE_OF_STRANGERS: usize = 1024;
 /// Admitters to whom one act seals a password's verifier.
 pub const MAX_VERIFIERS: usize = 450;
 /// Longest key or verifier that is sealed to one identity, in bytes.
@@ -379,13 +381,11 @@ pub const MAX_SEALED_KEY: usize = 1024;
 pub const MAX_KEEP_CHUNKS: usize = 1024;
 /// Entries in one chunk of such a list.
 pub const KEEP_CHUNK: usize = 1000;
-/// Acts that wait for an earlier one; beyond, the author with most of them loses its oldest.
-pub const MAX_PENDING_ACTS: usize = 1024;
-/// Acts of one author that wait for an earlier one.
-pub const MAX_PENDING_OF_AUTHOR: usize = 64;
-/// Of the acts that wait, those by authors without any grant.
-pub const MAX_PENDING_OF_STRANGERS: usize = 256;
-/// Ids of refused acts that are remembered: what names one is refused, and does not wait for it.
-pub const MAX_REFUSED_ACTS: usize = 4096;
+/// Acts and chunks that wait for an act, or until somebody needs them; beyond, the author with most of them loses its oldest.
+pub const MAX_WAITING_ACTS: usize = 8192;
+/// Their bytes; as above.
+pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// Of those, the ones by authors without any grant.
+pub const MAX_WAITING_OF_STRANGERS: usize = 256;
 /// Largest act, in bytes: an epoch with all its keys fits.
 pub const MAX_ACT: usize = 128 * 1024;

@@ -26,31 +26,21 @@ impl Past {
         Self::of_runs(runs, bits)
     }
 
+    /// In the smaller of both forms: a run takes as much memory as a word.
     fn of_runs(runs: Vec<(u32, u32)>, mut bits: Vec<u64>) -> Self {
         let runs = merged(runs);
         let words = runs.last().map_or(0, |run| run.1 as usize).div_ceil(64);
-        // A run takes as much memory as a word.
         if bits.is_empty() && runs.len() <= words.max(FEW_RUNS) {
             return Self::Runs(runs);
         }
         bits.resize(bits.len().max(words), 0);
         for (start, end) in runs {
-            (start..end).for_each(|at| bits[at as usize / 64] |= 1 << (at % 64));
+            set_bits(&mut bits, start, end);
+        }
+        if count_runs(&bits) <= bits.len().max(FEW_RUNS) / 2 {
+            return Self::Runs(runs_in(&bits));
         }
         Self::Bits(bits)
-    }
-
-    /// The same past when acts were taken out of the set: by old position, how many before it stay.
-    pub(super) fn moved(&self, before: &[u32]) -> Self {
-        let runs = match self {
-            Self::Runs(runs) => runs.clone(),
-            Self::Bits(bits) => {
-                let set = (0..bits.len() as u32 * 64).filter(|at| self.contains(*at));
-                merged(set.map(|at| (at, at + 1)).collect())
-            }
-        };
-        let moved = runs.into_iter().map(|(start, end)| (before[start as usize], before[end as usize]));
-        Self::of_runs(moved.filter(|(start, end)| start < end).collect(), Vec::new())
     }
 
     /// True if the act at this position is in the past.
@@ -67,6 +57,45 @@ impl Past {
 
 /// So few runs are kept as such, however little a bit set would take.
 const FEW_RUNS: usize = 4;
+
+/// Sets the bits of a run, a word at a time.
+fn set_bits(bits: &mut [u64], start: u32, end: u32) {
+    let mut at = start;
+    while at < end {
+        let (word, first) = (at as usize / 64, at % 64);
+        let last = (end - at + first).min(64);
+        let below = |bit: u32| if bit == 64 { u64::MAX } else { (1 << bit) - 1 };
+        bits[word] |= below(last) & !below(first);
+        at += last - first;
+    }
+}
+
+/// How many runs of set bits there are.
+fn count_runs(bits: &[u64]) -> usize {
+    let mut before = 0;
+    let mut runs = 0;
+    for word in bits {
+        runs += (word & !(word << 1 | before)).count_ones() as usize;
+        before = word >> 63;
+    }
+    runs
+}
+
+fn runs_in(bits: &[u64]) -> Vec<(u32, u32)> {
+    let (mut runs, mut start) = (Vec::new(), None);
+    for at in 0..bits.len() as u32 * 64 {
+        match (start, bits[at as usize / 64] >> (at % 64) & 1 == 1) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                runs.push((from, at));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    runs.extend(start.map(|from| (from, bits.len() as u32 * 64)));
+    runs
+}
 
 fn merged(mut runs: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
     runs.sort_unstable();

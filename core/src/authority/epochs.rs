@@ -100,7 +100,8 @@ impl Verdict {
         self.epoch_is_stale = found.keys.is_stale();
     }
 
-    fn has_grant(&self, identity: &PeerId) -> bool {
+    /// True for the creator, and for an identity with a grant in force, whatever its period.
+    pub fn has_grant(&self, identity: &PeerId) -> bool {
         *identity == self.creator || self.members.contains_key(identity)
     }
 

@@ -13,9 +13,6 @@ pub enum Fault {
     /// It names, in `after`, an act that others must not build on.
     #[error("the act names a leave or a device revocation as its past")]
     NamesLeaf,
-    /// An act that it names was refused.
-    #[error("the act names one that was refused")]
-    NamesRefused,
     /// An act that it names is of another kind than its place asks for.
     #[error("the act names an act of another kind")]
     WrongKind,

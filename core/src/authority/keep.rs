@@ -83,6 +83,11 @@ impl Content {
             _ => None,
         }
     }
+
+    /// The acts up to which others stand by what this one says.
+    pub(super) fn cut_heads(&self) -> impl Iterator<Item = &ActId> {
+        self.keep().into_iter().flat_map(|keep| &keep.cuts).flat_map(|cut| &cut.heads)
+    }
 }
 
 impl ActSet {

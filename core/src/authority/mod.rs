@@ -9,20 +9,21 @@
 //! - `sound`: rules that an act keeps by itself and its past, or is refused for good;
 //! - `seniority`, `judge`, `invitations`: which of the accepted acts count;
 //! - [`Verdict`], [`RecordClaim`]: the questions; [`Verdict::heads`], [`Verdict::merge`]: what a new act names;
-//! - [`Keep`], [`KeepChunk`]: the records that outlast a removal.
+//! - [`Keep`], [`KeepChunk`]: the records that outlast a removal;
+//! - [`Verdict::is_idle`], [`Verdict::is_crowded`]: void acts of the removed that nobody needs.
 
 mod act;
 mod ancestry;
+mod chunks;
 mod devices;
 mod epochs;
 mod fault;
 mod heads;
+mod idle;
 mod invitations;
 mod judge;
 mod keep;
 mod order;
-mod pending;
-mod prune;
 mod queries;
 mod readmission;
 mod records;
@@ -42,6 +43,7 @@ pub use act::{
 };
 pub use devices::DeviceRefusal;
 pub use fault::{Fault, Void};
+pub use idle::{Charge, Charged, Moved};
 pub use keep::{KeepChunk, KeepKey};
 pub use queries::Unfit;
 pub use records::{Authorship, RecordClaim, RecordFault, RecordVerdict};

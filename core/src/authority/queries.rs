@@ -3,16 +3,14 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
 };
 
 use super::{
-    Act, ActBody, ActSet, Content, Fault, GrantVerdict, InvitationVerdict, KeepChunk, Verdict, set::Leaf,
-    update::Step,
+    Act, ActBody, ActSet, Content, Fault, GrantVerdict, InvitationVerdict, KeepChunk, Verdict, update::Step,
 };
 use crate::{
     ids::{ActId, PeerId},
-    limits::{MAX_LEAVES, MAX_REVOKED_DEVICES},
+    limits::MAX_REVOKED_DEVICES,
     time::Timestamp,
 };
 
@@ -23,7 +21,8 @@ pub enum Unfit {
     Fault(Fault),
     /// Not before this act is here.
     Missing(ActId),
-    /// Enough acts of its author are kept: leave acts, refused devices, or void acts after a removal.
+    /// Enough acts of its author are kept: leave acts, or refused devices. For void acts after a removal, see
+    /// [`Verdict::is_crowded`].
     Crowded,
 }
 
@@ -33,29 +32,7 @@ impl ActSet {
     /// # Errors
     /// [`Unfit`].
     pub fn check(&self, act: &Act) -> Result<(), Unfit> {
-        let id = act.id();
-        if self.contains(&id) {
-            return Ok(());
-        }
-        for parent in act.body().parents() {
-            if self.place(parent).is_none() {
-                let leaf = self.contains(parent);
-                return Err(if leaf { Unfit::Fault(Fault::NamesLeaf) } else { Unfit::Missing(*parent) });
-            }
-        }
-        let entry = self.entry_of(act.clone()).map_err(Unfit::Fault)?;
-        if self.is_full_for(&entry) {
-            return Err(Unfit::Crowded);
-        }
-        let (of, most) = match act.body().content {
-            Content::Leave(_) => (&self.leaves, MAX_LEAVES),
-            _ if act.body().is_leaf() => (&self.own_devices, MAX_REVOKED_DEVICES),
-            _ => return Ok(()),
-        };
-        let full = |acts: &BTreeMap<ActId, Arc<Leaf>>| {
-            acts.len() >= most && acts.last_key_value().is_some_and(|(last, _)| *last < id)
-        };
-        if of.get(&act.body().author).is_some_and(full) { Err(Unfit::Crowded) } else { Ok(()) }
+        if self.contains(&act.id()) { Ok(()) } else { self.fit(act.clone()).map(drop) }
     }
 
     /// The grant that an act or record names by its own id or by that of a renewal.
@@ -129,7 +106,7 @@ impl ActSet {
 
     /// A chunk of a list, if it is here.
     pub fn chunk(&self, hash: &[u8; 32]) -> Option<&KeepChunk> {
-        self.chunks.get(hash)?.as_ref()
+        self.chunks.get(hash)?.chunk.as_ref()
     }
 
     /// The removals and demotions of an identity.

@@ -163,7 +163,8 @@ impl Verdict {
                 return Ok(grant.role);
             }
             if grant.ended_by.is_empty() {
-                let too_many = grant.left.first().filter(|_| grant.left.len() >= MAX_LEAVES);
+                let too_many = grant.left.len() >= MAX_LEAVES || set.leaves_keep_nothing(&grant.subject);
+                let too_many = grant.left.first().filter(|_| too_many);
                 let left = too_many.copied().or(kept_by_all(set, &grant.left, key)?);
                 return left.map_or(Ok(grant.role), |leave| Err(fault(RecordFault::Void(Void::Left(leave)))));
             }

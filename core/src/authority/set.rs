@@ -1,4 +1,4 @@
-//! The set of acts: what was accepted, what waits, and the act graph between them. It decides nothing.
+//! The set of acts: what was accepted, and the act graph between them. It decides nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,22 +6,20 @@ use std::{
 };
 
 use super::{
-    Act, ActBody, Content, Fault, Grant, Invite,
+    Act, ActBody, Content, Fault, Grant, Invite, Unfit,
     ancestry::Past,
     keep::{KeepChunk, KeepKey},
-    pending::Pending,
-    prune::Order,
     seniority::Rank,
 };
 use crate::{
     ids::{ActId, GraphId, PeerId},
-    limits::{MAX_ACT_HEADS, MAX_LEAVES, MAX_REVOKED_DEVICES},
+    limits::{MAX_ACT_HEADS, MAX_KEEP_CHUNKS, MAX_LEAVES, MAX_REVOKED_DEVICES},
 };
 
 /// All acts of a group that are here, with their pasts.
 ///
-/// Acts are accepted in any order; one whose past is incomplete waits. Two sets that accepted the same acts and lists
-/// answer every question alike, whatever the order.
+/// An act is accepted once its past is complete, and stays. Two sets that accepted the same acts and lists answer every
+/// question alike, whatever the order.
 #[derive(Clone, Debug)]
 pub struct ActSet {
     pub(super) graph: GraphId,
@@ -44,7 +42,9 @@ pub struct ActSet {
     /// Revocations of the author's own devices, by author.
     pub(super) own_devices: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
     leaf_ids: BTreeMap<ActId, PeerId>,
-    pub(super) chunks: BTreeMap<[u8; 32], Option<KeepChunk>>,
+    pub(super) chunks: BTreeMap<[u8; 32], Slot>,
+    /// By author: how many chunks its leave acts name together.
+    leave_chunks: BTreeMap<PeerId, usize>,
     /// Acts by their authors, and refusals of devices by the identities that they name.
     pub(super) acts_of: BTreeMap<PeerId, Vec<u32>>,
     pub(super) refusals_of: BTreeMap<PeerId, Vec<u32>>,
@@ -52,11 +52,24 @@ pub struct ActSet {
     pub(super) contested: BTreeSet<u32>,
     /// Counts what came at once; see [`next_moment`](Self::next_moment).
     pub(super) moment: u64,
-    /// Counts all that was accepted and dropped.
+    /// Acts that are named as heads in the cut of a removal, and those removals.
+    pub(super) cut_at: BTreeMap<ActId, Vec<u32>>,
+    /// Counts all that was accepted.
     pub(super) revision: u64,
-    /// Removed identities with as many void acts as are kept, and the last of these; see [`Verdict::prune`](super::Verdict::prune).
-    pub(super) full: BTreeMap<PeerId, Order>,
-    pub(super) pending: Pending,
+    /// Counts the leaves that gave way to others of their author, and what these named.
+    pub(super) gave_way: u64,
+    pub(super) freed: BTreeSet<u32>,
+}
+
+/// The place of an act among those of its author: what it builds on comes before it.
+pub(super) type Order = (u32, ActId);
+
+/// A chunk that acts name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot {
+    /// How many acts.
+    named: u32,
+    pub(super) chunk: Option<KeepChunk>,
 }
 
 /// An accepted act, and what follows from it and its past alone.
@@ -101,13 +114,15 @@ pub(super) struct Leaf {
 /// What became of an inserted act.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Insertion {
-    /// Acts that were accepted: this one, and those that waited for it. Empty if it was known, waits, or was refused.
+    /// The act, if it was accepted. Empty if it was known, lacks a parent, or was refused.
     pub accepted: Vec<ActId>,
-    /// Acts that were refused, for good: what is wrong with them, and those that waited for one of them.
+    /// The act, if it was refused for good, and what is wrong with it.
     pub refused: Vec<(ActId, Fault)>,
-    /// Acts that a bound keeps out: this one, or others that were accepted before. They need not be stored.
+    /// The act that a bound keeps out: this one, or another of its kind that was accepted before. It need not be stored.
     pub dropped: Vec<ActId>,
-    /// An act that must be here first.
+    /// The other act that gave way.
+    pub gave_way: Option<Act>,
+    /// An act that must be here first. Nothing is kept of an act that lacks one.
     pub waits_for: Option<ActId>,
 }
 
@@ -130,92 +145,64 @@ impl ActSet {
             own_devices: BTreeMap::new(),
             leaf_ids: BTreeMap::new(),
             chunks: BTreeMap::new(),
+            leave_chunks: BTreeMap::new(),
             acts_of: BTreeMap::new(),
             refusals_of: BTreeMap::new(),
             contested: BTreeSet::new(),
             moment: 0,
+            cut_at: BTreeMap::new(),
             revision: 0,
-            full: BTreeMap::new(),
-            pending: Pending::default(),
+            gave_way: 0,
+            freed: BTreeSet::new(),
         }
     }
 
     /// Adds an act whose signature is good.
     pub fn insert(&mut self, act: Act) -> Insertion {
-        let mut result = Insertion::default();
-        let mut incoming = vec![act];
-        while let Some(act) = incoming.pop() {
-            let id = act.id();
-            if self.contains(&id) || self.pending.has(&id) {
-                continue;
-            }
-            let names = |is: &dyn Fn(&ActId) -> bool| act.body().parents().any(is);
-            let fault = names(&|parent| self.is_leaf(parent)).then_some(Fault::NamesLeaf);
-            let refused = || names(&|parent| self.pending.is_refused(parent)).then_some(Fault::NamesRefused);
-            if let Some(fault) = fault.or_else(refused) {
-                self.refuse(id, fault, &mut result);
-                continue;
-            }
-            let missing = act.body().parents().find(|parent| !self.places.contains_key(*parent)).copied();
-            if let Some(missing) = missing {
-                result.waits_for.get_or_insert(missing);
-                let (creator, grants) = (self.creator, &self.grants_of);
-                self.pending.add(act, missing, |author| *author == creator || grants.contains_key(author));
-                continue;
-            }
-            match self.entry_of(act) {
-                Err(fault) => self.refuse(id, fault, &mut result),
-                Ok(entry) if self.is_full_for(&entry) => self.drop_with_waiting(id, &mut result),
-                Ok(entry) => {
-                    let dropped = self.add(entry);
-                    if let Some(dropped) = dropped {
-                        result.dropped.push(dropped);
-                        self.refuse_waiting(dropped, &mut result);
-                    }
-                    if dropped != Some(id) {
-                        result.accepted.push(id);
-                    }
-                    incoming.extend(self.pending.release(&id));
-                }
+        let (mut result, id) = (Insertion::default(), act.id());
+        if self.contains(&id) {
+            return result;
+        }
+        match self.fit(act) {
+            Err(Unfit::Missing(parent)) => result.waits_for = Some(parent),
+            Err(Unfit::Fault(fault)) => result.refused.push((id, fault)),
+            Err(Unfit::Crowded) => result.dropped.push(id),
+            Ok(entry) => {
+                result.gave_way = self.add(entry);
+                result.dropped.extend(result.gave_way.as_ref().map(Act::id));
+                result.accepted.push(id);
             }
         }
         result
     }
 
-    /// True if the author of a new act was removed, enough of its void acts are kept, and no member waits for this one.
-    pub(super) fn is_full_for(&self, entry: &Entry) -> bool {
-        let (id, author) = (entry.act.id(), entry.act.body().author);
-        let is_last = self.full.get(&author).is_some_and(|last| (entry.height, id) > *last);
-        is_last && !self.pending.is_wanted_by(&id, |author| !self.full.contains_key(author))
-    }
-
-    fn refuse(&mut self, id: ActId, fault: Fault, result: &mut Insertion) {
-        result.refused.push((id, fault));
-        self.refuse_waiting(id, result);
-    }
-
-    /// Drops an act and what waits for it, so that it is not asked for again.
-    fn drop_with_waiting(&mut self, id: ActId, result: &mut Insertion) {
-        let mut gone = vec![id];
-        while let Some(id) = gone.pop() {
-            result.dropped.push(id);
-            gone.extend(self.pending.release(&id).iter().map(Act::id));
+    /// Checks an act that is not here.
+    pub(super) fn fit(&self, act: Act) -> Result<Entry, Unfit> {
+        let missing = |parent: &&ActId| !self.places.contains_key(*parent);
+        let parents: Vec<&ActId> = act.body().parents().filter(missing).collect();
+        if parents.iter().any(|parent| self.is_leaf(parent)) {
+            return Err(Unfit::Fault(Fault::NamesLeaf));
         }
-    }
-
-    /// Refuses what waits for an act that never comes.
-    fn refuse_waiting(&mut self, id: ActId, result: &mut Insertion) {
-        let mut gone = vec![id];
-        while let Some(id) = gone.pop() {
-            let waiting = self.pending.refuse(id);
-            result.refused.extend(waiting.iter().map(|act| (act.id(), Fault::NamesRefused)));
-            gone.extend(waiting.iter().map(Act::id));
+        if let Some(parent) = parents.first() {
+            return Err(Unfit::Missing(**parent));
         }
+        let (id, author) = (act.id(), act.body().author);
+        let (of, most) = match act.body().content {
+            Content::Leave(_) => (&self.leaves, MAX_LEAVES),
+            _ => (&self.own_devices, MAX_REVOKED_DEVICES),
+        };
+        let is_leaf = act.body().is_leaf();
+        let entry = self.entry_of(act).map_err(Unfit::Fault)?;
+        let full = |acts: &BTreeMap<ActId, Arc<Leaf>>| {
+            acts.len() >= most && acts.last_key_value().is_some_and(|(last, _)| *last < id)
+        };
+        let crowded = is_leaf && of.get(&author).is_some_and(full);
+        if crowded { Err(Unfit::Crowded) } else { Ok(entry) }
     }
 
     /// Adds a chunk of a list of records to keep; false if no accepted act names it, or it is here.
     pub fn insert_chunk(&mut self, chunk: KeepChunk) -> bool {
-        match self.chunks.get_mut(&chunk.hash()) {
+        match self.chunks.get_mut(&chunk.hash()).map(|slot| &mut slot.chunk) {
             Some(place @ None) => {
                 *place = Some(chunk);
                 true
@@ -227,12 +214,12 @@ impl ActSet {
     /// Chunks that accepted acts name and that are not here. Those to ask for are
     /// [`Verdict::wanted_chunks`](super::Verdict::wanted_chunks).
     pub fn wanted_chunks(&self) -> impl Iterator<Item = &[u8; 32]> {
-        self.chunks.iter().filter(|(_, chunk)| chunk.is_none()).map(|(hash, _)| hash)
+        self.chunks.iter().filter(|(_, slot)| slot.chunk.is_none()).map(|(hash, _)| hash)
     }
 
-    /// Acts that others wait for.
-    pub fn wanted_acts(&self) -> impl Iterator<Item = &ActId> {
-        self.pending.wanted()
+    /// True if the leave acts of an identity name so many chunks together that they keep no record, whichever they are.
+    pub(super) fn leaves_keep_nothing(&self, identity: &PeerId) -> bool {
+        self.leave_chunks.get(identity).is_some_and(|count| *count > MAX_KEEP_CHUNKS)
     }
 
     /// True if this act was accepted.
@@ -245,10 +232,7 @@ impl ActSet {
         if let Some(at) = self.place(id) {
             return Some(self.body(at));
         }
-        let author = self.leaf_ids.get(id)?;
-        let leaf = self.leaves.get(author).and_then(|acts| acts.get(id));
-        let leaf = leaf.or_else(|| self.own_devices.get(author)?.get(id));
-        leaf.map(|leaf| leaf.act.body())
+        self.leaf(id).map(|leaf| leaf.act.body())
     }
 
     /// The ids of all accepted acts, ascending.
@@ -273,12 +257,12 @@ impl ActSet {
         self.place(earlier).zip(later).is_some_and(|(at, past)| past.contains(at))
     }
 
-    /// Adds an act; gives the one that a bound keeps out for it, or of it.
-    pub(super) fn add(&mut self, entry: Entry) -> Option<ActId> {
+    /// Adds an act; gives the one that a bound keeps out for it.
+    fn add(&mut self, entry: Entry) -> Option<Act> {
         let (id, body) = (entry.act.id(), entry.act.body());
         self.revision += 1;
         for chunk in body.content.keep().into_iter().flat_map(|keep| &keep.chunks) {
-            self.chunks.entry(*chunk).or_default();
+            self.chunks.entry(*chunk).or_default().named += 1;
         }
         if body.is_leaf() {
             return self.add_leaf(entry);
@@ -322,6 +306,9 @@ impl ActSet {
         let used = entry.invitation();
         let order = (entry.height, id);
         self.entries.push(entry);
+        for head in self.body(at).content.cut_heads().copied().collect::<Vec<_>>() {
+            self.cut_at.entry(head).or_default().push(at);
+        }
         if let Some(subject) = ends {
             let mut all = self.removals_of.remove(&subject).unwrap_or_default();
             all.insert(all.partition_point(|other| self.order(*other) < order), at);
@@ -332,7 +319,7 @@ impl ActSet {
     }
 
     /// Adds an act that no other may name; gives the one that the bound keeps out.
-    fn add_leaf(&mut self, entry: Entry) -> Option<ActId> {
+    fn add_leaf(&mut self, entry: Entry) -> Option<Act> {
         let (id, author) = (entry.act.id(), entry.act.body().author);
         let (of, most) = match entry.act.body().content {
             Content::Leave(_) => (&mut self.leaves, MAX_LEAVES),
@@ -340,23 +327,29 @@ impl ActSet {
         };
         let of = of.entry(author).or_default();
         self.leaf_ids.insert(id, author);
+        *self.leave_chunks.entry(author).or_default() += entry.act.body().chunks().len();
         of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past, heard: self.moment }));
         let (dropped, leaf) = (of.len() > most).then(|| of.pop_last()).flatten()?;
         self.leaf_ids.remove(&dropped);
-        self.revision += 1;
+        self.gave_way += 1;
+        self.freed.extend(leaf.act.body().parents().filter_map(|id| self.places.get(id)));
         self.forget_chunks(&leaf.act);
-        Some(dropped)
+        Some(leaf.act.clone())
     }
 
     /// Drops the chunks that nothing names any more but a leaf that was dropped.
     fn forget_chunks(&mut self, dropped: &Act) {
-        let Some(keep) = dropped.body().content.keep().filter(|keep| !keep.chunks.is_empty()) else { return };
-        let leaves = self.leaves.values().flat_map(|acts| acts.values()).map(|leaf| leaf.act.body());
-        let removals = self.removals_of.values().flatten().map(|at| self.body(*at));
-        let lists = leaves.chain(removals).filter_map(|body| body.content.keep());
-        let named: BTreeSet<[u8; 32]> = lists.flat_map(|keep| &keep.chunks).copied().collect();
-        for hash in keep.chunks.iter().filter(|hash| !named.contains(*hash)) {
-            self.chunks.remove(hash);
+        let named = dropped.body().chunks();
+        if let Some(count) = self.leave_chunks.get_mut(&dropped.body().author) {
+            *count -= named.len();
+        }
+        for hash in named {
+            if let Some(slot) = self.chunks.get_mut(hash) {
+                slot.named -= 1;
+                if slot.named == 0 {
+                    self.chunks.remove(hash);
+                }
+            }
         }
     }
 
@@ -365,8 +358,20 @@ impl ActSet {
         self.leaf_ids.get(id).copied()
     }
 
-    fn is_leaf(&self, id: &ActId) -> bool {
+    pub(super) fn is_leaf(&self, id: &ActId) -> bool {
         self.leaf_ids.contains_key(id)
+    }
+
+    /// An act that no other may name.
+    pub(super) fn leaf(&self, id: &ActId) -> Option<&Arc<Leaf>> {
+        let author = self.leaf_ids.get(id)?;
+        let leave = self.leaves.get(author).and_then(|acts| acts.get(id));
+        leave.or_else(|| self.own_devices.get(author)?.get(id))
+    }
+
+    /// The place of an act among those of its author.
+    pub(super) fn order(&self, at: u32) -> Order {
+        (self.entries[at as usize].height, self.id(at))
     }
 
     pub(super) fn place(&self, id: &ActId) -> Option<u32> {
@@ -418,10 +423,10 @@ impl ActSet {
     pub(super) fn keeps(&self, content: &Content, key: &KeepKey) -> Option<bool> {
         let mut complete = true;
         for hash in content.keep().into_iter().flat_map(|keep| &keep.chunks) {
-            match self.chunks.get(hash) {
-                Some(Some(chunk)) if chunk.contains(key) => return Some(true),
-                Some(Some(_)) => {}
-                _ => complete = false,
+            match self.chunk(hash) {
+                Some(chunk) if chunk.contains(key) => return Some(true),
+                Some(_) => {}
+                None => complete = false,
             }
         }
         complete.then_some(false)

@@ -13,7 +13,7 @@ use super::{
     seniority::Rank,
 };
 use crate::{
-    ids::{ActId, PeerId},
+    ids::{ActId, NodeId, PeerId},
     limits::MAX_LEAVERS,
     record::Role,
 };
@@ -25,11 +25,15 @@ pub(super) struct Found {
     pub(super) passwords: Vec<(u32, Rank)>,
     /// Those that do not, and whose authors knew of nothing that took their right; of a chain by one grant the last.
     pub(super) fallen_passwords: BTreeSet<u32>,
+    /// All of them.
+    pub(super) fallen: Vec<u32>,
     /// By the grant that they name: the last of them, and the union of their pasts.
     fallen_pasts: BTreeMap<u32, (u32, Past)>,
     pub(super) epochs: Vec<(u32, Rank)>,
     /// By the epoch that they serve.
     pub(super) epoch_keys: Vec<(Option<u32>, u32)>,
+    /// Those that do not count, and others that gave no key because somebody had left: which is true.
+    pub(super) fallen_keys: Vec<(u32, bool)>,
     pub(super) passed_on: Vec<(Option<u32>, ActId)>,
     /// Refusals of others' devices.
     pub(super) devices: Vec<u32>,
@@ -49,6 +53,7 @@ impl Found {
             }
         }
         self.fallen_passwords.insert(at);
+        self.fallen.push(at);
         let before = self.fallen_pasts.remove(&by);
         let pasts = before.iter().map(|(last, past)| (*last, past)).chain([(at, &entry.past)]);
         let past = Past::of(pasts);
@@ -115,6 +120,24 @@ impl Verdict {
         }
     }
 
+    /// The same of one identity that refused a device of its own.
+    pub(super) fn settle_devices_of(&mut self, set: &ActSet, identity: PeerId, found: &Found) {
+        let of_it = (identity, NodeId::from_bytes([0; 32]))..=(identity, NodeId::from_bytes([0xff; 32]));
+        let of_it: Vec<_> = self.devices.range(of_it).copied().collect();
+        for pair in of_it {
+            self.devices.remove(&pair);
+        }
+        let by_others = set.refusals_of.get(&identity).into_iter().flatten();
+        let by_others = by_others.filter(|at| found.devices.contains(at) && !found.restored.contains(at));
+        let own = set.own_devices.get(&identity).into_iter().flat_map(BTreeMap::values);
+        let refusals = by_others.map(|at| set.body(*at)).chain(own.map(|leaf| leaf.act.body()));
+        for body in refusals {
+            if let Content::RevokeDevice { node, .. } = body.content {
+                self.devices.insert((identity, node));
+            }
+        }
+    }
+
     /// The epochs that count, and who has the key of the current one.
     pub(super) fn settle_epochs(&mut self, set: &ActSet, found: &mut Found) {
         let mut epochs: Vec<u32> = found.epochs.iter().map(|(at, _)| *at).collect();
@@ -130,7 +153,7 @@ impl Verdict {
 impl ActSet {
     /// True if a password says that no void one by a grant ends it: it names the holder of the grant, or of one above it, who had
     /// left. It knew that grant: who is let in again may end it.
-    fn withstands(&self, password: u32, by: u32) -> bool {
+    pub(super) fn withstands(&self, password: u32, by: u32) -> bool {
         let Content::Password(rule) = &self.body(password).content else { return false };
         let named = |at: u32| {
             self.subject(at).is_some_and(|holder| rule.despite.binary_search(&holder).is_ok())
@@ -211,7 +234,7 @@ impl Judge<'_> {
 }
 
 /// Of acts that each replace the earlier ones, those that no other follows.
-fn latest(set: &ActSet, acts: &[(u32, Rank)]) -> Vec<(u32, Rank)> {
+pub(super) fn latest(set: &ActSet, acts: &[(u32, Rank)]) -> Vec<(u32, Rank)> {
     let mut acts: Vec<(u32, Rank)> = acts.to_vec();
     acts.sort_by_key(|(at, _)| Reverse(set.entries[*at as usize].height));
     let mut last: Vec<(u32, Rank)> = Vec::new();

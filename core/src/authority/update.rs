@@ -1,17 +1,15 @@
 //! Judging what is new: most acts touch the standing of no earlier one.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     ActSet, Content, GrantVerdict, Verdict,
+    idle::Idle,
     invitations::InviteState,
     judge::{GrantState, Judge},
     settle::Found,
 };
-use crate::ids::{ActId, NodeId, PeerId};
+use crate::ids::{ActId, PeerId};
 
 /// What judging found, kept to go on from. It follows from the set, so it is no part of what a verdict says.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +19,7 @@ pub(super) struct Work {
     pub(super) grants: Vec<Option<GrantState>>,
     pub(super) invites: BTreeMap<u32, InviteState>,
     pub(super) found: Found,
-    /// True if the whole set was judged since the last pruning; otherwise the authors of acts that were.
-    pub(super) is_whole: bool,
-    pub(super) touched: BTreeSet<PeerId>,
+    pub(super) idle: Idle,
     /// What was said of grants before the whole set was judged.
     pub(super) was: Option<BTreeMap<ActId, GrantVerdict>>,
 }
@@ -44,7 +40,7 @@ pub(super) enum Step {
     /// It ends grants of one identity, under which no act was ever made.
     Ends(u32, PeerId),
     /// An identity refuses a device of its own.
-    OwnDevice(PeerId, NodeId),
+    Leaf(ActId),
 }
 
 impl Verdict {
@@ -67,7 +63,8 @@ impl Verdict {
     }
 
     fn judge_all(&mut self, set: &ActSet) {
-        let before = std::mem::replace(self, Self::of(set));
+        let idle = std::mem::take(&mut self.work.idle);
+        let before = std::mem::replace(self, Self::after(set, idle));
         self.work.was = Some(before.grants);
     }
 
@@ -84,7 +81,7 @@ impl Verdict {
         let Some(at) = set.place(id) else {
             let body = set.get(id)?;
             return match body.content {
-                Content::RevokeDevice { identity, node } => Some(Step::OwnDevice(identity, node)),
+                Content::RevokeDevice { .. } => Some(Step::Leaf(*id)),
                 _ => None,
             };
         };
@@ -111,24 +108,26 @@ impl Verdict {
     }
 
     fn go_on(&mut self, set: &ActSet, steps: &[Step]) {
-        let Work { mut grants, invites, mut found, is_whole, mut touched, was, .. } =
-            std::mem::take(&mut self.work);
+        let Work { mut grants, invites, mut found, idle, was, .. } = std::mem::take(&mut self.work);
+        let from = grants.len() as u32;
         grants.resize_with(set.entries.len(), || None);
         let mut judge = Judge { set, grants: Cow::Owned(grants), invites };
         for step in steps {
             let at = match step {
-                Step::OwnDevice(identity, node) => {
-                    self.devices.insert((*identity, *node));
+                Step::Leaf(id) => {
+                    if let Some(leaf) = set.leaf(id) {
+                        self.settle_devices_of(set, leaf.act.body().author, &found);
+                    }
                     continue;
                 }
                 Step::Alone(at) | Step::Ends(at, _) => *at,
             };
-            touched.insert(set.body(at).author);
             judge.add(at);
             let ordered =
                 set.contested.iter().filter_map(|invite| Some((*invite, judge.invites.get(invite)?)));
             let mut ordered = ordered.filter(|(_, state)| state.has_losers);
             if ordered.any(|(invite, state)| judge.is_new_witness(at, invite, state)) {
+                self.work.idle = idle;
                 return self.judge_all(set);
             }
             if let Step::Ends(_, identity) = step {
@@ -143,7 +142,8 @@ impl Verdict {
         }
         let Judge { grants, invites, .. } = judge;
         let grants = grants.into_owned();
-        self.work = Work { revision: set.revision, grants, invites, found, is_whole, touched, was };
+        self.work = Work { revision: set.revision, grants, invites, found, idle, was };
+        self.settle_idle_from(set, from, steps);
     }
 
     fn settle_one(&mut self, judge: &Judge<'_>, at: u32, found: &mut Found) {

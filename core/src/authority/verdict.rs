@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     ActSet, Content, Void,
+    idle::Idle,
     judge::{Judge, Standing},
     settle::Found,
     update::Work,
@@ -108,6 +109,11 @@ pub struct Membership<'a> {
 impl Verdict {
     /// Judges a set of acts.
     pub fn of(set: &ActSet) -> Self {
+        Self::after(set, Idle::default())
+    }
+
+    /// The same; `idle`: what was idle before.
+    pub(super) fn after(set: &ActSet, idle: Idle) -> Self {
         let judge = Judge::new(set);
         let mut verdict = Self {
             creator: set.creator,
@@ -131,9 +137,9 @@ impl Verdict {
         }
         verdict.settle(set, &mut found);
         let Judge { grants, invites, .. } = judge;
-        let (revision, touched) = (set.revision, BTreeSet::new());
         let grants = grants.into_owned();
-        verdict.work = Work { revision, grants, invites, found, is_whole: true, touched, was: None };
+        verdict.work = Work { revision: set.revision, grants, invites, found, idle, was: None };
+        verdict.settle_idle(set);
         verdict
     }
 
@@ -159,8 +165,11 @@ impl Verdict {
             Content::Password(_) if judge.knew_of_no_end(at) => found.add_fallen(set, at),
             Content::Epoch(_) if counts => found.epochs.push((at, rank)),
             Content::PassOn { .. } if counts => found.passed_on.push((serves, id)),
-            Content::EpochKeys { .. } if counts || (judge.knew_of_no_end(at) && !judge.has_left(at)) => {
-                found.epoch_keys.push((serves, at));
+            Content::EpochKeys { .. } if counts => found.epoch_keys.push((serves, at)),
+            Content::EpochKeys { .. } if judge.knew_of_no_end(at) => {
+                let gives = !judge.has_left(at);
+                found.fallen_keys.push((at, gives));
+                found.epoch_keys.extend(gives.then_some((serves, at)));
             }
             _ => {}
         }

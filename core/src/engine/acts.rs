@@ -1,79 +1,44 @@
 //! Acts at work: taken in from records, signed for this identity, and what follows from them for the database.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     Engine, PublishError,
     ingest::{Arrived, Candidate, Source, Staged},
     refused::Because,
+    reload::in_order,
 };
 use crate::{
-    authority::{Act, ActBody, Content, Credential, KeepChunk},
+    authority::{Act, ActBody, Content, KeepChunk},
     group::{CredentialFault, Lack, Membership, Standing},
     ids::ActId,
-    record::{Header, RecordKey, RecordType, Role, SignedRecord},
+    record::{Header, RecordKey, Role, SignedRecord},
     records::{Put, RejectReason, StoreError, VerifiedRecord, admit_own},
     time::Now,
-    wire::Filter,
 };
 
 /// Which leave of an identity was heard first cannot be told from what is stored.
-const META_LEAVES: &str = "leaves";
+pub(super) const META_LEAVES: &str = "leaves";
 
 impl Engine {
-    /// Reads all acts again from the database.
-    pub(super) fn reload_members(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(mut members) = self.genesis.as_ref().and_then(Membership::new) else { return Ok(()) };
-        let only = Filter::Only(RecordType::credential());
-        let (envelopes, _) = self.store.envelopes(&only, RecordKey::MIN, None, usize::MAX)?;
-        let decoded = envelopes.into_iter().filter_map(|b| SignedRecord::decode_stored(&self.graph, b).ok());
-        let mut stored: Vec<SignedRecord> = decoded.collect();
-        // Rights rest on these: an altered file must not give any, not even until all of it was checked.
-        let unsound: BTreeSet<RecordKey> = self.unsound(now, &stored);
-        stored.retain(|record| !unsound.contains(&record.key()));
-        // What never fits is damaged and goes with the check of stored records.
-        let rest = in_order(
-            &mut members,
-            stored,
-            |record| record,
-            |members, record| {
-                members.enter(record);
-                Ok(())
-            },
-        )?;
-        if !rest.is_empty() {
-            tracing::warn!(
-                count = rest.len(),
-                "acts in the database whose past is missing count for nothing"
-            );
-        }
-        let moments =
-            self.store.meta(META_LEAVES)?.and_then(|kept| postcard::from_bytes::<Vec<_>>(&kept).ok());
-        members.remember(&moments.unwrap_or_default());
-        members.judge();
-        self.group.epochs.read_again(members.acts_of_keys().collect());
-        self.group.members = Some(members);
-        self.group.listings.rewind();
-        self.forget_unnamed_chunks(&rest)?;
-        self.load_names()?;
-        self.group.changed = true;
-        self.group.expel_later();
-        self.refresh_standing(now);
+    pub(super) fn discard_act(&mut self, key: &RecordKey) -> Result<(), StoreError> {
+        self.store.discard(key)?;
+        self.meta_written = true;
         Ok(())
     }
 
-    /// Throws out chunks of lists that no act names: this node was cut off before it had stored them all.
-    fn forget_unnamed_chunks(&mut self, rest: &[(SignedRecord, Lack)]) -> Result<(), StoreError> {
-        let waiting: BTreeSet<[u8; 32]> = rest
-            .iter()
-            .filter_map(|(record, _)| Act::of(record))
-            .flat_map(|act| act.body().chunks().to_vec())
-            .collect();
-        for (record, _) in rest {
-            if let Ok(Credential::Chunk(chunk)) = Credential::of(record)
-                && !waiting.contains(&chunk.hash())
-            {
-                self.store.discard(&record.key())?;
+    /// Takes acts out of what is offered, and offers others again.
+    pub(super) fn withhold_acts(
+        &mut self,
+        hide: Vec<RecordKey>,
+        show: Vec<RecordKey>,
+    ) -> Result<(), StoreError> {
+        for key in hide {
+            self.expired.extend(self.store.withhold(&key)?);
+            self.staged.retain(|staged| staged.record.signed().key() != key);
+            self.meta_written = true;
+        }
+        for key in show {
+            if let Some((record, put)) = self.store.release(&key)? {
+                self.staged.push(Staged { record, put, source: Source::Held, kept: None });
                 self.meta_written = true;
             }
         }
@@ -92,7 +57,6 @@ impl Engine {
         }
         let records = self.admit_signed(now, batch, arrived)?;
         let Some(mut members) = self.group.members.take() else { return Ok(()) };
-        let mut refused = Vec::new();
         let rest = in_order(
             &mut members,
             records,
@@ -100,7 +64,9 @@ impl Engine {
             |members, (record, source)| {
                 let put = self.store.put(record)?;
                 self.stamper.observe(record.signed().header().hlc);
-                if matches!(put, Put::Inserted { .. } | Put::Replaced { .. }) {
+                // One whose past was missing is in the database already.
+                let is_new = Act::of(record.signed()).is_some_and(|act| !members.has(&act.id()));
+                if is_new || matches!(put, Put::Inserted { .. } | Put::Replaced { .. }) {
                     members.enter(record.signed());
                 }
                 self.staged.push(Staged { record: record.clone(), put, source: *source, kept: None });
@@ -108,46 +74,66 @@ impl Engine {
             },
         );
         self.group.members = Some(members);
-        let mut waiting = Vec::new();
-        for ((record, source), lack) in rest? {
-            match lack {
-                Lack::Missing(missing) => waiting.push((record, missing)),
-                Lack::Fault(fault) => refused.push((record.signed().key(), source, fault)),
-            }
-        }
+        let rest = rest?;
         self.learn(now)?;
-        for (key, source, fault) in refused {
-            self.on_rejected(now, source, key, &RejectReason::NotAuthorized(fault.text()));
-        }
-        for (record, missing) in waiting {
-            tracing::debug!(record = %record.signed().id().short(), "an act waits for an earlier one");
-            if let Some(members) = &mut self.group.members {
-                members.note_waiting(record.signed());
+        for ((record, source), lack) in rest {
+            let signed = record.signed();
+            match lack {
+                Lack::Missing(missing) => self.wait(now, signed, Some(missing)),
+                Lack::Crowded => self.wait(now, signed, None),
+                Lack::Fault(fault) => {
+                    let reason = RejectReason::NotAuthorized(fault.text());
+                    self.on_rejected(now, source, signed.key(), &reason);
+                }
             }
-            self.deferred.defer(now.mono, record.signed().clone(), missing);
         }
+        self.take_needed();
         Ok(())
+    }
+
+    /// Keeps an act or a chunk that cannot be taken in yet.
+    fn wait(&mut self, now: Now, record: &SignedRecord, missing: Option<[u8; 32]>) {
+        tracing::debug!(record = %record.id().short(), "an act waits for another one");
+        let known = self.membership().is_some_and(|members| members.knows(record.header().creator));
+        self.waiting.add(now.mono, record.clone(), missing, !known);
+    }
+
+    /// Looks again at acts that were set aside because nobody needed them.
+    fn take_needed(&mut self) {
+        let Some(members) = self.group.members.as_mut().filter(|_| self.waiting.has_set_aside()) else {
+            return;
+        };
+        // A record of a member may name a grant or a renewal that does not count any more.
+        let is_named = |id: &ActId| {
+            let mut records = self.deferred.waiting_for(id.as_bytes());
+            records.any(|record| members.verdict().has_grant(&record.header().author()))
+        };
+        let needed = self.waiting.needed(|act| members.may_act(act), is_named);
+        members.need(needed);
+        let fits = |record: &SignedRecord| members.vet(record).is_ok();
+        self.incoming.extend(self.waiting.take_set_aside(fits).into_iter().map(Candidate::held));
     }
 
     /// Judges by the acts that were entered, and carries out what follows.
     pub(super) fn learn(&mut self, now: Now) -> Result<(), StoreError> {
         let Some(members) = &mut self.group.members else { return Ok(()) };
         let learnt = members.judge();
+        let moments = learnt.left_again.then(|| members.moments());
+        for key in &learnt.displaced {
+            self.discard_act(key)?;
+            self.refused.note(now.mono, *key, Because::Members);
+        }
+        self.staged.retain(|staged| !learnt.displaced.contains(&staged.record.signed().key()));
+        self.withhold_acts(learnt.withheld, learnt.released)?;
         if learnt.arrived.is_empty() {
             return Ok(());
         }
-        if learnt.left_again {
-            let moments = postcard::to_stdvec(&members.moments()).expect("ids and numbers always encode");
+        if let Some(moments) = moments {
+            let moments = postcard::to_stdvec(&moments).expect("ids and numbers always encode");
             self.keep_meta(META_LEAVES, &moments)?;
         }
         // Before what is void now is noted.
         self.refused.forget(Because::Members);
-        for key in &learnt.displaced {
-            self.store.discard(key)?;
-            self.meta_written = true;
-            self.refused.note(now.mono, *key, Because::Members);
-        }
-        self.staged.retain(|staged| !learnt.displaced.contains(&staged.record.signed().key()));
         if let Some(members) = &self.group.members {
             self.group.listings.widen(members);
         }
@@ -161,7 +147,11 @@ impl Engine {
         self.group.epochs.arrived(learnt.arrived.iter().copied().map(ActId::from_bytes));
         self.refresh_standing(now);
         for arrived in &learnt.arrived {
-            let released = self.deferred.release(arrived);
+            let mut released = self.deferred.release(arrived);
+            released.extend(self.waiting.release(arrived));
+            for key in self.group.orphans.remove(arrived).unwrap_or_default() {
+                released.extend(self.store.fetch_withheld(&key)?);
+            }
             self.incoming.extend(released.into_iter().map(Candidate::held));
         }
         self.hand_over_papers(now);
@@ -266,39 +256,4 @@ impl Engine {
         self.staged.push(Staged { record: verified, put, source: Source::Local, kept: None });
         Ok(signed)
     }
-}
-
-/// Gives each record to `take` once what it names was taken; what is left, and what it lacks.
-fn in_order<R>(
-    members: &mut Membership,
-    mut records: Vec<R>,
-    signed: impl Fn(&R) -> &SignedRecord,
-    mut take: impl FnMut(&mut Membership, &R) -> Result<(), StoreError>,
-) -> Result<Vec<(R, Lack)>, StoreError> {
-    records.sort_by_key(|record| std::cmp::Reverse(signed(record).key()));
-    let (mut waiting, mut rest) = (BTreeMap::<[u8; 32], Vec<R>>::new(), Vec::new());
-    loop {
-        while let Some(record) = records.pop() {
-            match members.vet(signed(&record)) {
-                Ok(credential) => {
-                    take(members, &record)?;
-                    for id in credential.provides() {
-                        records.extend(waiting.remove(&id).into_iter().flatten());
-                    }
-                }
-                Err(Lack::Missing(missing)) => waiting.entry(missing).or_default().push(record),
-                Err(lack) => rest.push((record, lack)),
-            }
-        }
-        // One that was taken may have brought along others, which waited since an earlier batch.
-        let here = |id: &[u8; 32]| members.has(&ActId::from_bytes(*id));
-        let late: Vec<[u8; 32]> = waiting.keys().filter(|id| here(id)).copied().collect();
-        if late.is_empty() {
-            break;
-        }
-        records.extend(late.iter().filter_map(|id| waiting.remove(id)).flatten());
-    }
-    let missing = waiting.into_iter();
-    rest.extend(missing.flat_map(|(id, records)| records.into_iter().map(move |r| (r, Lack::Missing(id)))));
-    Ok(rest)
 }

@@ -191,6 +191,7 @@ impl Engine {
         // An error means the store is failing; the flush at the end of this batch reports it.
         self.incoming_keys.contains(key)
             || self.deferred.contains(key)
+            || self.waiting.contains(key)
             || self.held.contains(key)
             || self.store.contains(key).unwrap_or(false)
     }

@@ -16,6 +16,7 @@ use crate::{
     events::{Event, MemberChange, MemberInfo, NodeInfo},
     group::{Ending, Membership, Standing, Throttle, shown_name},
     ids::{ConnectionId, LinkId, PeerId},
+    record::RecordKey,
     records::{RecordPolicy, StoreError},
     time::{Mono, Now, Timestamp},
 };
@@ -42,6 +43,8 @@ pub(super) struct GroupState {
     pub(super) sweep: Sweep,
     /// Removals that list what stays.
     pub(super) listings: Listings,
+    /// By what they lack: acts in the database that are withheld until it comes.
+    pub(super) orphans: BTreeMap<[u8; 32], Vec<RecordKey>>,
     /// True once the database was compared with another node's, or made here: what this node does by itself is based on
     /// what others know.
     pub(super) compared: bool,

@@ -67,6 +67,7 @@ mod progress;
 mod publish;
 mod refused;
 mod relaying;
+mod reload;
 mod removal;
 #[cfg(test)]
 mod renewal_tests;
@@ -80,6 +81,7 @@ mod sweep;
 mod sweep_tests;
 mod transfer;
 mod unsent;
+mod waiting;
 mod welcome;
 
 pub use feed::{Feed, OpenReader};
@@ -95,6 +97,7 @@ use ingest::{Candidate, Staged};
 use members::GroupState;
 use presence::PresenceState;
 use sessions::SyncDone;
+use waiting::WaitingActs;
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -179,6 +182,7 @@ pub struct Engine {
     syncs: Syncs,
     held: HoldQueue,
     deferred: DeferQueue,
+    waiting: WaitingActs,
     refused: refused::Refused,
     clock: restamp::ClockState,
     rng: StdRng,
@@ -270,6 +274,7 @@ impl Engine {
             syncs: Syncs::new(SyncConfig { precedence: parts.precedence, credentials: false }),
             held: HoldQueue::default(),
             deferred: DeferQueue::default(),
+            waiting: WaitingActs::default(),
             refused: refused::Refused::default(),
             clock: restamp::ClockState::default(),
             group,
@@ -354,6 +359,7 @@ impl Engine {
         self.maintain_members(now);
         self.maintain_papers(now);
         self.deferred.expire(now.mono);
+        self.waiting.expire(now.mono);
         self.check_stored(now);
         self.try_store(now);
         self.pump(now);
@@ -383,6 +389,7 @@ impl Engine {
             self.group.sweep.next(now.mono).filter(|_| self.failing.due.is_none()),
             self.group.epochs.next(now.mono),
             self.deferred.next_due(),
+            self.waiting.next_due(),
             self.failing.due,
             self.unchecked.filter(|_| self.failing.due.is_none()).map(|_| now.mono + load::CHECK_PAUSE),
             Some(self.next_collect),

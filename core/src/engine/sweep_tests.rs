@@ -476,6 +476,13 @@ fn w6_a_running_node_and_a_restarted_one_have_and_show_the_same() {
             }
             for key in withheld(&village, at) {
                 let record = engine.store.fetch_withheld(&key).unwrap().unwrap();
+                if let Some(act) = Act::of(&record) {
+                    let members = engine.membership().unwrap();
+                    assert!(members.verdict().is_idle(members.acts(), &act.id()), "{why} at {at}: {act:?}");
+                }
+                if record.header().record_type == RecordType::CREDENTIAL {
+                    continue;
+                }
                 let verdict = engine.policy().check(&record, None);
                 assert!(matches!(verdict, Verdict::Defer { .. }), "{why} at {at}: {verdict:?}");
                 waited += 1;

@@ -142,7 +142,7 @@ impl Engine {
                 || Ok::<_, StoreError>(self.store.get(&id)?.is_some_and(|other| rank(&other) > theirs));
             if self.store.contains(&key)? {
                 count.added += 1;
-            } else if self.deferred.contains(&key) {
+            } else if self.deferred.contains(&key) || self.waiting.contains(&key) {
                 count.waiting += 1;
             } else if better()? {
                 count.known += 1;

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::CredentialFault;
 use crate::{
-    authority::{Act, ActBody, ActSet, Content, Credential, Fault, KeepChunk, Unfit, Verdict},
+    authority::{
+        Act, ActBody, ActSet, Charged, Content, Credential, Fault, KeepChunk, Moved, Unfit, Verdict,
+    },
     ids::{ActId, PeerId},
-    record::{Genesis, GroupRules, RecordKey, SignedRecord},
+    record::{Genesis, GroupRules, RecordKey, Role, SignedRecord},
     time::Timestamp,
 };
 
@@ -24,15 +26,26 @@ pub struct Membership {
     keys: BTreeMap<ActId, RecordKey>,
     /// By chunk: the acts that name it.
     naming: BTreeMap<[u8; 32], Vec<ActId>>,
-    /// The stored records of chunks.
-    chunks: BTreeMap<RecordKey, ChunkOf>,
+    /// The stored records of chunks: one of each, however often its author signed it.
+    chunks: BTreeMap<ChunkOf, RecordKey>,
+    /// Those of them whose list is not heard.
+    unheard: BTreeSet<ChunkOf>,
+    /// The least role of those who make records.
+    least: Role,
     /// Entered and not judged yet.
     fresh: Vec<ActId>,
-    fresh_chunks: Vec<[u8; 32]>,
+    fresh_chunks: Vec<ChunkOf>,
+    since: Charged,
+    /// Acts that are taken in though nobody needed them before.
+    needed: BTreeSet<ActId>,
+    /// Records that gave way since then.
+    displaced: Vec<RecordKey>,
+    /// The latest times of two authors' acts.
+    words: [(Timestamp, Option<PeerId>); 2],
 }
 
 /// Whose list a chunk is of: what its record and the act have in common.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct ChunkOf {
     hash: [u8; 32],
     author: PeerId,
@@ -41,6 +54,10 @@ struct ChunkOf {
 }
 
 impl ChunkOf {
+    const fn of(act: &ActBody, hash: [u8; 32]) -> Self {
+        Self { hash, author: act.author, by: act.by, at: act.at }
+    }
+
     fn new(hash: [u8; 32], record: &SignedRecord) -> Self {
         let header = record.header();
         let (by, at) = (header.grant.map(ActId::from_bytes), header.hlc.timestamp());
@@ -55,6 +72,8 @@ pub enum Lack {
     Fault(CredentialFault),
     /// An act, or the act that names a chunk, must be here first.
     Missing([u8; 32]),
+    /// It would be idle, and enough such acts are here: taken in only if an act of somebody else needs it.
+    Crowded,
 }
 
 impl From<Unfit> for Lack {
@@ -74,10 +93,20 @@ pub struct Learnt {
     pub affected: BTreeSet<PeerId>,
     /// What records may have waited for.
     pub arrived: Vec<[u8; 32]>,
-    /// Records of acts that gave way to others of their kind.
+    /// Records of acts that gave way to others of their kind: a bound keeps them out.
     pub displaced: Vec<RecordKey>,
     /// True if somebody left who had left before: then [`Membership::moments`] are to be kept.
     pub left_again: bool,
+    /// Records of acts and chunks that nobody needs now: neither offered nor compared.
+    pub withheld: Vec<RecordKey>,
+    /// Those that are needed again.
+    pub released: Vec<RecordKey>,
+}
+
+impl Learnt {
+    fn moved(&mut self, key: RecordKey, withheld: bool) {
+        if withheld { self.withheld.push(key) } else { self.released.push(key) }
+    }
 }
 
 impl Membership {
@@ -85,6 +114,7 @@ impl Membership {
     pub fn new(genesis: &Genesis) -> Option<Self> {
         let rules = genesis.rules.clone()?;
         let acts = ActSet::new(genesis.id(), genesis.creator, rules.max_chain);
+        let least = rules.types.iter().map(|rule| rule.publish).fold(Role::Member, Role::min);
         Some(Self {
             creator: genesis.creator,
             rules,
@@ -93,8 +123,14 @@ impl Membership {
             keys: BTreeMap::new(),
             naming: BTreeMap::new(),
             chunks: BTreeMap::new(),
+            unheard: BTreeSet::new(),
+            least,
             fresh: Vec::new(),
             fresh_chunks: Vec::new(),
+            since: Charged::default(),
+            needed: BTreeSet::new(),
+            displaced: Vec::new(),
+            words: Default::default(),
         })
     }
 
@@ -147,13 +183,14 @@ impl Membership {
         Ok(credential)
     }
 
-    /// True if an act names this chunk and is not known to be void.
+    /// True if an act names this chunk whose list is heard, or may be once it is judged.
     fn fits(&self, chunk: &ChunkOf) -> bool {
         let naming = self.naming.get(&chunk.hash).into_iter().flatten();
         let mut acts = naming.filter_map(|id| Some((id, self.acts.get(id)?)));
         acts.any(|(id, act)| {
-            (act.author, act.by, act.at) == (chunk.author, chunk.by, chunk.at)
-                && self.verdict.act(id).flatten().is_none()
+            let of_it = (act.author, act.by, act.at) == (chunk.author, chunk.by, chunk.at);
+            let is_new = self.fresh.contains(id) && self.verdict.charge(&self.acts, act).is_none();
+            of_it && (is_new || self.verdict.hears_list(&self.acts, id, self.least))
         })
     }
 
@@ -163,7 +200,25 @@ impl Membership {
         {
             return Err(Lack::Fault(CredentialFault::Malformed));
         }
-        Ok(self.acts.check(act)?)
+        if self.acts.contains(&act.id()) {
+            // Of one that nobody needs, no other signature is taken in.
+            return if self.verdict.is_idle(&self.acts, &act.id()) { Err(Lack::Crowded) } else { Ok(()) };
+        }
+        self.acts.check(act)?;
+        let crowded = self.verdict.is_crowded(&self.acts, act, &self.since);
+        if crowded && !self.needed.contains(&act.id()) { Err(Lack::Crowded) } else { Ok(()) }
+    }
+
+    /// Acts that others need, which wait for them: they are taken in, however many such acts are here.
+    pub fn need(&mut self, acts: BTreeSet<ActId>) {
+        self.needed = acts;
+    }
+
+    /// True if what an act names is needed for its sake: its author has a grant in force, of a role that may do it.
+    pub fn may_act(&self, act: &Act) -> bool {
+        let least = if act.body().is_leaf() { Role::Reader } else { Role::Inviter };
+        let author = act.body().author;
+        author == self.creator || self.grants_in_force(author).any(|(_, grant)| grant.role >= least)
     }
 
     /// Takes in a vetted record; [`judge`](Self::judge) once all are in.
@@ -177,32 +232,61 @@ impl Membership {
 
     /// The same for a chunk and its record.
     pub fn enter_chunk(&mut self, chunk: KeepChunk, record: &SignedRecord) {
-        let hash = chunk.hash();
-        self.chunks.insert(record.key(), ChunkOf::new(hash, record));
-        if self.acts.insert_chunk(chunk) {
-            self.fresh_chunks.push(hash);
-        }
+        let of = ChunkOf::new(chunk.hash(), record);
+        self.chunks.insert(of, record.key());
+        self.acts.insert_chunk(chunk);
+        self.fresh_chunks.push(of);
     }
 
     fn enter_act(&mut self, act: Act, key: RecordKey) {
-        self.keys.insert(act.id(), key);
-        self.insert(act);
+        let (id, author, at) = (act.id(), act.body().author, act.body().at);
+        let charge = self.verdict.charge(&self.acts, act.body());
+        let chunks = act.body().chunks().to_vec();
+        let inserted = self.acts.insert(act);
+        if self.acts.contains(&id) {
+            self.keys.insert(id, key);
+        }
+        if let Some(act) = inserted.gave_way {
+            self.forget(&act);
+        }
+        if inserted.accepted.is_empty() {
+            return;
+        }
+        if let Some(charge) = charge {
+            self.since.add(charge);
+        }
+        for chunk in chunks {
+            self.naming.entry(chunk).or_default().push(id);
+        }
+        self.fresh.push(id);
+        self.note_word(author, at);
     }
 
-    fn insert(&mut self, act: Act) {
-        for id in self.acts.insert(act).accepted {
-            for chunk in self.acts.get(&id).map_or(&[][..], ActBody::chunks) {
-                self.naming.entry(*chunk).or_default().push(id);
+    /// Forgets an act that a bound keeps out, and chunks that nothing else names.
+    fn forget(&mut self, act: &Act) {
+        self.displaced.extend(self.keys.remove(&act.id()));
+        for hash in act.body().chunks() {
+            let Some(naming) = self.naming.get_mut(hash) else { continue };
+            naming.retain(|other| *other != act.id());
+            if naming.is_empty() {
+                self.naming.remove(hash);
+                let of = ChunkOf::of(act.body(), *hash);
+                self.unheard.remove(&of);
+                self.displaced.extend(self.chunks.remove(&of));
             }
-            self.fresh.push(id);
         }
     }
 
-    /// Notes an act whose signature is good and which waits for an earlier one: that one is taken in though its author was
-    /// removed.
-    pub fn note_waiting(&mut self, record: &SignedRecord) {
-        if let Some(act) = Act::of(record) {
-            self.insert(act);
+    fn note_word(&mut self, author: PeerId, at: Timestamp) {
+        let [first, second] = &mut self.words;
+        if first.1 == Some(author) {
+            first.0 = first.0.max(at);
+        } else if first.1.is_none() || at > first.0 {
+            *second = std::mem::replace(first, (at, Some(author)));
+        } else if second.1 == Some(author) {
+            second.0 = second.0.max(at);
+        } else if second.1.is_none() || at > second.0 {
+            *second = (at, Some(author));
         }
     }
 
@@ -213,49 +297,89 @@ impl Membership {
 
     /// Judges anew after acts or chunks were entered.
     pub fn judge(&mut self) -> Learnt {
-        let mut learnt = Learnt::default();
         let (fresh, chunks) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.fresh_chunks));
+        let mut learnt = Learnt { displaced: std::mem::take(&mut self.displaced), ..Learnt::default() };
+        self.since = Charged::default();
+        let mut moved = Moved::default();
         if !fresh.is_empty() {
             learnt.affected = self.verdict.advance(&self.acts, &fresh);
             learnt.left_again = self.acts.has_left_again(&fresh);
             self.acts.next_moment();
-            self.verdict.prune(&mut self.acts);
-            learnt.displaced = self.drop_displaced();
-        }
-        for hash in &chunks {
-            for id in self.naming.get(hash).into_iter().flatten() {
-                learnt.affected.extend(self.ended_by(id));
-                // Records wait for the act whose list is not complete.
-                learnt.arrived.push(*id.as_bytes());
+            moved = self.verdict.moved();
+            for (id, idle) in &moved.acts {
+                if let Some(key) = self.keys.get(id) {
+                    learnt.moved(*key, *idle);
+                }
             }
         }
+        self.settle_chunks(&moved, (&fresh, &chunks), &mut learnt);
+        let acts: BTreeSet<ActId> = chunks.iter().flat_map(|chunk| self.acts_naming(chunk)).collect();
+        learnt.affected.extend(self.ended_by(&acts));
+        // Records wait for the act whose list is not complete.
+        learnt.arrived.extend(acts.iter().chain(&fresh).map(|id| *id.as_bytes()));
         for id in &fresh {
-            learnt.arrived.push(*id.as_bytes());
             let chunks = self.acts.get(id).map_or(&[][..], ActBody::chunks);
             learnt.arrived.extend_from_slice(chunks);
         }
         learnt
     }
 
-    fn ended_by<'a>(&'a self, act: &'a ActId) -> impl Iterator<Item = PeerId> + 'a {
-        let ended = self.verdict.grants().filter(|(_, grant)| {
-            grant.ended_by.contains(act) || grant.left.contains(act) || grant.undone_by == Some(*act)
-        });
-        ended.map(|(_, grant)| grant.subject)
+    /// The acts that name a chunk as theirs.
+    fn acts_naming<'a>(&'a self, chunk: &'a ChunkOf) -> impl Iterator<Item = ActId> + 'a {
+        let naming = self.naming.get(&chunk.hash).into_iter().flatten().copied();
+        naming.filter(|id| {
+            let act = self.acts.get(id);
+            act.is_some_and(|act| (act.author, act.by, act.at) == (chunk.author, chunk.by, chunk.at))
+        })
     }
 
-    /// Forgets acts that a bound keeps out, and chunks that no act names which counts; gives their records.
-    fn drop_displaced(&mut self) -> Vec<RecordKey> {
-        let gone = |id: &&ActId| !self.acts.contains(id);
-        let gone: Vec<ActId> = self.keys.keys().filter(gone).copied().collect();
-        for id in &gone {
-            self.naming.values_mut().for_each(|acts| acts.retain(|other| other != id));
+    /// Withholds the chunks of lists that are not heard, and releases those of lists that are.
+    fn settle_chunks(&mut self, moved: &Moved, (acts, new): (&[ActId], &[ChunkOf]), learnt: &mut Learnt) {
+        let mut of: BTreeSet<ChunkOf> = new.iter().copied().collect();
+        if moved.whole {
+            of.extend(self.chunks.keys());
+        } else if !self.chunks.is_empty() {
+            // A removal that is judged alone may bar the lists of leaves of those whom it ends, and a grant may bring them back.
+            let granted = acts.iter().filter_map(|id| Some(self.verdict.grant(id)?.subject));
+            let of_leaves = granted.chain(learnt.affected.iter().copied());
+            let leaves = of_leaves.flat_map(|who| self.acts.leaves_of(who));
+            let lists = leaves.chain(acts.iter().copied()).filter_map(|id| self.acts.get(&id));
+            let named = lists.flat_map(|act| act.chunks().iter().map(|hash| ChunkOf::of(act, *hash)));
+            of.extend(named.filter(|of| self.chunks.contains_key(of)).collect::<Vec<_>>());
         }
-        let unfit = |chunk: &ChunkOf| !self.fits(chunk);
-        let chunks: Vec<RecordKey> =
-            self.chunks.iter().filter(|(_, chunk)| unfit(chunk)).map(|(key, _)| *key).collect();
-        self.chunks.retain(|key, _| !chunks.contains(key));
-        gone.iter().filter_map(|id| self.keys.remove(id)).chain(chunks).collect()
+        for of in of {
+            let heard = self.acts_naming(&of).any(|id| self.verdict.hears_list(&self.acts, &id, self.least));
+            let changed = if heard { self.unheard.remove(&of) } else { self.unheard.insert(of) };
+            if let Some(key) = self.chunks.get(&of).filter(|_| changed) {
+                learnt.moved(*key, !heard);
+            }
+            if changed && heard {
+                learnt.arrived.push(of.hash);
+            }
+        }
+    }
+
+    /// Identities of whom grants are ended by these acts.
+    fn ended_by(&self, acts: &BTreeSet<ActId>) -> BTreeSet<PeerId> {
+        let (mut ended, mut branches) = (BTreeSet::new(), BTreeSet::<&ActId>::new());
+        for id in acts {
+            match self.acts.get(id).map(|act| (act.author, &act.content)) {
+                Some((author, Content::Leave(_))) => drop(ended.insert(author)),
+                Some((_, Content::Grant(grant))) => drop(ended.insert(grant.subject)),
+                Some((_, Content::Remove(remove))) => {
+                    ended.insert(remove.subject);
+                    branches.extend(remove.branch.then_some(id));
+                }
+                _ => {}
+            }
+        }
+        if !branches.is_empty() {
+            let by_one = |id: &ActId| branches.contains(id);
+            let below = self.verdict.grants().map(|(_, grant)| grant);
+            let below = below.filter(|grant| grant.ended_by.iter().chain(&grant.undoes).any(by_one));
+            ended.extend(below.map(|grant| grant.subject));
+        }
+        ended
     }
 
     /// Says in a new act how far acts stand under grants that were left, if it ends any. Removals are asked before leaves:
@@ -306,14 +430,14 @@ impl Membership {
         match self.vet_act(act) {
             Ok(()) => Ok(()),
             Err(Lack::Fault(fault)) => Err(fault),
-            Err(Lack::Missing(_)) => Err(CredentialFault::Malformed),
+            Err(Lack::Missing(_) | Lack::Crowded) => Err(CredentialFault::Malformed),
         }
     }
 
     /// When the latest act was signed that is not by this identity: it is not earlier now, whatever a clock shows.
     pub fn latest_word(&self, except: PeerId) -> Timestamp {
-        let others = self.acts.acts().filter(|act| act.body().author != except);
-        others.map(|act| act.body().at).max().unwrap_or_default()
+        let [first, second] = self.words;
+        if first.1 == Some(except) { second.0 } else { first.0 }
     }
 }
 

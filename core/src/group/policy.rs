@@ -14,6 +14,9 @@ impl RecordPolicy for Membership {
             Ok(()) => Verdict::Accept,
             Err(Lack::Missing(missing)) => Verdict::Defer { missing },
             Err(Lack::Fault(fault)) => Verdict::Reject(RejectReason::NotAuthorized(fault.text())),
+            Err(Lack::Crowded) => {
+                Verdict::Reject(RejectReason::NotAuthorized(CredentialFault::Malformed.text()))
+            }
         }
     }
 }

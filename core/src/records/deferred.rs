@@ -63,6 +63,12 @@ impl DeferQueue {
         numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
+    /// The records that wait for this credential.
+    pub fn waiting_for(&self, missing: &[u8; 32]) -> impl Iterator<Item = &SignedRecord> {
+        let numbers = self.by_missing.get(missing).into_iter().flatten();
+        numbers.filter_map(|number| self.records.get(number)).map(|deferred| &deferred.record)
+    }
+
     /// Takes out everything, to be admitted again.
     pub fn release_all(&mut self) -> Vec<SignedRecord> {
         let all: Vec<u64> = self.records.keys().copied().collect();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::world::{GRAPH, NOON, grant_of, removal_of};
+use super::world::{GRAPH, NOON, Replica, grant_of, removal_of};
 use crate::{
     authority::{Act, ActBody, ActSet, Content, Grant, Verdict},
     ids::{ActId, PeerId},
@@ -132,11 +132,9 @@ fn a_large_group_is_judged_whole() {
     let judged = begun.elapsed() - inserted;
     println!("{} acts: inserted in {inserted:?}, judged in {judged:?}", acts.len());
     assert_eq!(verdict.identities().count(), 10_000 - 100);
-    let mut turned = ActSet::new(GRAPH, member(0), 8);
+    let mut turned = Replica::of(ActSet::new(GRAPH, member(0), 8));
     for act in acts.iter().take(300).rev().chain(acts.iter().skip(300)) {
-        turned.insert(act.clone());
+        turned.hear(act.clone());
     }
-    // Who hears of the end before the beginning keeps some waiting, and asks for the rest.
-    acts.iter().for_each(|act| drop(turned.insert(act.clone())));
-    assert_eq!(Verdict::of(&turned), verdict);
+    assert_eq!(Verdict::of(&turned.set), verdict);
 }

@@ -18,6 +18,7 @@ mod flaw;
 mod hard_cases;
 mod heads;
 mod holes;
+mod idle;
 mod links;
 mod permutations;
 mod records;

@@ -4,16 +4,16 @@ use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
     story::{Story, play, real},
-    world::{GRAPH, MAX_CHAIN, World, peer},
+    world::{GRAPH, MAX_CHAIN, Replica, World, peer},
 };
 use crate::authority::{ActSet, Verdict};
 
 fn verdict_in(world: &World, order: &[usize]) -> (usize, Vec<u8>) {
-    let mut set = ActSet::new(GRAPH, peer(0), MAX_CHAIN);
+    let mut replica = Replica::of(ActSet::new(GRAPH, peer(0), MAX_CHAIN));
     for at in order {
-        set.insert(world.infos[*at].act.clone());
+        replica.hear(world.infos[*at].act.clone());
     }
-    (set.ids().len(), Verdict::of(&set).to_bytes())
+    (replica.set.ids().len(), Verdict::of(&replica.set).to_bytes())
 }
 
 fn worlds(seeds: std::ops::Range<u64>) -> impl Iterator<Item = World> {

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use super::{
     scene::{ANN, BEN, CAT, DAN, EVE, Scene, admission, removal},
     story::{Story, play, real},
-    world::{GRAPH, MAX_CHAIN, NOON, World, grant_of, invite_by, peer},
+    world::{GRAPH, MAX_CHAIN, NOON, Replica, World, grant_of, invite_by, peer},
 };
 use crate::{
     authority::{Act, ActBody, ActSet, Content, Epoch, Grant, GrantVerdict, Password, Verdict},
@@ -17,6 +17,11 @@ use crate::{
 /// Acts of kinds that histories lack: epochs and their keys, passwords passed on, devices, merges. `None`: not possible now.
 fn other(world: &World, rng: &mut StdRng) -> Option<Act> {
     let who = rng.random_range(0..8);
+    other_by(world, rng, who)
+}
+
+/// The same by one identity.
+pub(super) fn other_by(world: &World, rng: &mut StdRng, who: usize) -> Option<Act> {
     let names = world.names_of(0, peer(who));
     let by = if who == 0 { None } else { Some(*names.get(rng.random_range(0..names.len().max(1)))?) };
     let pick = |rng: &mut StdRng, is: fn(&Content) -> bool| {
@@ -57,18 +62,27 @@ fn other(world: &World, rng: &mut StdRng) -> Option<Act> {
 
 /// Inserts acts in one order and judges them as they come, up to `most` at once; gives the acts that were judged alone.
 fn judge_each(acts: &[Act], most: usize, rng: &mut StdRng) -> usize {
-    let mut set = ActSet::new(GRAPH, peer(0), MAX_CHAIN);
-    let mut verdict = Verdict::of(&set);
+    let mut replica = Replica::of(ActSet::new(GRAPH, peer(0), MAX_CHAIN));
+    let mut verdict = Verdict::of(&replica.set);
     let (mut alone, mut rest) = (0, acts);
     while !rest.is_empty() {
         let (batch, later) = rest.split_at(rng.random_range(1..=most.min(rest.len())));
         rest = later;
-        let accepted: Vec<ActId> = batch.iter().flat_map(|act| set.insert(act.clone()).accepted).collect();
-        alone += verdict.steps(&set, &accepted).map_or(0, |steps| steps.len());
+        let accepted: Vec<ActId> = batch.iter().flat_map(|act| replica.hear(act.clone())).collect();
+        let set = &replica.set;
+        alone += verdict.steps(set, &accepted).map_or(0, |steps| steps.len());
         let before = verdict.clone();
-        let affected = verdict.advance(&set, &accepted);
-        let whole = Verdict::of(&set);
+        let affected = verdict.advance(set, &accepted);
+        let whole = Verdict::of(set);
         assert_eq!(verdict, whole, "after {batch:?}");
+        for id in set.ids() {
+            assert_eq!(
+                verdict.is_idle(set, &id),
+                whole.is_idle(set, &id),
+                "{:?} after {batch:?}",
+                set.get(&id)
+            );
+        }
         for (id, was) in before.grants() {
             let is = whole.grant(id).expect("grants stay");
             let same = |grant: &GrantVerdict| {

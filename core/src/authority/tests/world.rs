@@ -84,10 +84,40 @@ pub(super) struct World {
     chunks: BTreeMap<[u8; 32], KeepChunk>,
 }
 
+/// A set of acts that hears them in any order: what lacks a parent waits.
+#[derive(Clone, Debug)]
+pub(super) struct Replica {
+    pub(super) set: ActSet,
+    waiting: Vec<Act>,
+}
+
+impl Replica {
+    pub(super) fn of(set: ActSet) -> Self {
+        Self { set, waiting: Vec::new() }
+    }
+
+    /// Gives the acts that were accepted: this one, and those that waited for it.
+    pub(super) fn hear(&mut self, act: Act) -> Vec<ActId> {
+        let (mut accepted, mut next) = (Vec::new(), vec![act]);
+        while let Some(act) = next.pop() {
+            let inserted = self.set.insert(act.clone());
+            if inserted.waits_for.is_some() && self.waiting.iter().all(|other| other.id() != act.id()) {
+                self.waiting.push(act);
+            } else if !inserted.accepted.is_empty() {
+                accepted.extend(inserted.accepted);
+                next.append(&mut self.waiting);
+            }
+        }
+        accepted
+    }
+}
+
 /// What one node has accepted.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) set: ActSet,
+    /// Acts that lack a parent.
+    waiting: Vec<usize>,
     pub(super) mask: u64,
     pub(super) order: Vec<usize>,
     /// The records that it has.
@@ -134,6 +164,7 @@ impl World {
     pub(super) fn new(nodes: usize) -> Self {
         let node = Node {
             set: ActSet::new(GRAPH, peer(0), MAX_CHAIN),
+            waiting: Vec::new(),
             mask: 0,
             order: Vec::new(),
             records: 0,
@@ -242,13 +273,18 @@ impl World {
         if self.nodes[node].mask >> at & 1 == 1 {
             return false;
         }
-        let act = self.infos[at].act.clone();
-        let accepted = self.nodes[node].set.insert(act).accepted;
-        let accepted: Vec<usize> = accepted.iter().map(|id| self.places[id]).collect();
-        for at in &accepted {
-            self.note(node, *at);
+        let (mut next, mut any) = (vec![at], false);
+        while let Some(at) = next.pop() {
+            let inserted = self.nodes[node].set.insert(self.infos[at].act.clone());
+            if inserted.waits_for.is_some() {
+                self.nodes[node].waiting.push(at);
+            } else if !inserted.accepted.is_empty() {
+                any = true;
+                self.note(node, at);
+                next.append(&mut self.nodes[node].waiting);
+            }
         }
-        !accepted.is_empty()
+        any
     }
 
     fn note(&mut self, node: usize, at: usize) {
