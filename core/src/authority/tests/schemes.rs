@@ -13,6 +13,7 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
     match rng.random_range(0..10) {
         0 | 1 => return forged_renewal(rng, members),
         2 | 3 if members > 3 => return friends_gift(rng, members),
+        4 if members > 2 => return undone(rng, members),
         _ => {}
     }
     let liar = rng.random_range(1..members);
@@ -86,6 +87,31 @@ pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
         ],
     };
     (1 << liar, steps)
+}
+
+/// A member whose records one removal lists; another undoes without a list, or is by a higher role and lists nothing.
+fn undone(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let writer = rng.random_range(1..members);
+    let by_creator = |kind: Kind, detail: u8| Step::Act { who: 0, kind, on: writer - 1, detail, lie: HONEST };
+    let write = |lie: u32| Step::Act { who: writer, kind: Kind::Write, on: 0, detail: 1, lie };
+    let admin = writer % (members - 1) + 1;
+    let on = if writer < admin { writer - 1 } else { writer - 2 };
+    let listing = Step::Act { who: admin, kind: Kind::Remove, on, detail: 0, lie: HONEST };
+    let removals = match rng.random_bool(0.5) {
+        true => [by_creator(Kind::Remove, 0), by_creator(Kind::Remove, 30)],
+        false => [listing, by_creator(Kind::Remove, 24)],
+    };
+    let mut steps = vec![
+        Step::Act { who: 0, kind: Kind::Grant, on: admin - 1, detail: 3, lie: HONEST },
+        by_creator(Kind::Grant, 1),
+        Step::Meet,
+        write(rng.random_range(0..300)),
+        write(rng.random_range(0..300)),
+        Step::Meet,
+    ];
+    steps.extend(removals);
+    steps.push(Step::Meet);
+    (0, steps)
 }
 
 /// Links by the creator: two inviters by it let somebody in by one place, the second dates back; or one who was removed
