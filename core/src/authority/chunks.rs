@@ -37,6 +37,6 @@ impl Verdict {
         let leaves = set.leaves.values().flat_map(|acts| acts.keys().copied());
         let heard = removals.chain(leaves).filter(|id| self.hears_list(set, id, least));
         let named = heard.filter_map(|id| set.get(&id)).flat_map(|body| body.chunks());
-        named.filter(|hash| set.chunk(*hash).is_none()).collect()
+        named.filter(|hash| set.chunk(hash).is_none()).collect()
     }
 }

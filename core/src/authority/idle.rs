@@ -124,7 +124,7 @@ impl Verdict {
     pub fn charge(&self, set: &ActSet, body: &ActBody) -> Option<Charge> {
         let (mut at, mut is_new) = (set.named_grant(body.by.as_ref()?)?.0, false);
         // A grant that was not judged yet stands no better than who gave it.
-        while self.grants.get(&set.id(at)).is_none() {
+        while !self.grants.contains_key(&set.id(at)) {
             (at, is_new) = (set.entries[at as usize].under?, true);
         }
         let holder = set.subject(at)?;
@@ -208,7 +208,7 @@ impl Verdict {
                 password.is_some_and(|at| entry.past.contains(at) && !withstands(at))
             }
             Content::EpochKeys { epoch, .. } => !self.epoch_is_stale && self.epochs.last() == Some(epoch),
-            _ => return false,
+            _ => false,
         };
         matches!(act.body().content, Content::Password(_) | Content::EpochKeys { .. })
             && set

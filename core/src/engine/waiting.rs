@@ -149,12 +149,6 @@ impl WaitingActs {
         self.records.first_key_value().map(|(_, waiting)| waiting.until)
     }
 
-    /// How many wait.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
-    }
-
     fn take(&mut self, number: u64) -> Option<SignedRecord> {
         let Waiting { record, act, missing, .. } = self.records.remove(&number)?;
         self.keys.remove(&record.key());
