@@ -59,7 +59,12 @@ fn files_of(module: &str) -> Vec<PathBuf> {
 /// The code without comments and without its tests.
 fn code(path: &Path) -> String {
     // Only below `CORE`: its own path leads through the folder of these tests, which is called so as well.
-    let of_tests = |inner: &Path| TESTS.iter().any(|name| inner.components().any(|c| c.as_os_str() == *name));
+    let of_tests = |inner: &Path| {
+        inner.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy();
+            TESTS.contains(&&*part) || part.ends_with("_tests") || part.ends_with("_tests.rs")
+        })
+    };
     if path.strip_prefix(CORE).is_ok_and(of_tests) {
         return String::new();
     }
