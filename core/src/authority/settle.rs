@@ -79,10 +79,21 @@ impl Verdict {
         let has_left = |who: &&PeerId| {
             let grants = admins(who);
             let acts = |grant: &&GrantVerdict| grant.void.is_none() && grant.left.is_empty();
-            grants.iter().any(|grant| !grant.left.is_empty()) && !grants.iter().any(acts)
+            // Of grants that never counted anybody could have made any number.
+            let left = |grant: &&GrantVerdict| grant.void.is_none() && !grant.left.is_empty();
+            grants.iter().any(left) && !grants.iter().any(acts)
         };
         let is_password = |at: &u32| matches!(set.body(*at).content, Content::Password(_));
-        let mut leavers: Vec<PeerId> = set.leaves.keys().filter(has_left).copied().collect();
+        let all: BTreeSet<PeerId> = set.leaves.keys().filter(has_left).copied().collect();
+        // Whoever stands below another one is meant with that.
+        let is_below = |at: &u32| {
+            let above = set.facts(*at).map_or(&[][..], |facts| &facts.sponsors);
+            let is_one = |at: &u32| set.subject(*at).is_some_and(|who| all.contains(&who));
+            above.iter().any(|at| is_one(at) && !set.leaves_on(*at).is_empty())
+        };
+        let is_meant =
+            |who: &PeerId| set.grants_of.get(who).is_some_and(|grants| grants.iter().all(is_below));
+        let mut leavers: Vec<PeerId> = all.iter().filter(|who| !is_meant(who)).copied().collect();
         leavers.sort_by_key(|who| !set.acts_of.get(who).is_some_and(|acts| acts.iter().any(is_password)));
         leavers.truncate(MAX_LEAVERS);
         leavers.sort_unstable();

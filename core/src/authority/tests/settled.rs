@@ -92,6 +92,27 @@ fn r6_who_left_ends_no_password_that_was_set_after_that() {
 }
 
 #[test]
+fn t7_puppets_of_who_left_push_it_from_no_list() {
+    let mut scene = Scene::new();
+    let ben = scene.founded(BEN, Role::Admin);
+    // One that it made while it was an admin, and one dated back to then. Both leave.
+    let cat = scene.act(BEN, Some(ben), &[ben], grant(CAT, Role::Admin, 3));
+    scene.act(CAT, Some(cat), &[cat], leave());
+    scene.act(BEN, Some(ben), &[cat], leave());
+    let dan = scene.act(BEN, Some(ben), &[ben], grant(DAN, Role::Admin, 3));
+    scene.act(DAN, Some(dan), &[dan], leave());
+    assert!(!scene.counts(dan));
+    let next = next_password(&scene, 1);
+    let Content::Password(rule) = &next else { unreachable!() };
+    assert_eq!(rule.despite, [peer(BEN)], "who is below it is meant with it");
+    let set = scene.act(ANN, None, &[cat], next);
+    scene.act(CAT, Some(cat), &[set], password(0));
+    scene.act(DAN, Some(dan), &[set, dan], password(0));
+    scene.act(BEN, Some(ben), &[set], password(0));
+    assert_eq!(scene.verdict().password(), Some(&scene.id(set)));
+}
+
+#[test]
 fn r6_who_left_and_was_let_in_again_ends_passwords_as_any_admin() {
     let mut scene = Scene::new();
     let ben = scene.founded(BEN, Role::Admin);
