@@ -38,7 +38,7 @@ pub enum RangeState {
     Ask,
     /// How many keys there are and their LtHash fingerprint.
     Fingerprint(Digest),
-    /// All keys there, at most [`SYNC_LEAF`].
+    /// All keys there, at most `SYNC_LEAF`.
     Keys(Vec<RecordKey>),
 }
 
