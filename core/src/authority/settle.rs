@@ -91,8 +91,9 @@ impl Verdict {
             let is_one = |at: &u32| set.subject(*at).is_some_and(|who| all.contains(&who));
             above.iter().any(|at| is_one(at) && !set.leaves_on(*at).is_empty())
         };
+        let counted = |at: &&u32| self.grant(&set.id(**at)).is_some_and(|grant| grant.void.is_none());
         let is_meant =
-            |who: &PeerId| set.grants_of.get(who).is_some_and(|grants| grants.iter().all(is_below));
+            |who: &PeerId| set.grants_of.get(who).into_iter().flatten().filter(counted).all(is_below);
         let mut leavers: Vec<PeerId> = all.iter().filter(|who| !is_meant(who)).copied().collect();
         leavers.sort_by_key(|who| !set.acts_of.get(who).is_some_and(|acts| acts.iter().any(is_password)));
         leavers.truncate(MAX_LEAVERS);

@@ -102,6 +102,11 @@ fn t7_puppets_of_who_left_push_it_from_no_list() {
     let dan = scene.act(BEN, Some(ben), &[ben], grant(DAN, Role::Admin, 3));
     scene.act(DAN, Some(dan), &[dan], leave());
     assert!(!scene.counts(dan));
+    // Somebody who was removed gives one a void grant that is below nobody who left.
+    let eve = scene.founded(EVE, Role::Admin);
+    scene.act(ANN, None, &[eve], removal(EVE));
+    let void = scene.act(EVE, Some(eve), &[eve], grant(CAT, Role::Admin, 3));
+    assert!(!scene.counts(void));
     let next = next_password(&scene, 1);
     let Content::Password(rule) = &next else { unreachable!() };
     assert_eq!(rule.despite, [peer(BEN)], "who is below it is meant with it");
