@@ -71,6 +71,11 @@ pub const MAX_HELD_BYTES: usize = MAX_MAX_RECORD as usize + MAX_HEADER + 16 * 10
 /// A neighbor's clock further off than this is not averaged into peer time; if most are, this machine's clock counts as
 /// wrong. 20 minutes, as in Windows.
 pub const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(20 * 60);
+/// How long after a first reading of another's clock peer time may follow the others' clocks anywhere within 20 minutes; later it
+/// moves away from this machine's clock by [`SKEW_ADMIT`] a day at most.
+pub const CLOCK_SETTLES: Duration = Duration::from_secs(10 * 60);
+/// Identities whose clocks are remembered; those that are known longest stay.
+pub const MAX_CLOCK_VOTES: usize = 64;
 /// If the wall clock and the monotonic clock of a machine move apart by more than this at once, the wall clock was set,
 /// or the machine has slept: all that was measured by it is measured anew.
 pub const CLOCK_JUMP: Duration = Duration::from_secs(5);

@@ -149,8 +149,9 @@ impl Overlay {
             self.events.push_back(OverlayEvent::Genesis(welcome.genesis));
         }
         let rtt = now.mono.since(since);
+        let of = (welcome.device.peer, node);
         // Someone who only looks by is not asked for the time again.
-        if purpose != Purpose::Probe && !self.clock.observe(now.wall, node, welcome.peer_time, rtt) {
+        if purpose != Purpose::Probe && !self.clock.observe(now, of, welcome.peer_time, rtt) {
             tracing::debug!(node = %node.short(), "the neighbor's clock is more than 20 minutes off");
         }
         let addr = welcome.addr.trimmed();

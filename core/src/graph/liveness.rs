@@ -89,8 +89,8 @@ impl Overlay {
             pulse.next_clock = now.mono + CLOCK_INTERVAL;
         }
         if read_clock && link.purpose == Purpose::Neighbor {
-            let node = link.node;
-            self.clock.observe(now.wall, node, pong.peer_time, rtt);
+            let of = (link.peer, link.node);
+            self.clock.observe(now, of, pong.peer_time, rtt);
         }
         self.hear_members_mark(now, id, pong.mark);
     }

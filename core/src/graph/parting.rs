@@ -54,7 +54,7 @@ impl Overlay {
         let Some(link) = self.links.remove(&id) else { return };
         self.trees.forget(id);
         if self.links.values().all(|other| other.node != link.node) {
-            self.clock.forget(&link.node);
+            self.clock.forget(now.mono, &link.node);
         }
         let reason = if let LinkState::Parting(why) = link.state { why } else { reason };
         let up = matches!(link.state, LinkState::Ready | LinkState::Parting(_));
