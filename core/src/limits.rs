@@ -242,6 +242,8 @@ pub const FETCH_START: usize = 32;
 pub const FETCH_PACE: Duration = Duration::from_secs(2);
 /// A key asked for on one link may be asked for on another after this.
 pub const FETCH_PATIENCE: Duration = Duration::from_secs(10);
+/// Parts of a large record put that off by at most so much, since something new last came whole.
+pub const MAX_ARRIVING_PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes asked for by range and not yet received in a session.
 pub const PULL_WINDOW: usize = 1024 * 1024;
 /// Requests by range under way in a session.

@@ -141,7 +141,7 @@ impl Engine {
             }
         }
         self.progress.frame_over(link);
-        self.syncs.arrived(now, link, session, &done);
+        self.syncs.arrived(now, link, session, &done, false);
     }
 
     /// Stores what arrived and what is due, commits, and lets the consequences follow.
@@ -215,7 +215,7 @@ impl Engine {
             let deferred = self.admit_batch(now, others, &mut arrived)?;
             self.defer(now, deferred, &mut arrived);
             for (link, session, key) in arrived {
-                self.syncs.arrived(now, link, session, &[key]);
+                self.syncs.arrived(now, link, session, &[key], true);
             }
         }
         self.incoming_keys.clear();

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Owner, ranges::Gap};
+use super::{Owner, claims::Claims, ranges::Gap};
 use crate::{
-    limits::{FETCH_PACE, FETCH_PATIENCE, FETCH_START, FETCH_WINDOW, MAX_PULLS, PULL_WINDOW},
+    limits::{FETCH_PACE, FETCH_START, FETCH_WINDOW, MAX_PULLS, PULL_WINDOW},
     record::RecordKey,
-    time::Mono,
+    time::{Mono, Timestamp},
 };
 
 /// What is asked for with one `Pull` of many records, and of few.
@@ -21,74 +21,6 @@ const SMALL_PULL: u64 = 64;
 const JOINED: u64 = FETCH_WINDOW as u64;
 /// Gaps waiting to be pulled; beyond, the other side gets no acknowledgement until there are fewer.
 const MANY_GAPS: usize = 256;
-
-/// What all sessions together have asked for: nothing is asked for twice at the same time.
-#[derive(Default, Debug)]
-pub(super) struct Claims {
-    keys: BTreeMap<RecordKey, (Owner, Mono)>,
-    /// The same keys by deadline, and some that arrived.
-    deadlines: VecDeque<(Mono, RecordKey)>,
-    pulls: Vec<(Owner, u32, RecordKey, Option<RecordKey>)>,
-    /// Something became free since this was last looked at.
-    pub(super) freed: bool,
-}
-
-impl Claims {
-    fn taken_by_other(&self, owner: Owner, key: &RecordKey) -> bool {
-        self.keys.get(key).is_some_and(|(by, _)| *by != owner)
-    }
-
-    fn take(&mut self, owner: Owner, now: Mono, key: RecordKey) {
-        let deadline = now + FETCH_PATIENCE;
-        self.keys.insert(key, (owner, deadline));
-        self.deadlines.push_back((deadline, key));
-    }
-
-    /// The key is here, or will not come.
-    pub(super) fn free(&mut self, key: &RecordKey) {
-        self.freed |= self.keys.remove(key).is_some();
-    }
-
-    fn overlaps_other(&self, owner: Owner, gap: &Gap) -> bool {
-        self.pulls.iter().any(|(by, _, from, to)| {
-            *by != owner && to.is_none_or(|to| gap.from < to) && gap.to.is_none_or(|to| *from < to)
-        })
-    }
-
-    fn free_pull(&mut self, owner: Owner, request: u32) {
-        self.pulls.retain(|(by, number, ..)| (*by, *number) != (owner, request));
-        self.freed = true;
-    }
-
-    /// A session is over.
-    pub(super) fn free_all(&mut self, owner: Owner) {
-        self.keys.retain(|_, (by, _)| *by != owner);
-        self.pulls.retain(|(by, ..)| *by != owner);
-        self.freed = true;
-    }
-
-    /// Frees what was asked for too long ago.
-    pub(super) fn expire(&mut self, now: Mono) {
-        while let Some((deadline, key)) = self.deadlines.front().copied() {
-            let over = match self.keys.get(&key) {
-                Some((_, at)) if *at == deadline => deadline <= now,
-                _ => true,
-            };
-            if !over {
-                break;
-            }
-            self.deadlines.pop_front();
-            if self.keys.get(&key).is_some_and(|(_, at)| *at == deadline) {
-                self.free(&key);
-            }
-        }
-    }
-
-    /// When the next key may be asked for elsewhere.
-    pub(super) fn next_deadline(&self) -> Option<Mono> {
-        self.deadlines.front().map(|(at, _)| *at)
-    }
-}
 
 /// A request to be sent.
 #[derive(Debug)]
@@ -204,7 +136,7 @@ impl Fetching {
 
     /// What may be asked for now.
     pub(super) fn next_request(&mut self, now: Mono, owner: Owner, claims: &mut Claims) -> Option<Request> {
-        self.next_fetch(now, owner, claims).or_else(|| self.next_pull(owner, claims))
+        self.next_fetch(now, owner, claims).or_else(|| self.next_pull(now, owner, claims))
     }
 
     fn next_fetch(&mut self, now: Mono, owner: Owner, claims: &mut Claims) -> Option<Request> {
@@ -234,7 +166,7 @@ impl Fetching {
         Some(Request::Fetch { request, keys: list })
     }
 
-    fn next_pull(&mut self, owner: Owner, claims: &mut Claims) -> Option<Request> {
+    fn next_pull(&mut self, now: Mono, owner: Owner, claims: &mut Claims) -> Option<Request> {
         loop {
             let gap = *self.gaps.front()?;
             if claims.overlaps_other(owner, &gap) {
@@ -249,7 +181,7 @@ impl Fetching {
             }
             self.gaps.pop_front();
             let request = self.number();
-            claims.pulls.push((owner, request, gap.from, gap.to));
+            claims.pull(owner, now, request, &gap);
             self.pulls.insert(request, Pull { gap, max_bytes, got: 0, said: None });
             let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
             return Some(Request::Pull { request, from: gap.from, to: gap.to, max_bytes });
@@ -327,10 +259,10 @@ impl Fetching {
         let gaps = &mut self.gaps;
         self.pulls.retain(|request, pull| match pull.said {
             Some((said, next)) if pull.got >= said => {
-                claims.free_pull(owner, *request);
-                if let Some(from) = next {
+                let to = claims.free_pull(owner, *request);
+                if let Some(from) = next.filter(|from| to.is_none_or(|to| *from < to)) {
                     let count = pull.gap.count.saturating_sub(u64::from(said));
-                    gaps.push_front(Gap { from, to: pull.gap.to, count });
+                    gaps.push_front(Gap { from, to, count });
                 }
                 false
             }
@@ -338,16 +270,38 @@ impl Fetching {
         });
     }
 
-    /// Looks again at what another session had claimed. Returns gaps to be compared again.
-    pub(super) fn reconsider(&mut self, owner: Owner, claims: &Claims) -> Vec<Gap> {
+    /// Looks again at what another session had claimed. Returns gaps to be compared again. `at` and `clock`: now.
+    pub(super) fn reconsider(
+        &mut self,
+        owner: Owner,
+        claims: &mut Claims,
+        at: Mono,
+        clock: Timestamp,
+    ) -> Vec<Gap> {
         let (awaited, free) =
             std::mem::take(&mut self.awaited).into_iter().partition(|k| claims.taken_by_other(owner, k));
         self.awaited = awaited;
         let free: BTreeSet<RecordKey> = free;
         self.wanted.extend(free);
-        let (held, free) =
+        let (held, mut free): (Vec<Gap>, Vec<Gap>) =
             std::mem::take(&mut self.held).into_iter().partition(|gap| claims.overlaps_other(owner, gap));
         self.held = held;
+        if free.is_empty() && self.is_waiting() {
+            // Of one gap at a time: what comes of it takes long enough.
+            let part = self.held.iter_mut().find_map(|gap| {
+                let from = claims.share(owner, gap, at, clock)?;
+                let part = Gap { from, to: gap.to, count: gap.count };
+                gap.to = Some(from);
+                Some(part)
+            });
+            self.held.retain(|gap| gap.to.is_none_or(|to| gap.from < to));
+            free.extend(part);
+        }
         free
+    }
+
+    /// True if all that is left to do is to wait for others.
+    fn is_waiting(&self) -> bool {
+        self.wanted.is_empty() && self.fetches.is_empty() && self.gaps.is_empty() && self.pulls.is_empty()
     }
 }

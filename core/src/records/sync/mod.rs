@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod away;
+mod claims;
 mod fetching;
 mod output;
 mod ranges;
@@ -36,7 +37,7 @@ mod session;
 pub(super) mod tests;
 
 pub use away::{Footing, Withhold};
-use fetching::Claims;
+use claims::Claims;
 pub use output::{SessionProgress, SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput};
 use session::{Context, Session};
 
@@ -141,8 +142,8 @@ impl Syncs {
     }
 
     /// Records of a session were received and admitted, rejected or known: they need not come again. Tell of every
-    /// one that came, after it was stored.
-    pub fn arrived(&mut self, now: Now, link: LinkId, session: u32, keys: &[RecordKey]) {
+    /// one that came, after it was stored. `new`: they were not here before.
+    pub fn arrived(&mut self, now: Now, link: LinkId, session: u32, keys: &[RecordKey], new: bool) {
         let concerned =
             |(owner, other): &(&Owner, &Session)| owner.0 == link || other.fetching.waits_for_others();
         let concerned: Vec<Owner> = self.sessions.iter().filter(concerned).map(|(owner, _)| *owner).collect();
@@ -152,7 +153,7 @@ impl Syncs {
             context.claims.free(key);
             for (owner, other) in &mut self.sessions {
                 if owner.0 == link && other.id == session {
-                    other.arrived(key, &mut context);
+                    other.arrived(key, new, &mut context);
                 }
                 other.fetching.is_here(key);
             }
@@ -172,6 +173,7 @@ impl Syncs {
     /// Part of a large record arrived on this link. True if a session there waits for records: it waits on, as do those
     /// that wait for what it has asked for. Their other sides hear so now and then, for they hear nothing else meanwhile.
     pub fn arriving(&mut self, now: Now, link: LinkId) -> bool {
+        self.claims.arriving(link, now.mono);
         let awaited = self.wait_on(now, self.owners_of(link));
         if awaited {
             let waits = |session: &Session| session.fetching.waits_for_others();
@@ -242,6 +244,7 @@ impl Syncs {
         for owner in self.owners_of(link) {
             self.end(owner, SyncOutcome::Aborted(SyncAbort::LinkClosed));
         }
+        self.claims.forget(link);
     }
 
     /// Does what is due.

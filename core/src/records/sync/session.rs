@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use self::exchange::Talk;
 use super::{
     Footing, Owner, SyncAbort, SyncFault, SyncOutcome, SyncOutput, Withhold,
-    fetching::{Claims, Fetching},
+    claims::Claims,
+    fetching::Fetching,
     ranges::{MAX_TELLING, Span, View},
     serving::{Answer, Batch, Serving},
 };
@@ -46,6 +47,8 @@ pub(super) struct Session {
     rounds: u64,
     pub(super) received: u64,
     pub(super) expected: u64,
+    /// Something new came since the last answer was complete.
+    news: bool,
     served: u64,
     max_served: u64,
     touched: Mono,
@@ -76,6 +79,7 @@ impl Session {
             rounds: 0,
             received: 0,
             expected: 0,
+            news: false,
             served: 0,
             max_served: count.saturating_mul(2).saturating_add(MIN_SERVED),
             touched: now,
@@ -194,7 +198,7 @@ impl Session {
             SyncMessage::Sent { request, records, next, .. } => {
                 let answer =
                     self.fetching.sent(context.now, self.owner, request, records, next, context.claims);
-                if answer.map_err(SyncFault::Protocol)? {
+                if answer.map_err(SyncFault::Protocol)? && std::mem::take(&mut self.news) {
                     self.touch(context.now);
                 }
             }
@@ -328,17 +332,24 @@ impl Session {
         }
     }
 
-    /// A record came in this session.
-    pub(super) fn arrived(&mut self, key: &RecordKey, context: &mut Context<'_>) {
-        if self.fetching.arrived(context.now, self.owner, key, context.claims) {
+    /// A record came in this session. Only `new` ones are progress: what is here can be sent without end.
+    pub(super) fn arrived(&mut self, key: &RecordKey, new: bool, context: &mut Context<'_>) {
+        let asked = self.fetching.arrived(context.now, self.owner, key, context.claims);
+        if new {
+            context.claims.brought(self.owner, context.now);
+            self.news = true;
+        }
+        if asked {
             self.received = self.received.saturating_add(1);
+        }
+        if asked && new {
             self.touch(context.now);
         }
     }
 
     /// Looks again at what other sessions had claimed.
     pub(super) fn reconsider(&mut self, context: &mut Context<'_>) -> Option<SyncOutcome> {
-        for gap in self.fetching.reconsider(self.owner, context.claims) {
+        for gap in self.fetching.reconsider(self.owner, context.claims, context.now, context.footing.now) {
             self.talk.open.push(Span { from: gap.from, to: gap.to, state: RangeState::Ask });
         }
         self.pump(context)

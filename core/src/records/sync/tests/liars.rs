@@ -1,14 +1,19 @@
 //! Nodes that do not keep to the rules: each ends within bounds.
 
+use std::time::Duration;
+
 use super::{
     store::TestStore,
     world::{POOL, World},
 };
 use crate::{
     ids::{ElementId, LinkId},
-    limits::{FETCH_WINDOW, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS, PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT},
+    limits::{
+        FETCH_PATIENCE, FETCH_WINDOW, MAX_ARRIVING_PATIENCE, MAX_AWAITED, MAX_PULLS, MAX_SYNC_ROUNDS,
+        PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT,
+    },
     record::RecordKey,
-    records::sync::{SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
+    records::sync::{Footing, SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
     time::{Hlc, Now},
     wire::{Digest, Filter, Freshness, Range, RangeState, SyncMessage},
 };
@@ -362,14 +367,27 @@ fn c7_a_session_waits_for_a_large_record_that_arrives_on_another_link() {
     }
     assert_eq!(pulls(&victim), 1, "asked for once: {:?}", victim.said);
     let before = statuses_of(&victim, 78);
-    for _ in 0..20 {
-        victim.now.mono = victim.now.mono + SYNC_TIMEOUT / 2;
+    let steps = MAX_ARRIVING_PATIENCE.as_secs() / FETCH_PATIENCE.as_secs() - 1;
+    for _ in 0..steps {
+        victim.now.mono = victim.now.mono + FETCH_PATIENCE;
         assert!(victim.syncs.arriving(victim.now, LINK));
         victim.syncs.handle_timeout(victim.now);
         victim.drain();
         assert_eq!(victim.outcome, None, "neither session gave up");
+        assert_eq!(pulls(&victim), 1, "asked for once");
     }
-    assert_eq!(statuses_of(&victim, 78), before + 20, "the second neighbor hears that it is awaited");
+    assert_eq!(
+        statuses_of(&victim, 78),
+        before + steps as usize,
+        "the second neighbor hears that it is awaited"
+    );
+    // One that takes longer may be somebody who sends one byte after the other.
+    victim.now.mono = victim.now.mono + FETCH_PATIENCE;
+    assert!(victim.syncs.arriving(victim.now, LINK));
+    victim.syncs.handle_timeout(victim.now);
+    victim.drain();
+    let asks = |said: &&SyncMessage| matches!(said, SyncMessage::Ranges { session: 78, .. });
+    assert!(victim.said.iter().any(|said| asks(&said)), "what else is missing comes from the second");
     // On a link without a session nobody waits.
     assert!(!victim.syncs.arriving(victim.now, LinkId(3)));
     victim.now.mono = victim.now.mono + SYNC_TIMEOUT;
@@ -429,4 +447,100 @@ fn s18_an_honest_peer_completes_beside_a_liar() {
     world.run();
     assert!(world.equal());
     assert_eq!(world.records, 2950);
+}
+
+/// A liar that says it has everything, and sends what is known already, with as many answers as it likes.
+#[test]
+fn b8_who_brings_nothing_new_keeps_nobody_from_anything() {
+    let known = POOL[0].key();
+    for pages in [false, true] {
+        let mut victim = Victim::with(1);
+        victim.ranges(whole(RangeState::Fingerprint(Digest { count: 3000, hash: [9; 16] }))).unwrap();
+        let mut seconds = 0;
+        // An honest neighbor has the same records.
+        let honest = LinkId(2);
+        let open =
+            SyncMessage::Open { session: 78, digest: LIE, types: Vec::new(), fresh: Freshness::default() };
+        let ranges = SyncMessage::Ranges {
+            session: 78,
+            initiator: true,
+            seen: 0,
+            idle: false,
+            filter: Filter::All,
+            ranges: whole(RangeState::Fingerprint(Digest { count: 3000, hash: [9; 16] })),
+        };
+        for message in [open, ranges] {
+            victim.syncs.handle(victim.now, honest, message, &victim.store).unwrap();
+        }
+        let mut asked = false;
+        let mut from = known.next();
+        while !asked {
+            seconds += 1;
+            victim.now.mono = victim.now.mono + Duration::from_secs(1);
+            victim.syncs.arrived(victim.now, LINK, SESSION, &[known], false);
+            if let Some(request) = victim.requests().last().copied().filter(|_| pages) {
+                // "That was one, and there is more": asked for again at once.
+                let _ = victim.sent(request, 1, Some(from));
+                from = from.next();
+            }
+            victim.syncs.handle_timeout(victim.now);
+            while let Some(output) = victim.syncs.poll_output() {
+                match output {
+                    SyncOutput::Send { link, message } => {
+                        asked |= link == honest
+                            && matches!(message, SyncMessage::Ranges { .. } | SyncMessage::Pull { .. });
+                        victim.said.extend((link == LINK).then_some(message));
+                    }
+                    SyncOutput::Finished { link, outcome, .. } if link == LINK => {
+                        victim.outcome = Some(outcome);
+                    }
+                    _ => {}
+                }
+            }
+            assert!(seconds <= FETCH_PATIENCE.as_secs(), "pages: {pages}: the honest one is never asked");
+        }
+        // Whatever it asks for from now on, the honest one may be asked for as well.
+        while victim.outcome.is_none() {
+            seconds += 1;
+            victim.now.mono = victim.now.mono + Duration::from_secs(1);
+            victim.syncs.arrived(victim.now, LINK, SESSION, &[known], false);
+            if let Some(request) = victim.requests().last().copied().filter(|_| pages) {
+                let _ = victim.sent(request, 1, Some(from));
+                from = from.next();
+            }
+            victim.syncs.handle_timeout(victim.now);
+            victim.drain();
+            assert!(seconds <= 2 * SYNC_TIMEOUT.as_secs(), "what is known is no progress");
+        }
+    }
+}
+
+/// A newcomer between two neighbors that have everything, one of which sends a record in 9 seconds.
+#[test]
+fn b8_a_slow_source_does_not_hold_up_a_fast_one() {
+    for lacking in [3000, 200] {
+        let all = || TestStore::of(POOL[..3000].iter().cloned());
+        let mut world =
+            World::new([TestStore::of(POOL[..3000 - lacking].iter().cloned()), all(), all()], &[]);
+        world.link(1, 0, 1);
+        world.link(2, 0, 2);
+        world.round = Duration::from_millis(100);
+        world.slow = Some((LinkId(1), 90));
+        world.now.wall = POOL[2999].header().hlc.timestamp();
+        let footing = Footing { now: world.now.wall, ..Footing::default() };
+        world.nodes[0].syncs.set_footing(footing);
+        world.open(1, 0);
+        for _ in 0..5 {
+            world.step();
+        }
+        world.open(2, 0);
+        let begun = world.now.mono;
+        while world.nodes[0].store.all().len() < 3000 {
+            world.step();
+            let spent = world.now.mono.since(begun);
+            let here = world.nodes[0].store.all().len();
+            assert!(spent < Duration::from_secs(200), "{here} of 3,000 in {spent:?}: an hour for each 400");
+        }
+        assert!(world.records < lacking + 400, "{} records for {lacking}", world.records);
+    }
 }

@@ -66,6 +66,8 @@ pub(super) struct World {
     pub(super) bulk_delay: u32,
     /// Bytes that a link takes in a round; one record at least.
     pub(super) room: usize,
+    /// A link that takes one record each so many rounds.
+    pub(super) slow: Option<(LinkId, u32)>,
     /// How long a round lasts.
     pub(super) round: Duration,
     pub(super) rounds: u32,
@@ -95,6 +97,7 @@ impl World {
             bulk: VecDeque::new(),
             bulk_delay: 1,
             room: 256 * 1024,
+            slow: None,
             round: Duration::from_millis(1),
             rounds: 0,
             bytes: 0,
@@ -164,10 +167,15 @@ impl World {
             self.deliver(to, link, frame);
         }
         for (link, ends) in &self.links {
+            let slow = self.slow.filter(|(slow, _)| slow == link);
+            if slow.is_some_and(|(_, each)| !self.rounds.is_multiple_of(each)) {
+                continue;
+            }
+            let room = if slow.is_some() { 1 } else { self.room };
             for at in *ends {
                 let node = &mut self.nodes[at];
                 if !node.mute {
-                    node.syncs.bulk_room(self.now, *link, self.room, &node.store).unwrap();
+                    node.syncs.bulk_room(self.now, *link, room, &node.store).unwrap();
                 }
             }
         }
@@ -186,18 +194,20 @@ impl World {
                 node.syncs.handle(self.now, link, message, &node.store).unwrap();
             }
             Frame::Records(session, records) => {
-                let mut keys = Vec::new();
+                let (mut keys, mut known) = (Vec::new(), Vec::new());
                 for bytes in records {
                     let record = SignedRecord::decode_stored(&GRAPH, bytes).unwrap();
-                    keys.push(record.key());
+                    let here = node.store.contains(&record.key()).unwrap();
+                    if here { &mut known } else { &mut keys }.push(record.key());
                     *node.came.entry(record.key()).or_default() += 1;
                     for (asked, _) in node.asked.values_mut() {
                         asked.remove(&record.key());
                     }
                     node.store.put(&VerifiedRecord::unchecked(record)).unwrap();
                 }
-                self.records += keys.len();
-                node.syncs.arrived(self.now, link, session, &keys);
+                self.records += keys.len() + known.len();
+                node.syncs.arrived(self.now, link, session, &keys, true);
+                node.syncs.arrived(self.now, link, session, &known, false);
             }
         }
     }
