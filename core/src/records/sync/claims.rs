@@ -106,7 +106,7 @@ impl Claims {
         let is_old = |pull: &Pulled| pull.shared.is_none_or(|from| from <= at);
         let which = self.others(owner, *gap).find(|which| self.pulls.get(*which).is_some_and(is_old))?;
         let pull = self.pulls.get_mut(which)?;
-        let end = pull.to.map_or(Hlc::at(now), |to| to.hlc).0;
+        let end = pull.to.map_or_else(|| Hlc::at(now), |to| to.hlc).0;
         let half = end.checked_sub(pull.from.hlc.0)? / 2;
         let middle = RecordKey { hlc: Hlc(pull.from.hlc.0.checked_add(half)?), ..RecordKey::MIN };
         if middle <= pull.from || gap.to.is_some_and(|to| to <= middle) {
