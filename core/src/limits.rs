@@ -392,7 +392,9 @@ pub const KEEP_CHUNK: usize = 1000;
 pub const MAX_WAITING_ACTS: usize = 8192;
 /// Their bytes; as above.
 pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
-/// Of those, the ones by authors without any grant.
+/// Beside those, the ones by authors none of whose grants ever counted here.
 pub const MAX_WAITING_OF_STRANGERS: usize = 256;
+/// Their bytes.
+pub const MAX_WAITING_BYTES_OF_STRANGERS: usize = 4 * 1024 * 1024;
 /// Largest act, in bytes: an epoch with all its keys fits.
 pub const MAX_ACT: usize = 128 * 1024;

@@ -137,6 +137,11 @@ impl Verdict {
         (!body.is_leaf()).then_some(Charge::Own(holder))
     }
 
+    /// True if some grant of an identity counted on this node, or it is the creator.
+    pub fn ever_counted(&self, set: &ActSet, identity: &PeerId) -> bool {
+        *identity == self.creator || self.work.idle.has_counted(set, identity)
+    }
+
     /// True for an identity with grants, none of which is in force: no new act of it would stand. Time does not matter.
     pub fn is_gone(&self, identity: &PeerId) -> bool {
         *identity != self.creator && self.held.contains_key(identity) && !self.members.contains_key(identity)

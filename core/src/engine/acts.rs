@@ -94,8 +94,9 @@ impl Engine {
     /// Keeps an act or a chunk that cannot be taken in yet.
     fn wait(&mut self, now: Now, record: &SignedRecord, missing: Option<[u8; 32]>) {
         tracing::debug!(record = %record.id().short(), "an act waits for another one");
-        let known = self.membership().is_some_and(|members| members.knows(record.header().creator));
-        self.waiting.add(now.mono, record.clone(), missing, !known);
+        let author = record.header().creator;
+        let is_stranger = self.membership().is_none_or(|members| members.is_stranger(&author));
+        self.waiting.add(now.mono, record.clone(), missing, is_stranger);
     }
 
     /// Looks again at acts that were set aside because nobody needed them.
@@ -110,8 +111,8 @@ impl Engine {
         };
         let needed = self.waiting.needed(|act| members.may_act(act), is_named);
         members.need(needed);
-        let fits = |record: &SignedRecord| members.vet(record).is_ok();
-        self.incoming.extend(self.waiting.take_set_aside(fits).into_iter().map(Candidate::held));
+        let fitting = self.waiting.take_set_aside(members.fitting());
+        self.incoming.extend(fitting.into_iter().map(Candidate::held));
     }
 
     /// Judges by the acts that were entered, and carries out what follows.

@@ -3,12 +3,18 @@
 //! An act waits for one that it names; or it is set aside, because nobody needs it yet and enough such acts are here. What
 //! was set aside is taken in when an act or a record needs it whose author may act.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     authority::Act,
     ids::{ActId, PeerId},
-    limits::{DEFERRED_LIFETIME, MAX_WAITING_ACTS, MAX_WAITING_BYTES, MAX_WAITING_OF_STRANGERS},
+    limits::{
+        DEFERRED_LIFETIME, MAX_WAITING_ACTS, MAX_WAITING_BYTES, MAX_WAITING_BYTES_OF_STRANGERS,
+        MAX_WAITING_OF_STRANGERS,
+    },
     record::{RecordKey, SignedRecord},
     time::Mono,
 };
@@ -22,9 +28,8 @@ pub(super) struct WaitingActs {
     set_aside: BTreeSet<u64>,
     acts: BTreeMap<ActId, u64>,
     keys: BTreeSet<RecordKey>,
-    /// Of each author.
-    shares: BTreeMap<PeerId, Share>,
-    bytes: usize,
+    of_members: Pool,
+    of_strangers: Pool,
     next: u64,
 }
 
@@ -35,18 +40,58 @@ struct Waiting {
     act: Option<Act>,
     /// `None`: it was set aside.
     missing: Option<[u8; 32]>,
+    is_stranger: bool,
     until: Mono,
+}
+
+/// What shares one bound.
+#[derive(Debug, Default)]
+struct Pool {
+    /// Of each author.
+    shares: BTreeMap<PeerId, Share>,
+    count: usize,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Share {
     numbers: BTreeSet<u64>,
-    is_stranger: bool,
+    bytes: usize,
+}
+
+impl Pool {
+    fn add(&mut self, author: PeerId, number: u64, bytes: usize) {
+        let share = self.shares.entry(author).or_default();
+        share.numbers.insert(number);
+        share.bytes += bytes;
+        self.count += 1;
+        self.bytes += bytes;
+    }
+
+    fn take(&mut self, author: &PeerId, number: u64, bytes: usize) {
+        let Some(share) = self.shares.get_mut(author) else { return };
+        share.numbers.remove(&number);
+        share.bytes -= bytes;
+        if share.numbers.is_empty() {
+            self.shares.remove(author);
+        }
+        self.count -= 1;
+        self.bytes -= bytes;
+    }
+
+    /// What goes first if there is more than this: the oldest of the author that has most, in number or in bytes, whichever is
+    /// too much. Of equals the one that came first.
+    fn excess(&self, most: usize, most_bytes: usize) -> Option<u64> {
+        let size = |share: &Share| if self.count > most { share.numbers.len() } else { share.bytes };
+        let shares = self.shares.values().filter(|_| self.count > most || self.bytes > most_bytes);
+        let largest = shares.max_by_key(|share| (size(share), Reverse(share.numbers.first().copied())));
+        largest.and_then(|share| share.numbers.first().copied())
+    }
 }
 
 impl WaitingActs {
     /// Keeps a record until `missing` is here (`None`: until somebody needs it). With too many, the author that has most loses its
-    /// oldest: whoever floods displaces its own. Keys cost nothing, so strangers displace each other only.
+    /// oldest: whoever floods displaces its own. Keys cost nothing, so strangers have a bound of their own.
     pub(super) fn add(
         &mut self,
         now: Mono,
@@ -61,33 +106,26 @@ impl WaitingActs {
         }
         let number = self.next;
         self.next += 1;
-        self.bytes += record.bytes().len();
         self.acts.extend(id.map(|id| (id, number)));
         match missing {
             Some(missing) => drop(self.by_missing.entry(missing).or_default().insert(number)),
             None => drop(self.set_aside.insert(number)),
         }
-        let share = self.shares.entry(author).or_default();
-        (share.is_stranger, _) = (is_stranger, share.numbers.insert(number));
-        self.records.insert(number, Waiting { record, act, missing, until: now + DEFERRED_LIFETIME });
+        self.pool(is_stranger).add(author, number, record.bytes().len());
+        let until = now + DEFERRED_LIFETIME;
+        self.records.insert(number, Waiting { record, act, missing, is_stranger, until });
         self.make_room();
     }
 
+    const fn pool(&mut self, is_stranger: bool) -> &mut Pool {
+        if is_stranger { &mut self.of_strangers } else { &mut self.of_members }
+    }
+
     fn make_room(&mut self) {
-        let most = |shares: &mut dyn Iterator<Item = &Share>| {
-            let share = shares.max_by_key(|share| share.numbers.len())?;
-            share.numbers.first().copied()
-        };
-        while self.records.len() > MAX_WAITING_ACTS || self.bytes > MAX_WAITING_BYTES {
-            let Some(oldest) = most(&mut self.shares.values()) else { return };
-            self.take(oldest);
-        }
-        let strangers = || self.shares.values().filter(|share| share.is_stranger);
-        if self.records.len() > MAX_WAITING_OF_STRANGERS
-            && strangers().map(|share| share.numbers.len()).sum::<usize>() > MAX_WAITING_OF_STRANGERS
-        {
-            let oldest = most(&mut strangers());
-            oldest.map(|oldest| self.take(oldest));
+        while let Some(number) = self.of_members.excess(MAX_WAITING_ACTS, MAX_WAITING_BYTES).or_else(|| {
+            self.of_strangers.excess(MAX_WAITING_OF_STRANGERS, MAX_WAITING_BYTES_OF_STRANGERS)
+        }) {
+            self.take(number);
         }
     }
 
@@ -130,9 +168,10 @@ impl WaitingActs {
     }
 
     /// Takes out of those that were set aside what fits now.
-    pub(super) fn take_set_aside(&mut self, fits: impl Fn(&SignedRecord) -> bool) -> Vec<SignedRecord> {
-        let fits = |number: &u64| self.records.get(number).is_some_and(|waiting| fits(&waiting.record));
-        let numbers: Vec<u64> = self.set_aside.iter().copied().filter(fits).collect();
+    pub(super) fn take_set_aside(&mut self, mut fits: impl FnMut(&Act) -> bool) -> Vec<SignedRecord> {
+        let act = |number: &u64| self.records.get(number).and_then(|waiting| waiting.act.as_ref());
+        let fitting = self.set_aside.iter().copied().filter(|number| act(number).is_some_and(&mut fits));
+        let numbers: Vec<u64> = fitting.collect();
         numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
@@ -150,9 +189,8 @@ impl WaitingActs {
     }
 
     fn take(&mut self, number: u64) -> Option<SignedRecord> {
-        let Waiting { record, act, missing, .. } = self.records.remove(&number)?;
+        let Waiting { record, act, missing, is_stranger, .. } = self.records.remove(&number)?;
         self.keys.remove(&record.key());
-        self.bytes -= record.bytes().len();
         act.map(|act| self.acts.remove(&act.id()));
         self.set_aside.remove(&number);
         if let Some(missing) = missing
@@ -163,13 +201,11 @@ impl WaitingActs {
                 self.by_missing.remove(&missing);
             }
         }
-        let author = record.header().creator;
-        if let Some(share) = self.shares.get_mut(&author) {
-            share.numbers.remove(&number);
-            if share.numbers.is_empty() {
-                self.shares.remove(&author);
-            }
-        }
+        self.pool(is_stranger).take(&record.header().creator, number, record.bytes().len());
         Some(record)
     }
 }
+
+#[cfg(test)]
+#[path = "waiting_tests.rs"]
+mod tests;

@@ -200,13 +200,36 @@ impl Membership {
         {
             return Err(Lack::Fault(CredentialFault::Malformed));
         }
+        if !self.acts.contains(&act.id()) {
+            self.acts.check(act)?;
+        }
+        if self.is_crowded(act, &self.since) { Err(Lack::Crowded) } else { Ok(()) }
+    }
+
+    /// What is [crowded](Lack::Crowded), of acts whose past is here.
+    fn is_crowded(&self, act: &Act, since: &Charged) -> bool {
         if self.acts.contains(&act.id()) {
             // Of one that nobody needs, no other signature is taken in.
-            return if self.verdict.is_idle(&self.acts, &act.id()) { Err(Lack::Crowded) } else { Ok(()) };
+            return self.verdict.is_idle(&self.acts, &act.id());
         }
-        self.acts.check(act)?;
-        let crowded = self.verdict.is_crowded(&self.acts, act, &self.since);
-        if crowded && !self.needed.contains(&act.id()) { Err(Lack::Crowded) } else { Ok(()) }
+        !self.needed.contains(&act.id()) && self.verdict.is_crowded(&self.acts, act, since)
+    }
+
+    /// Tells of acts that were set aside, one after another, which of them can be taken in together.
+    pub fn fitting(&self) -> impl FnMut(&Act) -> bool {
+        let mut taken = Charged::default();
+        move |act| {
+            let fits = !self.is_crowded(act, &taken);
+            if let Some(charge) = self.verdict.charge(&self.acts, act.body()).filter(|_| fits) {
+                taken.add(charge);
+            }
+            fits
+        }
+    }
+
+    /// True if nothing that an identity was given ever counted on this node: such identities cost nothing to invent.
+    pub fn is_stranger(&self, identity: &PeerId) -> bool {
+        !self.verdict.ever_counted(&self.acts, identity)
     }
 
     /// Acts that others need, which wait for them: they are taken in, however many such acts are here.
