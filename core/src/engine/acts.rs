@@ -56,7 +56,9 @@ impl Engine {
             return Ok(());
         }
         let records = self.admit_signed(now, batch, arrived)?;
+        let stored = self.stored_ids(&records)?;
         let Some(mut members) = self.group.members.take() else { return Ok(()) };
+        members.need_too(stored);
         let rest = in_order(
             &mut members,
             records,
@@ -79,6 +81,10 @@ impl Engine {
         for ((record, source), lack) in rest {
             let signed = record.signed();
             match lack {
+                // It lacks more than the one that came.
+                Lack::Missing(missing) if self.is_withheld(signed, source)? => {
+                    self.group.orphans.entry(missing).or_default().push(signed.key());
+                }
                 Lack::Missing(missing) => self.wait(now, signed, Some(missing)),
                 Lack::Crowded => self.wait(now, signed, None),
                 Lack::Fault(fault) => {
@@ -91,6 +97,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Acts that are in the database already: they cost nothing more, however many such are here.
+    fn stored_ids(&self, records: &[(VerifiedRecord, Source)]) -> Result<Vec<ActId>, StoreError> {
+        let mut stored = Vec::new();
+        for (record, source) in records {
+            if self.is_withheld(record.signed(), *source)? {
+                stored.extend(Act::of(record.signed()).map(|act| act.id()));
+            }
+        }
+        Ok(stored)
+    }
+
+    fn is_withheld(&self, record: &SignedRecord, source: Source) -> Result<bool, StoreError> {
+        Ok(source == Source::Held && self.store.fetch_withheld(&record.key())?.is_some())
+    }
+
     /// Keeps an act or a chunk that cannot be taken in yet.
     fn wait(&mut self, now: Now, record: &SignedRecord, missing: Option<[u8; 32]>) {
         tracing::debug!(record = %record.id().short(), "an act waits for another one");
@@ -100,14 +121,16 @@ impl Engine {
     }
 
     /// Looks again at acts that were set aside because nobody needed them.
-    fn take_needed(&mut self) {
+    pub(super) fn take_needed(&mut self) {
         let Some(members) = self.group.members.as_mut().filter(|_| self.waiting.has_set_aside()) else {
             return;
         };
-        // A record of a member may name a grant or a renewal that does not count any more.
+        // A record of a member may name a grant or a renewal that does not count any more. Also needed is what acts in the database
+        // lack.
         let is_named = |id: &ActId| {
             let mut records = self.deferred.waiting_for(id.as_bytes());
             records.any(|record| members.verdict().has_grant(&record.header().author()))
+                || self.group.orphans.contains_key(id.as_bytes())
         };
         let needed = self.waiting.needed(|act| members.may_act(act), is_named);
         members.need(needed);
@@ -258,3 +281,7 @@ impl Engine {
         Ok(signed)
     }
 }
+
+#[cfg(test)]
+#[path = "crowded_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Engine, refused::Because};
 use crate::{
-    ids::LinkId,
+    ids::{ActId, LinkId},
     limits::MAX_STRIKES,
     record::{RecordKey, RecordType, SignedRecord},
     records::{
@@ -371,6 +371,7 @@ impl Engine {
 
     /// Keeps what waits for an act, invisible.
     fn defer(&mut self, now: Now, waiting: Vec<Candidate>, arrived: &mut Arrived) {
+        let mut needs = false;
         for Candidate { record, source } in waiting {
             arrived.extend(source.arrival(record.key()));
             let Verdict::Defer { missing } = self.policy().check(&record, None) else {
@@ -378,7 +379,11 @@ impl Engine {
                 continue;
             };
             tracing::debug!(record = %record.id().short(), "a record waits for an act");
+            needs |= self.waiting.has_act(&ActId::from_bytes(missing));
             self.deferred.defer(now.mono, record, missing);
+        }
+        if needs {
+            self.take_needed();
         }
     }
 

@@ -134,6 +134,11 @@ impl WaitingActs {
         self.keys.contains(key)
     }
 
+    /// True if this act waits here.
+    pub(super) fn has_act(&self, id: &ActId) -> bool {
+        self.acts.contains_key(id)
+    }
+
     /// Takes out what waited for an act or a list, to be looked at again.
     pub(super) fn release(&mut self, arrived: &[u8; 32]) -> Vec<SignedRecord> {
         let numbers = self.by_missing.remove(arrived).unwrap_or_default();

@@ -237,6 +237,11 @@ impl Membership {
         self.needed = acts;
     }
 
+    /// More of them.
+    pub fn need_too(&mut self, acts: Vec<ActId>) {
+        self.needed.extend(acts);
+    }
+
     /// True if what an act names is needed for its sake: its author has a grant in force, of a role that may do it.
     pub fn may_act(&self, act: &Act) -> bool {
         let least = if act.body().is_leaf() { Role::Reader } else { Role::Inviter };

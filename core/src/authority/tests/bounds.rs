@@ -2,10 +2,10 @@
 
 use super::{
     scene::{ANN, BEN, CAT, Scene, removal},
-    world::{NOON, Replica, peer, removal_of},
+    world::{GRAPH, MAX_CHAIN, NOON, Replica, peer, removal_of},
 };
 use crate::{
-    authority::{Act, ActBody, ActSet, Content, Fault, Keep, Remove, Verdict},
+    authority::{Act, ActBody, ActSet, Content, Fault, Keep, Remove, Verdict, ancestry::Past},
     ids::{ActId, NodeId},
     limits::{MAX_LEAVES, MAX_REVOKED_DEVICES},
     record::Role,
@@ -105,4 +105,49 @@ fn h3_only_lists_of_acts_that_count_are_asked_for() {
     assert_eq!(set.wanted_chunks().count(), 2 + MAX_LEAVES);
     assert!(set.insert_chunk(chunks[0].clone()));
     assert_eq!(wanted(&set).len(), 0);
+}
+
+/// The numbers that a past takes.
+fn size(past: &Past) -> usize {
+    match past {
+        Past::Runs(runs) => runs.len(),
+        Past::Bits(words) => words.len(),
+    }
+}
+
+#[test]
+fn r18_a_past_that_was_scattered_becomes_a_few_runs_again() {
+    let mut set = ActSet::new(GRAPH, peer(ANN), MAX_CHAIN);
+    let mut number = 0;
+    let mut insert = |author: usize, by: Option<ActId>, mut after: Vec<ActId>, content: Content| {
+        after.sort_unstable();
+        number += 1;
+        let at = Timestamp(NOON + number);
+        let act = Act::unsigned(ActBody { author: peer(author), by, after, at, content });
+        assert_eq!(set.insert(act.clone()).accepted.len(), 1);
+        (act.id(), set.entries.last().unwrap().past.clone())
+    };
+    let grant = super::world::grant_of(peer(BEN), Role::Inviter, 4);
+    let ben = insert(ANN, None, Vec::new(), Content::Grant(grant)).0;
+    // Ben signs a thousand acts at once; between any two of them Ann signs one that has none of his in its past.
+    let (mut scattered, mut last, mut most) = (Vec::new(), ben, 0);
+    for _ in 0..1000 {
+        scattered.push(insert(BEN, Some(ben), vec![ben], Content::Merge).0);
+        let (act, past) = insert(ANN, None, vec![last], Content::Merge);
+        (last, most) = (act, most.max(size(&past)));
+        // Never more than one bit for each act, nor than one number for each run.
+        assert!(size(&past) <= 2 * 1000 / 64 + 1);
+    }
+    assert!(most > 20, "a bit set of {most} words");
+    // They are named, sixteen at a time, and all is in the past of everything that follows.
+    for some in scattered.chunks(15) {
+        let after = some.iter().copied().chain([last]).collect();
+        last = insert(ANN, None, after, Content::Merge).0;
+    }
+    for _ in 0..100 {
+        let (act, past) = insert(ANN, None, vec![last], Content::Merge);
+        last = act;
+        assert_eq!(size(&past), 1, "{past:?}");
+        assert!(matches!(past, Past::Runs(_)));
+    }
 }
