@@ -131,8 +131,15 @@ fn w4_what_waited_in_vain_counts_for_nothing_when_its_past_comes() {
         assert!(is_set_aside(&village, OWNER, &removal));
         // What no act names may be signed by anybody: it pushes out nothing of a member.
         for number in 0..600_u64 {
-            let key = SecretKey::from_bytes(&[(number / 250) as u8, (number % 250) as u8].repeat(16).try_into().unwrap());
-            let header = header(key.peer(), RecordType::credential(), Hlc::at(village.engines[OWNER].peer_time(village.now())), [1; 16]);
+            let key = SecretKey::from_bytes(
+                &[(number / 250) as u8, (number % 250) as u8].repeat(16).try_into().unwrap(),
+            );
+            let header = header(
+                key.peer(),
+                RecordType::credential(),
+                Hlc::at(village.engines[OWNER].peer_time(village.now())),
+                [1; 16],
+            );
             let chunk = crate::authority::KeepChunk::new(vec![[3; 16]]).unwrap();
             let (_, body) = chunk.to_record(Act::of(&hidden).unwrap().body());
             let record = SignedRecord::sign(&village.graph(), &key, header, &body);
@@ -256,8 +263,9 @@ fn w10_a_list_of_a_removal_that_is_void_for_a_moment_is_kept_and_comes_back() {
             village.copy(1, at);
             village.copy(MEMBER, at);
         }
-        let is_chunk =
-            |record: &&SignedRecord| record.header().record_type == RecordType::CREDENTIAL && Act::of(record).is_none();
+        let is_chunk = |record: &&SignedRecord| {
+            record.header().record_type == RecordType::CREDENTIAL && Act::of(record).is_none()
+        };
         let chunk = village.records(OWNER).iter().find(is_chunk).cloned().expect("a list");
         assert!(is_here(&village, OWNER, &kept) && !is_here(&village, OWNER, &unseen));
         // Another admin removes that one and has not seen the removal.
@@ -277,7 +285,8 @@ fn w10_a_list_of_a_removal_that_is_void_for_a_moment_is_kept_and_comes_back() {
         }
         // The owner takes that back, by one that has not seen it either.
         let subject = village.peer(3);
-        let third = Remove { subject, reason: String::new(), keep: Keep::default(), branch: false, undo: true };
+        let third =
+            Remove { subject, reason: String::new(), keep: Keep::default(), branch: false, undo: true };
         let third = village.sign_as(
             OWNER,
             ActBody {

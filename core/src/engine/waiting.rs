@@ -122,9 +122,11 @@ impl WaitingActs {
     }
 
     fn make_room(&mut self) {
-        while let Some(number) = self.of_members.excess(MAX_WAITING_ACTS, MAX_WAITING_BYTES).or_else(|| {
-            self.of_strangers.excess(MAX_WAITING_OF_STRANGERS, MAX_WAITING_BYTES_OF_STRANGERS)
-        }) {
+        while let Some(number) = self
+            .of_members
+            .excess(MAX_WAITING_ACTS, MAX_WAITING_BYTES)
+            .or_else(|| self.of_strangers.excess(MAX_WAITING_OF_STRANGERS, MAX_WAITING_BYTES_OF_STRANGERS))
+        {
             self.take(number);
         }
     }
