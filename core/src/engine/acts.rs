@@ -190,6 +190,22 @@ impl Engine {
         self.issue_keeping(now, content, &[])
     }
 
+    /// The same by this grant of its, and by no other.
+    pub(super) fn issue_by(
+        &mut self,
+        now: Now,
+        by: Option<ActId>,
+        content: Content,
+    ) -> Result<SignedRecord, PublishError> {
+        self.merge_heads(now)?;
+        let act = self.draft(now, content)?;
+        let act = Act::draft(ActBody { by, ..act.body().clone() });
+        self.membership().ok_or(CredentialFault::NotAMember)?.may_sign(&act)?;
+        let signed = self.put_act(act.to_record())?;
+        self.learn(now)?;
+        Ok(signed)
+    }
+
     /// The same, with the chunks of the list that it names.
     pub(super) fn issue_keeping(
         &mut self,

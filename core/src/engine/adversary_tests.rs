@@ -26,6 +26,7 @@ mod papers;
 mod presence;
 mod readmission;
 mod records;
+mod second_grants;
 mod strangers;
 
 /// The header of a first version, whoever signs it.

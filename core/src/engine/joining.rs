@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Engine, Notice, PublishError, password::Guest, relaying::Relay};
 use crate::{
-    authority::{Act, Content, Grant, InvitationUse, use_message},
+    authority::{Act, Content, Grant, InvitationUse, Invite, use_message},
     crypto::{self, Domain, PasswordProof, SecretKey, SignatureBytes},
     group::{CredentialFault, InviteFault, Standing, clipped_name},
     ids::{ActId, ConnectionId, LinkId, PeerId},
@@ -208,12 +208,13 @@ impl Engine {
             // A first answer may have been lost.
             return Ok(Some(Admitted { standing, again: true }));
         }
-        let own = self.admitting(Role::Reader);
-        let is_kept_out = |id: &ActId| own.is_some_and(|own| members.is_kept_out(peer, own, id));
+        let is_kept_out = |(id, invite): (ActId, &Invite)| {
+            self.admitting(peer, invite.role).is_some_and(|own| members.is_kept_out(peer, own, &id))
+        };
         let (id, invite) = match members.usable_invite((key, issuer), self.device.peer, peer_now) {
-            Ok((id, _)) if is_kept_out(&id) => return Err(Denial::of(JoinDenied::Removed)),
+            Ok(found) if is_kept_out(found) => return Err(Denial::of(JoinDenied::Removed)),
             Ok(found) => found,
-            Err(_) if members.invite_ids(key).iter().any(is_kept_out) => {
+            Err(_) if members.invites_by(key, issuer).any(is_kept_out) => {
                 return Err(Denial::of(JoinDenied::Removed));
             }
             // The proof is right and the invitation holds, but for another admitter.
@@ -241,7 +242,10 @@ impl Engine {
         }
         // Somebody may have taken the last place meanwhile, or removed the joiner.
         let members = self.group.members.as_ref().ok_or_else(wrong)?;
-        if self.admitting(came.role).is_some_and(|own| members.is_kept_out(came.peer, own, &invite)) {
+        if self
+            .admitting(came.peer, came.role)
+            .is_some_and(|own| members.is_kept_out(came.peer, own, &invite))
+        {
             return Err(Denial::of(JoinDenied::Removed));
         }
         if let Err(fault) = members.usable_invite((key, issuer), self.device.peer, self.peer_time(now)) {
@@ -253,10 +257,11 @@ impl Engine {
     /// Makes a joiner a member, if this identity may. The joiner's proof was checked and is right.
     pub(super) fn admit_joiner(&mut self, now: Now, came: Came) -> Result<Admitted, Denial> {
         let not_admitter = || Denial::referring(Vec::new());
-        let own = self.admitting(came.role).ok_or_else(not_admitter)?.clone();
         let peer = came.peer;
+        let own = self.admitting(peer, came.role).ok_or_else(not_admitter)?.clone();
         let grant = self.draft_grant(now, &own, came);
-        self.issue(now, Content::Grant(grant)).map_err(|error| {
+        // By the grant of which it was asked whether anything keeps the joiner out.
+        self.issue_by(now, own.named, Content::Grant(grant)).map_err(|error| {
             tracing::warn!(%error, "a join request could not be granted");
             not_admitter()
         })?;
@@ -268,15 +273,15 @@ impl Engine {
         Ok(Admitted { standing, again: false })
     }
 
-    /// What this identity is by the highest of its grants by which it may let somebody in.
-    fn admitting(&self, role: Role) -> Option<&Standing> {
-        self.group.standings.iter().find(|own| own.role.may_grant(role) && own.depth > 0)
+    /// What this identity is by that of its grants by which it lets somebody in.
+    pub(super) fn admitting(&self, joiner: PeerId, role: Role) -> Option<&Standing> {
+        self.membership()?.admitting(&self.group.standings, joiner, role)
     }
 
     /// The same; if there is none, what it is: what it tries says why it may not.
-    fn giving(&self, role: Role) -> Result<&Standing, CredentialFault> {
+    fn giving(&self, peer: PeerId, role: Role) -> Result<&Standing, CredentialFault> {
         let own = self.own_standing()?.1;
-        Ok(self.admitting(role).unwrap_or(own))
+        Ok(self.admitting(peer, role).unwrap_or(own))
     }
 
     /// A grant as this identity can give it: not beyond its own, nor beyond what an invitation's issuer could give.
@@ -321,7 +326,7 @@ impl Engine {
         lifetime: Option<Duration>,
     ) -> Result<Vec<SignedRecord>, PublishError> {
         self.check_standing()?;
-        let own = self.giving(role)?.clone();
+        let own = self.giving(peer, role)?.clone();
         let came = Came { peer, name: name.into(), role, lifetime, by: By::Word, renew: lifetime.is_some() };
         let grant = self.draft_grant(now, &own, came);
         self.give(now, grant)
@@ -343,9 +348,9 @@ impl Engine {
 
     /// The grant for a member as it would be drafted now, in another role.
     pub(super) fn draft_role(&self, now: Now, theirs: &Standing, role: Role) -> Result<Grant, PublishError> {
-        let own = self.giving(role)?;
         let members = self.membership().ok_or(CredentialFault::NotAMember)?;
         let old = members.grant_of(theirs).ok_or(CredentialFault::NotSenior)?;
+        let own = self.giving(old.subject, role)?;
         let lifetime = theirs.grant.and_then(|id| members.lifetime(&id)).filter(|_| old.renew);
         let (peer, name, renew) = (old.subject, old.name.clone(), lifetime.is_some());
         Ok(self.draft_grant(now, own, Came { peer, name, role, lifetime, by: By::Word, renew }))

@@ -82,11 +82,8 @@ impl Engine {
         }
         .ok_or_else(wrong)?;
         let members = self.group.members.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
-        let own = self.group.own.as_ref().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
-        if own.role < Role::Inviter {
-            return Err(Denial::of(JoinDenied::NotAdmitter));
-        }
         let (word, rule) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        let own = self.admitting(peer, rule.role).ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         if members.is_kept_out(peer, own, &word) {
             return Err(Denial::of(JoinDenied::Removed));
         }
@@ -124,7 +121,8 @@ impl Engine {
         }
         // Somebody may have cleared the password meanwhile, or removed the joiner.
         let (word, _) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
-        if self.group.own.as_ref().is_some_and(|own| members.is_kept_out(came.peer, own, &word)) {
+        if self.admitting(came.peer, came.role).is_some_and(|own| members.is_kept_out(came.peer, own, &word))
+        {
             return Err(Denial::of(JoinDenied::Removed));
         }
         self.admit_joiner(now, came)

@@ -54,13 +54,16 @@ impl Engine {
         let members = self.group.members.as_ref().ok_or_else(not_admitter)?;
         // A node that is no member itself speaks for nobody.
         self.group.own.as_ref().ok_or_else(not_admitter)?;
-        let (word, _) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        let (word, rule) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
         let mut admitters: Vec<PeerId> = members.verifiers().map(|(peer, _)| *peer).collect();
-        let (any, peer_now) = (!admitters.is_empty(), self.peer_time(now));
-        let is_kept_out = |by: &PeerId| {
-            members.member(*by, peer_now).is_some_and(|own| members.is_kept_out(peer, &own, &word))
+        let peer_now = self.peer_time(now);
+        let own_of = |by: &PeerId| {
+            let own = members.standings(*by, peer_now);
+            members.admitting(&own, peer, rule.role).cloned()
         };
-        admitters.retain(|by| !is_kept_out(by));
+        admitters.retain(|by| own_of(by).is_some());
+        let any = !admitters.is_empty();
+        admitters.retain(|by| own_of(by).is_some_and(|own| !members.is_kept_out(peer, &own, &word)));
         if any && admitters.is_empty() {
             return Err(Denial::of(JoinDenied::Removed));
         }
