@@ -1,7 +1,13 @@
 //! Removals among many records, over real nodes.
 
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+};
+
 use peergraph::{CreateGroup, Group, ListQuery, Node, RemoveMember, Role};
-use peergraph_tests::{converge, eventually, member, node, node_at, note};
+use peergraph_tests::{PATIENCE, converge, eventually, member, node, node_at, note};
 
 /// More than a removal looks at in some steps.
 const MANY: usize = 6000;
@@ -24,19 +30,24 @@ async fn count(group: &Group) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i19_other_calls_are_answered_while_a_removal_lists_what_stays() {
+async fn c43_what_is_written_after_a_removal_comes_after_it_and_other_calls_are_answered_meanwhile() {
     let ada = node().await;
     let (club, [(ben, _bens), (_cyd, cyds)]) = busy(&ada).await;
     let is_member = |members: Vec<peergraph::events::MemberInfo>| {
         members.iter().any(|member| member.peer == ben.peer_id())
     };
-    // In this order, and the removal is the last that is done.
-    let removal = club.remove(ben.peer_id(), RemoveMember::default());
-    let (published, members) = (club.publish(note("meanwhile")), club.members());
+    let mut removal = club.remove(ben.peer_id(), RemoveMember::default());
+    let (members, status) = (club.members(), club.status());
+    assert!(is_member(members.await.unwrap()), "both are answered between two of its steps");
+    status.await.unwrap();
+    // What writes comes after it, and so does what is called after that.
+    let (published, members) = (club.publish(note("after")), club.members());
     published.await.unwrap();
-    assert!(is_member(members.await.unwrap()), "both were answered between two of its steps");
-    removal.await.unwrap();
-    assert!(!is_member(club.members().await.unwrap()));
+    assert!(
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut removal).poll(cx).is_ready())).await,
+        "it is over by then"
+    );
+    assert!(!is_member(members.await.unwrap()));
     eventually("all of it at the other", || async { count(&cyds).await == Some(MANY as u64 + 1) }).await;
     converge(&[&club, &cyds]).await;
     assert_eq!(count(&club).await, Some(MANY as u64 + 1));
@@ -63,4 +74,20 @@ async fn i19_a_close_carries_out_a_removal_and_leaving_is_one_by_oneself() {
     let club = ada.open_group(id).await.unwrap();
     assert_eq!(club.members().await.unwrap().len(), 1);
     assert_eq!(count(&club).await, Some(2 * MANY as u64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c43_a_pause_waits_for_no_removal_and_what_is_written_in_it_neither() {
+    let ada = node().await;
+    let (club, [(ben, _bens), (_cyd, cyds)]) = busy(&ada).await;
+    let removal = club.remove(ben.peer_id(), RemoveMember::default());
+    let (behind, paused) = (club.publish(note("behind it")), ada.pause());
+    tokio::time::timeout(PATIENCE, paused).await.expect("a pause in between").unwrap();
+    let written = club.publish(note("in the pause"));
+    let both = async { (behind.await.unwrap(), written.await.unwrap()) };
+    let (behind, written) = tokio::time::timeout(PATIENCE, both).await.expect("nothing holds them up");
+    assert!(behind.modified < written.modified);
+    ada.resume().await.unwrap();
+    removal.await.unwrap();
+    eventually("all of it at the other", || async { count(&cyds).await == Some(MANY as u64 + 2) }).await;
 }

@@ -444,7 +444,7 @@ impl Graph {
         Call::placed(async move { answer.await?.map_err(|error| graph.located(error)) })
     }
 
-    /// A removal, which may take several steps: other calls are carried out between them.
+    /// A removal, which may take several steps: what only asks is answered between them, what writes comes after it.
     pub(super) fn end_membership(
         &self,
         f: impl FnOnce(&mut Engine, crate::time::Now) -> std::result::Result<Option<ListingId>, PublishError>

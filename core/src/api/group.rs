@@ -307,9 +307,10 @@ impl Group {
     /// What this cannot do: take back what it has read; reach nodes that cannot be reached now, which learn of it
     /// when they are; keep records of its that were not here yet.
     ///
-    /// With very many records in the group it takes a while to list what stays: about a second for 100,000. Other calls are
-    /// carried out meanwhile, and until this one is answered the member is one. A [`close`](Self::close) that is called
-    /// later waits for it; if the program ends before, nothing was removed.
+    /// With very many records in the group it takes a while to list what stays: about a second for 100,000. Calls that only
+    /// ask are answered meanwhile, and the member is one until this call is answered. The next call that writes waits for
+    /// that, and so do all after it; but in a [`pause`](super::Node::pause), nothing waits. A [`close`](Self::close)
+    /// that is called later waits too; if the program ends before, nothing was removed.
     ///
     /// # Errors
     /// `InvalidArgument` for this identity itself, which can [`leave`](Self::leave). `NotAuthorized` unless this identity

@@ -72,6 +72,11 @@ impl Engine {
         Ok(None)
     }
 
+    /// True while a removal of several steps is under way, and no pause holds it up.
+    pub fn is_listing(&self) -> bool {
+        self.group.listings.is_due()
+    }
+
     /// Leaves the group for good: everything written so far stays, and nothing can be written any more. `None`: acknowledge
     /// after [`flush`](Engine::flush) succeeds. Otherwise as for [`remove`](Self::remove).
     ///

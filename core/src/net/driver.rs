@@ -22,7 +22,7 @@ use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 use super::{
     Clock, Gone, GraphPort, GraphThread, Inbound, Inbox,
     fate::{Fate, Teller},
-    graph_thread::{Job, Order, Waiter},
+    graph_thread::{Call, Job, Order, Waiter},
     lane::{Lane, LaneClosed, Place, Wake},
 };
 use crate::{
@@ -234,17 +234,18 @@ impl Driver {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.post(move |thread, sender| thread.write(f, sender))
+        self.post_write(move |thread, sender| thread.write(f, sender))
     }
 
-    /// The same for a removal, which may take several steps: other calls are carried out between them.
+    /// The same for a removal, which may take several steps. Between them other calls are carried out, up to the first that
+    /// writes: that one, and what was called after it, has to wait until the removal is over. In a pause none does.
     ///
     /// Cancel safe in the same sense: it goes on if its answer is dropped.
     pub fn end_membership(
         &self,
         f: impl FnOnce(&mut Engine, Now) -> Result<Option<ListingId>, PublishError> + Send + 'static,
     ) -> Answer<Result<(), PublishError>> {
-        self.post(move |thread, sender| {
+        self.post_write(move |thread, sender| {
             let now = thread.clock.now();
             match f(&mut thread.engine, now) {
                 Ok(Some(listing)) => drop(thread.listings.insert(listing, sender)),
@@ -275,7 +276,7 @@ impl Driver {
             let work = begin().map_err(NotPlaced::Refused)?;
             Ok(move || {
                 let prepared = work();
-                Order::Call(Box::new(move |thread: &mut GraphThread| {
+                Order::Write(Box::new(move |thread: &mut GraphThread| {
                     thread.write(|engine, now| f(engine, now, prepared), sender);
                 }))
             })
@@ -291,7 +292,7 @@ impl Driver {
     /// are carried out and no other call is, but for a [`pause`](Self::pause).
     pub fn steps(&self) -> Answer<Steps> {
         let (wake, fate) = (self.wake.clone(), self.fate.clone());
-        self.post(move |thread, sender| {
+        self.post_write(move |thread, sender| {
             let lane = Arc::new(Lane::new());
             thread.begin_steps(lane.clone());
             // If nobody waits for it any more, it is dropped, and over.
@@ -379,8 +380,23 @@ impl Driver {
         &self,
         call: impl FnOnce(&mut GraphThread, Teller<T>) + Send + 'static,
     ) -> Answer<T> {
+        self.post_as(Order::Call, call)
+    }
+
+    fn post_write<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut GraphThread, Teller<T>) + Send + 'static,
+    ) -> Answer<T> {
+        self.post_as(Order::Write, call)
+    }
+
+    fn post_as<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(Call) -> Order,
+        call: impl FnOnce(&mut GraphThread, Teller<T>) + Send + 'static,
+    ) -> Answer<T> {
         let (sender, receiver) = Teller::new(&self.fate);
-        let placed = self.place(Order::Call(Box::new(move |thread| call(thread, sender))));
+        let placed = self.place(order(Box::new(move |thread| call(thread, sender))));
         self.answer(placed.is_ok().then_some(receiver))
     }
 

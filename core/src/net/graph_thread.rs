@@ -39,6 +39,8 @@ pub(super) enum Job {
 /// What has a place in the lane.
 pub(super) enum Order {
     Call(Call),
+    /// One that writes: it waits for a removal of several steps that was called before it.
+    Write(Call),
     Stop(oneshot::Sender<()>),
     /// With whom to tell, until they are told.
     Pause(Option<Teller<()>>),
@@ -61,6 +63,8 @@ pub struct GraphThread {
     pub(super) joiners: HashMap<ConnectionId, Teller<Result<bool, JoinFailure>>>,
     /// Who waits for a removal that takes several steps.
     pub(super) listings: HashMap<ListingId, Teller<Result<(), PublishError>>>,
+    /// The call whose turn it is, and which waits for such a removal; all others wait behind it.
+    held: Option<Call>,
     /// Where the steps of the call come from that is being carried out, if it has several.
     steps: Option<Calls>,
     /// Last: when whoever waits in it is told, the database is closed.
@@ -99,6 +103,7 @@ impl GraphThread {
             waiters: HashMap::new(),
             joiners: HashMap::new(),
             listings: HashMap::new(),
+            held: None,
             steps: None,
             calls: Calls(lane),
         }
@@ -142,10 +147,12 @@ impl GraphThread {
     fn take_jobs(&mut self, jobs: &Receiver<Job>) -> Turn {
         let now = self.clock.now();
         let wait = self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT));
-        let wait = if self.more_calls { Duration::ZERO } else { wait };
+        let more = self.more_calls || (self.held.is_some() && !self.engine.is_listing());
+        let wait = if more { Duration::ZERO } else { wait };
         let mut next = match jobs.recv_timeout(wait) {
             Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout) => self.more_calls.then_some(Job::Calls),
+            Err(RecvTimeoutError::Timeout) => more.then_some(Job::Calls),
+            Err(RecvTimeoutError::Disconnected) if more || self.held.is_some() => Some(Job::Calls),
             Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
         };
         let mut taken = 0;
@@ -171,12 +178,19 @@ impl GraphThread {
     fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
         self.more_calls = false;
         while *taken < MAX_BATCH {
+            if self.held.is_some() && self.engine.is_listing() {
+                self.pause_between_steps();
+                return None;
+            }
+            if let Some(call) = self.held.take() {
+                self.carry_out(call);
+            }
             let lane = &self.steps.as_ref().unwrap_or(&self.calls).0;
             match lane.next() {
                 Next::Entry(Order::Call(call)) => {
-                    fault::panic_at(Place::Call, &self.engine.graph_id());
-                    call(self);
+                    self.carry_out(call);
                 }
+                Next::Entry(Order::Write(call)) => self.held = Some(call),
                 Next::Entry(Order::Stop(done)) => return Some(done),
                 Next::Entry(Order::Pause(waiting)) => self.pause(waiting),
                 Next::Entry(Order::Resume) => self.steps = None,
@@ -197,6 +211,11 @@ impl GraphThread {
         None
     }
 
+    fn carry_out(&mut self, call: Call) {
+        fault::panic_at(Place::Call, &self.engine.graph_id());
+        call(self);
+    }
+
     /// Pauses the engine, unless it is paused, after what was called before is durable and answered.
     fn pause(&mut self, waiting: impl IntoIterator<Item = Teller<()>>) {
         let now = self.clock.now();
@@ -205,10 +224,11 @@ impl GraphThread {
         self.settled.extend(waiting);
     }
 
-    /// Carries out the pauses that wait behind a call of several steps, which may take minutes. In their turn they are
+    /// Carries out the pauses that wait behind a call of several steps, or behind one that waits for a removal: these may take
+    /// minutes. In their turn they are
     /// carried out again, for there may be the end of a pause before them.
     fn pause_between_steps(&mut self) {
-        if self.steps.is_none() {
+        if self.steps.is_none() && self.held.is_none() {
             return;
         }
         let mut waiting = Vec::new();
