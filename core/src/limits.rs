@@ -111,6 +111,21 @@ pub const MAX_ENDING_ACTS: usize = 256;
 pub const ENDING_BYTES: usize = 64 * 1024;
 /// One removed identity is told of its removal at most once in this time: each answer is read from the database.
 pub const ENDING_PAUSE: Duration = Duration::from_secs(10);
+/// Bytes of control frames of one link that wait for the graph's thread, and as many of records; one frame of any length
+/// does. Beyond, the link is not read, and its sender is held back.
+pub const LINK_INBOX: usize = 256 * 1024;
+/// The same of all links of a graph together.
+pub const GRAPH_INBOX: usize = 8 * 1024 * 1024;
+/// What a waiting frame costs beside its bytes.
+pub const FRAME_COST: usize = 256;
+/// Frames and calls taken in by a graph's thread before all of them are settled in one transaction.
+pub const ROUND_JOBS: usize = 1024;
+/// Bytes of such frames; the one that reaches it is the last.
+pub const ROUND_BYTES: usize = 1024 * 1024;
+/// Time that such frames may take: bounds how long an answer waits for what came with it.
+pub const ROUND_TIME: Duration = Duration::from_millis(20);
+/// The same while a call waits for its turn.
+pub const ROUND_TIME_CALLED: Duration = Duration::from_millis(2);
 /// Record bytes gathered into one frame.
 pub const BATCH_BYTES: usize = 64 * 1024;
 /// Records in one frame. More than honest nodes gather: each is longer than its 64 bytes of signature.

@@ -22,6 +22,8 @@ use crate::{
     fault::{self, Place},
     graph::{ConnectFailure, ConnectId, NeighborInfo},
     ids::{ConnectionId, NodeId},
+    io::Input,
+    limits::{ROUND_BYTES, ROUND_JOBS, ROUND_TIME, ROUND_TIME_CALLED},
     records::StoreError,
     time::Now,
 };
@@ -143,41 +145,63 @@ impl GraphThread {
         self.port.abort();
     }
 
-    /// Waits for the first job or the deadline, then takes what else is there.
+    /// Waits for the first job or the deadline, then takes what else is there, as far as it fits in one round. Calls that
+    /// ended the round before come first.
     fn take_jobs(&mut self, jobs: &Receiver<Job>) -> Turn {
         let now = self.clock.now();
         let wait = self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT));
         let more = self.more_calls || (self.held.is_some() && !self.engine.is_listing());
-        let wait = if more { Duration::ZERO } else { wait };
-        let mut next = match jobs.recv_timeout(wait) {
-            Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout) => more.then_some(Job::Calls),
-            Err(RecvTimeoutError::Disconnected) if more || self.held.is_some() => Some(Job::Calls),
-            Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
+        let mut next = if more {
+            Some(Job::Calls)
+        } else {
+            match jobs.recv_timeout(wait) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) if self.held.is_some() => Some(Job::Calls),
+                Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
+            }
         };
-        let mut taken = 0;
+        let mut round = Round::default();
         while let Some(job) = next {
             match job {
-                Job::Inbound(Inbound { input, permit }) => {
-                    self.engine.handle_input(self.clock.now(), input);
-                    drop(permit);
+                Job::Inbound(Inbound { input, charge }) => {
+                    let begun = self.clock.now();
+                    round.bytes = round.bytes.saturating_add(size(&input));
+                    self.engine.handle_input(begun, input);
+                    round.inbound = round.inbound.saturating_add(self.clock.now().mono.since(begun.mono));
+                    drop(charge);
                 }
                 Job::Calls => {
-                    if let Some(done) = self.take_calls(&mut taken) {
+                    if let Some(done) = self.take_calls(&mut round.jobs) {
                         return Turn::Stop(done);
                     }
                 }
             }
-            taken += 1;
-            next = if taken < MAX_BATCH { jobs.try_recv().ok() } else { None };
+            round.jobs = round.jobs.saturating_add(1);
+            let called = self.call_waits();
+            if round.is_full(called) {
+                self.more_calls |= called;
+                break;
+            }
+            next = jobs.try_recv().ok();
         }
         Turn::Go
+    }
+
+    /// True if a call waits that could be carried out now.
+    fn call_waits(&self) -> bool {
+        let held_up = self.held.is_some() && self.engine.is_listing();
+        !held_up && (self.held.is_some() || self.lane().is_ready())
+    }
+
+    fn lane(&self) -> &Lane<Order> {
+        &self.steps.as_ref().unwrap_or(&self.calls).0
     }
 
     /// Carries out the calls that are ready. Gives whom to tell if the graph is to stop.
     fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
         self.more_calls = false;
-        while *taken < MAX_BATCH {
+        while *taken < ROUND_JOBS {
             if self.held.is_some() && self.engine.is_listing() {
                 self.pause_between_steps();
                 return None;
@@ -185,8 +209,7 @@ impl GraphThread {
             if let Some(call) = self.held.take() {
                 self.carry_out(call);
             }
-            let lane = &self.steps.as_ref().unwrap_or(&self.calls).0;
-            match lane.next() {
+            match self.lane().next() {
                 Next::Entry(Order::Call(call)) => {
                     self.carry_out(call);
                 }
@@ -304,7 +327,45 @@ enum Turn {
     Abandoned,
 }
 
-/// Jobs in one transaction at most: bounds how long an acknowledgement can wait for its batch.
-const MAX_BATCH: usize = 1024;
+/// What one round has taken in so far.
+#[derive(Debug, Default)]
+struct Round {
+    jobs: usize,
+    bytes: usize,
+    inbound: Duration,
+}
+
+impl Round {
+    /// True if what it has is to be settled before more is taken. `called`: a call waits for its turn.
+    fn is_full(&self, called: bool) -> bool {
+        let time = if called { ROUND_TIME_CALLED } else { ROUND_TIME };
+        self.jobs >= ROUND_JOBS || self.bytes >= ROUND_BYTES || self.inbound >= time
+    }
+}
+
+/// Bytes that an input keeps in memory until the round is settled.
+const fn size(input: &Input) -> usize {
+    match input {
+        Input::Frame { bytes, .. } => bytes.len(),
+        _ => 0,
+    }
+}
+
 /// Longest sleep without a deadline.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b3_a_round_ends_by_number_bytes_and_time() {
+        let round = |jobs, bytes, millis| Round { jobs, bytes, inbound: Duration::from_millis(millis) };
+        assert!(!round(ROUND_JOBS - 1, ROUND_BYTES - 1, 19).is_full(false));
+        assert!(round(ROUND_JOBS, 0, 0).is_full(false));
+        assert!(round(1, ROUND_BYTES, 0).is_full(false));
+        assert!(round(1, 0, 20).is_full(false));
+        assert!(round(1, 0, 2).is_full(true), "a call does not wait for the rest");
+        assert!(!round(1, 0, 1).is_full(true));
+    }
+}

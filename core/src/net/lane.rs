@@ -134,6 +134,15 @@ impl<T> Lane<T> {
         }
     }
 
+    /// True if the first entry is ready to be taken.
+    pub(super) fn is_ready(&self) -> bool {
+        match self.lock().entries.front() {
+            None => false,
+            Some(Entry::Ready(_)) => true,
+            Some(Entry::Later(slot)) => matches!(*lock(&slot.state), State::Done(_)),
+        }
+    }
+
     /// Takes the first entry, if it is ready.
     pub(super) fn next(&self) -> Next<T> {
         let mut queue = self.lock();

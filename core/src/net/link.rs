@@ -12,7 +12,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use iroh::endpoint::{RecvStream, SendStream};
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DataLink, Inbound, Transport,
     connection::{KIND_BULK, KIND_DATA, KIND_RECORDS, NO_REASON, PREAMBLE_LEN, Peer},
+    room::Room,
     transport::{GraphEntry, lock},
 };
 use crate::{
@@ -29,13 +30,9 @@ use crate::{
     io::Input,
     limits::{ARRIVING_BYTES, ARRIVING_INTERVAL, CLOSE_TIMEOUT},
     link::FailureReason,
-    wire::{Malformed, Stream, next_frame},
+    wire::{Malformed, Stream, next_frame, next_length},
 };
 
-/// Bytes of frames from one link that may wait for the engine: beyond, the link is not read.
-const INBOX_BYTES: usize = 1024 * 1024;
-/// What a waiting frame costs beside its bytes.
-const FRAME_COST: usize = 256;
 /// Frames gathered into one write.
 const GATHER: usize = 64;
 /// Pieces taken from a stream at once: each is what one packet brought.
@@ -52,7 +49,7 @@ pub(super) struct LinkHandle {
     pub(super) peer: Arc<Peer>,
     pub(super) graph: Arc<GraphEntry>,
     writers: Mutex<Writers>,
-    room: Arc<Semaphore>,
+    room: Room,
     data: watch::Sender<Option<DataLink>>,
     /// Cancelled when the link is over and nothing more is to be read or written.
     pub(super) over: CancellationToken,
@@ -97,7 +94,7 @@ impl LinkHandle {
             peer: peer.clone(),
             graph: graph.clone(),
             writers: Mutex::new(writers),
-            room: Arc::new(Semaphore::new(INBOX_BYTES)),
+            room: Room::new(&graph.room),
             data: watch::Sender::new(None),
             ended: AtomicBool::new(false),
             came: AtomicU8::new(0),
@@ -383,6 +380,7 @@ pub(super) async fn read_stream(
     let reading = async {
         let mut buffer = BytesMut::new();
         let mut partial = Partial::default();
+        let mut large = None;
         loop {
             if !read_more(&mut receive, &link.over, &mut buffer).await {
                 return;
@@ -401,10 +399,14 @@ pub(super) async fn read_stream(
                         fault::panic_at(Place::Read, &link.graph.id);
                         partial = Partial::default();
                         pass_on(link, stream, bytes).await;
+                        large = None;
                     }
                     Ok(None) => {
                         if let Some(bytes) = partial.grown(buffer.len()) {
                             link.graph.tell(Input::Arriving { link: link.id, stream, bytes });
+                        }
+                        if large.is_none() {
+                            large = link.room.assemble(next_length(&buffer)).await;
                         }
                         break;
                     }
@@ -454,10 +456,7 @@ async fn pass_on(link: &LinkHandle, stream: Stream, bytes: Bytes) {
     if link.ended.load(Ordering::Acquire) {
         return; // the engine has closed the link
     }
-    let cost = bytes.len().saturating_add(FRAME_COST).min(INBOX_BYTES);
-    let cost = u32::try_from(cost).expect("a mebibyte fits");
-    // The semaphore is never closed.
-    let permit = link.room.clone().acquire_many_owned(cost).await.ok();
+    let charge = link.room.take(stream, bytes.len()).await;
     let input = Input::Frame { link: link.id, stream, bytes };
-    link.graph.inbox.input(Inbound { input, permit });
+    link.graph.inbox.input(Inbound { input, charge });
 }

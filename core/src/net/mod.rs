@@ -13,6 +13,7 @@ mod fate;
 mod graph_thread;
 mod lane;
 mod link;
+mod room;
 mod setup;
 mod transport;
 
@@ -22,4 +23,5 @@ pub use driver::{Answer, ConnectWatch, Driver, DriverSeed, Prepared, Steps};
 pub use endpoint::{NetConfig, NetError, NetworkMode};
 pub use fate::Gone;
 pub use graph_thread::GraphThread;
+pub use room::Charge;
 pub use transport::{GraphPort, Inbound, Inbox, Transport};

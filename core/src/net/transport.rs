@@ -14,7 +14,7 @@ use std::{
 use iroh::{Endpoint, Watcher, endpoint::Connection, metrics::EndpointMetrics};
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
@@ -25,6 +25,7 @@ use super::{
     connection::{NO_REASON, Peer},
     endpoint::{address, bind, dialable, node_id, widen},
     link::LinkHandle,
+    room::{Charge, GraphRoom},
     setup,
 };
 use crate::{
@@ -42,8 +43,8 @@ use crate::{
 pub struct Inbound {
     /// What happened.
     pub input: Input,
-    /// Held while the input waits: bounds what one link can have waiting.
-    pub permit: Option<OwnedSemaphorePermit>,
+    /// Held while the input waits: bounds what links can have waiting.
+    pub charge: Option<Charge>,
 }
 
 /// Where a graph's inputs go. Must not wait.
@@ -58,6 +59,7 @@ pub(super) struct GraphEntry {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) max_record: Arc<AtomicUsize>,
     pub(super) hub: Arc<Hub>,
+    pub(super) room: GraphRoom,
     links: Mutex<HashMap<LinkId, Arc<LinkHandle>>>,
     data: Mutex<HashMap<ConnectionId, DataLink>>,
     dials: Mutex<HashMap<DialId, AbortHandle>>,
@@ -168,6 +170,7 @@ impl Transport {
             inbox,
             max_record,
             hub,
+            room: GraphRoom::new(),
             links: Mutex::default(),
             data: Mutex::default(),
             dials: Mutex::default(),
@@ -325,7 +328,7 @@ impl Transport {
 
 impl GraphEntry {
     pub(super) fn tell(&self, input: Input) {
-        self.inbox.input(Inbound { input, permit: None });
+        self.inbox.input(Inbound { input, charge: None });
     }
 
     pub(super) fn add_link(&self, link: Arc<LinkHandle>) {

@@ -32,6 +32,11 @@ pub fn next_frame(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, Ma
     Ok(Some(buffer.split_to(len).freeze()))
 }
 
+/// Length of the frame that comes next, as far as it is known.
+pub fn next_length(buffer: &[u8]) -> usize {
+    buffer.first_chunk::<4>().map_or(0, |prefix| u32::from_le_bytes(*prefix) as usize)
+}
+
 /// Room for some of what is still to come: a mere claim is not worth more.
 fn make_room(buffer: &mut BytesMut, len: usize) {
     buffer.reserve(len.saturating_sub(buffer.len()).min(ROOM_AHEAD));
