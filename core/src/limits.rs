@@ -120,6 +120,8 @@ pub const GRAPH_INBOX: usize = 8 * 1024 * 1024;
 pub const FRAME_COST: usize = 256;
 /// Frames and calls taken in by a graph's thread before all of them are settled in one transaction.
 pub const ROUND_JOBS: usize = 1024;
+/// Calls carried out in a row before what has arrived has its turn.
+pub const ROUND_CALLS: usize = 256;
 /// Bytes of such frames; the one that reaches it is the last.
 pub const ROUND_BYTES: usize = 1024 * 1024;
 /// Time that such frames may take: bounds how long an answer waits for what came with it.

@@ -23,7 +23,7 @@ use crate::{
     graph::{ConnectFailure, ConnectId, NeighborInfo},
     ids::{ConnectionId, NodeId},
     io::Input,
-    limits::{ROUND_BYTES, ROUND_JOBS, ROUND_TIME, ROUND_TIME_CALLED},
+    limits::{ROUND_BYTES, ROUND_CALLS, ROUND_JOBS, ROUND_TIME, ROUND_TIME_CALLED},
     records::StoreError,
     time::Now,
 };
@@ -198,10 +198,12 @@ impl GraphThread {
         &self.steps.as_ref().unwrap_or(&self.calls).0
     }
 
-    /// Carries out the calls that are ready. Gives whom to tell if the graph is to stop.
+    /// Carries out calls that are ready; after some, what has arrived has its turn. Gives whom to tell if the graph is to
+    /// stop.
     fn take_calls(&mut self, taken: &mut usize) -> Option<oneshot::Sender<()>> {
         self.more_calls = false;
-        while *taken < ROUND_JOBS {
+        let most = taken.saturating_add(ROUND_CALLS).min(ROUND_JOBS);
+        while *taken < most {
             if self.held.is_some() && self.engine.is_listing() {
                 self.pause_between_steps();
                 return None;
