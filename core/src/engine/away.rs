@@ -265,7 +265,11 @@ impl Engine {
         if !we && self.away.unweighed >= began {
             return self.overlay.compare_again(now, link);
         }
-        self.away.alone_since = None;
+        if self.away.alone_since.take().is_some()
+            && let Err(error) = self.keep_meta(META_ALONE, &[])
+        {
+            tracing::error!(%error, "it is not noted that a neighbor is current");
+        }
         self.away.fresh.synced = began;
         if !we {
             self.next_collect = now.mono;

@@ -72,6 +72,29 @@ fn s13_nodes_that_were_all_away_destroy_nothing() {
     }
 }
 
+#[test]
+fn x6_that_nobody_was_current_once_says_nothing_of_later() {
+    let mut world = world(0x16, 4);
+    for round in 0..2 {
+        let gone = world.publish(1, format!("deleted in round {round}"));
+        world.run(3 * MINUTE);
+        settle(&mut world);
+        [2, 3].map(|node| world.leave(node));
+        world.with(0, |engine, now| engine.delete(now, &gone, None).unwrap());
+        world.run(4 * LIFE);
+        assert!(world.engine(0).current(&gone).unwrap().is_none(), "its tombstone is forgotten");
+        [0, 1].map(|node| world.leave(node));
+        // Two who were both away meet, and nobody who is current, for much less than a tombstone's life.
+        [2, 3].map(|node| world.wake(node));
+        world.run(3 * MINUTE);
+        assert!(lives(&world, 2, &gone));
+        [0, 1].map(|node| world.wake(node));
+        settle(&mut world);
+        world.run(3 * MINUTE);
+        assert!((0..4).all(|node| !lives(&world, node, &gone)), "round {round}: it came back");
+    }
+}
+
 /// What one random history has made of each record.
 #[derive(Default)]
 struct Story {
