@@ -62,9 +62,13 @@ enum Need {
 }
 
 impl EpochState {
-    /// When something is due.
-    pub(super) fn next(&self, now: Mono) -> Option<Mono> {
-        if self.sealing.is_some() || self.hasten { Some(now) } else { self.due }
+    /// When something is due; `fails`: the database does, and what can wait waits.
+    pub(super) fn next(&self, now: Mono, fails: bool) -> Option<Mono> {
+        match (self.hasten, fails) {
+            (true, _) => Some(now),
+            (false, true) => None,
+            (false, false) => self.sealing.as_ref().map(|_| now).or(self.due),
+        }
     }
 
     /// True if no act is to be looked at again, whatever comes.
@@ -150,6 +154,9 @@ impl Engine {
             return Ok(());
         }
         let state = &mut self.group.epochs;
+        if self.failing.due.is_some() && !state.hasten {
+            return Ok(());
+        }
         let (hasten, check) = (mem::take(&mut state.hasten), mem::take(&mut state.check));
         let (is_due, seals) = (state.due.is_some_and(|at| at <= now.mono), state.sealing.is_some());
         if !(hasten || check || is_due || seals) {

@@ -44,7 +44,6 @@ impl Engine {
         // Comparisons wait for records that came and are not here.
         self.syncs.give_up(now);
         self.contacts_dirty = true;
-        self.presence.touch(now);
         let failing = &mut self.failing;
         failing.trying = false;
         let lately = failing.last.is_some_and(|last| now.mono.since(last) < LATELY);
@@ -53,6 +52,8 @@ impl Engine {
             failing.wait = if lately { (failing.wait * 2).min(MAX_STORE_RETRY) } else { MIN_STORE_RETRY };
             failing.due = Some(now.mono + failing.wait);
         }
+        // The presence may have been lost with the batch.
+        self.presence.touch_at(failing.due.unwrap_or(now.mono));
     }
 
     /// Tries whether the database can be written again, if it is time: the next flush tells.

@@ -46,7 +46,7 @@ fn given(village: &Village, at: usize) -> (usize, usize) {
 fn seal(village: &mut Village, at: usize) -> usize {
     let mut steps = 0;
     let now = village.now();
-    while village.engines[at].group.epochs.next(now.mono).is_some_and(|due| due <= now.mono) {
+    while village.engines[at].group.epochs.next(now.mono, false).is_some_and(|due| due <= now.mono) {
         village.act(at, |_, _| ());
         steps += 1;
     }

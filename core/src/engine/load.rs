@@ -280,7 +280,8 @@ impl Engine {
     }
 
     pub(super) fn keep_contacts(&mut self) -> Result<(), StoreError> {
-        if !self.contacts_dirty {
+        // While the database fails, only the try writes.
+        if !self.contacts_dirty || self.failing.due.is_some() {
             return Ok(());
         }
         self.contacts_dirty = false;

@@ -132,7 +132,9 @@ impl Engine {
             self.group.standings.extend(by_papers.clone());
         }
         self.group.own = own.or(by_papers);
-        let renewal = Some(self.group.next_renewal);
+        // What can wait waits while the database fails.
+        let renewal = self.failing.due.map_or(self.group.next_renewal, |at| at.max(self.group.next_renewal));
+        let renewal = Some(renewal);
         self.group.next_check = [next, renewal].into_iter().flatten().min();
         self.learn_keys();
         self.refresh_stamper(now);

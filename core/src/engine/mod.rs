@@ -387,7 +387,7 @@ impl Engine {
             self.papers_due(),
             listing,
             self.group.sweep.next(now.mono).filter(|_| self.failing.due.is_none()),
-            self.group.epochs.next(now.mono),
+            self.group.epochs.next(now.mono, self.failing.due.is_some()),
             self.deferred.next_due(),
             self.waiting.next_due(),
             self.failing.due,

@@ -76,7 +76,12 @@ impl PresenceState {
 
     /// Something about this node may have changed: compare with the record at the next chance.
     pub(super) const fn touch(&mut self, now: Now) {
-        self.next = Some(now.mono);
+        self.touch_at(now.mono);
+    }
+
+    /// The same, not now.
+    pub(super) const fn touch_at(&mut self, at: Mono) {
+        self.next = Some(at);
     }
 }
 

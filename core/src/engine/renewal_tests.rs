@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,7 @@ use crate::{
     ids::{ActId, PeerId},
     limits::ISSUED_AT_ONCE,
     record::{Role, SignedRecord},
+    records::MemoryStore,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -252,4 +254,37 @@ fn w7_to_list_members_does_not_ask_all_renewals_for_each() {
     let members = village.engines[0].membership().unwrap();
     let listed = members.list(now);
     assert!(listed.iter().filter(|(_, it)| it.grant.is_some()).all(|(_, it)| it.named != it.grant));
+}
+
+#[test]
+fn x9_nothing_is_signed_again_and_again_while_the_disk_is_full() {
+    let mut village = Village::new(0x9, 2);
+    let crowd = crowd(&mut village, 3 * ISSUED_AT_ONCE);
+    village.converge(0x9);
+    let store = MemoryStore::new(village.graph(), 1);
+    let fails = store.fails.clone();
+    village.engines[0] = village.engine_on(0, Box::new(store));
+    village.copy(1, 0);
+    village.engines[0].group.compared = true;
+    village.pass(2500);
+    fails.store(true, Ordering::Relaxed);
+    let turns = |village: &mut Village, seconds: u64| {
+        let mut turns = 0;
+        for _ in 0..seconds {
+            let now = village.now();
+            while turns < 1000 && village.engines[0].poll_timeout(now).is_some_and(|due| due <= now.mono) {
+                village.engines[0].handle_timeout(now);
+                let _ = village.engines[0].flush(now);
+                turns += 1;
+            }
+            village.pass(1);
+        }
+        turns
+    };
+    let failing = turns(&mut village, 300);
+    assert!(failing < 300, "{failing} turns in 300 s, in each of which all acts are read again");
+    assert_eq!(renewals(&village, 0, 0).len(), 0);
+    fails.store(false, Ordering::Relaxed);
+    turns(&mut village, 300);
+    assert_eq!(renewals(&village, 0, 0).len(), crowd.len());
 }

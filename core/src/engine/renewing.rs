@@ -20,7 +20,8 @@ impl Engine {
         }
         self.group.changed = true;
         self.group.expel_later();
-        if self.group.next_renewal <= now.mono {
+        // While the database fails nothing is signed that can wait.
+        if self.group.next_renewal <= now.mono && self.failing.due.is_none() {
             self.group.next_renewal = now.mono + RENEWAL_INTERVAL.mul_f64(0.5 + self.rng.random::<f64>());
             // What others know of the members comes first: one may have been removed while this node was off.
             if self.group.compared {
@@ -45,12 +46,13 @@ impl Engine {
         let own = &self.group.standings;
         let mut due = members.due_for_renewal(self.device.peer, own, self.peer_time(now), at);
         due.sort_by(|a, b| self.moment_for(&a.grant).total_cmp(&self.moment_for(&b.grant)));
-        if due.len() > ISSUED_AT_ONCE {
-            due.truncate(ISSUED_AT_ONCE);
-            self.group.next_renewal = now.mono;
-        }
-        if let Err(error) = self.renew(now, &due) {
-            tracing::debug!(%error, "memberships could not be renewed");
+        let more = due.len() > ISSUED_AT_ONCE;
+        due.truncate(ISSUED_AT_ONCE);
+        match self.renew(now, &due) {
+            Ok(()) if more => self.group.next_renewal = now.mono,
+            Ok(()) => {}
+            Err(PublishError::Store(error)) => tracing::warn!(%error, "memberships could not be renewed"),
+            Err(error) => tracing::debug!(%error, "memberships could not be renewed"),
         }
     }
 
