@@ -45,10 +45,10 @@ pub(super) struct EpochState {
     carrying: BTreeSet<ActId>,
     /// Of those, the ones whose own key is not here, by that.
     unopened: BTreeMap<EpochId, Vec<ActId>>,
-    /// Epochs whose key those claim to carry, and how many do.
-    claimed: BTreeMap<EpochId, usize>,
-    /// Epochs whose key a later one carries, as far as that could be opened. What could not is looked at once.
-    carried: BTreeSet<EpochId>,
+    /// Epochs whose key those claim to carry, and which do.
+    claimed: BTreeMap<EpochId, BTreeSet<ActId>>,
+    /// Epochs whose key later ones carry, as far as that could be opened, and which. What could not is looked at once.
+    carried: BTreeMap<EpochId, BTreeSet<ActId>>,
     /// The epoch whose key is being sealed to members, and what is not signed yet.
     sealing: Option<(ActId, Sealed)>,
 }
@@ -132,7 +132,7 @@ impl Engine {
             let Some(of) = members.keys_of(&act) else { continue };
             if !of.older.is_empty() && state.carrying.insert(act) {
                 state.unopened.entry(of.id).or_default().push(act);
-                state.claim(of);
+                state.claim(act, of);
             }
             if let Some(sealed) = of.sealed_to(self.device.peer).filter(|_| !state.ring.has(&of.id)) {
                 match open_epoch_key(&self.graph, self.stamper.key(), &of.id, sealed) {
@@ -216,7 +216,9 @@ impl Engine {
         // carries: several were begun without knowing of one another.
         let is_head = |epoch: &Begun| {
             current.is_some_and(|current| current.act == epoch.act)
-                || !(current.is_some_and(|current| current.id == epoch.id) || state.carries(&epoch.id))
+                || !(current.is_some_and(|current| current.id == epoch.id)
+                    || state.carries(&epoch.id, members)
+                    || state.may_carry(&epoch.id, members))
         };
         let heads = members.epochs().rev().filter(|epoch| state.ring.has(&epoch.id) && is_head(epoch));
         heads
@@ -235,7 +237,7 @@ impl Engine {
         let ring = self.key_ring().clone();
         let empty = Epoch { key_id: [0; 32], keys: Vec::new(), older: Vec::new() };
         let draft = self.draft(now, Content::Epoch(empty))?;
-        let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
+        let members = self.membership().ok_or(CredentialFault::NotAMember)?;
         members.may_sign(&draft)?;
         let me = self.device.peer;
         let others = members.members_at(peer_now).filter(|peer| *peer != me);
@@ -244,12 +246,14 @@ impl Engine {
         let key: EpochKey = self.fresh_secret();
         let id = epoch_id(&key);
         let mut older = Vec::new();
+        let members = self.group.members.as_ref();
         // Those of withdrawn epochs as well: somebody may have written in them.
         for before in ring.epochs() {
             if older.len() == MAX_OLDER_EPOCHS {
                 break;
             }
-            let carried = self.group.epochs.carries(&before);
+            // What others only claim to carry nobody may ever get.
+            let carried = members.is_none_or(|members| self.group.epochs.carries(&before, members));
             if let Some(before_key) = ring.key(&before).filter(|_| !carried) {
                 let nonce = self.rng.random();
                 older.push((before, seal_older_key(&self.graph, &key, nonce, &before_key)));
@@ -317,10 +321,10 @@ impl EpochState {
             let acts: Vec<ActId> = open.iter().filter_map(|id| self.unopened.remove(id)).flatten().collect();
             for act in acts {
                 let Some(of) = members.keys_of(&act) else { continue };
-                self.unclaim(of);
+                self.unclaim(act, of);
                 for (id, sealed) in of.older {
                     if let Some(key) = self.ring.open_older(&of.id, id, sealed) {
-                        self.carried.insert(*id);
+                        self.carried.entry(*id).or_default().insert(act);
                         self.ring.add(key);
                     }
                 }
@@ -328,27 +332,37 @@ impl EpochState {
         }
     }
 
-    /// True if a later epoch carries the key of this one, or may.
-    fn carries(&self, epoch: &EpochId) -> bool {
-        self.carried.contains(epoch) || self.claimed.contains_key(epoch)
+    /// True if a later epoch that counts carries the key of this one. Others may come to nobody who joins.
+    fn carries(&self, epoch: &EpochId, members: &Membership) -> bool {
+        count(self.carried.get(epoch), members)
     }
 
-    fn claim(&mut self, of: KeysOf<'_>) {
+    /// The same of those whose own key is not here yet.
+    fn may_carry(&self, epoch: &EpochId, members: &Membership) -> bool {
+        count(self.claimed.get(epoch), members)
+    }
+
+    fn claim(&mut self, act: ActId, of: KeysOf<'_>) {
         for (id, _) in of.older.iter().filter(|(id, _)| *id != of.id) {
-            *self.claimed.entry(*id).or_default() += 1;
+            self.claimed.entry(*id).or_default().insert(act);
         }
     }
 
-    fn unclaim(&mut self, of: KeysOf<'_>) {
+    fn unclaim(&mut self, act: ActId, of: KeysOf<'_>) {
         for (id, _) in of.older.iter().filter(|(id, _)| *id != of.id) {
             if let Entry::Occupied(mut claims) = self.claimed.entry(*id) {
-                *claims.get_mut() -= 1;
-                if *claims.get() == 0 {
+                claims.get_mut().remove(&act);
+                if claims.get().is_empty() {
                     claims.remove();
                 }
             }
         }
     }
+}
+
+/// True if one of these acts counts.
+fn count(acts: Option<&BTreeSet<ActId>>, members: &Membership) -> bool {
+    acts.into_iter().flatten().any(|act| members.verdict().act(act) == Some(None))
 }
 
 /// Members to whom a key is sealed in one step: some milliseconds.

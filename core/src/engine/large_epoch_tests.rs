@@ -5,17 +5,18 @@ use std::{collections::BTreeSet, time::Duration};
 use rand::RngExt;
 
 use super::{
-    Engine,
+    Engine, Removal,
     epoch_tests::{acts, current, epochs, read, remove, village},
     group_tests::Village,
 };
 use crate::{
     authority::{Act, Content, Epoch, Verdict},
     crypto::SecretKey,
-    group::{epoch_id, seal_epoch_key},
-    ids::{ActId, PeerId},
+    group::{EpochId, epoch_id, seal_epoch_key},
+    ids::{ActId, PeerId, RecordId},
     limits::{MAX_EPOCH_KEYS, MAX_OLDER_EPOCHS, MIN_GROUP_RECORD},
     record::{Role, SignedRecord},
+    records::MemoryStore,
 };
 
 /// More than one act holds keys for.
@@ -155,6 +156,67 @@ fn w9_keys_that_do_not_open_are_tried_once_and_hide_no_epoch() {
     }
     village.converge(11);
     assert_eq!(read(&village, 3, written.id()).unwrap(), "before");
+}
+
+/// The group's first epoch, under which something was written; 1 is an admin, 2 a member, and 3 somebody who comes later.
+fn written_before(seed: u64) -> (Village, RecordId, EpochId) {
+    let mut village = village(seed, 4);
+    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
+    village.converge(seed);
+    let written = village.publish(2, "before").unwrap().id();
+    village.converge(seed);
+    let first = current(&village, 0).unwrap();
+    (village, written, first)
+}
+
+/// 3 joins with an empty database, and is given what others offer.
+fn joins_late(village: &mut Village, seed: u64) {
+    let empty = Box::new(MemoryStore::new(village.graph(), 1));
+    village.engines[3] = village.engine_on(3, empty);
+    assert!(village.grant(0, 3, Role::Member));
+    for _ in 0..4 {
+        village.pass(100);
+        village.act(0, |engine, now| engine.handle_timeout(now));
+    }
+    village.converge(seed);
+}
+
+#[test]
+fn x3_an_epoch_whose_key_nobody_has_hides_nothing_from_who_joins_later() {
+    let plain = Removal { keep_records: true, with_branch: false, undo: false };
+    for removed in [false, true] {
+        let (mut village, written, first) = written_before(0x3);
+        let older = vec![(first, vec![2; 72])];
+        let epoch = Epoch { key_id: [9; 32], keys: Vec::new(), older };
+        let act = village.sign(1, village.heads(1), Content::Epoch(epoch));
+        village.give(0, vec![act]);
+        village.converge(0x3);
+        if removed {
+            let peer = village.peer(1);
+            village.act(0, |engine, now| engine.remove(now, peer, "", plain)).unwrap();
+        } else {
+            // Its key is lost: an admin begins another.
+            village.pass(200);
+            village.act(0, |engine, now| engine.handle_timeout(now));
+            village.pass(200);
+            village.act(0, |engine, now| engine.handle_timeout(now));
+        }
+        assert!(current(&village, 0).is_some_and(|epoch| epoch != [9; 32] && epoch != first));
+        joins_late(&mut village, 0x3);
+        assert_eq!(read(&village, 3, written).unwrap(), "before", "removed: {removed}");
+    }
+}
+
+#[test]
+fn x3_who_joins_after_an_admin_was_undone_reads_what_its_epoch_carried() {
+    let (mut village, written, first) = written_before(0x33);
+    village.act(1, |engine, now| engine.begin_epoch(now)).unwrap();
+    village.converge(0x33);
+    assert_ne!(current(&village, 0), Some(first));
+    let (peer, undo) = (village.peer(1), Removal { keep_records: false, with_branch: false, undo: true });
+    village.act(0, |engine, now| engine.remove(now, peer, "", undo)).unwrap();
+    joins_late(&mut village, 0x33);
+    assert_eq!(read(&village, 3, written).unwrap(), "before");
 }
 
 /// What is followed act by act is what a walk over all of it says.
