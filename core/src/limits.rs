@@ -60,6 +60,9 @@ pub const MAX_LOST_TOLD: usize = 64;
 /// A node that is said to be lost says at most this often that it is here.
 pub const REFUTE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Bytes of records that are read in one step of a walk over the database: beyond, the step ends. They may be few large ones.
+pub const STEP_BYTES: usize = 4 * 1024 * 1024;
+
 /// A record stamped at most this far ahead of peer time is admitted at once.
 pub const SKEW_ADMIT: Duration = Duration::from_secs(2 * 60);
 /// One stamped at most this far ahead is held until its time comes; beyond, it is refused.

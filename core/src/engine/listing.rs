@@ -16,7 +16,7 @@ use crate::{
     authority::{Act, Content, Keep, KeepChunk, KeepKey, Remove},
     group::{CredentialFault, Membership},
     ids::PeerId,
-    limits::{KEEP_CHUNK, MAX_KEEP_CHUNKS},
+    limits::{KEEP_CHUNK, MAX_KEEP_CHUNKS, STEP_BYTES},
     record::{RecordKey, RecordType, Role, SignedRecord},
     records::{OpenPolicy, Put, Store, StoreError, admit_own},
     time::Now,
@@ -200,33 +200,30 @@ impl Engine {
         while left > 0 {
             let done = match &mut listing.stage {
                 Stage::Losers(keys) => {
-                    let keys = keys.split_off(keys.len().saturating_sub(left));
-                    let (last, done) = (keys.len() < left, keys.len());
-                    self.list_keys(listing, &keys, |store, key| store.loser(key))?;
-                    if last {
-                        listing.stage = Stage::Records(RecordKey::MIN);
-                    }
-                    done
+                    let mut keys = std::mem::take(keys);
+                    let page = keys.split_off(keys.len().saturating_sub(left));
+                    let read = self.list_keys(listing, &page, |store, key| store.loser(key))?;
+                    keys.extend(page.iter().skip(read));
+                    listing.stage = match keys.is_empty() {
+                        true => Stage::Records(RecordKey::MIN),
+                        false => Stage::Losers(keys),
+                    };
+                    if read < page.len() { left } else { read.max(1) }
                 }
                 Stage::Records(from) => {
                     let page = left.min(PAGE);
                     let keys = self.store.keys(&Filter::All, *from, None, page)?;
-                    self.list_keys(listing, &keys, |store, key| store.fetch(key))?;
-                    listing.stage = match keys.last() {
-                        Some(last) if keys.len() == page => Stage::Records(last.next()),
-                        _ => Stage::Withheld(RecordKey::MIN),
-                    };
-                    keys.len()
+                    let read = self.list_keys(listing, &keys, |store, key| store.fetch(key))?;
+                    let next = rest(&keys, read, page);
+                    listing.stage = next.map_or(Stage::Withheld(RecordKey::MIN), Stage::Records);
+                    if read < keys.len() { left } else { read }
                 }
                 Stage::Withheld(from) => {
                     let page = left.min(PAGE);
                     let keys = self.store.withheld(&Filter::All, *from, page)?;
-                    self.list_keys(listing, &keys, |store, key| store.fetch_withheld(key))?;
-                    listing.stage = match keys.last() {
-                        Some(last) if keys.len() == page => Stage::Withheld(last.next()),
-                        _ => Stage::Chunks,
-                    };
-                    keys.len()
+                    let read = self.list_keys(listing, &keys, |store, key| store.fetch_withheld(key))?;
+                    listing.stage = rest(&keys, read, page).map_or(Stage::Chunks, Stage::Withheld);
+                    if read < keys.len() { left } else { read }
                 }
                 Stage::Chunks if listing.keys.is_empty() => return self.sign_listing(now, listing, left),
                 Stage::Chunks => {
@@ -240,22 +237,34 @@ impl Engine {
         Ok(false)
     }
 
+    /// How many were looked at: fewer than all if they are large.
     fn list_keys(
-        &self,
+        &mut self,
         listing: &mut Listing,
         keys: &[RecordKey],
         fetch: impl Fn(&dyn Store, &RecordKey) -> Result<Option<SignedRecord>, StoreError>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<usize, PublishError> {
+        let (mut read, mut bytes) = (0, 0);
         for key in keys {
-            if let Some(record) = fetch(&*self.store, key)? {
-                listing.add(&record, self.group.members.as_ref());
+            read += 1;
+            match fetch(&*self.store, key) {
+                Ok(Some(record)) => {
+                    bytes += record.bytes().len();
+                    listing.add(&record, self.group.members.as_ref());
+                }
+                Ok(None) => {}
+                Err(StoreError::Damaged(_)) => self.check_all_again(),
+                Err(error) => return Err(error.into()),
+            }
+            if bytes > STEP_BYTES {
+                break;
             }
         }
         let most = MAX_KEEP_CHUNKS * KEEP_CHUNK;
         if listing.keys.len() + listing.chunks.len() * KEEP_CHUNK > most {
             return Err(PublishError::TooManyToKeep);
         }
-        Ok(())
+        Ok(read)
     }
 
     /// What is stored while a list is made belongs to it, whatever its place among what was looked at.
@@ -414,3 +423,9 @@ const PAGE: usize = 256;
 const CHUNK_COST: usize = 32;
 /// What it costs to sign and to store one.
 const STORE_COST: usize = 64;
+
+/// Where a stage goes on of which a page was read so far; `None`: it is over.
+fn rest(keys: &[RecordKey], read: usize, page: usize) -> Option<RecordKey> {
+    let last = keys.get(..read)?.last()?;
+    (read < keys.len() || keys.len() == page).then(|| last.next())
+}

@@ -6,6 +6,7 @@ use super::{Engine, sweep::readable};
 use crate::{
     graph::Known,
     ids::{Lsn, PeerId},
+    limits::STEP_BYTES,
     record::{Genesis, GraphProperties, NodeAddr, RecordKey, RecordType, SignedRecord},
     records::{AdmitContext, StoreError, find_unsound},
     time::Now,
@@ -171,6 +172,13 @@ impl Engine {
         });
     }
 
+    /// A record turned out to be damaged: the check finds what else is, and throws it out.
+    pub(super) const fn check_all_again(&mut self) {
+        if self.unchecked.is_none() {
+            self.unchecked = Some(Unchecked::Current(RecordKey::MIN));
+        }
+    }
+
     /// What expired and void versions left decides who wins, so it must be signed as well.
     fn check_left(&mut self, after: Lsn) -> Result<Option<Unchecked>, StoreError> {
         let rows = self.store.left(after, CHECK_BATCH)?;
@@ -187,16 +195,23 @@ impl Engine {
 
     fn check_stretch(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
         let keys = self.store.keys(&Filter::All, from, None, CHECK_BATCH)?;
-        let next = match keys.last() {
+        let mut next = match keys.last() {
             Some(last) if keys.len() == CHECK_BATCH => Unchecked::Current(*last),
             _ => Unchecked::Left(Lsn(0)),
         };
         // What cannot be read, or is not what its key says, is unsound whatever its signature.
-        let (mut bad, mut records) = (Vec::new(), Vec::new());
+        let (mut bad, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
         for key in keys {
             match self.store.fetch(&key) {
-                Ok(Some(record)) if record.key() == key => records.push(record),
+                Ok(Some(record)) if record.key() == key => {
+                    bytes += record.bytes().len();
+                    records.push(record);
+                }
                 _ => bad.push(key),
+            }
+            if bytes > STEP_BYTES {
+                next = Unchecked::Current(key.next());
+                break;
             }
         }
         if self.genesis.is_none() {
@@ -246,11 +261,19 @@ impl Engine {
 
     fn check_withheld(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
         let keys = self.store.withheld(&Filter::All, from, CHECK_BATCH)?;
-        let (mut bad, mut records) = (BTreeSet::new(), Vec::new());
+        let mut next = keys.last().filter(|_| keys.len() == CHECK_BATCH).map(RecordKey::next);
+        let (mut bad, mut records, mut bytes) = (BTreeSet::new(), Vec::new(), 0);
         for key in &keys {
             match self.store.fetch_withheld(key)? {
-                Some(record) => records.push(record),
+                Some(record) => {
+                    bytes += record.bytes().len();
+                    records.push(record);
+                }
                 None => drop(bad.insert(*key)),
+            }
+            if bytes > STEP_BYTES {
+                next = Some(key.next());
+                break;
             }
         }
         bad.extend(self.unsound(now, &records));
@@ -261,8 +284,7 @@ impl Engine {
         for record in records.iter().filter(|record| !bad.contains(&record.key()) && !is_act(record)) {
             self.judge_withheld(now, record)?;
         }
-        let next = keys.last().filter(|_| keys.len() == CHECK_BATCH);
-        Ok(next.map(|last| Unchecked::Withheld(last.next())))
+        Ok(next.map(Unchecked::Withheld))
     }
 
     /// Which of the stored records nobody signed as they are, or break a rule.

@@ -128,7 +128,13 @@ impl Engine {
         let keys = self.next_ahead(now)?;
         let mut own = Vec::new();
         for key in &keys {
-            let record = self.store.fetch(key)?;
+            let record = match self.store.fetch(key) {
+                Err(StoreError::Damaged(_)) => {
+                    self.check_all_again();
+                    None
+                }
+                found => found?,
+            };
             own.extend(record.filter(|record| record.header().author() == self.device.peer));
         }
         if !own.is_empty() {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     authority::Content,
     ids::{ActId, PeerId, RecordId},
-    limits::LIST_PATIENCE,
+    limits::{LIST_PATIENCE, STEP_BYTES},
     record::{RecordKey, RecordType, SignedRecord},
     records::{Change, Put, RecordPolicy, StoreError, Verdict, rank},
     time::{Mono, Now},
@@ -24,8 +24,6 @@ use crate::{
 
 /// Records looked at in one step of a sweep: a few milliseconds.
 const SWEEP_BATCH: usize = 256;
-/// Bytes of records released in one step, at which it ends early.
-const SWEEP_BYTES: usize = 4 * 1024 * 1024;
 
 /// Records that are judged again, some at a time.
 #[derive(Debug, Default)]
@@ -177,10 +175,15 @@ impl Engine {
         let next = match stage {
             Stage::Stored(from) => {
                 let keys = self.store.keys(&Filter::All, from, None, SWEEP_BATCH)?;
+                let (mut bytes, mut from) = (0, rest(&keys));
                 for key in &keys {
-                    self.sweep_stored(now, key)?;
+                    bytes += self.sweep_stored(now, key)?;
+                    if bytes > STEP_BYTES {
+                        from = Some(key.next());
+                        break;
+                    }
                 }
-                rest(&keys).map_or(Stage::Losers, Stage::Stored)
+                from.map_or(Stage::Losers, Stage::Stored)
             }
             Stage::Losers => {
                 for key in self.store.losers() {
@@ -198,16 +201,17 @@ impl Engine {
         Ok(())
     }
 
-    fn sweep_stored(&mut self, now: Now, key: &RecordKey) -> Result<(), StoreError> {
-        let found = readable(self.store.fetch(key))?;
-        let Some(record) = found.filter(|record| is_by(record, &self.group.sweep.authors)) else {
-            return Ok(());
-        };
-        match self.standing_of(&record) {
-            Verdict::Accept => Ok(()),
-            Verdict::Defer { .. } if self.group.sweep.is_patient(now.mono, &record) => Ok(()),
-            _ => self.judge_stored(now, &record),
+    /// How many bytes were read.
+    fn sweep_stored(&mut self, now: Now, key: &RecordKey) -> Result<usize, StoreError> {
+        let Some(record) = readable(self.store.fetch(key))? else { return Ok(0) };
+        if is_by(&record, &self.group.sweep.authors) {
+            match self.standing_of(&record) {
+                Verdict::Accept => {}
+                Verdict::Defer { .. } if self.group.sweep.is_patient(now.mono, &record) => {}
+                _ => self.judge_stored(now, &record)?,
+            }
         }
+        Ok(record.bytes().len())
     }
 
     /// Judges a stretch of what is withheld. Where it goes on; `None`: there is no more.
@@ -220,10 +224,11 @@ impl Engine {
                 continue;
             };
             let sweep = &self.group.sweep;
+            bytes += record.bytes().len();
             if is_by(&record, &sweep.authors) || is_by(&record, &sweep.waiting) {
-                bytes += self.judge_withheld(now, &record)?;
+                self.judge_withheld(now, &record)?;
             }
-            if bytes > SWEEP_BYTES {
+            if bytes > STEP_BYTES {
                 return Ok(Some(key.next()));
             }
         }
@@ -267,15 +272,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Releases a withheld version that counts; drops one that does not. How many bytes were released.
-    pub(super) fn judge_withheld(&mut self, now: Now, record: &SignedRecord) -> Result<usize, StoreError> {
+    /// Releases a withheld version that counts; drops one that does not.
+    pub(super) fn judge_withheld(&mut self, now: Now, record: &SignedRecord) -> Result<(), StoreError> {
         let key = record.key();
         match self.standing_of(record) {
-            Verdict::Defer { .. } => Ok(0),
+            Verdict::Defer { .. } => Ok(()),
             Verdict::Accept if !self.is_spent(now, record)? => {
                 self.note_old(now, record);
-                self.release(now, &key)?;
-                Ok(record.bytes().len())
+                self.release(now, &key)
             }
             verdict => {
                 if verdict != Verdict::Accept {
@@ -283,7 +287,7 @@ impl Engine {
                 }
                 self.store.discard(&key)?;
                 self.meta_written = true;
-                Ok(0)
+                Ok(())
             }
         }
     }
