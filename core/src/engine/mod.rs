@@ -54,6 +54,8 @@ mod ingest;
 mod joining;
 #[cfg(test)]
 mod large_epoch_tests;
+#[cfg(test)]
+mod large_records_tests;
 mod listing;
 #[cfg(test)]
 mod listing_tests;

@@ -30,6 +30,8 @@ pub use merge::{Rank, is_conflict, rank};
 pub use policy::{MEMBER_NAME_NONCE, OpenPolicy, PROPERTIES_NONCE, RecordPolicy, Verdict, presence_nonce};
 pub use store::{Change, Changes, Durability, Fingerprint, ListQuery, Page, Put, Reader, Store, StoreError};
 pub use store_memory::MemoryStore;
+#[cfg(test)]
+pub(crate) use store_memory::Watch;
 #[cfg(feature = "sqlite")]
 pub use store_sqlite::{Opened as StoreOpened, Sealer, SqliteStore};
 

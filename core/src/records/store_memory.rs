@@ -42,6 +42,16 @@ pub struct MemoryStore {
     /// While it is set, commits fail, as on a full disk.
     #[cfg(test)]
     pub(crate) fails: Arc<std::sync::atomic::AtomicBool>,
+    #[cfg(test)]
+    pub(crate) watch: Arc<Watch>,
+}
+
+/// What is read of versions, and which of them cannot be, as if a sector had gone bad.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) bytes: std::sync::atomic::AtomicUsize,
+    pub(crate) damaged: std::sync::Mutex<Option<RecordKey>>,
 }
 
 /// One version, or what is left of it.
@@ -78,6 +88,8 @@ impl MemoryStore {
             shared: Arc::new(Shared { incarnation, committed: RwLock::default() }),
             #[cfg(test)]
             fails: Arc::default(),
+            #[cfg(test)]
+            watch: Arc::default(),
         }
     }
 
@@ -346,7 +358,16 @@ impl Store for MemoryStore {
     }
 
     fn fetch(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
-        Ok(self.tables.by_key.get(key).map(|row| row.record.clone()))
+        let found = self.tables.by_key.get(key).map(|row| row.record.clone());
+        #[cfg(test)]
+        {
+            let bytes = found.as_ref().map_or(0, |record| record.bytes().len());
+            self.watch.bytes.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+            if self.watch.damaged.lock().is_ok_and(|damaged| *damaged == Some(*key)) {
+                return Err(StoreError::Damaged("a test".into()));
+            }
+        }
+        Ok(found)
     }
 
     fn contains(&self, key: &RecordKey) -> Result<bool, StoreError> {
