@@ -26,6 +26,8 @@ use crate::{
 };
 
 const META_FRESH: &str = "freshness";
+/// Which neighbor lacks most of this database, and since when.
+const META_DOUBT: &str = "lacked_since";
 const META_ALONE: &str = "none_current_since";
 /// So long after the last one that was kept, another time of a comparison is kept.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
@@ -45,6 +47,8 @@ pub(super) struct Away {
     withheld: BTreeMap<LinkId, Vec<RecordKey>>,
     /// What a neighbor that knows it lacks: which one, and since when it is known. Dropped once it is certain.
     doubted: BTreeMap<RecordKey, (NodeId, Timestamp)>,
+    /// The first of these, as it is noted: a restart does not begin the day anew.
+    doubt: Option<(NodeId, Timestamp)>,
 }
 
 impl Away {
@@ -121,6 +125,8 @@ impl Engine {
         self.away.kept = self.away.fresh;
         let alone = self.store.meta(META_ALONE)?.and_then(|bytes| bytes.try_into().ok());
         self.away.alone_since = alone.map(|bytes| Timestamp(u64::from_le_bytes(bytes)));
+        let doubt = self.store.meta(META_DOUBT)?;
+        self.away.doubt = doubt.and_then(|bytes| postcard::from_bytes(&bytes).ok());
         Ok(())
     }
 
@@ -295,7 +301,13 @@ impl Engine {
 
     /// Drops what a neighbor that knows of all deletes lacks. A large part of the database only goes when a second one says the same,
     /// or the first one still does a day later. True if nothing is in doubt any more.
-    fn drop_lacked(&mut self, now: Now, node: NodeId, lacked: &BTreeSet<RecordKey>, whole: bool) -> bool {
+    pub(super) fn drop_lacked(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        lacked: &BTreeSet<RecordKey>,
+        whole: bool,
+    ) -> bool {
         let peer_now = self.peer_time(now);
         let mut doubted = mem::take(&mut self.away.doubted);
         if whole {
@@ -303,8 +315,9 @@ impl Engine {
             doubted.retain(|key, (by, _)| *by == node || lacked.contains(key));
         }
         let many = lacked.len() > AWAY_FEW && lacked.len() as u64 > self.store.count() / 2;
+        let noted = self.away.doubt.filter(|(by, _)| *by == node).map_or(peer_now, |(_, since)| since);
         for key in lacked {
-            let (by, since) = *doubted.entry(*key).or_insert((node, peer_now));
+            let (by, since) = *doubted.entry(*key).or_insert((node, noted));
             if many && by == node && peer_now.since(since) < AWAY_PATIENCE {
                 continue;
             }
@@ -323,8 +336,21 @@ impl Engine {
                 "a neighbor lacks most of this database; it is kept for now"
             );
         }
+        self.note_doubt((!doubted.is_empty()).then_some((node, noted)));
         self.away.doubted = doubted;
         self.away.doubted.is_empty()
+    }
+
+    fn note_doubt(&mut self, doubt: Option<(NodeId, Timestamp)>) {
+        // Of several neighbors the first is noted.
+        if doubt.is_some() == self.away.doubt.is_some() {
+            return;
+        }
+        self.away.doubt = doubt;
+        let bytes = doubt.map(|doubt| postcard::to_stdvec(&doubt).expect("a note always encodes"));
+        if let Err(error) = self.keep_meta(META_DOUBT, &bytes.unwrap_or_default()) {
+            tracing::error!(%error, "it cannot be noted what a neighbor lacks");
+        }
     }
 
     /// Deletes that this node made while it was away live on from now: others must all hear of them.

@@ -24,7 +24,7 @@ use crate::{
     limits::{MAX_EPOCH_KEYS, MAX_OLDER_EPOCHS},
     record::{BodyState, Role, SignedRecord},
     records::StoreError,
-    time::{Mono, Now},
+    time::{Mono, Now, Timestamp},
 };
 
 /// What an engine knows of keys beside the acts.
@@ -49,6 +49,8 @@ pub(super) struct EpochState {
     claimed: BTreeMap<EpochId, BTreeSet<ActId>>,
     /// Epochs whose key later ones carry, as far as that could be opened, and which. What could not is looked at once.
     carried: BTreeMap<EpochId, BTreeSet<ActId>>,
+    /// Members to whom nothing can be sealed: their identities are no keys.
+    pub(super) no_keys: BTreeSet<PeerId>,
     /// The epoch whose key is being sealed to members, and what is not signed yet.
     sealing: Option<(ActId, Sealed)>,
 }
@@ -208,7 +210,8 @@ impl Engine {
             let Some(epoch) = current.filter(|epoch| state.ring.has(&epoch.id)) else {
                 return Some(Need::Epoch(LOST));
             };
-            if members.key_got_out(peer_now) {
+            // A wrong clock takes members for expired.
+            if members.key_got_out(Some(peer_now).filter(|_| !self.is_clock_off())) {
                 return Some(Need::Epoch((epoch.at + EPOCH_PAUSE).since(peer_now)));
             }
         }
@@ -222,7 +225,7 @@ impl Engine {
         };
         let heads = members.epochs().rev().filter(|epoch| state.ring.has(&epoch.id) && is_head(epoch));
         heads
-            .map(|epoch| Need::Keys(epoch, members.lacking(&epoch.act, peer_now).count()))
+            .map(|epoch| Need::Keys(epoch, self.lacking(members, &epoch.act, peer_now).count()))
             .find(|need| matches!(need, Need::Keys(_, lacking) if *lacking > 0))
     }
 
@@ -274,7 +277,7 @@ impl Engine {
         let (_, mut sealed) = self.group.epochs.sealing.take().unwrap_or_else(|| (epoch.act, Vec::new()));
         let Some(key) = self.key_ring().key(&epoch.id) else { return Ok(()) };
         let members = self.membership().ok_or(CredentialFault::NotAMember)?;
-        let lacking: BTreeSet<PeerId> = members.lacking(&epoch.act, self.peer_time(now)).collect();
+        let lacking: BTreeSet<PeerId> = self.lacking(members, &epoch.act, self.peer_time(now)).collect();
         // Others may have been faster.
         sealed.retain(|(peer, _)| lacking.contains(peer));
         let done: BTreeSet<PeerId> = sealed.iter().map(|(peer, _)| *peer).collect();
@@ -293,12 +296,27 @@ impl Engine {
         Ok(())
     }
 
+    /// Members who lack the key of an epoch, and to whom it can be sealed as far as is known.
+    fn lacking<'a>(
+        &'a self,
+        members: &'a Membership,
+        epoch: &ActId,
+        peer_now: Timestamp,
+    ) -> impl Iterator<Item = PeerId> + 'a {
+        let no_keys = &self.group.epochs.no_keys;
+        members.lacking(epoch, peer_now).filter(|peer| !no_keys.contains(peer))
+    }
+
     fn sealed_keys(&mut self, key: &EpochKey, peers: Vec<PeerId>) -> Sealed {
-        let graph = self.graph;
-        let sealed = peers
-            .into_iter()
-            .filter_map(|peer| Some((peer, seal_epoch_key(&graph, &peer, *self.fresh_secret(), key)?)));
-        sealed.collect()
+        let mut all = Sealed::new();
+        for peer in peers {
+            let secret = self.fresh_secret();
+            match seal_epoch_key(&self.graph, &peer, *secret, key) {
+                Some(sealed) => all.push((peer, sealed)),
+                None => drop(self.group.epochs.no_keys.insert(peer)),
+            }
+        }
+        all
     }
 
     /// 32 bytes that nobody else can guess: the engine's own randomness has a short seed, the identity's key has not.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authority::{Act, Content, Epoch, Verdict},
-    crypto::SecretKey,
+    crypto::{self, SecretKey},
     group::{EpochId, epoch_id, seal_epoch_key},
     ids::{ActId, PeerId, RecordId},
     limits::{MAX_EPOCH_KEYS, MAX_OLDER_EPOCHS, MIN_GROUP_RECORD},
@@ -217,6 +217,36 @@ fn x3_who_joins_after_an_admin_was_undone_reads_what_its_epoch_carried() {
     village.act(0, |engine, now| engine.remove(now, peer, "", undo)).unwrap();
     joins_late(&mut village, 0x33);
     assert_eq!(read(&village, 3, written).unwrap(), "before");
+}
+
+#[test]
+fn x19_members_whose_identities_are_no_keys_are_tried_once() {
+    let mut village = village(0x19, 2);
+    let no_key = |number: u16| {
+        let mut bytes = [3; 32];
+        bytes[..2].copy_from_slice(&number.to_le_bytes());
+        Some(PeerId::from_bytes(bytes)).filter(|peer| !crypto::is_key(peer))
+    };
+    let nobody: Vec<PeerId> = (0..u16::MAX).filter_map(no_key).take(300).collect();
+    village.act(0, |engine, now| {
+        for peer in &nobody {
+            engine.grant(now, *peer, "", Role::Member, None).unwrap();
+        }
+    });
+    village.pass(100);
+    village.act(0, |engine, now| engine.handle_timeout(now));
+    assert!(seal(&mut village, 0) < 10);
+    assert_eq!(village.engines[0].group.epochs.no_keys.len(), nobody.len());
+    village.pass(100);
+    village.act(0, |engine, now| engine.handle_timeout(now));
+    assert_eq!(village.engines[0].group.epochs.next(village.now().mono, false), None, "and never again");
+    assert!(village.grant(0, 1, Role::Member));
+    village.pass(100);
+    village.act(0, |engine, now| engine.handle_timeout(now));
+    village.converge(0x19);
+    let written = village.publish(0, "for members").unwrap().id();
+    village.converge(0x19);
+    assert_eq!(read(&village, 1, written).unwrap(), "for members");
 }
 
 /// What is followed act by act is what a walk over all of it says.

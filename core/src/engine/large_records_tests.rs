@@ -1,9 +1,13 @@
 //! Walks over a database of few large records, and over one of which a record cannot be read.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{Notice, PublishError, Removal, group_tests::Village, load::Unchecked};
 use crate::{
+    crypto::SecretKey,
     ids::RecordId,
     limits::STEP_BYTES,
     record::{RecordDraft, RecordKey, Role},
@@ -90,4 +94,19 @@ fn x15_one_record_that_cannot_be_read_fails_no_removal() {
     assert!(all_here(&village, &records), "all others are kept");
     *watch.damaged.lock().unwrap() = None;
     assert!(!village.engines[0].store.contains(&key).unwrap(), "it was thrown out");
+}
+
+#[test]
+fn x14_a_restart_does_not_begin_anew_the_day_that_a_neighbor_has_to_lack_most_of_a_database() {
+    let (mut village, _, records) = written(0x14, 1100, 8);
+    let node = SecretKey::from_bytes(&[5; 32]).node();
+    let lacked: BTreeSet<RecordKey> =
+        records.iter().map(|id| village.engines[0].current(id).unwrap().unwrap().key()).collect();
+    for hours in [0, 10, 10, 10] {
+        assert!(all_here(&village, &records), "it is kept for a day");
+        village.pass(hours * 3600);
+        village.act(0, |engine, now| engine.drop_lacked(now, node, &lacked, true));
+        village.restart(0);
+    }
+    assert!(records.iter().all(|id| village.engines[0].current(id).unwrap().is_none()));
 }

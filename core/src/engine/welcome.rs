@@ -6,7 +6,7 @@ use super::{Engine, JoinFailure, ingest::Candidate};
 use crate::{
     authority::Act,
     group::Membership,
-    ids::{LinkId, NodeId, PeerId},
+    ids::{LinkId, PeerId},
     limits::{
         ENDING_BYTES, ENDING_PAUSE, MAX_ENDING_ACTS, MAX_PAPERS_TIME, PAPERS_PATIENCE, PAPERS_PAUSE,
         SKEW_HOLD,
@@ -62,7 +62,7 @@ impl Engine {
                     // Who is no member itself lets nobody connect.
                     let own = self.group.own.is_some();
                     let device = &connect.device;
-                    if !own || !self.is_welcome(now, link, (device.peer, device.node), &connect.credentials) {
+                    if !own || !self.is_welcome(now, link, device, &connect.credentials) {
                         let acts = if own { self.what_ended(now, link, device) } else { Vec::new() };
                         return self.overlay.refuse(link, acts);
                     }
@@ -80,7 +80,7 @@ impl Engine {
                         return self.overlay.drop_for_version(now, link);
                     }
                     let device = &welcome.device;
-                    if !self.is_welcome(now, link, (device.peer, device.node), &welcome.credentials) {
+                    if !self.is_welcome(now, link, device, &welcome.credentials) {
                         return self.overlay.distrust(now, link);
                     }
                 }
@@ -94,8 +94,8 @@ impl Engine {
     }
 
     /// True if an identity is a member by what is known here, or by what it shows together with that.
-    fn is_welcome(&mut self, now: Now, link: LinkId, of: (PeerId, NodeId), shown: &[Bytes]) -> bool {
-        let (peer, node) = of;
+    fn is_welcome(&mut self, now: Now, link: LinkId, device: &DeviceCertificate, shown: &[Bytes]) -> bool {
+        let (peer, node) = (device.peer, device.node);
         let peer_now = self.membership_time(now);
         let Some(members) = &self.group.members else { return self.genesis.is_some() };
         if members.is_device_revoked(peer, node) {
@@ -103,6 +103,10 @@ impl Engine {
         }
         if members.is_member(peer, peer_now) {
             return true;
+        }
+        // Whoever has somebody's papers is not that one.
+        if !device.verify() {
+            return false;
         }
         let Some(acts) = self.read_papers(shown) else { return false };
         let papers = Papers { records: shown.to_vec(), acts };

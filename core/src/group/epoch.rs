@@ -131,7 +131,7 @@ impl Membership {
         self.acts.acts().filter(move |act| says(&act.body().content)).map(Act::id)
     }
 
-    /// Members at `now` whom no act that counts gave the key of an epoch.
+    /// Members at `now` whom no act that counts gave the key of an epoch. Some may be identities to which nothing can be sealed.
     pub fn lacking<'a>(&'a self, epoch: &ActId, now: Timestamp) -> impl Iterator<Item = PeerId> + 'a {
         let is_current = self.verdict.epochs().last() == Some(epoch);
         let (current, other) = match is_current {
@@ -139,12 +139,12 @@ impl Membership {
             false => (None, Some(self.verdict.lacks_of(&self.acts, epoch))),
         };
         let lacking = current.into_iter().flatten().copied().chain(other.into_iter().flatten());
-        lacking.filter(move |peer| crypto::is_key(peer) && self.is_member(*peer, now))
+        lacking.filter(move |peer| self.is_member(*peer, now))
     }
 
-    /// True if somebody may have the key of the current epoch who is no member at `now`.
-    pub fn key_got_out(&self, now: Timestamp) -> bool {
-        self.verdict.epoch_is_stale() || self.verdict.holder_expired(now)
+    /// True if somebody may have the key of the current epoch who is no member at `now`; `None`: whose clock is right is not known.
+    pub fn key_got_out(&self, now: Option<Timestamp>) -> bool {
+        self.verdict.epoch_is_stale() || now.is_some_and(|now| self.verdict.holder_expired(now))
     }
 }
 

@@ -191,6 +191,11 @@ impl Store for MemoryStore {
     fn collect(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         let old: Vec<_> = self.tables.gone.iter().take_while(|(at, _)| *at < before).map(|g| g.1).collect();
         for id in &old {
+            let row =
+                self.tables.by_id.get(id).filter(|row| matches!(row.state, State::Tombstone | State::Stub));
+            if let Some(row) = row {
+                self.withheld.drop_beaten(&row.record);
+            }
             self.replace(*id, None)?;
             self.losers.forget_record(id);
         }

@@ -79,16 +79,16 @@ fn x6_that_nobody_was_current_once_says_nothing_of_later() {
         let gone = world.publish(1, format!("deleted in round {round}"));
         world.run(3 * MINUTE);
         settle(&mut world);
-        [2, 3].map(|node| world.leave(node));
+        [2, 3].into_iter().for_each(|node| world.leave(node));
         world.with(0, |engine, now| engine.delete(now, &gone, None).unwrap());
         world.run(4 * LIFE);
         assert!(world.engine(0).current(&gone).unwrap().is_none(), "its tombstone is forgotten");
-        [0, 1].map(|node| world.leave(node));
+        [0, 1].into_iter().for_each(|node| world.leave(node));
         // Two who were both away meet, and nobody who is current, for much less than a tombstone's life.
-        [2, 3].map(|node| world.wake(node));
+        [2, 3].into_iter().for_each(|node| world.wake(node));
         world.run(3 * MINUTE);
         assert!(lives(&world, 2, &gone));
-        [0, 1].map(|node| world.wake(node));
+        [0, 1].into_iter().for_each(|node| world.wake(node));
         settle(&mut world);
         world.run(3 * MINUTE);
         assert!((0..4).all(|node| !lives(&world, node, &gone)), "round {round}: it came back");

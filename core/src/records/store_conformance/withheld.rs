@@ -185,3 +185,33 @@ fn w5_withholding_is_part_of_the_transaction() {
         assert_eq!(exported(store), 2);
     });
 }
+
+#[test]
+fn x11_what_a_tombstone_beats_goes_with_it_and_does_not_come_back_when_released() {
+    each_store(|store| {
+        let [old, stays] = [spec(1, 10), spec(2, 11)].map(|spec| spec.make());
+        let (deleted, later) = (spec(1, 20).deleted().make(), spec(2, 21).make());
+        for record in [&old, &stays] {
+            store.put(record).unwrap();
+            store.withhold(&record.signed().key()).unwrap();
+        }
+        store.put(&deleted).unwrap();
+        store.put(&later).unwrap();
+        commit(store);
+        assert_eq!(withheld(store).len(), 2);
+        store.collect(Timestamp(30)).unwrap();
+        commit(store);
+        assert_eq!(withheld(store), [stays.signed().key()], "nothing is left that beats the first");
+        assert!(store.release(&old.signed().key()).unwrap().is_none());
+        assert_eq!(store.get(&old.signed().id()).unwrap(), None);
+        // It is gone for good only with its transaction.
+        let another = spec(3, 12).make();
+        store.put(&another).unwrap();
+        store.withhold(&another.signed().key()).unwrap();
+        store.put(&spec(3, 22).deleted().make()).unwrap();
+        commit(store);
+        store.collect(Timestamp(30)).unwrap();
+        store.rollback().unwrap();
+        assert_eq!(withheld(store).len(), 2);
+    });
+}

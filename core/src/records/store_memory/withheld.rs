@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     record::{RecordKey, SignedRecord},
-    records::stored::forgotten_at,
+    records::{rank, stored::forgotten_at},
     time::Timestamp,
     wire::Filter,
 };
@@ -53,6 +53,14 @@ impl Withheld {
         let mut over: Vec<_> = self.rows.iter().filter_map(ends).filter(|(at, _)| *at <= now).collect();
         over.sort_unstable();
         over.iter().take(max).for_each(|(_, key)| self.remove(key));
+    }
+
+    /// Drops those that lose against a version that is about to be forgotten: nothing would be left that beats them.
+    pub(super) fn drop_beaten(&mut self, by: &SignedRecord) {
+        let is_beaten = |record: &SignedRecord| record.id() == by.id() && rank(record) < rank(by);
+        let beaten: Vec<RecordKey> =
+            self.rows.iter().filter(|(_, record)| is_beaten(record)).map(|(key, _)| *key).collect();
+        beaten.iter().for_each(|key| self.remove(key));
     }
 
     /// Drops tombstones that were written before a moment. Returns how many.

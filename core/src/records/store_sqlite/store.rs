@@ -185,6 +185,9 @@ impl Store for SqliteStore {
         for old in &gone {
             match old {
                 Ok(old) => {
+                    if matches!(old.state, State::Tombstone | State::Stub) {
+                        self.drop_beaten_withheld(&old.record)?;
+                    }
                     self.remove(old)?;
                     self.losers.forget_record(&old.record.id());
                 }

@@ -10,8 +10,9 @@ use super::{
     sql,
 };
 use crate::{
+    ids::RecordId,
     record::{RecordKey, SignedRecord},
-    records::{Change, Put, Store, StoreError, VerifiedRecord, stored::forgotten_at},
+    records::{Change, Put, Store, StoreError, VerifiedRecord, rank, stored::forgotten_at},
     time::Timestamp,
     wire::Filter,
 };
@@ -26,7 +27,8 @@ impl Db {
         let key = record.key();
         self.conn()
             .prepare_cached(
-                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope, id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
                 key.to_bytes(),
@@ -34,6 +36,7 @@ impl Db {
                 record.header().expires.map(|at| columns::ordered(at.0)),
                 forgotten_at(record).map(|at| columns::ordered(at.0)),
                 &self.values().kept(Place::Withheld(&key), record.bytes())[..],
+                record.id().as_bytes(),
             ])
             .map(drop)
     }
@@ -88,6 +91,12 @@ impl Db {
             keys.push(columns::key(row, 0)?);
         }
         Ok(keys)
+    }
+
+    /// The withheld versions of a record.
+    fn withheld_of(&self, id: &RecordId) -> rusqlite::Result<Vec<RecordKey>> {
+        let mut statement = self.conn().prepare_cached("SELECT key FROM withheld WHERE id = ?1")?;
+        statement.query_map([id.as_bytes()], |row| columns::key(row, 0))?.collect()
     }
 
     /// When the next withheld version expires.
@@ -164,6 +173,19 @@ impl SqliteStore {
         let dropped = self.db.delete_withheld(key).map_err(sql)?;
         self.changed |= dropped;
         Ok(dropped)
+    }
+
+    /// Drops those that lose against a version that is about to be forgotten: nothing would be left that beats them.
+    pub(super) fn drop_beaten_withheld(&mut self, by: &SignedRecord) -> Result<(), StoreError> {
+        if !self.has_withheld {
+            return Ok(());
+        }
+        for key in self.db.withheld_of(&by.id()).map_err(sql)? {
+            if self.kept_back(&key)?.is_some_and(|record| rank(&record) < rank(by)) {
+                self.drop_withheld(&key)?;
+            }
+        }
+        Ok(())
     }
 
     /// Drops those whose time is over, at most `max`.
