@@ -308,7 +308,7 @@ fn w9_holders_of_keys_and_ends_of_memberships_are_followed_act_by_act() {
                 }
                 2 => {
                     let by = village.rng.random_range(0..2);
-                    let nothing = super::Removal::default();
+                    let nothing = Removal::default();
                     let _ = village.act(by, |engine, now| engine.remove(now, peer, "", nothing));
                 }
                 3 => drop(village.act(who, Engine::begin_epoch)),
