@@ -6,7 +6,9 @@ use std::{
     task::Poll,
 };
 
-use peergraph::{CreateGroup, Group, ListQuery, Node, RemoveMember, Role};
+use peergraph::{
+    CreateGroup, Group, ListQuery, Node, RemoveMember, Role, authority::Act, limits::KEEP_CHUNK,
+};
 use peergraph_tests::{PATIENCE, converge, eventually, member, node, node_at, note};
 
 /// More than a removal looks at in some steps.
@@ -90,4 +92,27 @@ async fn c43_a_pause_waits_for_no_removal_and_what_is_written_in_it_neither() {
     ada.resume().await.unwrap();
     removal.await.unwrap();
     eventually("all of it at the other", || async { count(&cyds).await == Some(MANY as u64 + 2) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w5_whoever_leaves_is_heard_with_the_whole_list_of_what_stays() {
+    let ada = node().await;
+    let club = ada.create_group(CreateGroup::default()).await.unwrap();
+    let (_ben, bens) = member(&club, Role::Member, "Ben").await;
+    let (_cyd, cyds) = member(&club, Role::Member, "Cyd").await;
+    // More than a link takes at once.
+    let written: Vec<_> = (0..3 * MANY).map(|number| bens.publish(note(&number.to_string()))).collect();
+    for record in written {
+        record.await.unwrap();
+    }
+    converge(&[&club, &bens, &cyds]).await;
+    bens.leave().await.unwrap();
+    for group in [&club, &cyds] {
+        let listed = || async {
+            let acts = group.credentials().await.unwrap();
+            let chunks = acts.iter().filter(|record| Act::of(record).is_none()).count();
+            (group.members().await.unwrap().len(), chunks) == (2, 3 * MANY * 2 / KEEP_CHUNK)
+        };
+        eventually("the leave and its list", listed).await;
+    }
 }

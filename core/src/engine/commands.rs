@@ -4,6 +4,7 @@ use super::{Engine, Notice, PublishError};
 use crate::{
     events::{ConnectionChange, ConnectionEvent, Cursor, Event, NodeInfo, Status},
     graph::{ConnectFailure, ConnectId, ConnectOptions, Known, NeighborInfo},
+    group::Ending,
     ids::{ConnectionId, ElementId, GraphId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, GraphProperties, NodeAddr, RecordType},
@@ -71,6 +72,13 @@ impl Engine {
             self.overlay.set_listening(now, true);
             self.presence.touch(now);
         }
+    }
+
+    /// How many records its neighbors are still to get of a node whose identity has left the group for good.
+    pub fn parting_words(&self) -> usize {
+        let left =
+            self.membership().is_some_and(|members| members.ending(self.device.peer) == Some(Ending::Left));
+        if left { self.overlay.queued() } else { 0 }
     }
 
     /// Says goodbye to all, withdraws presence. Flush and drain outputs, then drop the engine.

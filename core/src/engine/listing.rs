@@ -342,7 +342,9 @@ impl Engine {
                 members.enter_chunk(chunk, staged.record.signed());
             }
         }
-        self.staged.extend(stored);
+        // Others get the act after all of its list: whoever hears that this identity left takes nothing more from it.
+        let act = self.staged.pop();
+        self.staged.extend(stored.into_iter().chain(act));
         self.learn(now)?;
         if !matches!(listing.deed, Deed::Leave) {
             self.pass_on_verifier(now);

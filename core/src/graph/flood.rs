@@ -181,6 +181,11 @@ impl Overlay {
         }
     }
 
+    /// Records that wait until a neighbor has taken what is under way.
+    pub fn queued(&self) -> usize {
+        self.links.values().map(|link| link.out.queue.len()).sum()
+    }
+
     /// Tells how useful the other end's records were: when there were many, and with each ping.
     pub(super) fn acknowledge(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };

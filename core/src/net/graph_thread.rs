@@ -127,7 +127,8 @@ impl GraphThread {
             if !matches!(stop, Turn::Go) {
                 // What was called before is answered by its own commit, not by that of the goodbye.
                 self.settle(now);
-                self.engine.leave(now);
+                self.send_out(jobs);
+                self.engine.leave(self.clock.now());
             }
             self.settle(now);
             match stop {
@@ -135,6 +136,29 @@ impl GraphThread {
                 Turn::Stop(done) => return Some(done),
                 Turn::Abandoned => return None,
             }
+        }
+    }
+
+    /// Who left the group for good sends what tells of it first: nobody else has it.
+    fn send_out(&mut self, jobs: &Receiver<Job>) {
+        let (mut left, mut since) = (usize::MAX, self.clock.now());
+        loop {
+            let (now, queued) = (self.clock.now(), self.engine.parting_words());
+            if queued < left {
+                (left, since) = (queued, now);
+            }
+            if queued == 0 || now.mono.since(since.mono) > PARTING_PATIENCE {
+                return;
+            }
+            // What else is called comes after the end.
+            if let Ok(Job::Inbound(Inbound { input, permit })) = jobs.recv_timeout(PARTING_LOOK) {
+                self.engine.handle_input(now, input);
+                drop(permit);
+            }
+            if self.engine.poll_timeout(now).is_some_and(|at| at <= now.mono) {
+                self.engine.handle_timeout(now);
+            }
+            self.settle(now);
         }
     }
 
@@ -353,6 +377,10 @@ const fn size(input: &Input) -> usize {
     }
 }
 
+/// How long a neighbor may take nothing before what is left for it is given up.
+const PARTING_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at what is left.
+const PARTING_LOOK: Duration = Duration::from_millis(20);
 /// Longest sleep without a deadline.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
