@@ -151,9 +151,9 @@ impl GraphThread {
                 return;
             }
             // What else is called comes after the end.
-            if let Ok(Job::Inbound(Inbound { input, permit })) = jobs.recv_timeout(PARTING_LOOK) {
+            if let Ok(Job::Inbound(Inbound { input, charge })) = jobs.recv_timeout(PARTING_LOOK) {
                 self.engine.handle_input(now, input);
-                drop(permit);
+                drop(charge);
             }
             if self.engine.poll_timeout(now).is_some_and(|at| at <= now.mono) {
                 self.engine.handle_timeout(now);

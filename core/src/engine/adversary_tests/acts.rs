@@ -129,3 +129,70 @@ fn h11_an_admin_that_named_itself_in_no_list_of_keys_does_not_read_on_after_its_
     let record = village.engines[2].key_ring().open(after.to_record());
     assert_eq!(record.body_text(), Some("after"));
 }
+
+/// All that an engine pushed to a neighbor, and the bytes that the network is to take of it.
+fn pushed(village: &mut Village, at: usize, to: &Caller) -> (Vec<SignedRecord>, Vec<(Stream, usize)>) {
+    let (mut records, mut taken) = (Vec::new(), Vec::new());
+    while let Some(output) = village.engines[at].poll_output() {
+        let Output::Send { link, stream, frame, .. } = output else { continue };
+        if link != to.link {
+            continue;
+        }
+        taken.push((stream, frame.len()));
+        if let Ok(Message::Push { records: some, .. }) = Message::decode(&frame) {
+            records.extend(
+                some.into_iter().map(|b| SignedRecord::decode(&village.graph(), b, 1 << 20).unwrap()),
+            );
+        }
+    }
+    (records, taken)
+}
+
+#[test]
+fn w5_who_leaves_has_more_to_say_until_its_neighbors_have_the_list_and_then_the_act() {
+    let mut village = Village::new(0xa50, 3);
+    assert!(village.grant(0, 1, Role::Member) && village.grant(0, 2, Role::Member));
+    village.converge(0xa50);
+    village.act(1, |engine, now| engine.listen(now)).unwrap();
+    let identity = village.keys[0].clone();
+    let caller = Caller::new(&mut village, identity);
+    let answer = caller.connect(&mut village, 1, Purpose::Neighbor, Vec::new());
+    assert!(matches!(answer, Some(Message::Welcome(_))), "{answer:?}");
+    village.act(1, |engine, now| {
+        for number in 0..15_000_u32 {
+            let draft = crate::record::RecordDraft::new("test.note", number.to_le_bytes().to_vec()).unwrap();
+            engine.publish(now, draft).unwrap();
+        }
+    });
+    let take = |village: &mut Village, heard: &mut Vec<SignedRecord>| {
+        let (records, taken) = pushed(village, 1, &caller);
+        heard.extend(records);
+        for (stream, bytes) in taken {
+            let written = Input::Written { link: caller.link, stream, bytes };
+            village.act(1, |engine, now| engine.handle_input(now, written));
+        }
+    };
+    let mut heard = Vec::new();
+    for _ in 0..1000 {
+        take(&mut village, &mut heard);
+    }
+    assert_eq!(village.engines[1].parting_words(), 0, "it is a member");
+    heard.clear();
+    village.act(1, |engine, now| engine.resign(now)).unwrap();
+    for _ in 0..1000 {
+        village.act(1, |_, _| ());
+    }
+    let queued = village.engines[1].parting_words();
+    assert!(queued > 5, "{queued} wait for the network");
+    let mut rounds = 0;
+    while village.engines[1].parting_words() > 0 {
+        take(&mut village, &mut heard);
+        rounds += 1;
+        assert!(rounds < 1000);
+    }
+    take(&mut village, &mut heard);
+    let acts: Vec<&SignedRecord> =
+        heard.iter().filter(|record| record.header().record_type == RecordType::CREDENTIAL).collect();
+    assert_eq!(acts.iter().position(|record| Act::of(record).is_some()), Some(30), "after its chunks");
+    assert_eq!(acts.len(), 31);
+}
