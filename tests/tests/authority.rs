@@ -7,7 +7,7 @@ use std::time::Duration;
 use peergraph::{
     ErrorKind, GroupRules, InviteLink, InvitePassword, JoinGroup, ListQuery, RecordDraft, RecordType, Role,
     SecretKey, TypeRule,
-    authority::{Act, Content, Grant, InvitationUse, use_message},
+    authority::{Act, Content, Grant, InvitationUse, Invite, issuer_proof, use_message},
     crypto::Domain,
     group::Way,
     limits::MAX_REVOKED_DEVICES,
@@ -128,6 +128,43 @@ async fn a2_a_junior_spoils_no_seniors_link() {
             assert_eq!(side.role(key(number).peer()).await, None, "nobody by grant {number}");
         }
         assert!(!side.has_act(&shown[0]).await, "without a proof it is no act");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t3_who_has_not_the_key_of_a_link_offers_nothing_under_it() {
+    let mut scene = Scene::together("t3", GroupRules::default(), Role::Inviter).await;
+    let link = scene.ada.group.invite_link(InviteLink::default()).await.unwrap();
+    let Way::Link { key: bytes, .. } = link.way else { panic!("a link") };
+    let (true_key, graph) = (SecretKey::from_bytes(&bytes), scene.ada.group.id());
+    converge(&[&scene.ada.group, &scene.cyd.group]).await;
+    // An inviter claims its key: by a proof of its own, and by the issuer's.
+    let not_after = Timestamp(scene.now().await.0 + 3_600_000);
+    let heads = scene.heads().await;
+    let mut claims = Vec::new();
+    for proof in [
+        issuer_proof(&scene.rogue, &graph, &scene.rogue.peer()),
+        issuer_proof(&true_key, &graph, &scene.ada.node.peer_id()),
+    ] {
+        let (role, lifetime_ms, admitters) = (Role::Inviter, None, Vec::new());
+        let invite =
+            Invite { key: true_key.peer(), role, uses: 99, not_after, lifetime_ms, admitters, proof };
+        claims.push(scene.act(&heads, scene.now().await, Content::Invite(invite)).await);
+    }
+    scene.show(&claims).await;
+    // Newcomers are the issuer's guests.
+    let guest = node().await;
+    let joined = guest.join_group(JoinGroup::from(link).named("Dan")).await.unwrap();
+    converge(&[&scene.ada.group, &scene.cyd.group, &joined]).await;
+    let members = scene.cyd.group.members().await.unwrap();
+    let dan = members.iter().find(|member| member.peer == guest.peer_id()).unwrap();
+    assert_eq!((dan.role, dan.issuer), (Some(Role::Member), Some(scene.ada.node.peer_id())));
+    guest.shutdown().await;
+    scene.settle().await;
+    for side in [&scene.ada, &scene.cyd] {
+        for claim in &claims {
+            assert!(!side.has_act(claim).await, "without a proof it is no act");
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use std::{
 use data_encoding::HEXLOWER;
 use peergraph::{
     Attributes, Genesis, GraphId, GraphProperties, GraphSecret, NodeAddr, NodeId, PeerId, RecordId,
-    RecordType, SecretKey, Ticket, Timestamp, Value,
-    authority::{Act, ActBody, Content, Credential, Keep, Remove},
+    RecordType, Role, SecretKey, Ticket, Timestamp, Value,
+    authority::{Act, ActBody, Content, Credential, Invite, Keep, Remove, issuer_proof},
     crypto::LtHash,
     ids::ActId,
     record::{DeviceCertificate, Header, MemberName, Origin, Presence, RecordKey, SignedRecord},
@@ -120,7 +120,25 @@ impl Maker {
         let act = Act::draft(ActBody { author, by: None, after, at: self.now, content });
         self.put("hash of the act", act.id().as_bytes());
         self.put("hash of the kept records", &chunks[0].hash());
-        let records = [("act", act.to_record()), ("kept records", chunks[0].to_record(act.body()))];
+        let key = SecretKey::from_bytes(&[23; 32]);
+        let (lifetime_ms, admitters) = (Some(86_400_000), vec![author]);
+        let proof = issuer_proof(&key, &self.graph, &author);
+        let invite = Invite {
+            key: key.peer(),
+            role: Role::Member,
+            uses: 3,
+            not_after: self.now,
+            lifetime_ms,
+            admitters,
+            proof,
+        };
+        let invite =
+            Act::draft(ActBody { after: Vec::new(), content: Content::Invite(invite), ..act.body().clone() });
+        let records = [
+            ("act", act.to_record()),
+            ("act that invites", invite.to_record()),
+            ("kept records", chunks[0].to_record(act.body())),
+        ];
         for (name, (header, body)) in records {
             let record = SignedRecord::sign(&self.graph, &self.identity, header, &body);
             assert!(Credential::of(&record).is_ok());

@@ -182,11 +182,11 @@ impl Group {
             return Call::over(Err(Error::new(ErrorKind::InvalidArgument, message)));
         }
         let key: [u8; 32] = rand::random();
-        let public = SecretKey::from_bytes(&key).peer();
+        let secret = SecretKey::from_bytes(&key);
         let signer = attempt!(self.signer());
         self.graph.write(move |engine, now| -> Result<Invitation> {
             let access = signer.access(engine, now, &admitters);
-            let invite = engine.invite(now, public, role, uses, (valid, lifetime), admitters)?;
+            let invite = engine.invite(now, &secret, role, uses, (valid, lifetime), admitters)?;
             let way = Way::Link { key, uses, access };
             Ok(signer.invitation(engine, now, role, Some(invite.not_after), way))
         })

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Fault;
 use crate::{
-    crypto::{SignatureBytes, signature_serde},
-    ids::{ActId, NodeId, PeerId},
+    crypto::{Domain, SecretKey, SignatureBytes, signature_serde},
+    ids::{ActId, GraphId, NodeId, PeerId},
     limits::{
         MAX_ACT_HEADS, MAX_ADMITTERS, MAX_CUT_HEADS, MAX_CUTS, MAX_EPOCH_KEYS, MAX_KEEP_CHUNKS, MAX_LEAVERS,
         MAX_LEAVES, MAX_NAME, MAX_OLDER_EPOCHS, MAX_REASON, MAX_SEALED_KEY, MAX_VERIFIERS,
@@ -127,6 +127,11 @@ pub fn use_message(invite: &ActId, subject: &PeerId) -> [u8; 64] {
     message
 }
 
+/// The signature of an invitation's key over its issuer: who only knows the public half offers nothing under it.
+pub fn issuer_proof(key: &SecretKey, group: &GraphId, issuer: &PeerId) -> SignatureBytes {
+    key.sign(Domain::InvitationIssuer, group.as_bytes(), issuer.as_bytes())
+}
+
 /// Offers membership to the holders of a key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Invite {
@@ -143,6 +148,9 @@ pub struct Invite {
     pub lifetime_ms: Option<u64>,
     /// Identities that may admit; empty: every admitter. At most 16.
     pub admitters: Vec<PeerId>,
+    /// The signature of the invitation's key over the issuer; see [`issuer_proof`]. The issuer signs everything else.
+    #[serde(with = "signature_serde")]
+    pub proof: SignatureBytes,
 }
 
 /// Ends the membership of another identity.

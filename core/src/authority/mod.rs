@@ -39,7 +39,8 @@ mod update;
 mod verdict;
 
 pub use act::{
-    ActBody, Content, Cut, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, use_message,
+    ActBody, Content, Cut, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, issuer_proof,
+    use_message,
 };
 pub use devices::DeviceRefusal;
 pub use fault::{Fault, Void};

@@ -48,6 +48,12 @@ impl ActSet {
                     return Err(Fault::ChainTooLong);
                 }
                 outlives(Some(invite.not_after), author.end)?;
+                let (key, graph, issuer) = (invite.key, self.graph, act.body().author);
+                let domain = Domain::InvitationIssuer;
+                let (context, said) = (graph.as_bytes(), issuer.as_bytes());
+                if !crypto::verify(key.as_bytes(), domain, context, said, &invite.proof) {
+                    return Err(Fault::WrongProof);
+                }
             }
             Content::RevokeInvite(id) => serves = Some(self.revocable(&act, &author, id)?),
             Content::Remove(remove) => self.other(&act, remove.subject)?,

@@ -95,6 +95,8 @@ pub enum Domain {
     Identity,
     /// A joiner's consent to use an invitation, by the invitation's key; context: the group.
     InvitationUse,
+    /// By whom an invitation is issued, by the invitation's key; context: the group.
+    InvitationIssuer,
     /// Whatever an application signs; context: the identity. Its own domain, so that no application can be talked
     /// into signing a record.
     Application,
@@ -110,6 +112,7 @@ impl Domain {
             Self::Invitation => b"peergraph/v1/invitation\0",
             Self::Identity => b"peergraph/v1/identity\0",
             Self::InvitationUse => b"peergraph/v1/invitation use\0",
+            Self::InvitationIssuer => b"peergraph/v1/invitation issuer\0",
             Self::Application => b"peergraph/v1/application\0",
         }
     }

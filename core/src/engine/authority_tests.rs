@@ -7,7 +7,7 @@ use super::{
     group_tests::{Village, plain_grant},
 };
 use crate::{
-    authority::{Act, Content, Grant, InvitationUse, Invite, Keep, Remove, use_message},
+    authority::{Act, Content, Grant, InvitationUse, Invite, Keep, Remove, issuer_proof, use_message},
     crypto::{Domain, PasswordVerifier, SecretKey},
     ids::{ActId, NodeId, PeerId},
     limits::MAX_REVOKED_DEVICES,
@@ -139,7 +139,8 @@ fn a2_a_junior_spoils_no_seniors_link() {
     let key = SecretKey::from_bytes(&village.rng.random_key());
     let not_after = village.engines[0].peer_time(village.now()) + Duration::from_secs(1000);
     let (role, lifetime_ms, admitters) = (Role::Member, None, Vec::new());
-    let invite = Invite { key: key.peer(), role, uses: 1, not_after, lifetime_ms, admitters };
+    let proof = issuer_proof(&key, &village.graph(), &village.peer(0));
+    let invite = Invite { key: key.peer(), role, uses: 1, not_after, lifetime_ms, admitters, proof };
     village.act(0, |engine, now| engine.issue(now, Content::Invite(invite))).unwrap();
     let id = village.engines[0].membership().unwrap().invite_ids(key.peer())[0];
     village.converge(0xa2);

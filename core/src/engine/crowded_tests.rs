@@ -10,7 +10,7 @@ use super::super::{
     ingest::Candidate,
 };
 use crate::{
-    authority::{Act, ActBody, Content, Invite, Keep, Remove},
+    authority::{Act, ActBody, Content, Invite, Keep, Remove, issuer_proof},
     crypto::SecretKey,
     ids::{ActId, RecordId},
     limits::{DEFERRED_LIFETIME, MAX_IDLE_ACTS},
@@ -44,13 +44,14 @@ fn grant_of(village: &Village, at: usize, whom: usize) -> ActId {
 }
 
 /// An invitation that nobody has any use of.
-fn invitation(village: &Village, number: u32) -> Content {
+fn invitation(village: &Village, by: usize, number: u32) -> Content {
     let mut key = [9; 32];
     key[..4].copy_from_slice(&number.to_be_bytes());
-    let key = SecretKey::from_bytes(&key).peer();
+    let key = SecretKey::from_bytes(&key);
+    let proof = issuer_proof(&key, &village.graph(), &village.peer(by));
     let not_after = village.engines[OWNER].peer_time(village.now()) + std::time::Duration::from_secs(3600);
     let (role, lifetime_ms, admitters) = (Role::Member, None, Vec::new());
-    Content::Invite(Invite { key, role, uses: 1, not_after, lifetime_ms, admitters })
+    Content::Invite(Invite { key: key.peer(), role, uses: 1, not_after, lifetime_ms, admitters, proof })
 }
 
 /// An owner, an inviter that was removed, a member and an inviter by the owner, and one who heard of nothing yet.
@@ -69,7 +70,7 @@ fn removed(seed: u64) -> (Village, ActId) {
 /// The removed member signs as many acts as are taken in that nobody needs.
 fn fill(village: &mut Village, at: usize, by: ActId) {
     let flood: Vec<SignedRecord> = (0..MAX_IDLE_ACTS as u32)
-        .map(|number| act(village, REMOVED, by, vec![by], invitation(village, number)))
+        .map(|number| act(village, REMOVED, by, vec![by], invitation(village, REMOVED, number)))
         .collect();
     village.give(at, flood.clone());
     assert!(flood.iter().all(|record| has(village, at, record)));
@@ -122,7 +123,7 @@ fn w4_what_waited_in_vain_counts_for_nothing_when_its_past_comes() {
         assert!(village.grant(OWNER, 1, Role::Admin) && village.grant(OWNER, MEMBER, Role::Member));
         village.converge(0x40);
         let by = grant_of(&village, OWNER, 1);
-        let hidden = act(&village, 1, by, vec![by], invitation(&village, 1));
+        let hidden = act(&village, 1, by, vec![by], invitation(&village, REMOVED, 1));
         let subject = village.peer(MEMBER);
         let keep = Keep::default();
         let remove = Remove { subject, reason: String::new(), keep, branch: false, undo: false };
@@ -171,8 +172,8 @@ fn w14_what_is_needed_in_the_batch_in_which_it_comes_is_taken_in_at_once() {
         for cuts in [vec![3], vec![1, 2], vec![2, 1], vec![1, 1, 1]] {
             let (mut village, by) = removed(0x14);
             fill(&mut village, OWNER, by);
-            let first = act(&village, REMOVED, by, vec![by], invitation(&village, 1000));
-            let second = act(&village, REMOVED, by, vec![id(&first)], invitation(&village, 1001));
+            let first = act(&village, REMOVED, by, vec![by], invitation(&village, REMOVED, 1000));
+            let second = act(&village, REMOVED, by, vec![id(&first)], invitation(&village, REMOVED, 1001));
             let inviter = grant_of(&village, OWNER, INVITER);
             let names = act(&village, INVITER, inviter, vec![id(&second)], Content::Merge);
             let all = [&first, &second, &names];
@@ -194,7 +195,7 @@ fn r20_what_is_set_aside_comes_in_as_soon_as_an_act_of_a_member_needs_it_and_not
     fill(&mut village, OWNER, by);
     let before = village.engines[OWNER].fingerprint();
     let crowded: Vec<SignedRecord> = (1000..1010)
-        .map(|number| act(&village, REMOVED, by, vec![by], invitation(&village, number)))
+        .map(|number| act(&village, REMOVED, by, vec![by], invitation(&village, REMOVED, number)))
         .collect();
     for record in &crowded {
         give_at_once(&mut village, OWNER, &[record]);
@@ -343,12 +344,13 @@ fn w13_what_never_fits_goes_at_a_start_and_what_lacks_its_past_stays_unoffered()
 fn w13_an_act_whose_past_was_lost_comes_back_when_all_of_it_is_here() {
     let (mut village, _) = removed(0x131);
     let inviter = grant_of(&village, OWNER, INVITER);
-    let mut parents: Vec<SignedRecord> =
-        (0..3).map(|n| act(&village, INVITER, inviter, vec![inviter], invitation(&village, n))).collect();
+    let mut parents: Vec<SignedRecord> = (0..3)
+        .map(|n| act(&village, INVITER, inviter, vec![inviter], invitation(&village, INVITER, n)))
+        .collect();
     parents.sort_by_key(id);
     let after = parents.iter().map(id).collect();
-    let names = act(&village, INVITER, inviter, after, invitation(&village, 3));
-    let last = act(&village, INVITER, inviter, vec![id(&names)], invitation(&village, 4));
+    let names = act(&village, INVITER, inviter, after, invitation(&village, INVITER, 3));
+    let last = act(&village, INVITER, inviter, vec![id(&names)], invitation(&village, INVITER, 4));
     village.give(OWNER, [parents.clone(), vec![names.clone(), last.clone()]].concat());
     let whole = village.engines[OWNER].fingerprint();
     loses(&mut village, OWNER, &parents.iter().collect::<Vec<_>>());
@@ -369,8 +371,8 @@ fn w13_an_act_whose_past_was_lost_comes_back_when_all_of_it_is_here() {
 #[test]
 fn w13_a_crowded_act_in_the_database_comes_back_when_its_past_is_here() {
     let (mut village, by) = removed(0x132);
-    let first = act(&village, REMOVED, by, vec![by], invitation(&village, 1000));
-    let second = act(&village, REMOVED, by, vec![id(&first)], invitation(&village, 1001));
+    let first = act(&village, REMOVED, by, vec![by], invitation(&village, REMOVED, 1000));
+    let second = act(&village, REMOVED, by, vec![id(&first)], invitation(&village, REMOVED, 1001));
     village.give(OWNER, vec![first.clone(), second.clone()]);
     assert!(has(&village, OWNER, &second));
     loses(&mut village, OWNER, &[&first]);
@@ -392,7 +394,7 @@ fn r17_a_crowded_act_costs_no_judging() {
     fill(&mut village, OWNER, by);
     let before = (village.engines[OWNER].fingerprint(), village.engines[OWNER].store.last_lsn());
     let acts: Vec<SignedRecord> = (1000..1300)
-        .map(|number| act(&village, REMOVED, by, vec![by], invitation(&village, number)))
+        .map(|number| act(&village, REMOVED, by, vec![by], invitation(&village, REMOVED, number)))
         .collect();
     // Anything that is judged, or dropped, would make what depends on acts be looked at again.
     let key = acts[0].key();

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{Engine, EngineParts, Removal, ingest::Candidate};
 use crate::{
-    authority::{Act, ActBody, Content, Grant, InvitationUse, Invite, Remove, use_message},
+    authority::{Act, ActBody, Content, Grant, InvitationUse, Invite, Remove, issuer_proof, use_message},
     crypto::{Domain, SecretKey},
     events::Hub,
     graph::OverlayConfig,
@@ -311,7 +311,8 @@ fn invite(village: &mut Village, uses: u32) -> (SecretKey, ActId) {
     let key = SecretKey::from_bytes(&village.rng.random());
     let not_after = village.engines[0].peer_time(village.now()) + Duration::from_secs(1000);
     let (public, role, lifetime_ms, admitters) = (key.peer(), Role::Member, None, Vec::new());
-    let invite = Invite { key: public, role, uses, not_after, lifetime_ms, admitters };
+    let proof = issuer_proof(&key, &village.graph(), &village.peer(0));
+    let invite = Invite { key: public, role, uses, not_after, lifetime_ms, admitters, proof };
     village.act(0, |engine, now| engine.issue(now, Content::Invite(invite))).unwrap();
     let id = village.engines[0].membership().unwrap().invite_ids(public)[0];
     (key, id)

@@ -7,7 +7,8 @@ use super::{
     listing::{Deed, ListingId},
 };
 use crate::{
-    authority::{Content, Invite, Keep, Remove},
+    authority::{Content, Invite, Keep, Remove, issuer_proof},
+    crypto::SecretKey,
     group::{CredentialFault, Standing},
     ids::PeerId,
     record::{RecordKey, RecordType, Role, SignedRecord},
@@ -157,14 +158,14 @@ impl Engine {
         self.give(now, grant).map(drop)
     }
 
-    /// Makes an invitation known for whoever has its key. Acknowledge only after [`flush`](Engine::flush) succeeds.
+    /// Makes an invitation known for whoever has this key. Acknowledge only after [`flush`](Engine::flush) succeeds.
     ///
     /// # Errors
     /// As [`issue`](Engine::issue).
     pub fn invite(
         &mut self,
         now: Now,
-        key: PeerId,
+        key: &SecretKey,
         role: Role,
         uses: u32,
         (valid, lifetime): (Duration, Option<Duration>),
@@ -175,7 +176,8 @@ impl Engine {
         let end = self.peer_time(now) + valid;
         let not_after = own.not_after.map_or(end, |limit| limit.min(end));
         let lifetime_ms = lifetime.map(|l| u64::try_from(l.as_millis()).unwrap_or(u64::MAX));
-        let invite = Invite { key, role, uses, not_after, lifetime_ms, admitters };
+        let proof = issuer_proof(key, &self.graph, &self.device.peer);
+        let invite = Invite { key: key.peer(), role, uses, not_after, lifetime_ms, admitters, proof };
         self.issue(now, Content::Invite(invite.clone()))?;
         Ok(invite)
     }

@@ -29,4 +29,4 @@ mod settled;
 mod statements;
 mod story;
 mod update;
-mod world;
+pub(super) mod world;

@@ -5,13 +5,13 @@ use std::{
     cell::OnceCell,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use crate::{
     authority::{
         Act, ActBody, ActSet, Authorship, Content, Grant, InvitationUse, Invite, Keep, KeepChunk,
-        RecordClaim, RecordVerdict, Remove, Verdict, Void, use_message,
+        RecordClaim, RecordVerdict, Remove, Verdict, Void, issuer_proof, use_message,
     },
     crypto::{Domain, SecretKey},
     ids::{ActId, ElementId, GraphId, NodeId, PeerId, RecordId},
@@ -429,7 +429,24 @@ pub(super) fn removal_of(subject: PeerId) -> Remove {
 
 pub(super) fn invite_by(link: usize, role: Role, uses: u32) -> Invite {
     let not_after = Timestamp(NOON * 1000);
-    Invite { key: link_key(link).peer(), role, uses, not_after, lifetime_ms: None, admitters: Vec::new() }
+    let (key, admitters) = (link_key(link).peer(), Vec::new());
+    Invite { key, role, uses, not_after, lifetime_ms: None, admitters, proof: UNPROVEN }
+}
+
+const UNPROVEN: [u8; 64] = [0; 64];
+
+/// An invitation of the keys here with the proof that is left out in it.
+pub(in crate::authority) fn proven(mut body: ActBody) -> ActBody {
+    static PROOFS: Mutex<BTreeMap<(PeerId, PeerId), [u8; 64]>> = Mutex::new(BTreeMap::new());
+    if let Content::Invite(offer) = &mut body.content
+        && offer.proof == UNPROVEN
+        && let Some(key) = (0..LINKS).map(link_key).find(|key| key.peer() == offer.key)
+    {
+        let mut proofs = PROOFS.lock().unwrap();
+        let proof = proofs.entry((offer.key, body.author));
+        offer.proof = *proof.or_insert_with(|| issuer_proof(key, &GRAPH, &body.author));
+    }
+    body
 }
 
 /// The proof of a joiner that holds a link's key.

@@ -4,9 +4,9 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
-    authority::use_message,
-    crypto::{Domain, PasswordProof, PasswordVerifier},
-    engine::{PublishError, Removal, joining::JoinFailure},
+    authority::{Invite, issuer_proof, use_message},
+    crypto::{Domain, PasswordProof, PasswordVerifier, SignatureBytes},
+    engine::{PublishError, Removal, authority_tests::is_here, joining::JoinFailure},
     group::CredentialFault,
     limits::{MAX_JOINS, MAX_REVOKED_DEVICES, SKEW_HOLD},
     wire::{JoinDenied, JoinMessage, join_proof},
@@ -17,8 +17,7 @@ const WEEK: (Duration, Option<Duration>) = (Duration::from_secs(7 * 86_400), Non
 /// A link for several that a member made; its secret key.
 pub(super) fn link_by(village: &mut Village, who: usize, uses: u32) -> SecretKey {
     let key = SecretKey::from_bytes(&village.rng.random());
-    let public = key.peer();
-    let made = village.act(who, |e, now| e.invite(now, public, Role::Member, uses, WEEK, Vec::new()));
+    let made = village.act(who, |e, now| e.invite(now, &key, Role::Member, uses, WEEK, Vec::new()));
     made.unwrap();
     key
 }
@@ -167,8 +166,9 @@ fn s27_nobody_spoils_anothers_link_by_claiming_its_key() {
         let link = link_by(&mut village, 0, 3);
         village.converge(seed);
         village.pass(1);
-        let (key, soon) = (link.peer(), (Duration::from_secs(1), None));
-        village.act(1, |e, now| e.invite(now, key, Role::Reader, 1, soon, Vec::new())).unwrap();
+        // Who came by it has its secret key.
+        let soon = (Duration::from_secs(1), None);
+        village.act(1, |e, now| e.invite(now, &link, Role::Reader, 1, soon, Vec::new())).unwrap();
         village.converge(seed);
         village.pass(10);
         let joiner = fresh(&mut village);
@@ -191,7 +191,7 @@ fn w15_who_claims_the_key_of_anothers_link_gets_none_of_its_guests() {
     village.converge(0x15);
     village.pass(1);
     // A higher role under the same key: its guests would be inviters by the claimer's word, and stay when the link is taken back.
-    village.act(1, |e, now| e.invite(now, link.peer(), Role::Inviter, 9, WEEK, Vec::new())).unwrap();
+    village.act(1, |e, now| e.invite(now, &link, Role::Inviter, 9, WEEK, Vec::new())).unwrap();
     village.converge(0x15);
     for at in [0, 1] {
         let joiner = fresh(&mut village);
@@ -200,12 +200,7 @@ fn w15_who_claims_the_key_of_anothers_link_gets_none_of_its_guests() {
         let members = village.engines[at].membership().unwrap();
         let standing = members.member(joiner.peer(), now).unwrap();
         assert_eq!(standing.role, Role::Member);
-        let Some(Content::Grant(grant)) = members.acts().get(&standing.grant.unwrap()).map(|a| &a.content)
-        else {
-            panic!("a grant")
-        };
-        let used = members.acts().get(&grant.admission.as_ref().unwrap().invite).unwrap();
-        assert_eq!(used.author, village.peer(0));
+        assert_eq!(inviter_of(&village, at, joiner.peer()), village.peer(0));
     }
     let theirs = village.engines[0].membership().unwrap().invite_ids(link.peer()).into_iter();
     let members = village.engines[0].membership().unwrap();
@@ -216,6 +211,81 @@ fn w15_who_claims_the_key_of_anothers_link_gets_none_of_its_guests() {
     for at in [0, 1] {
         let late = fresh(&mut village);
         assert_eq!(ask_with(&mut village, at, &late, &link), Err(Some(JoinDenied::Revoked)));
+    }
+}
+
+/// An inviter's claim of the key of a link.
+fn claim(village: &Village, by: usize, link: &SecretKey, proof: SignatureBytes) -> SignedRecord {
+    let not_after = village.engines[by].peer_time(village.now()) + WEEK.0;
+    let (key, role, lifetime_ms, admitters) = (link.peer(), Role::Inviter, None, Vec::new());
+    let invite = Invite { key, role, uses: 1000, not_after, lifetime_ms, admitters, proof };
+    village.sign(by, village.heads(by), Content::Invite(invite))
+}
+
+/// Whose invitation somebody came by.
+fn inviter_of(village: &Village, at: usize, guest: PeerId) -> PeerId {
+    let now = village.engines[at].peer_time(village.now());
+    let members = village.engines[at].membership().unwrap();
+    let grant = members.grant_of(&members.member(guest, now).unwrap()).unwrap();
+    members.acts().get(&grant.admission.as_ref().unwrap().invite).unwrap().author
+}
+
+#[test]
+fn t3_who_has_not_the_key_of_a_link_offers_nothing_under_it() {
+    const ANN: usize = 0;
+    const BEN: usize = 1;
+    const HAL: usize = 2;
+    let mut village = Village::new(0x73, 3);
+    assert!(village.grant(ANN, BEN, Role::Inviter) && village.grant(ANN, HAL, Role::Inviter));
+    village.converge(0x73);
+    let links = [link_by(&mut village, ANN, 9), link_by(&mut village, BEN, 9)];
+    village.converge(0x73);
+    // The true issuer's proof, one for another group, Hal's own, one of the use of the link, and none.
+    let (graph, hal) = (village.graph(), village.keys[HAL].clone());
+    let elsewhere = GraphId::from_bytes([7; 32]);
+    let claims: Vec<SignedRecord> = [ANN, BEN]
+        .into_iter()
+        .zip(&links)
+        .flat_map(|(issuer, link)| {
+            let proofs = [
+                issuer_proof(link, &graph, &village.peer(issuer)),
+                issuer_proof(link, &elsewhere, &hal.peer()),
+                issuer_proof(&hal, &graph, &hal.peer()),
+                link.sign(Domain::Join, graph.as_bytes(), hal.peer().as_bytes()),
+                [0; 64],
+            ];
+            proofs.map(|proof| claim(&village, HAL, link, proof))
+        })
+        .collect();
+    for at in [ANN, BEN, HAL] {
+        village.give(at, claims.clone());
+        assert!(claims.iter().all(|claim| !is_here(&village, at, claim)), "at {at}");
+        village.act(at, |engine, now| engine.listen(now)).unwrap();
+    }
+    // Newcomers are the true issuer's guests, wherever they come; Hal has no power over them.
+    for at in [ANN, HAL] {
+        let guest = fresh(&mut village);
+        assert_eq!(ask_with(&mut village, at, &guest, &links[0]), Ok(()));
+        village.converge(0x73);
+        assert_eq!(inviter_of(&village, BEN, guest.peer()), village.peer(ANN));
+        if at == ANN {
+            let removal = |engine: &mut Engine, now| engine.remove(now, guest.peer(), "", Removal::default());
+            assert!(village.act(HAL, removal).is_err());
+        }
+    }
+    village.pass(1);
+    // Who takes a link back has closed it, also if somebody who came by it claims its key.
+    let holders = claim(&village, HAL, &links[1], issuer_proof(&links[1], &graph, &hal.peer()));
+    village.give(HAL, vec![holders.clone()]);
+    assert!(is_here(&village, HAL, &holders));
+    village.converge(0x73);
+    let key = links[1].peer();
+    village.act(BEN, |engine, now| engine.revoke_invite(now, key)).unwrap();
+    village.converge(0x73);
+    for at in [ANN, BEN, HAL] {
+        let late = fresh(&mut village);
+        let asked = ask_with(&mut village, at, &late, &links[1]);
+        assert_eq!(asked, Err(Some(JoinDenied::Revoked)), "at {at}");
     }
 }
 

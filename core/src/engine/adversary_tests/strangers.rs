@@ -103,7 +103,7 @@ fn a10_a_denied_joiner_learns_no_third_node_by_any_key_or_password() {
     assert_eq!(scene.ask(&eve, |v, c| prove(v, c, &back)), JoinDenied::Revoked);
     let soon = (Duration::from_secs(1), None);
     let late = fresh(&mut scene.village);
-    scene.village.act(0, |e, now| e.invite(now, late.peer(), Role::Member, 1, soon, Vec::new())).unwrap();
+    scene.village.act(0, |e, now| e.invite(now, &late, Role::Member, 1, soon, Vec::new())).unwrap();
     scene.village.pass(5);
     assert_eq!(scene.ask(&eve, |v, c| prove(v, c, &late)), JoinDenied::Expired);
     // Passwords: none is set; one is, and the proof is wrong.
@@ -133,8 +133,7 @@ fn a10_a_removed_identity_learns_no_third_node_whatever_it_holds() {
     let good = link_by(&mut scene.village, 0, 9);
     let (other, week) = (scene.village.peer(1), (Duration::from_secs(86_400), None));
     let named = fresh(&mut scene.village);
-    let key = named.peer();
-    scene.village.act(0, |e, now| e.invite(now, key, Role::Member, 1, week, vec![other])).unwrap();
+    scene.village.act(0, |e, now| e.invite(now, &named, Role::Member, 1, week, vec![other])).unwrap();
     let verifier = PasswordVerifier::new("correct horse battery", scene.village.rng.random());
     scene.village.act(0, |e, now| e.set_password(now, Some(&verifier), Role::Member, None)).unwrap();
     scene.village.act(0, |engine, now| engine.remove(now, peer, "", Removal::default())).unwrap();
@@ -432,8 +431,7 @@ fn a10_a_right_proof_at_a_node_that_may_not_admit_is_referred_to_one_that_may() 
     let mut scene = Scene::new(0xa103);
     let (other, week) = (scene.village.peer(1), (Duration::from_secs(86_400), None));
     let key = fresh(&mut scene.village);
-    let public = key.peer();
-    scene.village.act(0, |e, now| e.invite(now, public, Role::Member, 1, week, vec![other])).unwrap();
+    scene.village.act(0, |e, now| e.invite(now, &key, Role::Member, 1, week, vec![other])).unwrap();
     let joiner = fresh(&mut scene.village);
     let (caller, mut heard) = scene.connect(&joiner);
     let message = prove(&scene.village, &caller, &key);
