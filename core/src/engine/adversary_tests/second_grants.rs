@@ -42,8 +42,9 @@ fn t8_who_is_let_in_by_a_password_is_asked_for_the_grant_that_lets_in() {
     let mut village = Village::new(0x78, 4);
     assert!(village.grant(ANN, SAM, Role::Inviter));
     village.converge(0x78);
-    // Ben is an inviter by Sam; Ann gives him the same, nearer to her, and nobody may follow below.
-    assert!(village.grant(SAM, BEN, Role::Inviter));
+    // Ben is an inviter by Sam for a month; Ann gives him the same, nearer to her and for good, and nobody may follow below.
+    let (ben, month) = (village.peer(BEN), Some(Duration::from_secs(30 * 86_400)));
+    village.act(SAM, |engine, now| engine.grant(now, ben, "", Role::Inviter, month)).unwrap();
     village.converge(0x78);
     let shallow = Grant { depth: 0, ..plain_grant(village.peer(BEN), Role::Inviter) };
     village.act(ANN, |engine, now| engine.issue(now, Content::Grant(shallow))).unwrap();
