@@ -208,18 +208,21 @@ impl Judge<'_> {
         false
     }
 
-    /// True if the holder of a grant may refuse devices of an identity. Of the grants of that which are in force and do not know
+    /// True if an act may refuse devices of an identity. `by`: the grants that it names and that it stands under; both must be
+    /// senior, since seniority does not follow from rank. Of the grants of that which are in force and do not know
     /// of the refusal, it is senior to one, and to all that it knew or that somebody gave who outranks it: what an equal
     /// gives, or dates back, protects no device.
-    pub(super) fn may_refuse_devices(&self, act: u32, by: Option<u32>, identity: PeerId) -> bool {
+    pub(super) fn may_refuse_devices(&self, act: u32, by: [Option<u32>; 2], identity: PeerId) -> bool {
         let grants = self.set.grants_of.get(&identity).into_iter().flatten();
         let in_force = grants.copied().filter(|at| {
             let state = self.grants[*at as usize].as_ref();
             state.is_some_and(|s| s.void.is_none() && s.leaves.is_empty() && s.removals.is_empty())
         });
+        let is_senior = |at: &u32| by.iter().all(|by| self.set.is_senior(*by, *at));
         let (below, others): (Vec<u32>, Vec<u32>) =
-            in_force.filter(|at| !self.set.precedes(act, *at)).partition(|at| self.set.is_senior(by, *at));
-        let protects = |at: &u32| self.set.precedes(*at, act) || self.rank_of_giver(*at) > self.set.rank(by);
+            in_force.filter(|at| !self.set.precedes(act, *at)).partition(is_senior);
+        let rank = by.map(|by| self.set.rank(by)).into_iter().min();
+        let protects = |at: &u32| self.set.precedes(*at, act) || Some(self.rank_of_giver(*at)) > rank;
         others.is_empty() || !(below.is_empty() || others.iter().any(protects))
     }
 

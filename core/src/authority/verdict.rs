@@ -357,24 +357,20 @@ impl Judge<'_> {
         if entry.facts.is_some() {
             return (self.grants[at as usize].as_ref().and_then(|state| state.void), None);
         }
-        let under = match self.standing(at, entry.under, None) {
-            // An act comes to do no more by falling from a lower grant to a higher one.
-            Standing::Under(grant) => {
-                if self.set.rank(entry.under) < self.set.rank(grant) {
-                    entry.under
-                } else {
-                    grant
-                }
-            }
+        let stood = match self.standing(at, entry.under, None) {
+            Standing::Under(grant) => grant,
             Standing::Below(by) => return (Some(Void::Demoted(by)), None),
             Standing::Void(void) => return (Some(void), None),
         };
+        // An act gains no right by falling from one grant to another.
+        let by = [entry.under, stood];
+        let under = if self.set.rank(entry.under) < self.set.rank(stood) { entry.under } else { stood };
         let void = match (&entry.act.body().content, entry.serves) {
             (Content::RevokeInvite(_), Some(invite)) => {
                 (!self.withdraws(at, invite)).then_some(Void::NotAllowed)
             }
             (Content::RevokeDevice { identity, .. }, _) => {
-                (!self.may_refuse_devices(at, under, *identity)).then_some(Void::NotAllowed)
+                (!self.may_refuse_devices(at, by, *identity)).then_some(Void::NotAllowed)
             }
             (Content::RestoreDevice(_), Some(refusal)) => {
                 (!self.may_restore(entry.act.body().author, under, refusal)).then_some(Void::NotAllowed)

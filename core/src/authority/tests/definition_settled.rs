@@ -27,7 +27,12 @@ impl Definition<'_> {
             let given = self.giver(at).expect("it counts");
             world.rank(given).min(world.rank(world.infos[at].under)) > world.rank(by)
         };
-        let senior = |at: &usize| self.is_senior(by, *at);
+        let named = world.infos[act].under;
+        let stood = self.stands(act, named, None).expect("it was asked before");
+        let senior = |at: &usize| match self.flaw {
+            Some(Flaw::DevicesByLowerGrant) => self.is_senior(by, *at),
+            _ => self.is_senior(named, *at) && self.is_senior(stood, *at),
+        };
         open.is_empty()
             || (open.iter().any(senior)
                 && open.iter().all(|at| senior(at) || !(world.is_before(*at, act) || outranked(*at))))

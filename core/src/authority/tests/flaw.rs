@@ -65,12 +65,14 @@ pub(super) enum Flaw {
     EqualsByGrant,
     /// Any admin refuses devices of anybody.
     DevicesByAnyAdmin,
+    /// Of the grants that a refusal of a device names and stands under, the lower-ranked alone must be senior.
+    DevicesByLowerGrant,
     /// Whoever was given the key of an epoch later does not make it stale.
     KeysPassedOnForgotten,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 32] = [
+    pub(super) const ALL: [Self; 33] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -101,6 +103,7 @@ impl Flaw {
         Self::AdmitterByLink,
         Self::EqualsByGrant,
         Self::DevicesByAnyAdmin,
+        Self::DevicesByLowerGrant,
         Self::KeysPassedOnForgotten,
         Self::DemotionsStop,
     ];

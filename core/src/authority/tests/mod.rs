@@ -28,5 +28,6 @@ mod second_attack;
 mod settled;
 mod statements;
 mod story;
+mod third_attack;
 mod update;
 pub(super) mod world;

@@ -10,7 +10,9 @@ const HONEST: u32 = u32::MAX;
 
 /// Steps of an attack, and the members that lie in it, as a mask.
 pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
-    match rng.random_range(0..10) {
+    match rng.random_range(0..12) {
+        10 if members > 5 => return taken_line(rng, members),
+        11 if members > 4 => return lent_power(rng, members),
         0 | 1 => return forged_renewal(rng, members),
         2 | 3 if members > 3 => return friends_gift(rng, members),
         4 if members > 2 => return undone(rng, members),
@@ -230,4 +232,71 @@ fn friends_gift(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
     }
     steps.push(Step::Meet);
     (1 << liar | 1 << friend, steps)
+}
+
+/// Members of a history in a random order, and an act of one on another, by their numbers in it.
+struct Cast(Vec<u8>);
+
+impl Cast {
+    fn of(rng: &mut impl Rng, members: u8) -> Self {
+        let mut all: Vec<u8> = (1..members).collect();
+        for at in 0..all.len() {
+            let other = rng.random_range(at..all.len());
+            all.swap(at, other);
+        }
+        Self(all)
+    }
+
+    /// `who`: `None` is the creator.
+    fn act(&self, who: Option<usize>, kind: Kind, whom: usize, detail: u8, lie: u32) -> Step {
+        let (who, whom) = (who.map_or(0, |at| self.0[at]), self.0[whom]);
+        let on = if who == 0 || whom < who { whom - 1 } else { whom - 2 };
+        Step::Act { who, kind, on, detail, lie }
+    }
+}
+
+/// An admin is removed and comes back by an admin of another line. By its old grant it refuses a device of an admin that it made.
+fn taken_line(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let cast = Cast::of(rng, members);
+    let (giver, liar, victim, friend, first) = (0, 1, 2, 3, 4);
+    let steps = vec![
+        cast.act(None, Kind::Grant, first, 3, HONEST),
+        cast.act(None, Kind::Grant, friend, 3, HONEST),
+        Step::Meet,
+        cast.act(Some(first), Kind::Grant, giver, 3, HONEST),
+        Step::Meet,
+        cast.act(Some(giver), Kind::Grant, liar, 3, HONEST),
+        Step::Meet,
+        cast.act(Some(liar), Kind::Grant, victim, 3, HONEST),
+        Step::Meet,
+        cast.act(None, Kind::Remove, liar, 0, HONEST),
+        Step::Meet,
+        cast.act(Some(friend), Kind::Grant, liar, 3, HONEST),
+        Step::Meet,
+        cast.act(Some(liar), Kind::Refuse, victim, 0, rng.random()),
+        cast.act(Some(liar), Kind::Refuse, victim, 0, u32::MAX - 1 - rng.random_range(0..9)),
+        Step::Meet,
+    ];
+    (1 << cast.0[liar], steps)
+}
+
+/// An inviter is removed; a demoted admin lets it in by the grant that it had, and it removes its former guest.
+fn lent_power(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let cast = Cast::of(rng, members);
+    let (lender, liar, victim) = (0, 1, 2);
+    let steps = vec![
+        cast.act(None, Kind::Grant, lender, 3, HONEST),
+        cast.act(None, Kind::Grant, liar, 2, HONEST),
+        Step::Meet,
+        cast.act(Some(liar), Kind::Grant, victim, 1, HONEST),
+        Step::Meet,
+        cast.act(None, Kind::Demote, lender, 2, HONEST),
+        cast.act(None, Kind::Remove, liar, 0, HONEST),
+        Step::Meet,
+        cast.act(Some(lender), Kind::Grant, liar, 2, u32::MAX - 1 - rng.random_range(0..9)),
+        Step::Sync { from: cast.0[lender], to: cast.0[liar] },
+        cast.act(Some(liar), Kind::Remove, victim, 0, u32::MAX - 1 - rng.random_range(0..9)),
+        Step::Meet,
+    ];
+    (1 << cast.0[lender] | 1 << cast.0[liar], steps)
 }
