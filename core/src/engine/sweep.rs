@@ -47,8 +47,8 @@ pub(super) struct Sweep {
 enum Stage {
     /// Current versions, from this key on.
     Stored(RecordKey),
-    /// Losers of conflicts.
-    Losers,
+    /// Losers of conflicts, from this key on.
+    Losers(RecordKey),
     /// Withheld versions, from this key on.
     Withheld(RecordKey),
     /// Nothing, once the last step is durable.
@@ -183,16 +183,10 @@ impl Engine {
                         break;
                     }
                 }
-                from.map_or(Stage::Losers, Stage::Stored)
+                from.map_or(Stage::Losers(RecordKey::MIN), Stage::Stored)
             }
-            Stage::Losers => {
-                for key in self.store.losers() {
-                    let loser = readable(self.store.loser(&key))?;
-                    if loser.is_some_and(|loser| is_by(&loser, &self.group.sweep.authors)) {
-                        self.judge_loser(&key)?;
-                    }
-                }
-                Stage::Withheld(RecordKey::MIN)
+            Stage::Losers(from) => {
+                self.sweep_losers(from)?.map_or(Stage::Withheld(RecordKey::MIN), Stage::Losers)
             }
             Stage::Withheld(from) => self.sweep_withheld(now, from)?.map_or(Stage::Over, Stage::Withheld),
             Stage::Over => Stage::Over,
@@ -212,6 +206,25 @@ impl Engine {
             }
         }
         Ok(record.bytes().len())
+    }
+
+    /// Judges some of the versions that lost in conflicts. Where it goes on; `None`: there is no more.
+    fn sweep_losers(&mut self, from: RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let mut keys = self.store.losers();
+        keys.retain(|key| *key >= from);
+        keys.sort_unstable();
+        let mut bytes = 0;
+        for (looked, key) in keys.into_iter().enumerate() {
+            if looked == SWEEP_BATCH || bytes > STEP_BYTES {
+                return Ok(Some(key));
+            }
+            let Some(loser) = readable(self.store.loser(&key))? else { continue };
+            bytes += loser.bytes().len();
+            if is_by(&loser, &self.group.sweep.authors) {
+                self.judge_loser(&key)?;
+            }
+        }
+        Ok(None)
     }
 
     /// Judges a stretch of what is withheld. Where it goes on; `None`: there is no more.
@@ -348,3 +361,7 @@ fn is_by(record: &SignedRecord, authors: &BTreeSet<PeerId>) -> bool {
     header.record_type != RecordType::CREDENTIAL
         && (authors.contains(&header.creator) || authors.contains(&header.author()))
 }
+
+#[cfg(test)]
+#[path = "sweep_steps_tests.rs"]
+mod steps_tests;

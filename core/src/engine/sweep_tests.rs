@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Notes of which every member may change every one.
-fn shared(seed: u64, count: usize) -> Village {
+pub(super) fn shared(seed: u64, count: usize) -> Village {
     let rule = TypeRule {
         record_type: RecordType::new("test.note").unwrap(),
         publish: Role::Member,
@@ -28,7 +28,7 @@ fn shared(seed: u64, count: usize) -> Village {
 }
 
 /// A member leaves and keeps some records. The list is kept back: the records of its chunks.
-fn leave(village: &mut Village, who: usize, kept: &[SignedRecord]) -> Vec<SignedRecord> {
+pub(super) fn leave(village: &mut Village, who: usize, kept: &[SignedRecord]) -> Vec<SignedRecord> {
     let versions = kept.iter().map(|record| record.key().element);
     let (keep, chunks) = Keep::list(versions, kept.iter().map(SignedRecord::id));
     let Ok(signed) = village.act(who, |engine, now| engine.issue(now, Content::Leave(keep))) else {
@@ -43,7 +43,7 @@ fn leave(village: &mut Village, who: usize, kept: &[SignedRecord]) -> Vec<Signed
 }
 
 /// Lets an engine do what is due until nothing is left to be judged.
-fn rest(village: &mut Village, at: usize) {
+pub(super) fn rest(village: &mut Village, at: usize) {
     for _ in 0..1000 {
         let engine = &village.engines[at];
         if engine.group.sweep.is_over() && engine.unchecked.is_none() {
@@ -63,7 +63,7 @@ fn let_patience_end(village: &mut Village) {
 }
 
 /// What readers are shown: notes, and conflicts.
-fn shown(village: &Village, at: usize) -> (BTreeSet<RecordKey>, BTreeSet<RecordKey>) {
+pub(super) fn shown(village: &Village, at: usize) -> (BTreeSet<RecordKey>, BTreeSet<RecordKey>) {
     let reader = village.engines[at].store.reader();
     let mut notes = BTreeSet::new();
     let mut query = ListQuery { include_deleted: true, ..ListQuery::default() };
@@ -79,11 +79,11 @@ fn shown(village: &Village, at: usize) -> (BTreeSet<RecordKey>, BTreeSet<RecordK
     (notes, conflicts.iter().map(|conflict| conflict.loser.key).collect())
 }
 
-fn withheld(village: &Village, at: usize) -> Vec<RecordKey> {
+pub(super) fn withheld(village: &Village, at: usize) -> Vec<RecordKey> {
     village.engines[at].store.withheld(&Filter::All, RecordKey::MIN, usize::MAX).unwrap()
 }
 
-fn keys(records: &[SignedRecord]) -> BTreeSet<RecordKey> {
+pub(super) fn keys(records: &[SignedRecord]) -> BTreeSet<RecordKey> {
     records.iter().map(SignedRecord::key).collect()
 }
 
@@ -183,7 +183,7 @@ fn w5_a_list_that_comes_in_time_hides_nothing() {
 }
 
 /// Engine 0 has two versions of a note beside each other, by members 1 and 2: the one by `winner` counts.
-fn a_conflict(village: &mut Village, winner: usize) -> [SignedRecord; 2] {
+pub(super) fn a_conflict(village: &mut Village, winner: usize) -> [SignedRecord; 2] {
     for to in [1, 2] {
         assert!(village.grant(0, to, Role::Member));
     }

@@ -51,6 +51,10 @@ pub struct MemoryStore {
 #[derive(Default)]
 pub(crate) struct Watch {
     pub(crate) bytes: std::sync::atomic::AtomicUsize,
+    /// How many versions were read, of whatever kind.
+    pub(crate) read: std::sync::atomic::AtomicUsize,
+    /// How many were put.
+    pub(crate) put: std::sync::atomic::AtomicUsize,
     pub(crate) damaged: std::sync::Mutex<Option<RecordKey>>,
 }
 
@@ -117,6 +121,8 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn put(&mut self, record: &VerifiedRecord) -> Result<Put, StoreError> {
+        #[cfg(test)]
+        self.watch.put.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let record = record.signed();
         self.withheld.remove(&record.key());
         let old = self.tables.by_id.get(&record.id()).cloned();
@@ -253,6 +259,8 @@ impl Store for MemoryStore {
     }
 
     fn fetch_withheld(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        #[cfg(test)]
+        self.watch.read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Ok(self.withheld.get(key).cloned())
     }
 
@@ -299,6 +307,8 @@ impl Store for MemoryStore {
     }
 
     fn loser(&self, key: &RecordKey) -> Result<Option<SignedRecord>, StoreError> {
+        #[cfg(test)]
+        self.watch.read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let number = self.losers.number_of(&key.element);
         let loser = number.and_then(|number| self.losers.rows().get(&number));
         Ok(loser.and_then(|loser| loser.record.as_deref().cloned()))
@@ -368,6 +378,7 @@ impl Store for MemoryStore {
         {
             let bytes = found.as_ref().map_or(0, |record| record.bytes().len());
             self.watch.bytes.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+            self.watch.read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if self.watch.damaged.lock().is_ok_and(|damaged| *damaged == Some(*key)) {
                 return Err(StoreError::Damaged("a test".into()));
             }
