@@ -37,6 +37,8 @@ mod sound;
 mod tests;
 mod update;
 mod verdict;
+#[cfg(test)]
+pub(crate) mod work;
 
 pub use act::{
     ActBody, Content, Cut, Epoch, Grant, InvitationUse, Invite, Keep, Password, Remove, Sealed, issuer_proof,

@@ -174,7 +174,10 @@ impl Verdict {
 
     /// All grants, whether they count or not.
     pub fn grants(&self) -> impl Iterator<Item = (&ActId, &GrantVerdict)> {
-        self.grants.iter()
+        self.grants.iter().inspect(|_| {
+            #[cfg(test)]
+            super::work::look();
+        })
     }
 
     /// All invitations.
@@ -186,7 +189,7 @@ impl Verdict {
     /// creator has none.
     pub fn alive(&self, identity: PeerId, now: Timestamp) -> Vec<(ActId, &GrantVerdict)> {
         let grants = self.members.get(&identity).into_iter().flatten();
-        let grants = grants.filter_map(|id| Some((*id, self.grants.get(id)?)));
+        let grants = grants.filter_map(|id| Some((*id, self.grant(id)?)));
         let mut alive: Vec<_> = grants.filter(|(_, grant)| grant.includes(now)).collect();
         alive.sort_by_key(|(id, grant)| (Reverse(grant.rank()), Reverse(latest(grant.not_after)), *id));
         alive

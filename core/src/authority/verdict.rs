@@ -145,6 +145,8 @@ impl Verdict {
 
     /// Writes down what is known of one act.
     pub(super) fn note(&mut self, judge: &Judge<'_>, at: u32, found: &mut Found) {
+        #[cfg(test)]
+        super::work::judge();
         let (set, id) = (judge.set, judge.set.id(at));
         let (void, under) = judge.outcome(at);
         let counts = void.is_none();
@@ -265,7 +267,7 @@ impl Verdict {
         if identity == self.creator {
             return Some(Membership { grant: None, facts: None, role: Role::Owner });
         }
-        let grants = self.members.get(&identity)?.iter().filter_map(|id| Some((*id, self.grants.get(id)?)));
+        let grants = self.members.get(&identity)?.iter().filter_map(|id| Some((*id, self.grant(id)?)));
         let alive = grants.filter(|(_, g)| g.not_before <= now && g.not_after.is_none_or(|end| now < end));
         let best =
             alive.max_by_key(|(id, g)| (g.role, g.not_after.unwrap_or(Timestamp(u64::MAX)), g.depth, *id));
@@ -290,12 +292,15 @@ impl Verdict {
 
     /// The identities with a grant in force, whatever its period; without the creator.
     pub fn identities(&self) -> impl Iterator<Item = &PeerId> {
-        self.members.keys()
+        self.members.keys().inspect(|_| {
+            #[cfg(test)]
+            super::work::look();
+        })
     }
 
     /// True if an identity had grants, none is in force, and it was not only by its own leave.
     pub fn was_removed(&self, identity: PeerId) -> bool {
-        let mut grants = self.grants.values().filter(|grant| grant.subject == identity);
+        let mut grants = self.held.get(&identity).into_iter().flatten().filter_map(|id| self.grant(id));
         !self.members.contains_key(&identity) && grants.any(|grant| !grant.ended_by.is_empty())
     }
 
@@ -307,6 +312,8 @@ impl Verdict {
 
     /// What is known of a grant.
     pub fn grant(&self, id: &ActId) -> Option<&GrantVerdict> {
+        #[cfg(test)]
+        super::work::look();
         self.grants.get(id)
     }
 

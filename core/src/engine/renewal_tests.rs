@@ -145,7 +145,7 @@ fn enter(village: &mut Village, at: usize, records: &[SignedRecord]) {
 }
 
 /// So many whom the creator lets in at once, for an hour that is renewed; the grants.
-fn crowd(village: &mut Village, count: usize) -> Vec<ActId> {
+pub(super) fn crowd(village: &mut Village, count: usize) -> Vec<ActId> {
     let mut after = village.heads(0);
     let at = village.engines[0].peer_time(village.now());
     let mut records = Vec::new();

@@ -88,3 +88,7 @@ impl Engine {
         Ok(self.learn(now)?)
     }
 }
+
+#[cfg(test)]
+#[path = "large_group_tests.rs"]
+mod tests;

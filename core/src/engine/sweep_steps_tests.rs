@@ -7,7 +7,7 @@ use super::super::{
     adversary_tests::header,
     group_tests::Village,
     ingest::Candidate,
-    sweep_tests::{a_conflict, rest, shared, shown, withheld},
+    sweep_tests::{rest, shared},
 };
 use crate::{
     record::{Header, RecordType, RecordUpdate, Role, SignedRecord},
@@ -137,7 +137,10 @@ fn w12_many_that_lost_in_conflicts_are_judged_some_at_a_time() {
 mod killed {
     use std::{fs, path::Path};
 
-    use super::*;
+    use super::{
+        super::super::sweep_tests::{a_conflict, leave, shown, withheld},
+        *,
+    };
     use crate::{
         limits::LIST_PATIENCE,
         records::{Fingerprint, SqliteStore},
@@ -238,7 +241,7 @@ mod killed {
                     && record.header().record_type.as_str() == "test.note"
             })
             .collect();
-        let list = super::super::super::sweep_tests::leave(&mut village, 1, &theirs);
+        let list = leave(&mut village, 1, &theirs);
         let acts = village.engines[1].credentials().unwrap();
         village.give(0, acts);
         village.pass(1 + LIST_PATIENCE.as_secs());
