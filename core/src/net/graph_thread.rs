@@ -150,10 +150,14 @@ impl GraphThread {
             if queued == 0 || now.mono.since(since.mono) > PARTING_PATIENCE {
                 return;
             }
-            // What else is called comes after the end.
-            if let Ok(Job::Inbound(Inbound { input, charge })) = jobs.recv_timeout(PARTING_LOOK) {
-                self.engine.handle_input(now, input);
-                drop(charge);
+            match jobs.recv_timeout(PARTING_LOOK) {
+                Ok(Job::Inbound(Inbound { input, charge })) => {
+                    self.engine.handle_input(now, input);
+                    drop(charge);
+                }
+                // What else is called comes after the end.
+                Ok(Job::Calls) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             if self.engine.poll_timeout(now).is_some_and(|at| at <= now.mono) {
                 self.engine.handle_timeout(now);
