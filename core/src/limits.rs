@@ -178,6 +178,22 @@ pub const MAX_SHUNNED: usize = 1024;
 pub const TARGET_NEIGHBORS: usize = 5;
 /// Neighbors we accept at most.
 pub const MAX_NEIGHBORS: usize = 8;
+/// Neighbors of one identity, once there are as many as we try to keep: more of it count for nothing.
+pub const PLACES_OF_ONE: usize = 2;
+/// Places that an identity with so many does not get: for others, and for those we dial.
+pub const RESERVED_PLACES: usize = 2;
+/// Neighbors that we dialled, the longest lived of different identities, whose places nobody takes.
+pub const PROTECTED_BY_AGE: usize = 3;
+/// Neighbors that brought most news, whose places nobody takes either.
+pub const PROTECTED_BY_NEWS: usize = 2;
+/// A link is protected by neither before it has lasted this long.
+pub const PROTECTION_AGE: Duration = Duration::from_secs(60);
+/// A full node parts with a neighbor for a lonely one at most this often, so that nobody can empty it.
+pub const EVICTION_INTERVAL: Duration = Duration::from_secs(1);
+/// The same for one identity.
+pub const URGENT_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Identities of which that is remembered.
+pub const MAX_URGENT: usize = 1024;
 /// Neighbors below which we look for more at once.
 pub const MIN_NEIGHBORS: usize = 3;
 /// Graphs of at most this many nodes are fully meshed.

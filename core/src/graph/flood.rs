@@ -52,7 +52,7 @@ impl Overlay {
             self.trees.delivered(origin, from);
             if let Some(link) = self.links.get_mut(&from) {
                 link.out.useful = link.out.useful.saturating_add(1);
-                link.rate(true);
+                link.rate_news(true);
             }
         }
         self.forward(now, Announce { origin, key }, bytes, Some(from), via);
@@ -72,7 +72,7 @@ impl Overlay {
         let is_parent = self.trees.parent(origin) == Some(from);
         if let Some(link) = self.links.get_mut(&from) {
             link.out.useless = link.out.useless.saturating_add(1);
-            link.rate(false);
+            link.rate_news(false);
             if !is_parent {
                 link.out.prunes.insert(origin);
             }

@@ -48,6 +48,7 @@ impl Overlay {
             since: now.mono,
             deadline: now.mono + setup_timeout(setting_up),
             utility: 0,
+            news: 0,
             next_sync: self.jittered(now, self.config.anti_entropy_interval),
             pulse: Pulse::new(now.mono, self.config.ping_interval),
             out: Outbox::default(),
@@ -96,7 +97,7 @@ impl Overlay {
         }
         if connect.purpose == Purpose::Neighbor {
             self.replace_others(now, id, node);
-            self.make_room(now, node);
+            self.make_room(now, node, connect.device.peer);
         }
         let Some(genesis) = self.genesis.clone() else {
             return self.drop_link(now, id, FailureReason::Refused);
@@ -277,13 +278,7 @@ impl Overlay {
             Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
                 Some(RefuseReason::Duplicate)
             }
-            Purpose::Neighbor => {
-                let others = self.other_neighbors(node);
-                let full = others.saturating_add(self.coming_neighbors(node)) >= self.config.max;
-                // Whoever has nobody else takes the place of one that has.
-                let makes_room = connect.urgent && others > 1 && self.next_eviction <= now.mono;
-                (full && !makes_room).then_some(RefuseReason::Busy)
-            }
+            Purpose::Neighbor => self.place_refusal(now, node, connect),
         }
     }
 
@@ -309,34 +304,6 @@ impl Overlay {
         for other in others.map(|l| l.id).collect::<Vec<_>>() {
             self.drop_link(now, other, FailureReason::Pruned);
         }
-    }
-
-    /// Parts with the least useful neighbor if there are as many as may be, for one that has none.
-    fn make_room(&mut self, now: Now, node: NodeId) {
-        if self.other_neighbors(node) < self.config.max {
-            return;
-        }
-        self.next_eviction = now.mono + EVICTION_INTERVAL;
-        let neighbors = self.links.values().filter(|l| l.is_ready(Purpose::Neighbor) && l.node != node);
-        if let Some(link) = neighbors.min_by_key(|l| l.utility).map(|l| l.id) {
-            self.part(now, link, GoodbyeReason::LeastUseful, FailureReason::Pruned);
-        }
-    }
-
-    fn other_neighbors(&self, node: NodeId) -> usize {
-        self.links.values().filter(|l| l.is_ready(Purpose::Neighbor) && l.node != node).count()
-    }
-
-    /// Those we dial ourselves: their places are taken.
-    fn coming_neighbors(&self, node: NodeId) -> usize {
-        let neighborly = |why: DialWhy| match why {
-            DialWhy::Connect(connect) => self.connects.purpose(connect) == Purpose::Neighbor,
-            DialWhy::Repair => true,
-            DialWhy::Probe => false,
-        };
-        let dials = self.dials.values().filter(|d| d.node != node && neighborly(d.why)).count();
-        let welcome = |l: &&Link| l.state == LinkState::AwaitsWelcome && l.purpose == Purpose::Neighbor;
-        dials.saturating_add(self.links.values().filter(welcome).filter(|l| l.node != node).count())
     }
 
     /// After a welcome: if there is another link to the node, one of the two goes, the same on both sides. True if
@@ -409,8 +376,6 @@ fn setup_timeout(setting_up: usize) -> Duration {
     HANDSHAKE_FLOOR.saturating_add(spare)
 }
 
-/// A full node parts with a neighbor for a lonely one at most this often, so that nobody can empty it.
-const EVICTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Two dials this close together have crossed.
 const CROSSING_TIME: Duration = Duration::from_secs(2);
 /// A full node is not asked again before.

@@ -57,7 +57,10 @@ pub(super) struct Link {
     pub(super) since: Mono,
     /// When the set-up is given up.
     pub(super) deadline: Mono,
+    /// As the other end says, and as is found here: shown, and decides nothing.
     pub(super) utility: u16,
+    /// As is found here alone: how many of the records that came were new.
+    pub(super) news: u16,
     pub(super) next_sync: Mono,
     pub(super) pulse: Pulse,
     pub(super) out: Outbox,
@@ -173,9 +176,13 @@ impl Link {
 
     /// `LU' = LU·31/32`, and 128 more if it was useful: 4,096 for a link whose every record is new.
     pub(super) fn rate(&mut self, useful: bool) {
-        // Below 4,096, however often.
-        let faded = self.utility.saturating_sub(self.utility.div_ceil(32));
-        self.utility = faded.saturating_add(if useful { 128 } else { 0 });
+        self.utility = rated(self.utility, useful);
+    }
+
+    /// The same of a record that came here.
+    pub(super) fn rate_news(&mut self, new: bool) {
+        self.rate(new);
+        self.news = rated(self.news, new);
     }
 
     pub(super) fn info(&self) -> NeighborInfo {
@@ -195,6 +202,11 @@ impl Link {
     pub(super) fn patience(&self, least: Duration) -> Duration {
         self.pulse.srtt.map_or(least, |srtt| srtt.saturating_mul(2).max(least))
     }
+}
+
+/// Below 4,096, however often.
+fn rated(utility: u16, useful: bool) -> u16 {
+    utility.saturating_sub(utility.div_ceil(32)).saturating_add(if useful { 128 } else { 0 })
 }
 
 /// A record that was announced and has not come.

@@ -54,8 +54,12 @@ impl Overlay {
         }
         if neighbors < self.config.target {
             self.repair(now, neighbors);
-        } else if neighbors > self.config.target {
-            self.prune_one(now);
+        } else {
+            // If most are of one identity, others are looked for beside it.
+            let lacks_others = neighbors < self.config.max && self.diverse_neighbors() < self.config.target;
+            if !(lacks_others && self.diversify(now)) && neighbors > self.config.target {
+                self.prune_one(now);
+            }
         }
         if neighbors == 0 && self.listening && self.dials.is_empty() && self.links.is_empty() {
             self.require(now, Required::Isolated);
@@ -125,6 +129,25 @@ impl Overlay {
         }
     }
 
+    /// Dials one contact that is not of an identity that has enough places. False if there is none.
+    fn diversify(&mut self, now: Now) -> bool {
+        let under_way = |l: &Link| l.state != LinkState::Ready && l.why == Some(DialWhy::Repair);
+        if self.dials.values().any(|d| d.why == DialWhy::Repair) || self.links.values().any(under_way) {
+            return true;
+        }
+        let (busy, crowds, contacts) = (self.busy_nodes(now), self.crowds(), &self.contacts);
+        let another = |node: &NodeId| {
+            let peer = contacts.get(node).and_then(|contact| contact.peer);
+            !busy.contains(node) && peer.is_some_and(|peer| !crowds.contains(&peer))
+        };
+        let chosen = contacts.choose(now.mono, 1, &mut self.rng, another);
+        let found = !chosen.is_empty();
+        for addr in chosen {
+            self.dial(now, addr, DialWhy::Repair);
+        }
+        found
+    }
+
     /// Nodes that are linked, dialled or shunned.
     pub(super) fn busy_nodes(&self, now: Now) -> BTreeSet<NodeId> {
         let linked = self.links.values().filter(|l| l.purpose != Purpose::Direct).map(|l| l.node);
@@ -139,11 +162,9 @@ impl Overlay {
             return;
         }
         self.next_prune = now.mono + PRUNE_INTERVAL;
-        let old = self
-            .links
-            .values()
-            .filter(|l| l.is_ready(Purpose::Neighbor) && now.mono.since(l.since) > PRUNE_AGE);
-        if let Some((link, node)) = old.min_by_key(|l| l.utility).map(|l| (l.id, l.node)) {
+        let least = self.least_needed(now, self.me()).and_then(|id| self.links.get(&id));
+        let least = least.filter(|l| now.mono.since(l.since) > PRUNE_AGE);
+        if let Some((link, node)) = least.map(|l| (l.id, l.node)) {
             self.contacts.rest(now.mono, &node, PRUNE_AGE);
             self.part(now, link, GoodbyeReason::LeastUseful, FailureReason::Pruned);
         }

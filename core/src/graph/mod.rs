@@ -35,6 +35,7 @@ mod parting;
 mod partition;
 mod pausing;
 mod peer_time;
+mod places;
 mod tree;
 
 pub use config::OverlayConfig;
@@ -51,6 +52,7 @@ use links::{DialWhy, Due, Link, LinkState, Missing};
 use parting::AFTER_ASKED;
 use partition::Marks;
 use peer_time::PeerClock;
+use places::Places;
 use tree::Trees;
 
 #[derive(Debug)]
@@ -93,7 +95,7 @@ pub struct Overlay {
     next_maintenance: Mono,
     next_required: Mono,
     next_prune: Mono,
-    next_eviction: Mono,
+    places: Places,
     /// Multiplies our patience while our own timers are late: then it is us, not them.
     health: u32,
     outputs: VecDeque<Output>,
@@ -139,7 +141,7 @@ impl Overlay {
             next_maintenance: Mono(0),
             next_required: Mono(0),
             next_prune: Mono(0),
-            next_eviction: Mono(0),
+            places: Places::default(),
             health: 1,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
