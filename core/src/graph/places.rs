@@ -107,9 +107,10 @@ impl Overlay {
     }
 
     fn places(&self) -> BTreeMap<PeerId, usize> {
-        let mut places = BTreeMap::new();
+        let mut places: BTreeMap<PeerId, usize> = BTreeMap::new();
         for link in self.links.values().filter(|link| link.is_ready(Purpose::Neighbor)) {
-            *places.entry(link.peer).or_default() += 1;
+            let count = places.entry(link.peer).or_default();
+            *count = count.saturating_add(1);
         }
         places
     }
