@@ -59,6 +59,6 @@ impl Verdict {
         let grants = self.held.get(&identity).into_iter().flatten();
         let mut in_force =
             grants.filter(|grant| self.members.get(&identity).is_some_and(|m| m.contains(grant)));
-        identity != self.creator && in_force.all(|grant| set.is_senior_to(by, grant))
+        identity != self.creator && in_force.all(|grant| self.is_senior_to(set, by, grant))
     }
 }

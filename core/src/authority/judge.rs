@@ -98,20 +98,25 @@ impl<'a> Judge<'a> {
     }
 
     /// Why the author of a grant had no right to give it.
-    ///
-    /// The uses of one invitation are counted together, so what they stand under is judged before all of them: a grant
-    /// that outranks every use, or the one that the admitter names. A use by a grant that does not outrank all comes last, after
-    /// those of higher rank: it may stand under whatever outranks itself.
     pub(super) fn giver_fault(&self, at: u32) -> Option<Void> {
-        let entry = &self.set.entries[at as usize];
-        let (by, rank) = (entry.under, self.set.rank(Some(at)));
-        let all = entry.serves.map(|invite| self.set.rank_of_uses(invite));
-        let bound = all.filter(|all| self.set.rank(by) > *all).unwrap_or(rank);
-        match self.standing(at, by, Some((rank, bound))) {
+        match self.giver(at) {
             Standing::Under(_) => None,
             Standing::Below(by) => Some(Void::Demoted(by)),
             Standing::Void(void) => Some(void),
         }
+    }
+
+    /// The grant under which a grant stands; by an invitation, that of the admitter.
+    ///
+    /// The uses of one invitation are counted together, so what they stand under is judged before all of them: a grant
+    /// that outranks every use, or the one that the admitter names. A use by a grant that does not outrank all comes last, after
+    /// those of higher rank: it may stand under whatever outranks itself.
+    pub(super) fn giver(&self, at: u32) -> Standing {
+        let entry = &self.set.entries[at as usize];
+        let (by, rank) = (entry.under, self.set.rank(Some(at)));
+        let all = entry.serves.map(|invite| self.set.rank_of_uses(invite));
+        let bound = all.filter(|all| self.set.rank(by) > *all).unwrap_or(rank);
+        self.standing(at, by, Some((rank, bound)))
     }
 
     /// Finds the grant that an act stands under: the one that it names or a demotion of it, otherwise another of the same
@@ -313,7 +318,7 @@ impl<'a> Judge<'a> {
     fn takes(&self, removal: u32, at: u32, rank: Rank) -> Option<Role> {
         let by = self.set.entries[removal as usize].under;
         match self.standing(removal, by, Some((rank, rank))) {
-            Standing::Under(grant) if [grant, by].iter().all(|by| self.set.is_senior(*by, at)) => {
+            Standing::Under(grant) if [grant, by].iter().all(|by| self.is_senior(*by, at)) => {
                 Some(self.set.rank(grant).min(self.set.rank(by)).0)
             }
             _ => None,

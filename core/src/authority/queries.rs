@@ -45,11 +45,6 @@ impl ActSet {
         }
     }
 
-    /// True if whoever holds the grant `by` (`None`: the creator) is senior to the holder of another grant.
-    pub fn is_senior_to(&self, by: Option<&ActId>, grant: &ActId) -> bool {
-        self.pair(by, grant).is_some_and(|(by, at)| self.is_senior(by, at))
-    }
-
     /// True if whoever holds the grant `by` (`None`: the creator) may renew another: its rank is higher, and its role may give
     /// the other's.
     pub fn may_renew(&self, by: Option<&ActId>, grant: &ActId) -> bool {
@@ -151,6 +146,14 @@ fn latest(end: Option<Timestamp>) -> Timestamp {
 }
 
 impl Verdict {
+    /// True if whoever holds the grant `by` (`None`: the creator) is senior to the holder of another grant.
+    pub fn is_senior_to(&self, set: &ActSet, by: Option<&ActId>, grant: &ActId) -> bool {
+        let judge = self.judged(set);
+        let is_judged = |at: Option<u32>| at.is_none_or(|at| (at as usize) < judge.grants.len());
+        let pair = set.pair(by, grant).filter(|(by, at)| is_judged(*by) && is_judged(Some(*at)));
+        pair.is_some_and(|(by, at)| judge.is_senior(by, at))
+    }
+
     /// [`update`](Self::update), and the identities of whom a grant is judged otherwise than before: their records may count
     /// no more, or again.
     pub fn advance(&mut self, set: &ActSet, accepted: &[ActId]) -> BTreeSet<PeerId> {

@@ -72,7 +72,7 @@ impl Judge<'_> {
         }
         let by = set.entries[removal as usize].under;
         match self.standing(removal, by, Some((given.rank, given.rank))) {
-            Standing::Under(grant) => [grant, by].iter().all(|by| set.is_senior_over(*by, given)),
+            Standing::Under(grant) => [grant, by].iter().all(|by| self.is_senior_over(*by, given)),
             Standing::Below(_) | Standing::Void(_) => false,
         }
     }

@@ -1,8 +1,13 @@
-//! Who is senior to whom: a strict order that is written into the grants themselves.
+//! Who is senior to whom. Ranks are a strict order that is written into the grants themselves; seniority follows from them, and
+//! from the grants of higher rank under which others stand.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeSet};
 
-use super::{ActSet, set::GrantFacts};
+use super::{
+    ActSet,
+    judge::{Judge, Standing},
+    set::GrantFacts,
+};
 use crate::record::Role;
 
 /// The rank of a grant: its role, then its nearness to the creator. Every grant ranks below the grant that gave it, and
@@ -30,30 +35,7 @@ impl ActSet {
         grant.and_then(|at| self.facts(at)).map_or(Rank::CREATOR, |facts| facts.rank)
     }
 
-    /// True if the holder of a grant may remove or demote the holder of another: its rank is higher, and it is the
-    /// creator's, of a higher role that is admin or owner, or a sponsor of the other. Another grant of a sponsor's holder
-    /// has the sponsor's power if whoever gave it has: nobody gives a power that they lack.
-    pub(super) fn is_senior(&self, grant: Option<u32>, other: u32) -> bool {
-        self.facts(other).is_some_and(|below| self.is_senior_over(grant, below))
-    }
-
-    /// The same over a grant of this rank, with these sponsors.
-    pub(super) fn is_senior_over(&self, mut grant: Option<u32>, other: &GrantFacts) -> bool {
-        while let Some(at) = grant {
-            let (rank, below) = (self.rank(grant), other.rank);
-            if rank <= below || other.sponsors.contains(&at) || (rank.0 >= Role::Admin && rank.0 > below.0) {
-                return rank > below;
-            }
-            let holder = self.subject(at);
-            if !other.sponsors.iter().any(|sponsor| self.subject(*sponsor) == holder) {
-                return false;
-            }
-            grant = self.word_of(at);
-        }
-        true
-    }
-
-    /// The grant by whose holder's word a grant was given; by an invitation, that of the issuer.
+    /// The grant that the giver of a grant named; of a use of an invitation, the one that the issuer named.
     fn word_of(&self, grant: u32) -> Option<u32> {
         let entry = &self.entries[grant as usize];
         entry.invitation().map_or(entry.under, |invite| self.entries[invite as usize].under)
@@ -63,5 +45,62 @@ impl ActSet {
     pub(super) fn may_give(&self, grant: Option<u32>, other: u32) -> bool {
         let (rank, below) = (self.rank(grant), self.rank(Some(other)));
         rank > below && rank.0.may_grant(below.0)
+    }
+}
+
+impl Judge<'_> {
+    /// True if the holder of a grant may remove or demote the holder of another: its rank is higher, and it is the
+    /// creator's, of a higher role that is admin or owner, or a sponsor of the other. Another grant of a sponsor's holder
+    /// has the sponsor's power if its giver has it: nobody gives a power that they lack.
+    pub(super) fn is_senior(&self, grant: Option<u32>, other: u32) -> bool {
+        self.set.facts(other).is_some_and(|below| self.is_senior_over(grant, below))
+    }
+
+    /// The same over a grant of this rank, with these sponsors. Only grants of higher rank are asked.
+    pub(super) fn is_senior_over(&self, grant: Option<u32>, other: &GrantFacts) -> bool {
+        let Some(at) = grant else { return true };
+        if let Some(known) = self.is_senior_itself(at, other) {
+            return known;
+        }
+        let (mut asked, mut next) = (BTreeSet::new(), self.given_by(at));
+        while let Some(giver) = next.pop() {
+            let Some(giver) = giver.filter(|at| asked.insert(*at)) else { continue };
+            match self.is_senior_itself(giver, other) {
+                Some(true) => {}
+                Some(false) => return false,
+                None => next.extend(self.given_by(giver)),
+            }
+        }
+        true
+    }
+
+    /// Whether a grant is senior by its own rank and place; `None`: if its giver is.
+    fn is_senior_itself(&self, at: u32, other: &GrantFacts) -> Option<bool> {
+        let (rank, below) = (self.set.rank(Some(at)), other.rank);
+        if rank <= below || other.sponsors.contains(&at) || (rank.0 >= Role::Admin && rank.0 > below.0) {
+            return Some(rank > below);
+        }
+        let holder = self.set.subject(at);
+        let is_of_sponsor = other.sponsors.iter().any(|sponsor| self.set.subject(*sponsor) == holder);
+        (!is_of_sponsor).then_some(false)
+    }
+
+    /// By which of its giver's grants a grant was given: the one that the giver named, and the one that this stands under, which
+    /// may be lower. By an invitation: those of the issuer.
+    fn given_by(&self, at: u32) -> Vec<Option<u32>> {
+        let named = self.set.word_of(at);
+        let standings = match self.set.entries[at as usize].invitation() {
+            None => vec![self.giver(at)],
+            Some(invite) => {
+                let bound = self.set.rank_of_uses(invite);
+                let stands = |act: u32| self.standing_by(invite, act, named, Some((bound, bound)));
+                vec![stands(invite), stands(at)]
+            }
+        };
+        let under = standings.into_iter().filter_map(|standing| match standing {
+            Standing::Under(grant) => Some(grant),
+            Standing::Below(_) | Standing::Void(_) => None,
+        });
+        under.chain([named]).collect()
     }
 }

@@ -218,7 +218,7 @@ impl Judge<'_> {
             let state = self.grants[*at as usize].as_ref();
             state.is_some_and(|s| s.void.is_none() && s.leaves.is_empty() && s.removals.is_empty())
         });
-        let is_senior = |at: &u32| by.iter().all(|by| self.set.is_senior(*by, *at));
+        let is_senior = |at: &u32| by.iter().all(|by| self.is_senior(*by, *at));
         let (below, others): (Vec<u32>, Vec<u32>) =
             in_force.filter(|at| !self.set.precedes(act, *at)).partition(is_senior);
         let rank = by.map(|by| self.set.rank(by)).into_iter().min();

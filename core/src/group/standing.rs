@@ -216,7 +216,7 @@ impl Membership {
             return Err(CredentialFault::NotAMember);
         }
         // One that leaves a grant in force would be none.
-        let senior = grants.all(|(id, _)| self.acts.is_senior_to(own.grant.as_ref(), &id));
+        let senior = grants.all(|(id, _)| self.verdict.is_senior_to(&self.acts, own.grant.as_ref(), &id));
         if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
     }
 
@@ -307,7 +307,7 @@ impl Membership {
         if ended.peek().is_none() {
             return Err(CredentialFault::NotAMember);
         }
-        let senior = ended.any(|(id, _)| self.acts.is_senior_to(own.grant.as_ref(), &id));
+        let senior = ended.any(|(id, _)| self.verdict.is_senior_to(&self.acts, own.grant.as_ref(), &id));
         if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
     }
 

@@ -89,13 +89,33 @@ impl<'a> Definition<'a> {
     pub(super) fn is_senior(&self, grant: Option<usize>, other: usize) -> bool {
         let Some(at) = grant else { return true };
         let (rank, below) = (self.world.rank(grant), self.world.rank(Some(other)));
+        if rank <= below {
+            return false;
+        }
         let subject = self.world.subject(at);
         let sponsors = self.world.infos[other].sponsors;
         let of_sponsor = bits(sponsors).any(|at| self.world.subject(at) == subject);
-        let given = || self.has(Flaw::SponsorsByIdentity) || self.is_senior(self.world.word_of(at), other);
+        let given = || self.has(Flaw::SponsorsByIdentity) || self.givers_are_senior(at, other);
         let is_sponsor = sponsors >> at & 1 == 1 || (of_sponsor && given());
         let by_role = rank.0 >= Role::Admin && rank.0 > below.0;
-        rank > below && (by_role || is_sponsor || self.has(Flaw::AnyHigherRank))
+        by_role || is_sponsor || self.has(Flaw::AnyHigherRank)
+    }
+
+    /// Whether whoever gave a grant is senior to another, by the grant that was named for it and by each under which the word
+    /// stands.
+    fn givers_are_senior(&self, grant: usize, other: usize) -> bool {
+        let (world, word) = (self.world, self.world.word_of(grant));
+        let mut by = vec![word];
+        match world.infos[grant].serves {
+            _ if self.has(Flaw::PowerOfNamedGrant) => {}
+            None => by.extend(self.giver(grant)),
+            Some(invite) => {
+                let bound = self.bound(invite);
+                let stands = |act| self.stands_by(invite, act, word, Some((bound, bound)));
+                by.extend([invite, grant].into_iter().flat_map(stands));
+            }
+        }
+        by.into_iter().all(|by| self.is_senior(by, other))
     }
 
     pub(super) fn may_give(&self, grant: Option<usize>, other: usize) -> bool {

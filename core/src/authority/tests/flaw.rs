@@ -49,6 +49,8 @@ pub(super) enum Flaw {
     LowerRolesKeep,
     /// Whoever holds a grant by a friend has all the power that it had before it was removed.
     SponsorsByIdentity,
+    /// A giver's power is asked of the grant that it named, not also of the one that its word stands under.
+    PowerOfNamedGrant,
     /// A demotion's depth and end do not bind who goes on naming the old grant.
     DemotionsUnbound,
     /// A renewal that does not count lengthens rights.
@@ -72,7 +74,7 @@ pub(super) enum Flaw {
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 33] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -96,6 +98,7 @@ impl Flaw {
         Self::ListsOfAnyRole,
         Self::LowerRolesKeep,
         Self::SponsorsByIdentity,
+        Self::PowerOfNamedGrant,
         Self::LinkUsedAgain,
         Self::DemotionsUnbound,
         Self::VoidRenewals,
