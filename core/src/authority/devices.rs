@@ -56,9 +56,15 @@ impl Verdict {
     /// True if an act by the holder of the grant `by` (`None`: the creator) that refuses a device of another identity would
     /// count, being after everything in the set.
     pub fn may_refuse_device(&self, set: &ActSet, by: Option<&ActId>, identity: PeerId) -> bool {
-        let grants = self.held.get(&identity).into_iter().flatten();
-        let mut in_force =
-            grants.filter(|grant| self.members.get(&identity).is_some_and(|m| m.contains(grant)));
-        identity != self.creator && in_force.all(|grant| self.is_senior_to(set, by, grant))
+        let judge = self.judged(set);
+        let by = match by {
+            None => None,
+            Some(by) => match set.grant_named(by).and_then(|grant| set.place(&grant)) {
+                Some(at) if (at as usize) < judge.grants.len() => Some(at),
+                _ => return false,
+            },
+        };
+        let known = judge.known_grants(None, identity);
+        !known.is_empty() && known.iter().all(|at| judge.is_senior(by, *at))
     }
 }

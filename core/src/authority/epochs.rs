@@ -96,7 +96,7 @@ impl Verdict {
             }
             _ => false,
         };
-        found.keys.refused = found.devices.iter().any(refused);
+        found.keys.refused = found.devices.iter().any(|at| refused(at) && !found.restored.contains(at));
         self.epoch_is_stale = found.keys.is_stale();
     }
 

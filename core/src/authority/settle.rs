@@ -195,11 +195,12 @@ impl Judge<'_> {
         true
     }
 
-    /// True if the author of an act, or of a grant that gave it the right, left.
+    /// True if the author of an act left; or, if its grant does not count, somebody who gave it the right.
     pub(super) fn has_left(&self, at: u32) -> bool {
         let mut act = at;
         while let Some(by) = self.set.entries[act as usize].under {
             match &self.grants[by as usize] {
+                Some(state) if state.leaves.is_empty() && state.void.is_none() => return false,
                 Some(state) if state.leaves.is_empty() => {}
                 _ => return true,
             }
@@ -209,21 +210,45 @@ impl Judge<'_> {
     }
 
     /// True if an act may refuse devices of an identity. `by`: the grants that it names and that it stands under; both must be
-    /// senior, since seniority does not follow from rank. Of the grants of that which are in force and do not know
-    /// of the refusal, it is senior to one, and to all that it knew or that somebody gave who outranks it: what an equal
-    /// gives, or dates back, protects no device.
+    /// senior, since seniority does not follow from rank.
+    ///
+    /// They are senior to the grants of the identity that it knew, of which there is one at least: nothing that happens later
+    /// gives it the right. And of the grants in force that do not know of the refusal, to one, and to all that somebody gave
+    /// who outranks it: what an equal gives, or dates back, protects no device.
     pub(super) fn may_refuse_devices(&self, act: u32, by: [Option<u32>; 2], identity: PeerId) -> bool {
+        let is_senior = |at: &u32| by.iter().all(|by| self.is_senior(*by, *at));
+        let known = self.known_grants(Some(act), identity);
+        if known.is_empty() || !known.iter().all(is_senior) {
+            return false;
+        }
         let grants = self.set.grants_of.get(&identity).into_iter().flatten();
         let in_force = grants.copied().filter(|at| {
             let state = self.grants[*at as usize].as_ref();
             state.is_some_and(|s| s.void.is_none() && s.leaves.is_empty() && s.removals.is_empty())
         });
-        let is_senior = |at: &u32| by.iter().all(|by| self.is_senior(*by, *at));
         let (below, others): (Vec<u32>, Vec<u32>) =
             in_force.filter(|at| !self.set.precedes(act, *at)).partition(is_senior);
         let rank = by.map(|by| self.set.rank(by)).into_iter().min();
-        let protects = |at: &u32| self.set.precedes(*at, act) || Some(self.rank_of_giver(*at)) > rank;
+        let protects = |at: &u32| Some(self.rank_of_giver(*at)) > rank;
         others.is_empty() || !(below.is_empty() || others.iter().any(protects))
+    }
+
+    /// The grants of an identity that count, that an act has in its past (`None`: one after everything), and of which nothing
+    /// there says that they ended: no removal or demotion, and no later grant in spite of a leave that ends them.
+    pub(super) fn known_grants(&self, act: Option<u32>, identity: PeerId) -> Vec<u32> {
+        let set = self.set;
+        let knew = |at: u32| act.is_none_or(|act| set.precedes(at, act));
+        let state = |at: u32| self.grants.get(at as usize)?.as_ref().filter(|state| state.void.is_none());
+        let grants = set.grants_of.get(&identity).into_iter().flatten().copied();
+        let counting: Vec<u32> = grants.filter(|at| knew(*at) && state(*at).is_some()).collect();
+        let answered: BTreeSet<ActId> =
+            counting.iter().filter_map(|at| set.grant(*at)).flat_map(|grant| grant.despite.clone()).collect();
+        let is_open = |at: &u32| {
+            let state = state(*at).expect("it counts");
+            let left = state.leaves.iter().any(|leaf| answered.contains(&leaf.act.id()));
+            !left && !state.removals.iter().any(|removal| knew(*removal))
+        };
+        counting.into_iter().filter(is_open).collect()
     }
 
     /// The rank by which a grant that counts was given.

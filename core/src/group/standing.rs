@@ -319,10 +319,13 @@ impl Membership {
     /// Whether a member with this standing may refuse devices of another identity.
     ///
     /// # Errors
-    /// [`CredentialFault::Role`], [`CredentialFault::NotSenior`].
+    /// [`CredentialFault::Role`], [`CredentialFault::NotAMember`], [`CredentialFault::NotSenior`].
     pub fn may_refuse_device(&self, own: &Standing, peer: PeerId) -> Result<(), CredentialFault> {
         if own.role < Role::Admin {
             return Err(CredentialFault::Role);
+        }
+        if peer != self.creator && self.grants_in_force(peer).next().is_none() {
+            return Err(CredentialFault::NotAMember);
         }
         let may = self.verdict.may_refuse_device(&self.acts, own.grant.as_ref(), peer);
         if may { Ok(()) } else { Err(CredentialFault::NotSenior) }

@@ -33,9 +33,30 @@ impl Definition<'_> {
             Some(Flaw::DevicesByLowerGrant) => self.is_senior(by, *at),
             _ => self.is_senior(named, *at) && self.is_senior(stood, *at),
         };
+        let known = self.known_of(act, identity);
+        let had_right = !known.is_empty() && known.iter().all(senior);
+        if !had_right && !self.has(Flaw::DevicesWithoutRight) {
+            return false;
+        }
         open.is_empty()
             || (open.iter().any(senior)
                 && open.iter().all(|at| senior(at) || !(world.is_before(*at, act) || outranked(*at))))
+    }
+
+    /// What an act knew of an identity: grants that count, without those that it knew to be over. Of a leave it knew by a grant
+    /// in spite of it.
+    fn known_of(&self, act: usize, identity: PeerId) -> Vec<usize> {
+        let world = self.world;
+        let past = || bits(world.infos[act].past & self.mask);
+        let of_it = |at: &usize| world.subject(*at) == Some(identity) && self.counts(*at);
+        let over = |grant: usize| {
+            let taken = self.removals_on(grant).iter().any(|removal| world.is_before(*removal, act));
+            let left = self.leaves_on(grant).into_iter().any(|leave| {
+                past().filter(of_it).any(|at| world.grant(at).unwrap().despite.contains(&world.id(leave)))
+            });
+            taken || left
+        };
+        past().filter(of_it).filter(|at| !over(*at)).collect()
     }
 
     /// Whether the author of an act may take a refusal back.
@@ -48,19 +69,21 @@ impl Definition<'_> {
         }
     }
 
+    fn taken_back(&self, refusal: usize) -> bool {
+        let (world, mut acts) = (self.world, bits(self.mask));
+        acts.any(|at| {
+            matches!(world.body(at).content, Content::RestoreDevice(_))
+                && world.infos[at].serves == Some(refusal)
+                && self.counts(at)
+        })
+    }
+
     /// The nodes that are refused.
     pub(super) fn devices(&self) -> BTreeSet<(PeerId, NodeId)> {
         let world = self.world;
-        let taken_back = |refusal: usize| {
-            bits(self.mask).any(|at| {
-                matches!(world.body(at).content, Content::RestoreDevice(_))
-                    && world.infos[at].serves == Some(refusal)
-                    && self.counts(at)
-            })
-        };
         let refused = bits(self.mask).filter_map(|at| match world.body(at).content {
             Content::RevokeDevice { identity, node } => {
-                let holds = world.body(at).is_leaf() || (self.counts(at) && !taken_back(at));
+                let holds = world.body(at).is_leaf() || (self.counts(at) && !self.taken_back(at));
                 holds.then_some((identity, node))
             }
             _ => None,
@@ -97,7 +120,7 @@ impl Definition<'_> {
         };
         let refused = bits(self.mask).any(|at| match world.body(at).content {
             Content::RevokeDevice { identity, .. } => {
-                let by_another = !world.body(at).is_leaf() && self.counts(at);
+                let by_another = !world.body(at).is_leaf() && self.counts(at) && !self.taken_back(at);
                 by_another && holders.contains(&identity) && !world.is_before(at, current)
             }
             _ => false,
@@ -105,14 +128,14 @@ impl Definition<'_> {
         (Some(world.id(current)), refused || !holders.iter().all(is_member))
     }
 
-    /// True if the author of an act left, or somebody who gave it the right.
+    /// True if the author of an act left, or somebody above whose leave its grant may not count.
     fn has_left(&self, at: usize) -> bool {
         let mut next = self.world.infos[at].under;
         while let Some(grant) = next {
             if !self.leaves_on(grant).is_empty() {
                 return true;
             }
-            next = self.world.infos[grant].under;
+            next = self.world.infos[grant].under.filter(|_| !self.counts(grant));
         }
         false
     }

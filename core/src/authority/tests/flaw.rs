@@ -69,12 +69,14 @@ pub(super) enum Flaw {
     DevicesByAnyAdmin,
     /// Of the grants that a refusal of a device names and stands under, the lower-ranked alone must be senior.
     DevicesByLowerGrant,
+    /// A refusal of a device counts by what holds now, whatever right its author had when it made it.
+    DevicesWithoutRight,
     /// Whoever was given the key of an epoch later does not make it stale.
     KeysPassedOnForgotten,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 34] = [
+    pub(super) const ALL: [Self; 35] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -107,6 +109,7 @@ impl Flaw {
         Self::EqualsByGrant,
         Self::DevicesByAnyAdmin,
         Self::DevicesByLowerGrant,
+        Self::DevicesWithoutRight,
         Self::KeysPassedOnForgotten,
         Self::DemotionsStop,
     ];

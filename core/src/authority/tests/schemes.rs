@@ -10,9 +10,10 @@ const HONEST: u32 = u32::MAX;
 
 /// Steps of an attack, and the members that lie in it, as a mask.
 pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
-    match rng.random_range(0..12) {
+    match rng.random_range(0..13) {
         10 if members > 5 => return taken_line(rng, members),
         11 if members > 4 => return lent_power(rng, members),
+        12 if members > 3 => return early_refusal(rng, members),
         0 | 1 => return forged_renewal(rng, members),
         2 | 3 if members > 3 => return friends_gift(rng, members),
         4 if members > 2 => return undone(rng, members),
@@ -299,4 +300,27 @@ fn lent_power(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
         Step::Meet,
     ];
     (1 << cast.0[lender] | 1 << cast.0[liar], steps)
+}
+
+/// An admin refuses a device of an equal and goes on; the equal leaves, or is removed, and is let in again.
+fn early_refusal(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let cast = Cast::of(rng, members);
+    let (liar, victim) = (0, 1);
+    let ends = match rng.random_bool(0.5) {
+        true => cast.act(None, Kind::Remove, victim, 0, HONEST),
+        false => cast.act(Some(victim), Kind::Leave, liar, 0, HONEST),
+    };
+    let steps = vec![
+        cast.act(None, Kind::Grant, liar, 3, HONEST),
+        cast.act(None, Kind::Grant, victim, 3, HONEST),
+        Step::Meet,
+        cast.act(Some(liar), Kind::Refuse, victim, 0, HONEST),
+        Step::Meet,
+        cast.act(None, Kind::Password, liar, 0, HONEST),
+        ends,
+        Step::Meet,
+        cast.act(None, Kind::Grant, victim, 3, HONEST),
+        Step::Meet,
+    ];
+    (1 << cast.0[liar], steps)
 }
