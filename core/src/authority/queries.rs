@@ -72,6 +72,12 @@ impl ActSet {
         facts.iter().flat_map(|facts| &facts.sponsors).filter_map(|at| self.subject(*at)).collect()
     }
 
+    /// By whose word a grant is (`None`: the creator's), by an invitation its issuer's; and the rank of the grant that gave it.
+    pub fn giver_of(&self, grant: &ActId) -> (impl Ord + Copy + use<>, Option<PeerId>) {
+        let word = self.place(grant).and_then(|at| self.word_of(at));
+        (self.rank(word), word.and_then(|at| self.subject(at)))
+    }
+
     /// True for a leave act that is here.
     pub fn is_leave(&self, id: &ActId) -> bool {
         self.get(id).is_some_and(|body| matches!(body.content, Content::Leave(_)))
@@ -133,9 +139,9 @@ impl GrantVerdict {
         (self.role, Reverse(self.level))
     }
 
-    /// True if this one, lasting until `own`, makes another needless that would last until `end`: its rank is not lower, it lasts
+    /// True if this one, lasting until `own`, gives what another does that would last until `end`: its rank is not lower, it lasts
     /// as long, and may give as much.
-    pub fn makes_needless(&self, other: &Self, own: Option<Timestamp>, end: Timestamp) -> bool {
+    fn replaces(&self, other: &Self, own: Option<Timestamp>, end: Timestamp) -> bool {
         self.rank() >= other.rank() && latest(own) >= end && self.depth >= other.depth
     }
 }
@@ -152,6 +158,24 @@ impl Verdict {
         let is_judged = |at: Option<u32>| at.is_none_or(|at| (at as usize) < judge.grants.len());
         let pair = set.pair(by, grant).filter(|(by, at)| is_judged(*by) && is_judged(Some(*at)));
         pair.is_some_and(|(by, at)| judge.is_senior(by, at))
+    }
+
+    /// True if a grant, lasting until `own`, makes another of its holder needless that would last until `end`: it gives as much for as
+    /// long, and everybody by whose word it stands gave the other as well, or is senior to its giver. Another's gift could be taken
+    /// back when the other has ended.
+    pub fn makes_needless(
+        &self,
+        set: &ActSet,
+        grant: &ActId,
+        other: &ActId,
+        (own, end): (Option<Timestamp>, Timestamp),
+    ) -> bool {
+        let facts = self.grants.get(grant).zip(self.grants.get(other));
+        if !facts.is_some_and(|(grant, other)| grant.replaces(other, own, end)) {
+            return false;
+        }
+        let (Some(grant), Some(other)) = (set.place(grant), set.place(other)) else { return false };
+        self.judged(set).is_by_a_senior(grant, other)
     }
 
     /// [`update`](Self::update), and the identities of whom a grant is judged otherwise than before: their records may count

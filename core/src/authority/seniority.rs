@@ -36,7 +36,7 @@ impl ActSet {
     }
 
     /// The grant that the giver of a grant named; of a use of an invitation, the one that the issuer named.
-    fn word_of(&self, grant: u32) -> Option<u32> {
+    pub(super) fn word_of(&self, grant: u32) -> Option<u32> {
         let entry = &self.entries[grant as usize];
         entry.invitation().map_or(entry.under, |invite| self.entries[invite as usize].under)
     }
@@ -102,5 +102,18 @@ impl Judge<'_> {
             Standing::Below(_) | Standing::Void(_) => None,
         });
         under.chain([named]).collect()
+    }
+
+    /// True if everybody by whose word a grant stands gave another as well, or is senior to its giver.
+    pub(super) fn is_by_a_senior(&self, grant: u32, other: u32) -> bool {
+        let (word, admitter) = (self.set.word_of(other), self.set.entries[other as usize].under);
+        let gives = |giver: &Option<u32>| {
+            [word, admitter].contains(giver) || word.is_some_and(|word| self.is_senior(*giver, word))
+        };
+        let admitted = match self.giver(grant) {
+            Standing::Under(giver) => [self.set.entries[grant as usize].under, giver],
+            Standing::Below(_) | Standing::Void(_) => return false,
+        };
+        self.given_by(grant).iter().chain(&admitted).all(gives)
     }
 }

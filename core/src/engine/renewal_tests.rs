@@ -12,10 +12,10 @@ use super::{
     ingest::Candidate,
 };
 use crate::{
-    authority::{Act, ActBody, Content, Grant},
+    authority::{Act, ActBody, Content, Grant, Keep, Remove},
     crypto::SecretKey,
     ids::{ActId, PeerId},
-    limits::ISSUED_AT_ONCE,
+    limits::{ISSUED_AT_ONCE, RENEWED_OF_MEMBER},
     record::{Role, SignedRecord},
     records::MemoryStore,
 };
@@ -118,6 +118,75 @@ fn r7_a_grant_that_adds_nothing_is_left_to_end() {
     village.pass(2500);
     renew(&mut village, 0);
     assert_eq!(renewals(&village, 0, 0), BTreeMap::new());
+}
+
+/// Ann's admin 1 let 3 in, for an hour that is renewed; the inviter 2 has no right over it. It gives 3 as much without an end, so that nobody
+/// renews what the admin gave; and takes its gift back when that has lapsed.
+#[test]
+fn t2_a_gift_that_can_be_taken_back_stops_no_renewal() {
+    let (mut village, given) = guest_of_an_admin(0x2a);
+    let (guest, depth) = (village.peer(3), depth_of(&village, given));
+    let gift = Content::Grant(Grant { depth, ..plain_grant(guest, Role::Member) });
+    village.act(2, |engine, now| engine.issue(now, gift)).unwrap();
+    village.converge(0x2a);
+    village.pass(2500);
+    renew(&mut village, 1);
+    assert_eq!(renewals(&village, 1, 1), BTreeMap::from([(given, 1)]));
+    village.converge(0x2a);
+    let removal = Content::Remove(Remove {
+        subject: guest,
+        reason: String::new(),
+        keep: Keep::default(),
+        branch: false,
+        undo: false,
+    });
+    village.act(2, |engine, now| engine.issue(now, removal)).unwrap();
+    village.converge(0x2a);
+    village.pass(1500);
+    assert_eq!(grants_of(&village, 0, 3, 2).len(), 1);
+    assert_eq!(village.role(0, 3), Some(Role::Member), "by the admin's word");
+}
+
+/// The same inviter gives 3 many grants of a higher rank, each with less depth and a later end, all due at once. Few of one member
+/// are renewed in one step: those of one giver do not take all places.
+#[test]
+fn t2_many_gifts_leave_a_place_for_what_another_gave() {
+    let (mut village, given) = guest_of_an_admin(0x2b);
+    let (guest, now) = (village.peer(3), village.engines[2].peer_time(village.now()));
+    for number in 0..=RENEWED_OF_MEMBER as u8 {
+        let end = Some(now + HOUR + Duration::from_secs(60) * u32::from(number));
+        let depth = 6 - number;
+        let gift = Grant { depth, not_after: end, renew: true, ..plain_grant(guest, Role::Inviter) };
+        village.act(2, |engine, now| engine.issue(now, Content::Grant(gift))).unwrap();
+    }
+    village.converge(0x2b);
+    village.pass(2500);
+    renew(&mut village, 0);
+    let renewed = renewals(&village, 0, 0);
+    assert_eq!((renewed.len(), renewed.get(&given)), (RENEWED_OF_MEMBER, Some(&1)));
+}
+
+/// Ann, her admin 1 and her inviter 2, and 3 by the admin, for an hour that is renewed; the grant of that.
+fn guest_of_an_admin(seed: u64) -> (Village, ActId) {
+    let mut village = Village::new(seed, 4);
+    assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Inviter));
+    village.converge(seed);
+    let guest = village.peer(3);
+    village.act(1, |engine, now| engine.grant(now, guest, "", Role::Member, Some(HOUR))).unwrap();
+    village.converge(seed);
+    for at in 0..2 {
+        village.engines[at].group.compared = true;
+    }
+    let given = grants_of(&village, 0, 3, 1)[0];
+    (village, given)
+}
+
+fn depth_of(village: &Village, grant: ActId) -> u8 {
+    let members = village.engines[0].membership().unwrap();
+    match &members.acts().get(&grant).unwrap().content {
+        Content::Grant(grant) => grant.depth,
+        _ => unreachable!("it is a grant"),
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! What identities are: now, once, and by whose word.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{CredentialFault, Membership};
 use crate::{
@@ -220,8 +224,8 @@ impl Membership {
         if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
     }
 
-    /// The grants that a member should renew at `now`, by what it is: those past the part `at` of their time, of each member the
-    /// highest few, and none that would add nothing to what the member has.
+    /// The grants that a member should renew at `now`, by what it is: those past the part `at` of their time, of each member a
+    /// few, the highest of each who gave some, and none that would add nothing to what the member has.
     pub fn due_for_renewal(
         &self,
         me: PeerId,
@@ -241,24 +245,46 @@ impl Membership {
         at: impl Fn(&ActId) -> f64,
     ) -> Vec<Renewal> {
         let held = self.verdict.alive(peer, now);
-        let mut due: Vec<(Renewal, &GrantVerdict)> = Vec::new();
+        let mut found = Vec::new();
+        // In turns of those who gave them, the highest first: no number of gifts leaves no place for what another gave.
+        let mut turns = BTreeMap::<Option<PeerId>, usize>::new();
         for (place, (id, facts)) in held.iter().enumerate() {
             let Some(renewal) = self.renewal(own, now, *id, facts, &at) else { continue };
-            let by_end = |other: &GrantVerdict, end, until| other.makes_needless(facts, end, until);
-            // One that does not outlast another of the same rank or a higher one is left to end, or as long as this node keeps
-            // that one up.
-            let needless =
-                held.iter().any(|(other, by)| other != id && by_end(by, by.not_after, renewal.until))
-                    || due.iter().any(|(other, by)| by_end(by, Some(other.until), renewal.until))
-                    || held[..place].iter().any(|(other, by)| {
-                        let kept_up = self.renewable_for(other).is_some() && self.may_renew(own, other);
-                        kept_up && facts.not_after.is_some_and(|end| by_end(by, by.not_after, end))
-                    });
-            if !needless && due.len() < RENEWED_OF_MEMBER {
-                due.push((renewal, facts));
+            let (rank, giver) = self.acts.giver_of(id);
+            let turn = turns.entry(giver).or_default();
+            found.push(((*turn, Reverse(rank), place), renewal));
+            *turn += 1;
+        }
+        found.sort_unstable_by_key(|(turn, _)| *turn);
+        let mut due: Vec<Renewal> = Vec::new();
+        for ((_, _, place), renewal) in found {
+            if due.len() < RENEWED_OF_MEMBER && !self.is_needless(own, &held, place, &renewal, &due) {
+                due.push(renewal);
             }
         }
-        due.into_iter().map(|(renewal, _)| renewal).collect()
+        due
+    }
+
+    /// True if a renewal adds nothing to what a member has by these grants, of which it would renew the one at `place`. One that does
+    /// not outlast another of the same rank or a higher one is left to end, or as long as this node keeps that one up.
+    fn is_needless(
+        &self,
+        own: &[Standing],
+        held: &[(ActId, &GrantVerdict)],
+        place: usize,
+        renewal: &Renewal,
+        due: &[Renewal],
+    ) -> bool {
+        let (id, end) = (renewal.grant, held[place].1.not_after);
+        let beside = |other: &ActId, until, end| {
+            *other != id && self.verdict.makes_needless(&self.acts, other, &id, (until, end))
+        };
+        let kept_up = |other: &ActId| self.renewable_for(other).is_some() && self.may_renew(own, other);
+        held.iter().any(|(other, by)| beside(other, by.not_after, renewal.until))
+            || due.iter().any(|other| beside(&other.grant, Some(other.until), renewal.until))
+            || held[..place]
+                .iter()
+                .any(|(other, by)| end.is_some_and(|end| beside(other, by.not_after, end)) && kept_up(other))
     }
 
     /// For how long a grant is renewed each time, if it is to be.
