@@ -78,7 +78,7 @@ fn two_statements_notice_flaws_without_a_definition() {
     ];
     let mut broken = std::collections::BTreeSet::new();
     for flaw in flaws {
-        let found = find_with(0..8000, &defined(Some(flaw)), false);
+        let found = find_with(0..20_000, &defined(Some(flaw)), false);
         let (statement, story) = found.unwrap_or_else(|| panic!("{flaw:?} is not noticed"));
         println!("{flaw:?} breaks {statement:?} in {story}\n");
         broken.insert(statement.number());
