@@ -1,7 +1,5 @@
 //! Nodes that do not keep to the rules: each ends within bounds.
 
-use std::time::Duration;
-
 use super::{
     store::TestStore,
     world::{POOL, World},
@@ -13,28 +11,28 @@ use crate::{
         PULL_WINDOW, SYNC_LEAF, SYNC_TIMEOUT,
     },
     record::RecordKey,
-    records::sync::{Footing, SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
+    records::sync::{SyncAbort, SyncConfig, SyncFault, SyncOutcome, SyncOutput, Syncs},
     time::{Hlc, Now},
     wire::{Digest, Filter, Freshness, Range, RangeState, SyncMessage},
 };
 
-const LINK: LinkId = LinkId(1);
-const SESSION: u32 = 77;
-const LIE: Digest = Digest { count: u64::MAX, hash: [9; 16] };
+pub(super) const LINK: LinkId = LinkId(1);
+pub(super) const SESSION: u32 = 77;
+pub(super) const LIE: Digest = Digest { count: u64::MAX, hash: [9; 16] };
 
 /// A node, and what it said to a liar who writes its messages by hand.
-struct Victim {
-    syncs: Syncs,
-    store: TestStore,
-    now: Now,
-    said: Vec<SyncMessage>,
+pub(super) struct Victim {
+    pub(super) syncs: Syncs,
+    pub(super) store: TestStore,
+    pub(super) now: Now,
+    pub(super) said: Vec<SyncMessage>,
     frames: usize,
-    outcome: Option<SyncOutcome>,
+    pub(super) outcome: Option<SyncOutcome>,
 }
 
 impl Victim {
     /// A liar opened a session.
-    fn with(records: usize) -> Self {
+    pub(super) fn with(records: usize) -> Self {
         let mut victim = Self {
             syncs: Syncs::new(SyncConfig::default()),
             store: TestStore::of(POOL[..records].iter().cloned()),
@@ -62,7 +60,7 @@ impl Victim {
         heard
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         while let Some(output) = self.syncs.poll_output() {
             match output {
                 SyncOutput::Send { message, .. } => self.said.push(message),
@@ -79,7 +77,7 @@ impl Victim {
         self.said.iter().filter(counts).count() as u32
     }
 
-    fn ranges(&mut self, ranges: Vec<Range>) -> Result<(), SyncFault> {
+    pub(super) fn ranges(&mut self, ranges: Vec<Range>) -> Result<(), SyncFault> {
         let seen = self.exchanged();
         let filter = Filter::All;
         self.hear(SyncMessage::Ranges {
@@ -112,7 +110,7 @@ impl Victim {
     }
 
     /// The numbers of its requests.
-    fn requests(&self) -> Vec<u32> {
+    pub(super) fn requests(&self) -> Vec<u32> {
         let number = |message: &SyncMessage| match message {
             SyncMessage::Fetch { request, .. } | SyncMessage::Pull { request, .. } => Some(*request),
             _ => None,
@@ -120,7 +118,12 @@ impl Victim {
         self.said.iter().filter_map(number).collect()
     }
 
-    fn sent(&mut self, request: u32, records: u32, next: Option<RecordKey>) -> Result<(), SyncFault> {
+    pub(super) fn sent(
+        &mut self,
+        request: u32,
+        records: u32,
+        next: Option<RecordKey>,
+    ) -> Result<(), SyncFault> {
         self.hear(SyncMessage::Sent { session: SESSION, initiator: true, request, records, next })
     }
 }
@@ -129,7 +132,7 @@ fn no_such_key(number: u64) -> RecordKey {
     RecordKey { hlc: Hlc((1 << 60) + number), element: ElementId::from_bytes([1; 16]) }
 }
 
-fn whole(state: RangeState) -> Vec<Range> {
+pub(super) fn whole(state: RangeState) -> Vec<Range> {
     vec![Range { to: None, state }]
 }
 
@@ -447,101 +450,4 @@ fn s18_an_honest_peer_completes_beside_a_liar() {
     world.run();
     assert!(world.equal());
     assert_eq!(world.records, 2950);
-}
-
-/// A liar that says it has everything, and sends what is known already, with as many answers as it likes.
-#[test]
-fn b8_who_brings_nothing_new_keeps_nobody_from_anything() {
-    let known = POOL[0].key();
-    for pages in [false, true] {
-        let mut victim = Victim::with(0);
-        victim.ranges(whole(RangeState::Fingerprint(Digest { count: 3000, hash: [9; 16] }))).unwrap();
-        let mut seconds = 0;
-        // An honest neighbor has the same records.
-        let honest = LinkId(2);
-        let open =
-            SyncMessage::Open { session: 78, digest: LIE, types: Vec::new(), fresh: Freshness::default() };
-        let ranges = SyncMessage::Ranges {
-            session: 78,
-            initiator: true,
-            seen: 0,
-            idle: false,
-            filter: Filter::All,
-            ranges: whole(RangeState::Fingerprint(Digest { count: 3000, hash: [9; 16] })),
-        };
-        for message in [open, ranges] {
-            victim.syncs.handle(victim.now, honest, message, &victim.store).unwrap();
-            victim.drain();
-        }
-        let mut asked = false;
-        let mut from = known.next();
-        while !asked {
-            seconds += 1;
-            victim.now.mono = victim.now.mono + Duration::from_secs(1);
-            victim.syncs.arrived(victim.now, LINK, SESSION, &[known], false);
-            if let Some(request) = victim.requests().last().copied().filter(|_| pages) {
-                // "That was one, and there is more": asked for again at once.
-                let _ = victim.sent(request, 1, Some(from));
-                from = from.next();
-            }
-            victim.syncs.handle_timeout(victim.now);
-            while let Some(output) = victim.syncs.poll_output() {
-                match output {
-                    SyncOutput::Send { link, message } => {
-                        asked |= link == honest
-                            && matches!(message, SyncMessage::Ranges { .. } | SyncMessage::Pull { .. });
-                        victim.said.extend((link == LINK).then_some(message));
-                    }
-                    SyncOutput::Finished { link, outcome, .. } if link == LINK => {
-                        victim.outcome = Some(outcome);
-                    }
-                    _ => {}
-                }
-            }
-            assert!(seconds <= FETCH_PATIENCE.as_secs(), "pages: {pages}: the honest one is never asked");
-        }
-        // Whatever it asks for from now on, the honest one may be asked for as well.
-        while victim.outcome.is_none() {
-            seconds += 1;
-            victim.now.mono = victim.now.mono + Duration::from_secs(1);
-            victim.syncs.arrived(victim.now, LINK, SESSION, &[known], false);
-            if let Some(request) = victim.requests().last().copied().filter(|_| pages) {
-                let _ = victim.sent(request, 1, Some(from));
-                from = from.next();
-            }
-            victim.syncs.handle_timeout(victim.now);
-            victim.drain();
-            assert!(seconds <= 2 * SYNC_TIMEOUT.as_secs(), "what is known is no progress");
-        }
-    }
-}
-
-/// A newcomer between two neighbors that have everything, one of which sends a record in 9 seconds.
-#[test]
-fn b8_a_slow_source_does_not_hold_up_a_fast_one() {
-    for lacking in [3000, 200] {
-        let all = || TestStore::of(POOL[..3000].iter().cloned());
-        let mut world =
-            World::new([TestStore::of(POOL[..3000 - lacking].iter().cloned()), all(), all()], &[]);
-        world.link(1, 0, 1);
-        world.link(2, 0, 2);
-        world.round = Duration::from_millis(100);
-        world.slow = Some((LinkId(1), 90));
-        world.now.wall = POOL[2999].header().hlc.timestamp();
-        let footing = Footing { now: world.now.wall, ..Footing::default() };
-        world.nodes[0].syncs.set_footing(footing);
-        world.open(1, 0);
-        for _ in 0..5 {
-            world.step();
-        }
-        world.open(2, 0);
-        let begun = world.now.mono;
-        while world.nodes[0].store.all().len() < 3000 {
-            world.step();
-            let spent = world.now.mono.since(begun);
-            let here = world.nodes[0].store.all().len();
-            assert!(spent < Duration::from_secs(200), "{here} of 3,000 in {spent:?}: an hour for each 400");
-        }
-        assert!(world.records < lacking + 400, "{} records for {lacking}", world.records);
-    }
 }

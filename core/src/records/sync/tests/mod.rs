@@ -2,5 +2,6 @@
 
 mod between;
 mod liars;
+mod sources;
 pub(crate) mod store;
 pub(crate) mod world;
