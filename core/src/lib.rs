@@ -108,6 +108,7 @@ pub mod graph;
 pub mod group;
 pub mod ids;
 pub mod io;
+pub mod ledger;
 pub mod limits;
 pub mod link;
 #[cfg(feature = "net")]

@@ -17,7 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["record"],
     &["wire"],
     &["authority"],
-    &["io"],
+    &["io", "ledger"],
     &["graph", "records", "events"],
     &["group"],
     &["engine"],
