@@ -140,7 +140,7 @@ export class Node extends EventEmitter<NodeEvents> {
    * may take as long as it does, while there is progress; what came stays, and the next try goes on from there.
    *
    * @throws {InvalidTicketError} {@link UnreachableError}, {@link RefusedError}, {@link TimedOutError}, {@link WrongGraphError},
-   * {@link NotFoundError}, {@link ClosedError}.
+   * {@link BusyError}, {@link NotFoundError}, {@link ClosedError}.
    */
   join(ticket: Ticket | string, options?: Join & Cancellable): Promise<Graph>
   /**
@@ -176,7 +176,7 @@ export class Node extends EventEmitter<NodeEvents> {
    *
    * @throws {InvalidInvitationError} the text is no invitation.
    * @throws {InvitationExpiredError} or another error of its kind: not let in.
-   * @throws {UnreachableError} {@link TimedOutError}, {@link RefusedError}: nobody could be reached.
+   * @throws {UnreachableError} {@link TimedOutError}, {@link RefusedError}, {@link BusyError}: nobody could be reached.
    */
   joinGroup(invitation: Invitation | string, options?: JoinGroup & Cancellable): Promise<Group>
   /** Takes in a membership that {@link Group.exportMembership} wrote on another machine, and opens its group. */

@@ -11,7 +11,7 @@ export const {
   InvitationUsedUpError, InvitationRevokedError, InvitationNotForYouError, InvitationNotYetValidError, ThrottledError,
   RemovedError, ChainTooLongError, CircularChainError, NotAMemberError, KeyMissingError, ConnectToSelfError,
   AlreadyNeighborError, WrongGraphError, WrongPeerError, RefusedError, UnreachableError, TimedOutError, CancelledError,
-  DirectNotAcceptedError, NotConnectedError, NetworkError, PausedError, DirectoryInUseError, StorageError, DamagedError,
+  DirectNotAcceptedError, NotConnectedError, NetworkError, PausedError, BusyError, DirectoryInUseError, StorageError, DamagedError,
   NewerSchemaError, KeyAccessError, InternalError,
 } = peergraph
 export default peergraph

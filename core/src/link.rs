@@ -41,4 +41,6 @@ pub enum FailureReason {
     Protocol,
     /// The two ends speak no common version of the protocol, or the group demands a later one.
     UnsupportedVersion,
+    /// The other end has no place for a link at the moment.
+    Busy,
 }

@@ -1,7 +1,11 @@
 //! A stranger who holds the ticket and speaks the protocol by hand, from PROTOCOL.md: what a hostile or faulty
 //! implementation could do.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use iroh::{
@@ -39,7 +43,7 @@ pub struct Insider {
 }
 
 /// Somebody with a node of their own, who dials and is dialled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Impostor {
     /// Its identity.
     pub identity: SecretKey,
@@ -93,6 +97,29 @@ impl Impostor {
         let id = EndpointId::from_bytes(target.node.as_bytes()).expect("a node id");
         let sockets = target.addrs.iter().map(|addr| TransportAddr::Ip(*addr));
         self.endpoint.connect(EndpointAddr::from_parts(id, sockets), ALPN).await.expect("a connection")
+    }
+
+    /// The same; `None` if the other end refuses.
+    ///
+    /// # Panics
+    /// If the target is no node.
+    pub async fn try_connection(&self, target: &NodeAddr) -> Option<Connection> {
+        let id = EndpointId::from_bytes(target.node.as_bytes()).expect("a node id");
+        let sockets = target.addrs.iter().map(|addr| TransportAddr::Ip(*addr));
+        self.endpoint.connect(EndpointAddr::from_parts(id, sockets), ALPN).await.ok()
+    }
+
+    /// Tells all who open a link that it is busy.
+    pub async fn is_busy(&self, asked: &AtomicUsize) {
+        let mut kept = Vec::new();
+        while let Some(incoming) = self.endpoint.accept().await {
+            let Ok(connection) = incoming.await else { continue };
+            if let Ok((mut send, _)) = connection.accept_bi().await {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let _ = send.reset(1u32.into());
+            }
+            kept.push(connection);
+        }
     }
 
     /// Opens a stream with these bytes on a new connection, `greeting` made from its exporter.
@@ -197,7 +224,11 @@ impl Impostor {
 /// Never the lowest: it shall not disturb the graph's own mark.
 const MARK: Mark = Mark { node: NodeId::from_bytes([255; 32]), beat: 1 };
 
-fn exporter(connection: &Connection) -> [u8; 32] {
+/// 32 bytes that only the two ends of a connection know.
+///
+/// # Panics
+/// If the handshake is not over.
+pub fn exporter(connection: &Connection) -> [u8; 32] {
     let mut exporter = [0; 32];
     connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").expect("keying material");
     exporter

@@ -110,6 +110,8 @@ mirror! {
         Protocol,
         /// The ends have no version in common.
         UnsupportedVersion,
+        /// The other end has no place for a link at the moment.
+        Busy,
     }
     /// Why a connection is wanted.
     RequiredReason of events::RequiredReason {
@@ -162,6 +164,8 @@ mirror! {
         Throttled,
         /// The deadline passed.
         TimedOut,
+        /// Those who could let in have no place at the moment; later it may succeed.
+        Busy,
     }
     /// What a member may do. Each role may do all that those before it may.
     Role of peergraph::Role {

@@ -130,6 +130,8 @@ errors! {
     Network,
     /// The node is paused; resume it first.
     Paused,
+    /// The other end has no place for another connection at the moment, nor had it until the deadline; try again later.
+    Busy,
     /// The data directory is in use by another node.
     DirectoryInUse,
     /// The disk or the database failed; the cause tells.

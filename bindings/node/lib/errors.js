@@ -24,7 +24,7 @@ const KINDS = {
   48: 'InvitationNotForYou', 49: 'InvitationNotYetValid', 50: 'Throttled', 51: 'Removed', 52: 'ChainTooLong',
   53: 'CircularChain', 54: 'NotAMember', 55: 'KeyMissing', 60: 'ConnectToSelf', 61: 'AlreadyNeighbor',
   62: 'WrongGraph', 63: 'WrongPeer', 64: 'Refused', 65: 'Unreachable', 66: 'TimedOut', 67: 'Cancelled',
-  68: 'DirectNotAccepted', 69: 'NotConnected', 70: 'Network', 71: 'Paused', 80: 'DirectoryInUse', 81: 'Storage',
+  68: 'DirectNotAccepted', 69: 'NotConnected', 70: 'Network', 71: 'Paused', 72: 'Busy', 80: 'DirectoryInUse', 81: 'Storage',
   82: 'Damaged', 83: 'NewerSchema', 84: 'KeyAccess', 99: 'Internal',
 }
 

@@ -253,6 +253,11 @@ export class PausedError extends PeergraphError {
   readonly code: 71
   readonly kind: 'Paused'
 }
+/** The other end has no place for another connection at the moment, nor had it until the deadline; try again later. */
+export class BusyError extends PeergraphError {
+  readonly code: 72
+  readonly kind: 'Busy'
+}
 /** The data directory is in use by another node. */
 export class DirectoryInUseError extends PeergraphError {
   readonly code: 80

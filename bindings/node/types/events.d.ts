@@ -20,6 +20,7 @@ export type FailureReason =
   | 'pruned'
   | 'protocol'
   | 'unsupported_version'
+  | 'busy'
 /** Why a connection is wanted: a routine look, or no neighbor and nobody left to dial. */
 export type RequiredReason = 'probe' | 'isolated'
 /** What happened to a node. */
@@ -36,6 +37,7 @@ export type GroupFailure =
   | 'wrong_password'
   | 'throttled'
   | 'timed_out'
+  | 'busy'
 
 /** The graph listens, has connections, is synchronised; or no longer. */
 export interface StatusChanged {

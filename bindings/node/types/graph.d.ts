@@ -160,7 +160,7 @@ export class Graph extends EventEmitter<GraphEvents> {
    * @param options.deadline give up after this, referrals included. Default one minute.
    * @param options.progress called with each hop of the referral chain.
    * @throws {ConnectToSelfError} {@link AlreadyNeighborError}, {@link WrongGraphError}, {@link WrongPeerError},
-   * {@link RefusedError}, {@link UnreachableError}, {@link TimedOutError}, {@link ClosedError}.
+   * {@link RefusedError}, {@link BusyError}, {@link UnreachableError}, {@link TimedOutError}, {@link ClosedError}.
    * @throws {NotFoundError} the target has no known node.
    */
   connect(

@@ -14,7 +14,7 @@ use crate::{
     engine::{JoinBy, JoinFailure},
     events::GroupFailure,
     ids::NodeId,
-    limits::{JOIN_TIMEOUT, MAX_REFERRALS},
+    limits::{CONNECT_TIMEOUT, JOIN_TIMEOUT, MAX_REFERRALS},
     record::NodeAddr,
     wire::{JoinDenied, Purpose},
 };
@@ -36,8 +36,10 @@ pub(super) async fn ask(
     let mut worst = Error::new(ErrorKind::NotFound, "the invitation does not name any node to connect to");
     while !untried.is_empty() && tried.len() < MAX_REFERRALS {
         let targets = Target::Any(untried.iter().cloned().collect());
-        let info = match reach_for(graph, targets, Purpose::Join).await {
+        let info = match reach_for(graph, targets, Purpose::Join, before(until)).await {
             Ok(info) => info,
+            // Who is busy may let in what others could not.
+            Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
             // Of those left nobody is to be reached; who was said more.
             Err(_) if !tried.is_empty() => break,
             Err(error) if error.kind() == ErrorKind::Unreachable => {
@@ -85,6 +87,11 @@ pub(super) async fn ask(
     Err(worst)
 }
 
+/// For reaching somebody, a little less than is left: what was in the way can be told then.
+fn before(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now()).mul_f64(0.9).min(CONNECT_TIMEOUT)
+}
+
 fn short(seconds: u32) -> Option<Duration> {
     let wait = Duration::from_secs(u64::from(seconds));
     (wait <= SHORT_WAIT).then_some(wait)
@@ -128,6 +135,7 @@ pub(super) const fn failure(error: &Error) -> GroupFailure {
         ErrorKind::WrongPassword => GroupFailure::WrongPassword,
         ErrorKind::Throttled => GroupFailure::Throttled,
         ErrorKind::TimedOut => GroupFailure::TimedOut,
+        ErrorKind::Busy => GroupFailure::Busy,
         ErrorKind::NotListening | ErrorKind::NeverSynchronized => GroupFailure::CannotListen,
         _ => GroupFailure::NoneConnectable,
     }

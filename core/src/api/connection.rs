@@ -282,7 +282,8 @@ impl Graph {
     /// `DirectNotAccepted`, `NotFound` if the target has no known node, and as [`connect`](Self::connect).
     #[doc(alias = "PeerGraphOpenDirectConnection")]
     pub fn open_direct(&self, target: impl Into<Target>) -> Call<Result<DirectConnection>> {
-        let (graph, reached) = (self.clone(), reach_for(self, target.into(), Purpose::Direct));
+        let (graph, reached) =
+            (self.clone(), reach_for(self, target.into(), Purpose::Direct, CONNECT_TIMEOUT));
         Call::placed(async move { graph.direct_connection(reached.await?.connection).await })
     }
 
@@ -347,10 +348,13 @@ pub(super) fn reach_for(
     graph: &Graph,
     target: Target,
     purpose: Purpose,
+    deadline: Duration,
 ) -> impl Future<Output = Result<ConnectionInfo>> + Send + use<> {
     let (progress, _) = mpsc::unbounded_channel();
     let (keep, never) = oneshot::channel();
-    let reached = reach(graph.inner(), target, ConnectOptions::default(), purpose, progress, never);
+    let options = ConnectOptions { deadline, ..ConnectOptions::default() };
+    let reached = reach(graph.inner(), target, options, purpose, progress, never);
+
     async move {
         let _keep = keep;
         reached.await

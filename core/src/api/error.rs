@@ -270,6 +270,7 @@ impl From<ConnectFailure> for Error {
             ConnectFailure::Cancelled => ErrorKind::Cancelled,
             ConnectFailure::NotListening => ErrorKind::NotListening,
             ConnectFailure::Paused => ErrorKind::Paused,
+            ConnectFailure::Busy => ErrorKind::Busy,
         };
         Self::new(kind, failure.to_string())
     }

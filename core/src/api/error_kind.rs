@@ -123,6 +123,8 @@ kinds! {
     Network = 70,
     /// The node is paused; resume it first.
     Paused = 71,
+    /// The other end has no place for another connection at the moment, nor had it until the deadline; try again later.
+    Busy = 72,
 
     /// The data directory is in use by another node.
     DirectoryInUse = 80,

@@ -172,7 +172,7 @@ impl Graph {
     /// exactly one outcome, after following referrals, within a minute unless told otherwise.
     ///
     /// # Errors
-    /// When awaited: `ConnectToSelf`, `AlreadyNeighbor`, `WrongGraph`, `WrongPeer`, `Refused`, `Unreachable`,
+    /// When awaited: `ConnectToSelf`, `AlreadyNeighbor`, `WrongGraph`, `WrongPeer`, `Refused`, `Busy`, `Unreachable`,
     /// `TimedOut`, `Cancelled`, `NotFound` if the target has no known node, `Closed`.
     #[doc(alias = "PeerGraphConnect")]
     pub fn connect(&self, target: impl Into<Target>) -> Connecting {

@@ -95,7 +95,7 @@ impl Node {
     /// # Errors
     /// `InvitationNotForYou`, `InvitationExpired`, `InvitationNotYetValid`, `InvitationUsedUp`, `InvitationRevoked`,
     /// `WrongPassword`, `Throttled` if the wait is longer, `Removed`, `NotAuthorized` if nobody who was reached may let
-    /// in, `Unreachable`, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that nobody
+    /// in, `Unreachable`, `Busy` if nobody had a place until the deadline, `TimedOut`, and as [`join`](Self::join). Nothing is left here of a first join that nobody
     /// let in. Once let in, what came stays, and `join_group` again goes on from there, without using up the invitation
     /// another time; until then the group is not listed as stored, and [`open_group`](Self::open_group) fails with
     /// `NeverSynchronized`.

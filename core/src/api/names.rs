@@ -65,6 +65,7 @@ named! {
         Refused = "refused", Unreachable = "unreachable", NotAuthenticated = "not_authenticated",
         TimedOut = "timed_out", Cancelled = "cancelled", Closed = "closed", ClosedByPeer = "closed_by_peer",
         Lost = "lost", Pruned = "pruned", Protocol = "protocol", UnsupportedVersion = "unsupported_version",
+        Busy = "busy",
     }
     RequiredReason { Probe = "probe", Isolated = "isolated" }
     NodeChange { Connected = "connected", Disconnected = "disconnected", Updated = "updated" }
@@ -76,6 +77,7 @@ named! {
         NoMembersFound = "no_members_found", NoneConnectable = "none_connectable", CannotListen = "cannot_listen",
         NotAuthorized = "not_authorized", InvitationInvalid = "invitation_invalid",
         WrongPassword = "wrong_password", Throttled = "throttled", TimedOut = "timed_out",
+        Busy = "busy",
     }
     BodyState { Clear = "clear", KeyMissing = "key_missing", Unreadable = "unreadable" }
     OpenOutcome { Created = "created", Existing = "existing" }

@@ -71,4 +71,6 @@ pub enum GroupFailure {
     Throttled,
     /// The deadline passed.
     TimedOut,
+    /// Those who could let in have no place at the moment; later it may succeed.
+    Busy,
 }

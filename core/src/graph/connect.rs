@@ -57,6 +57,8 @@ struct Operation {
     busy: Vec<NodeId>,
     /// How often the full ones were asked again, to make room.
     rounds: u32,
+    /// One had no place even to ask: it is asked again until the deadline.
+    crowded: bool,
     /// When they are asked next.
     retry: Option<Mono>,
     /// Those being tried.
@@ -131,6 +133,7 @@ impl Overlay {
             known: others.iter().map(|t| (t.node, t.clone())).collect(),
             busy: Vec::new(),
             rounds: 0,
+            crowded: false,
             retry: None,
             untried: others,
             options,
@@ -166,6 +169,10 @@ impl Overlay {
             FailureReason::NotAuthenticated => ConnectFailure::WrongGraph,
             FailureReason::Protocol | FailureReason::Refused => ConnectFailure::Refused { hops: 0 },
             FailureReason::UnsupportedVersion => ConnectFailure::UnsupportedVersion,
+            FailureReason::Busy => {
+                self.connect_busy(id, node);
+                ConnectFailure::Busy
+            }
             _ => ConnectFailure::Unreachable,
         };
         self.advance(now, id, node, failure, Vec::new());
@@ -182,6 +189,10 @@ impl Overlay {
     ) {
         let failure = match reason {
             RefuseReason::Duplicate => return self.connect_crossing(now, id, node),
+            RefuseReason::Busy if self.connects.purpose(id) != Purpose::Neighbor => {
+                self.connect_busy(id, node);
+                ConnectFailure::Busy
+            }
             RefuseReason::Busy => ConnectFailure::Refused { hops: 0 },
             RefuseReason::NotAuthorized => ConnectFailure::NotAuthorized,
             RefuseReason::DirectNotAccepted => ConnectFailure::DirectNotAccepted,
@@ -196,6 +207,16 @@ impl Overlay {
             operation.busy.push(node);
         }
         self.advance(now, id, node, failure, if follow { referrals } else { Vec::new() });
+    }
+
+    /// The other end has no place for whoever comes, whatever for.
+    fn connect_busy(&mut self, id: ConnectId, node: NodeId) {
+        if let Some(operation) = self.connects.running.get_mut(&id) {
+            operation.crowded = true;
+            if !operation.busy.contains(&node) {
+                operation.busy.push(node);
+            }
+        }
     }
 
     /// Another identity answered.
@@ -220,8 +241,12 @@ impl Overlay {
 
     pub(super) fn connects_timed_out(&mut self, now: Now) {
         let late = self.connects.running.iter().filter(|(_, op)| op.deadline <= now.mono);
-        for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.fail_connect(now, id, ConnectFailure::TimedOut);
+        let why = |op: &Operation| match op.failure {
+            ConnectFailure::Busy => ConnectFailure::Busy,
+            _ => ConnectFailure::TimedOut,
+        };
+        for (id, why) in late.map(|(id, op)| (*id, why(op))).collect::<Vec<_>>() {
+            self.fail_connect(now, id, why);
         }
     }
 
@@ -300,9 +325,8 @@ impl Overlay {
         while let Some(operation) = self.connects.running.get_mut(&id) {
             if operation.untried.is_empty()
                 && operation.steps.is_empty()
-                && alone
                 && !operation.busy.is_empty()
-                && operation.rounds < MAX_ROUNDS
+                && (operation.crowded || alone && operation.rounds < MAX_ROUNDS)
             {
                 // All are full: soon some may not be, or will make room.
                 let wait = FIRST_ROUND.saturating_mul(1 << operation.rounds.min(MAX_DOUBLINGS));

@@ -47,6 +47,9 @@ pub enum ConnectFailure {
     /// This node is paused.
     #[error("this node is paused; resume it first")]
     Paused,
+    /// The other end had no place until the deadline.
+    #[error("the other node is busy; try again later")]
+    Busy,
 }
 
 impl ConnectFailure {
@@ -60,6 +63,7 @@ impl ConnectFailure {
             Self::Unreachable => FailureReason::Unreachable,
             Self::TimedOut => FailureReason::TimedOut,
             Self::Cancelled | Self::Paused => FailureReason::Cancelled,
+            Self::Busy => FailureReason::Busy,
         }
     }
 
@@ -74,6 +78,7 @@ impl ConnectFailure {
             Self::DirectNotAccepted => 5,
             Self::WrongGraph | Self::NotAuthorized | Self::UnsupportedVersion => 4,
             Self::Refused { .. } => 3,
+            Self::Busy => 3,
             Self::NotListening => 2,
             _ => 1,
         }

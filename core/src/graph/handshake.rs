@@ -12,7 +12,10 @@ use super::{
 use crate::{
     ids::{ConnectionId, LinkId, NodeId},
     io::Output,
-    limits::{HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_HANDSHAKES, MAX_JOINS, REFERRALS},
+    limits::{
+        HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_DIRECTS, MAX_HANDSHAKES, MAX_JOINS,
+        MAX_NODE_DIRECTS, MAX_NODE_GUESTS, MAX_PROBES, REFERRALS,
+    },
     link::FailureReason,
     record::{DeviceCertificate, NodeAddr},
     time::Now,
@@ -21,7 +24,8 @@ use crate::{
 
 impl Overlay {
     pub(super) fn begin_link(&mut self, now: Now, id: LinkId, node: NodeId, why: Option<DialWhy>) {
-        let setting_up = self.links.values().filter(|l| l.state != LinkState::Ready).count();
+        // Neither those this node dialled nor those that part.
+        let setting_up = self.links.values().filter(|l| l.state == LinkState::AwaitsConnect).count();
         if why.is_none() && (setting_up >= MAX_HANDSHAKES || node == self.me()) {
             return self.outputs.push_back(Output::Close { link: id, abort: false });
         }
@@ -269,17 +273,23 @@ impl Overlay {
             return Some(RefuseReason::WrongPeer);
         }
         match connect.purpose {
-            Purpose::Direct => (!self.accept_direct).then_some(RefuseReason::DirectNotAccepted),
-            Purpose::Probe => None,
-            Purpose::Join => {
-                let joins = self.links.values().filter(|l| l.is_ready(Purpose::Join)).count();
-                (joins >= MAX_JOINS).then_some(RefuseReason::Busy)
-            }
+            Purpose::Direct if !self.accept_direct => Some(RefuseReason::DirectNotAccepted),
+            Purpose::Direct => self.is_full(node, Purpose::Direct, MAX_DIRECTS, MAX_NODE_DIRECTS),
+            Purpose::Probe => self.is_full(node, Purpose::Probe, MAX_PROBES, MAX_NODE_GUESTS),
+            Purpose::Join => self.is_full(node, Purpose::Join, MAX_JOINS, MAX_NODE_GUESTS),
             Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
                 Some(RefuseReason::Duplicate)
             }
             Purpose::Neighbor => self.place_refusal(now, node, connect),
         }
+    }
+
+    /// `Busy` if there are so many incoming links of this kind, or of this node.
+    fn is_full(&self, node: NodeId, purpose: Purpose, all: usize, each: usize) -> Option<RefuseReason> {
+        let links = self.links.values().filter(|l| l.why.is_none() && l.is_ready(purpose));
+        let (count, of_node) = links
+            .fold((0, 0), |(count, of_node), link| (count + 1, of_node + usize::from(link.node == node)));
+        (count >= all || of_node >= each).then_some(RefuseReason::Busy)
     }
 
     /// True if a link we dialled to this node stays. Of two dials that cross, a link that is up already stays, or else
@@ -379,7 +389,7 @@ fn setup_timeout(setting_up: usize) -> Duration {
 /// Two dials this close together have crossed.
 const CROSSING_TIME: Duration = Duration::from_secs(2);
 /// A full node is not asked again before.
-const AFTER_BUSY: Duration = Duration::from_secs(20);
+pub(super) const AFTER_BUSY: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {

@@ -164,7 +164,14 @@ impl Overlay {
     /// A dial came to nothing.
     pub fn dial_failed(&mut self, now: Now, dial: DialId, why: FailureReason) {
         let Some(Dial { why: purpose, node }) = self.dials.remove(&dial) else { return };
-        self.contacts.failed(now.mono, &node, &mut self.rng);
+        match why {
+            // It is there, and has no place now.
+            FailureReason::Busy => {
+                let part = rand::RngExt::random::<f64>(&mut self.rng);
+                self.contacts.rest(now.mono, &node, handshake::AFTER_BUSY.mul_f64(0.25 + 0.75 * part));
+            }
+            _ => self.contacts.failed(now.mono, &node, &mut self.rng),
+        }
         match purpose {
             DialWhy::Connect(id) => self.connect_step_failed(now, id, node, why),
             DialWhy::Repair | DialWhy::Probe => self.hurry(now),

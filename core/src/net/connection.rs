@@ -11,18 +11,27 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     Transport,
+    admission::Visit,
     link::{DATA_MARK, DownOnPanic, LinkHandle, read_stream},
     setup,
     transport::lock,
 };
-use crate::{ids::NodeId, limits::SILENCE, link::FailureReason, wire::Stream};
+use crate::{
+    ids::NodeId,
+    ledger::Source,
+    limits::{HELLO_TIMEOUT, SILENCE, VISIT_TIME},
+    link::FailureReason,
+    wire::Stream,
+};
 
 /// How long a connection without links is kept, in case another link follows.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a stream waits for its link to be set up.
+/// How long a stream of application data waits until its link is set up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The code with which streams and connections are closed: says nothing.
 pub(super) const NO_REASON: VarInt = VarInt::from_u32(0);
+/// The same: this node is busy. Of a connection before anything was said, and of a link whose hello was good.
+pub(super) const BUSY: VarInt = VarInt::from_u32(1);
 
 /// First byte of a one-way stream.
 pub(super) const KIND_RECORDS: u8 = 1;
@@ -36,13 +45,19 @@ pub(super) const PREAMBLE_LEN: usize = 9;
 pub(super) struct Peer {
     pub(super) node: NodeId,
     pub(super) connection: Connection,
+    /// Where it is.
+    pub(super) source: Source,
+    /// If it came in and has proven to know no graph so far.
+    visit: Mutex<Option<Visit>>,
+    came_in: bool,
     links: Mutex<HashMap<u64, Arc<LinkHandle>>>,
     changed: Notify,
 }
 
 impl Peer {
-    pub(super) fn new(node: NodeId, connection: Connection) -> Self {
-        Self { node, connection, links: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(node: NodeId, connection: Connection, source: Source, visit: Option<Visit>) -> Self {
+        let (came_in, visit) = (visit.is_some(), Mutex::new(visit));
+        Self { node, connection, source, visit, came_in, links: Mutex::default(), changed: Notify::new() }
     }
 
     /// Notes a link; false if its number is taken.
@@ -53,6 +68,8 @@ impl Peer {
         }
         links.insert(link.number, link.clone());
         drop(links);
+        // It has proven to know a graph.
+        drop(lock(&self.visit).take());
         self.changed.notify_waiters();
         true
     }
@@ -82,9 +99,14 @@ impl Peer {
             links.is_empty()
         };
         if empty {
+            let place = transport.admission.rest();
+            if self.came_in && place.is_none() {
+                return self.connection.close(NO_REASON, b"");
+            }
             let peer = self.clone();
             transport.spawn(async move {
                 tokio::time::sleep(GRACE).await;
+                drop(place);
                 if lock(&peer.links).is_empty() {
                     peer.connection.close(NO_REASON, b"");
                 }
@@ -102,8 +124,10 @@ impl Peer {
         };
         tokio::select! {
             () = streams => {}
+            () = self.overstays() => {}
             _ = self.connection.closed() => {}
         }
+        drop(lock(&self.visit).take());
         transport.forget_peer(&self);
         let why = match self.connection.close_reason() {
             Some(iroh::endpoint::ConnectionError::TimedOut | iroh::endpoint::ConnectionError::Reset) => {
@@ -117,28 +141,47 @@ impl Peer {
         }
     }
 
+    /// Closes the connection if it proves nothing in time, or somebody else needs its place before.
+    async fn overstays(&self) {
+        let over = lock(&self.visit).as_ref().map(|visit| visit.over.clone());
+        if let Some(over) = over {
+            let code = tokio::select! {
+                () = tokio::time::sleep(VISIT_TIME) => NO_REASON,
+                () = over.cancelled() => BUSY,
+            };
+            if lock(&self.visit).is_some() {
+                return self.connection.close(code, b"");
+            }
+        }
+        std::future::pending().await
+    }
+
     async fn accept_links(self: &Arc<Self>, transport: &Arc<Transport>) {
+        let mut pace = transport.admission.pace();
         while let Ok((send, receive)) = self.connection.accept_bi().await {
-            let (transport, peer) = (transport.clone(), self.clone());
-            transport.clone().spawn(async move { setup::accept(&transport, &peer, send, receive).await });
+            let (serving, peer) = (transport.clone(), self.clone());
+            transport.spawn(async move { setup::accept(&serving, &peer, send, receive).await });
+            pace.taken().await;
         }
     }
 
     async fn accept_streams(self: &Arc<Self>, transport: &Arc<Transport>) {
+        let mut pace = transport.admission.pace();
         while let Ok(stream) = self.connection.accept_uni().await {
-            let (transport, peer) = (transport.clone(), self.clone());
-            transport.clone().spawn(async move { peer.take_stream(&transport, stream).await });
+            let (serving, peer) = (transport.clone(), self.clone());
+            transport.spawn(async move { peer.take_stream(&serving, stream).await });
+            pace.taken().await;
         }
     }
 
     async fn take_stream(self: &Arc<Self>, transport: &Arc<Transport>, mut stream: RecvStream) {
         let mut preamble = [0; PREAMBLE_LEN];
-        let read = timeout(PATIENCE, stream.read_exact(&mut preamble)).await;
-        let number = u64::from_le_bytes(preamble[1..].try_into().expect("eight bytes"));
-        let link = match read {
-            Ok(Ok(())) => timeout(PATIENCE, self.link(number)).await.ok(),
-            _ => None,
+        let of_link = async {
+            stream.read_exact(&mut preamble).await.ok()?;
+            let number = u64::from_le_bytes(preamble[1..].try_into().expect("eight bytes"));
+            Some(self.link(number).await)
         };
+        let link = timeout(HELLO_TIMEOUT, of_link).await.ok().flatten();
         let Some(link) = link else {
             // Of no link: nothing of it is wanted.
             let _ = stream.stop(NO_REASON);

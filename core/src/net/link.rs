@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DataLink, Inbound, Transport,
+    admission::SetUp,
     connection::{KIND_BULK, KIND_DATA, KIND_RECORDS, NO_REASON, PREAMBLE_LEN, Peer},
     room::Room,
     transport::{GraphEntry, lock},
@@ -50,6 +51,7 @@ pub(super) struct LinkHandle {
     pub(super) graph: Arc<GraphEntry>,
     writers: Mutex<Writers>,
     room: Room,
+    setup: Mutex<Option<SetUp>>,
     data: watch::Sender<Option<DataLink>>,
     /// Cancelled when the link is over and nothing more is to be read or written.
     pub(super) over: CancellationToken,
@@ -95,6 +97,7 @@ impl LinkHandle {
             graph: graph.clone(),
             writers: Mutex::new(writers),
             room: Room::new(&graph.room),
+            setup: Mutex::default(),
             data: watch::Sender::new(None),
             ended: AtomicBool::new(false),
             came: AtomicU8::new(0),
@@ -170,6 +173,11 @@ impl LinkHandle {
         self.data.send_replace(Some(data));
     }
 
+    /// Its place among the links that are being set up; `None` once it is answered.
+    pub(super) fn set_up(&self, place: Option<SetUp>) {
+        *lock(&self.setup) = place;
+    }
+
     /// The data plane, once the link is set up; `None` if the link ends first.
     pub(super) async fn wait_for_data(&self) -> Option<DataLink> {
         let mut watch = self.data.subscribe();
@@ -227,6 +235,7 @@ impl LinkHandle {
 
     fn end(&self, transport: &Arc<Transport>) {
         self.over.cancel();
+        self.set_up(None);
         if let Some(data) = self.data() {
             data.close();
         }

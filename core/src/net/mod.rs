@@ -4,6 +4,7 @@
 //! [`Driver`] is the thread that runs a graph's engine. Decisions are made in the engine; here bytes are moved, within
 //! bounds: a slow peer or reader holds up its own streams and nothing else.
 
+mod admission;
 mod clock;
 mod connection;
 mod data;

@@ -1,24 +1,26 @@
 //! Setting up a link: the hellos, by which both ends prove to know the graph before either says anything else.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use iroh::endpoint::{Connection, ReadExactError, RecvStream, SendStream};
+use iroh::endpoint::{
+    ConnectError, ConnectingError, Connection, ConnectionError, ReadError, ReadExactError, RecvStream,
+    SendStream, TransportErrorCode, VarInt,
+};
 use tokio::time::timeout;
 
 use super::{
     Transport,
-    connection::{NO_REASON, Peer},
+    admission::SetUp,
+    connection::{BUSY, NO_REASON, Peer},
     link::{LinkHandle, read_stream},
     transport::GraphEntry,
 };
 use crate::{
     io::Input,
+    limits::{DIAL_TIMEOUT, HELLO_TIMEOUT},
     link::{DialId, FailureReason},
     wire::{EXPORTER_LABEL, HELLO_LEN, Hello, Stream, VERSION},
 };
-
-/// How long the other end may take for its hello.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens a link of a graph on a connection.
 pub(super) async fn dial(
@@ -28,15 +30,18 @@ pub(super) async fn dial(
     dial: DialId,
 ) -> Result<(), FailureReason> {
     let exporter = exporter(&peer.connection).ok_or(FailureReason::Unreachable)?;
-    let (mut send, mut receive) = peer.connection.open_bi().await.map_err(|_| FailureReason::Unreachable)?;
+    let opened = peer.connection.open_bi().await;
+    let (mut send, mut receive) = opened.map_err(|error| ended(&error))?;
     let number: u64 = rand::random();
     let hello = Hello::new(&graph.secret, &exporter, number, VERSION, true);
     send.write_all(&hello.to_bytes()).await.map_err(|_| FailureReason::Unreachable)?;
     let mut answer = [0; HELLO_LEN];
-    match timeout(HELLO_TIMEOUT, receive.read_exact(&mut answer)).await {
+    match timeout(DIAL_TIMEOUT, receive.read_exact(&mut answer)).await {
         Ok(Ok(())) => {}
         // A stream that ends without an answer: the other node does not know this graph.
         Ok(Err(ReadExactError::FinishedEarly(_))) => return Err(FailureReason::NotAuthenticated),
+        Ok(Err(ReadExactError::ReadError(ReadError::Reset(BUSY)))) => return Err(FailureReason::Busy),
+        Ok(Err(ReadExactError::ReadError(ReadError::ConnectionLost(error)))) => return Err(ended(&error)),
         Ok(Err(ReadExactError::ReadError(_))) if peer.connection.close_reason().is_none() => {
             return Err(FailureReason::NotAuthenticated);
         }
@@ -50,7 +55,7 @@ pub(super) async fn dial(
         tracing::info!(version = answer.version, "the other end speaks another version of the protocol");
         return Err(FailureReason::UnsupportedVersion);
     }
-    let opened = Opened { number, dial: Some(dial), exporter };
+    let opened = Opened { number, dial: Some(dial), exporter, setup: None };
     open(transport, graph, peer, opened, send, receive);
     Ok(())
 }
@@ -62,24 +67,64 @@ pub(super) async fn accept(
     mut send: SendStream,
     mut receive: RecvStream,
 ) {
-    let admitted = async {
-        let _slot = transport.handshakes.try_acquire().ok()?;
+    let code = match admit(transport, peer, &mut send, &mut receive).await {
+        Ok((graph, opened)) => return open(transport, &graph, peer, opened, send, receive),
+        Err(code) => code,
+    };
+    let _ = send.reset(code);
+    let _ = receive.stop(code);
+}
+
+/// The graph that a hello proves to know, once there is a place; otherwise what the other end is told: without a proof
+/// nothing, whatever the reason.
+async fn admit(
+    transport: &Arc<Transport>,
+    peer: &Arc<Peer>,
+    send: &mut SendStream,
+    receive: &mut RecvStream,
+) -> Result<(Arc<GraphEntry>, Opened), VarInt> {
+    let read = async {
         let mut hello = [0; HELLO_LEN];
         timeout(HELLO_TIMEOUT, receive.read_exact(&mut hello)).await.ok()?.ok()?;
         let hello = Hello::from_bytes(&hello);
         let exporter = exporter(&peer.connection)?;
         let graph = transport.find_graph(|secret| hello.proves(secret, &exporter, true))?;
-        let answer = Hello::new(&graph.secret, &exporter, hello.link, VERSION, false);
-        timeout(HELLO_TIMEOUT, send.write_all(&answer.to_bytes())).await.ok()?.ok()?;
-        (hello.version == VERSION).then_some((graph, Opened { number: hello.link, dial: None, exporter }))
+        Some((graph, hello, exporter))
     };
-    match admitted.await {
-        Some((graph, opened)) => open(transport, &graph, peer, opened, send, receive),
-        None => {
-            // Whatever the reason, a stranger sees the same.
-            let _ = send.reset(NO_REASON);
-            let _ = receive.stop(NO_REASON);
+    let (graph, hello, exporter) = read.await.ok_or(NO_REASON)?;
+    let setup = match hello.version == VERSION {
+        true => Some(graph.setups.take(&transport.admission, peer.source, peer.node).await.ok_or(BUSY)?),
+        false => None,
+    };
+    let answer = Hello::new(&graph.secret, &exporter, hello.link, VERSION, false);
+    match timeout(HELLO_TIMEOUT, send.write_all(&answer.to_bytes())).await {
+        Ok(Ok(())) if setup.is_some() => {}
+        _ => return Err(NO_REASON),
+    }
+    Ok((graph, Opened { number: hello.link, dial: None, exporter, setup }))
+}
+
+/// Why a dial failed.
+pub(super) fn not_reached(error: &ConnectError) -> FailureReason {
+    match error {
+        ConnectError::Connection { source, .. } => ended(source),
+        ConnectError::Connecting { source: ConnectingError::ConnectionError { source, .. }, .. } => {
+            ended(source)
         }
+        _ => FailureReason::Unreachable,
+    }
+}
+
+/// Why a connection failed or ended before there was a link.
+pub(super) fn ended(error: &ConnectionError) -> FailureReason {
+    match error {
+        ConnectionError::ApplicationClosed(close) if close.error_code == BUSY => FailureReason::Busy,
+        ConnectionError::ConnectionClosed(close)
+            if close.error_code == TransportErrorCode::CONNECTION_REFUSED =>
+        {
+            FailureReason::Busy
+        }
+        _ => FailureReason::Unreachable,
     }
 }
 
@@ -88,6 +133,7 @@ struct Opened {
     number: u64,
     dial: Option<DialId>,
     exporter: [u8; 32],
+    setup: Option<SetUp>,
 }
 
 fn open(
@@ -98,8 +144,9 @@ fn open(
     send: SendStream,
     receive: RecvStream,
 ) {
-    let Opened { number, dial, exporter } = opened;
+    let Opened { number, dial, exporter, setup } = opened;
     let link = Arc::new(LinkHandle::new(transport, graph, peer, number, send));
+    link.set_up(setup);
     if !peer.add_link(&link) {
         if let Some(dial) = dial {
             graph.tell(Input::DialFailed { dial, why: FailureReason::Unreachable });

@@ -14,7 +14,7 @@ use std::{
 use iroh::{Endpoint, Watcher, endpoint::Connection, metrics::EndpointMetrics};
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, watch},
+    sync::watch,
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     DataLink, NetConfig, NetError,
+    admission::{Admission, SetUps, Visit, accept, source_of},
     connection::{NO_REASON, Peer},
     endpoint::{address, bind, dialable, node_id, widen},
     link::LinkHandle,
@@ -32,7 +33,8 @@ use crate::{
     events::Hub,
     ids::{ConnectionId, GraphId, LinkId, NodeId},
     io::{Input, Output},
-    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, LAST_WORDS, MAX_HANDSHAKES, SOCKET_POLL, SOCKET_TIMEOUT},
+    ledger::Source,
+    limits::{CLOSE_TIMEOUT, DIAL_TIMEOUT, LAST_WORDS, SOCKET_POLL, SOCKET_TIMEOUT},
     link::{DialId, FailureReason},
     record::{GraphSecret, NodeAddr},
     wire::ALPN,
@@ -60,6 +62,7 @@ pub(super) struct GraphEntry {
     pub(super) max_record: Arc<AtomicUsize>,
     pub(super) hub: Arc<Hub>,
     pub(super) room: GraphRoom,
+    pub(super) setups: Arc<SetUps>,
     links: Mutex<HashMap<LinkId, Arc<LinkHandle>>>,
     data: Mutex<HashMap<ConnectionId, DataLink>>,
     dials: Mutex<HashMap<DialId, AbortHandle>>,
@@ -77,7 +80,7 @@ pub struct Transport {
     peers: Mutex<HashMap<NodeId, Vec<Arc<Peer>>>>,
     next_link: AtomicU64,
     addr: watch::Sender<NodeAddr>,
-    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) admission: Arc<Admission>,
     tasks: TaskTracker,
     /// The graph threads spawn too, and have no runtime of their own.
     runtime: Handle,
@@ -117,12 +120,12 @@ impl Transport {
             graphs: Mutex::default(),
             peers: Mutex::default(),
             next_link: AtomicU64::new(1),
-            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            admission: Admission::new(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             stopping: CancellationToken::new(),
         });
-        transport.spawn(Self::accept(transport.clone()));
+        transport.spawn(accept(transport.clone()));
         transport.spawn(Self::watch(transport.clone()));
         Ok(transport)
     }
@@ -142,7 +145,7 @@ impl Transport {
         self.endpoint().map(|endpoint| endpoint.bound_sockets()).unwrap_or_default()
     }
 
-    fn endpoint(&self) -> Option<Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
         lock(&self.endpoint).clone()
     }
 
@@ -171,6 +174,7 @@ impl Transport {
             max_record,
             hub,
             room: GraphRoom::new(),
+            setups: SetUps::new(),
             links: Mutex::default(),
             data: Mutex::default(),
             dials: Mutex::default(),
@@ -269,46 +273,38 @@ impl Transport {
         }
     }
 
-    /// A connection to a node: one that is there, or a new one.
-    pub(super) async fn reach(self: &Arc<Self>, addr: &NodeAddr) -> Result<Arc<Peer>, FailureReason> {
+    /// A connection to a node: one that is there, or a new one. True if it was there.
+    pub(super) async fn reach(self: &Arc<Self>, addr: &NodeAddr) -> Result<(Arc<Peer>, bool), FailureReason> {
         let open = |peer: &&Arc<Peer>| peer.connection.close_reason().is_none();
         if let Some(peer) = lock(&self.peers).get(&addr.node).and_then(|all| all.iter().find(open)) {
-            return Ok(peer.clone());
+            return Ok((peer.clone(), true));
         }
         let target = dialable(addr).ok_or(FailureReason::Unreachable)?;
         let endpoint = self.endpoint().ok_or(FailureReason::Unreachable)?;
         match timeout(DIAL_TIMEOUT, endpoint.connect(target, ALPN)).await {
-            Ok(Ok(connection)) => Ok(self.adopt(connection)),
+            Ok(Ok(connection)) => {
+                let source = source_of(addr.addrs.first().map(SocketAddr::ip));
+                Ok((self.adopt(connection, source, None), false))
+            }
             Ok(Err(error)) => {
                 tracing::debug!(node = %addr.node.short(), %error, "a dial failed");
-                Err(FailureReason::Unreachable)
+                Err(setup::not_reached(&error))
             }
             Err(_) => Err(FailureReason::Unreachable),
         }
     }
 
-    fn adopt(self: &Arc<Self>, connection: Connection) -> Arc<Peer> {
-        let peer = Arc::new(Peer::new(node_id(connection.remote_id()), connection));
+    pub(super) fn adopt(
+        self: &Arc<Self>,
+        connection: Connection,
+        source: Source,
+        visit: Option<Visit>,
+    ) -> Arc<Peer> {
+        let peer = Arc::new(Peer::new(node_id(connection.remote_id()), connection, source, visit));
         lock(&self.peers).entry(peer.node).or_default().push(peer.clone());
         let (transport, serving) = (self.clone(), peer.clone());
         self.spawn(async move { serving.serve(transport).await });
         peer
-    }
-
-    async fn accept(self: Arc<Self>) {
-        let Some(endpoint) = self.endpoint() else { return };
-        while let Some(incoming) = endpoint.accept().await {
-            let transport = self.clone();
-            self.spawn(async move {
-                match timeout(DIAL_TIMEOUT, incoming).await {
-                    Ok(Ok(connection)) => {
-                        transport.adopt(connection);
-                    }
-                    Ok(Err(error)) => tracing::debug!(%error, "an incoming connection failed"),
-                    Err(_) => tracing::debug!("an incoming connection was too slow"),
-                }
-            });
-        }
     }
 
     /// Follows the endpoint's addresses.
@@ -361,6 +357,7 @@ impl GraphPort {
             }
             Output::Send { link, stream, frame, confirm } => {
                 if let Some(link) = self.entry.link(link) {
+                    link.set_up(None);
                     link.send(&self.transport, stream, (frame, confirm));
                 }
             }
@@ -444,8 +441,14 @@ impl GraphPort {
         let (transport, entry) = (self.transport.clone(), self.entry.clone());
         let task = self.transport.spawn(async move {
             let attempt = async {
-                let peer = transport.reach(&addr).await?;
-                setup::dial(&transport, &entry, &peer, dial).await
+                let (peer, was_there) = transport.reach(&addr).await?;
+                let outcome = setup::dial(&transport, &entry, &peer, dial).await;
+                // The other end may have closed just then what had no link.
+                if outcome.is_err() && was_there && peer.connection.close_reason().is_some() {
+                    let (peer, _) = transport.reach(&addr).await?;
+                    return setup::dial(&transport, &entry, &peer, dial).await;
+                }
+                outcome
             };
             let outcome = timeout(DIAL_TIMEOUT, attempt).await.unwrap_or(Err(FailureReason::Unreachable));
             lock(&entry.dials).remove(&dial);

@@ -40,14 +40,14 @@ enums! {
     ConnectionChange { Connected Disconnected Failed Referred }
     FailureReason {
         Refused Unreachable NotAuthenticated TimedOut Cancelled Closed ClosedByPeer Lost Pruned Protocol
-        UnsupportedVersion
+        UnsupportedVersion Busy
     }
     RequiredReason { Probe Isolated }
     NodeChange { Connected Disconnected Updated }
     MemberChange { Joined Updated Connected Disconnected Left Removed Expired }
     GroupFailure {
         NoMembersFound NoneConnectable CannotListen NotAuthorized InvitationInvalid WrongPassword Throttled
-        TimedOut
+        TimedOut Busy
     }
     Role { Reader Member Inviter Admin Owner }
     BodyState { Clear KeyMissing Unreadable }

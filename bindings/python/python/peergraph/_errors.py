@@ -354,6 +354,13 @@ class PausedError(Error, ConnectionError):
     kind = "Paused"
 
 
+class BusyError(Error, ConnectionError):
+    """The other end has no place for another connection at the moment, nor had it until the deadline; try again later."""
+
+    code = 72
+    kind = "Busy"
+
+
 class DirectoryInUseError(Error, OSError):
     """The data directory is in use by another node."""
 
@@ -446,6 +453,7 @@ ERRORS: dict[int, type[Error]] = {
         NotConnectedError,
         NetworkError,
         PausedError,
+        BusyError,
         DirectoryInUseError,
         StorageError,
         DamagedError,

@@ -283,7 +283,7 @@ class Graph:
 
         Raises:
             ConnectToSelfError, AlreadyNeighborError, WrongGraphError, WrongPeerError, RefusedError, UnreachableError,
-            TimedOutError, CancelledError, ClosedError.
+            BusyError, TimedOutError, CancelledError, ClosedError.
             NotFoundError: the target has no known node.
         """
         with listening("progress", progress) as told:

@@ -110,6 +110,7 @@ class FailureReason(_Text):
     PRUNED = "pruned"
     PROTOCOL = "protocol"
     UNSUPPORTED_VERSION = "unsupported_version"
+    BUSY = "busy"
 
 
 class RequiredReason(_Text):
@@ -150,6 +151,7 @@ class GroupFailure(_Text):
     WRONG_PASSWORD = "wrong_password"
     THROTTLED = "throttled"
     TIMED_OUT = "timed_out"
+    BUSY = "busy"
 
 
 class OpenOutcome(_Text):

@@ -83,3 +83,23 @@ fn the_last_of_all_that_fail_ends_it_once() {
     }
     assert_eq!(outcomes(&mut overlay), [ConnectFailure::Unreachable]);
 }
+
+#[test]
+fn b1_a_busy_node_is_asked_again_until_the_deadline_which_says_so() {
+    let mut overlay = overlay();
+    let options = ConnectOptions { purpose: Purpose::Join, ..ConnectOptions::default() };
+    overlay.connect(at(0), vec![NodeAddr::new(key(10).node())], options);
+    let mut dialled = 0;
+    for second in 0..CONNECT_TIMEOUT.as_secs() {
+        overlay.handle_timeout(at(second));
+        for dial in dials(&mut overlay).0 {
+            dialled += 1;
+            overlay.dial_failed(at(second), dial, FailureReason::Busy);
+        }
+        assert_eq!(outcomes(&mut overlay), [], "{second} s");
+    }
+    overlay.handle_timeout(at(CONNECT_TIMEOUT.as_secs()));
+    assert_eq!(outcomes(&mut overlay), [ConnectFailure::Busy]);
+    // Every one to three seconds, in the end.
+    assert!((15..50).contains(&dialled), "{dialled} dials");
+}

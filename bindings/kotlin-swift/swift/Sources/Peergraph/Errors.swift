@@ -49,6 +49,7 @@ extension PeergraphError {
         case .NotConnected(let message): ("NotConnected", 69, message)
         case .Network(let message): ("Network", 70, message)
         case .Paused(let message): ("Paused", 71, message)
+        case .Busy(let message): ("Busy", 72, message)
         case .DirectoryInUse(let message): ("DirectoryInUse", 80, message)
         case .Storage(let message): ("Storage", 81, message)
         case .Damaged(let message): ("Damaged", 82, message)

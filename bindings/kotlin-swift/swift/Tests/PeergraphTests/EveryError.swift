@@ -11,7 +11,7 @@ let everyError: [PeergraphError] = {
             .InvitationUsedUp, .InvitationRevoked, .InvitationNotForYou, .InvitationNotYetValid, .Throttled,
             .Removed, .ChainTooLong, .CircularChain, .NotAMember, .KeyMissing, .ConnectToSelf, .AlreadyNeighbor,
             .WrongGraph, .WrongPeer, .Refused, .Unreachable, .TimedOut, .Cancelled, .DirectNotAccepted,
-            .NotConnected, .Network, .Paused, .DirectoryInUse, .Storage, .Damaged, .NewerSchema, .KeyAccess,
+            .NotConnected, .Network, .Paused, .Busy, .DirectoryInUse, .Storage, .Damaged, .NewerSchema, .KeyAccess,
             .Internal: error
         }
     }
@@ -30,7 +30,7 @@ let everyError: [PeergraphError] = {
         .AlreadyNeighbor(message: "why"), .WrongGraph(message: "why"), .WrongPeer(message: "why"), .Refused(message: "why"),
         .Unreachable(message: "why"), .TimedOut(message: "why"), .Cancelled(message: "why"),
         .DirectNotAccepted(message: "why"), .NotConnected(message: "why"), .Network(message: "why"),
-        .Paused(message: "why"), .DirectoryInUse(message: "why"), .Storage(message: "why"), .Damaged(message: "why"),
+        .Paused(message: "why"), .Busy(message: "why"), .DirectoryInUse(message: "why"), .Storage(message: "why"), .Damaged(message: "why"),
         .NewerSchema(message: "why"), .KeyAccess(message: "why"), .Internal(message: "why"),
     ].map(same)
 }()

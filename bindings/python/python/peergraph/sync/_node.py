@@ -161,7 +161,7 @@ class Node:
 
         Raises:
             TimedOutError: nobody was reached in time, or nothing of the database came for 30 seconds.
-            InvalidTicketError, UnreachableError, RefusedError, WrongGraphError, NotFoundError, ClosedError.
+            InvalidTicketError, UnreachableError, RefusedError, BusyError, WrongGraphError, NotFoundError, ClosedError.
         """
         one("ticket", ticket, Ticket, str)
         parsed = Ticket(ticket) if isinstance(ticket, str) else ticket
@@ -249,7 +249,7 @@ class Node:
             InvitationNotForYouError, InvitationExpiredError, InvitationNotYetValidError, InvitationUsedUpError,
             InvitationRevokedError, WrongPasswordError, ThrottledError, RemovedError, NotAuthorizedError: not let in.
             TimedOutError: nobody was reached in time, or nothing of the database came for 30 seconds.
-            UnreachableError, RefusedError, ClosedError: nobody could be reached.
+            UnreachableError, RefusedError, BusyError, ClosedError: nobody could be reached.
         """
         parsed = Invitation(invitation) if isinstance(invitation, str) else invitation
         one("identity", identity, Identity)

@@ -66,6 +66,7 @@ public val PeergraphException.code: Int
         is PeergraphException.NotConnected -> 69
         is PeergraphException.Network -> 70
         is PeergraphException.Paused -> 71
+        is PeergraphException.Busy -> 72
         is PeergraphException.DirectoryInUse -> 80
         is PeergraphException.Storage -> 81
         is PeergraphException.Damaged -> 82
