@@ -109,16 +109,14 @@ impl Impostor {
         self.endpoint.connect(EndpointAddr::from_parts(id, sockets), ALPN).await.ok()
     }
 
-    /// Tells all who open a link that it is busy.
+    /// Tells whoever opens links that it is busy, on one connection after another.
     pub async fn is_busy(&self, asked: &AtomicUsize) {
-        let mut kept = Vec::new();
         while let Some(incoming) = self.endpoint.accept().await {
             let Ok(connection) = incoming.await else { continue };
-            if let Ok((mut send, _)) = connection.accept_bi().await {
+            while let Ok((mut send, _)) = connection.accept_bi().await {
                 asked.fetch_add(1, Ordering::Relaxed);
                 let _ = send.reset(1u32.into());
             }
-            kept.push(connection);
         }
     }
 

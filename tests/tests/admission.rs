@@ -102,7 +102,7 @@ async fn b2_idle_connections_are_few_and_end_and_stop_no_join() {
 }
 
 /// Opens links of this graph, and says nothing more.
-async fn silent_links(target: &NodeAddr, secret: &GraphSecret, count: u64) -> Vec<impl Send> {
+async fn silent_links(target: &NodeAddr, secret: &GraphSecret, count: u64) -> Vec<impl Send + use<>> {
     let stranger = Impostor::new(key(9)).await;
     let connection = stranger.connection(target).await;
     let mut links = Vec::new();
@@ -164,8 +164,8 @@ async fn b1_who_hears_that_a_node_is_busy_asks_again_and_says_so_in_the_end() {
     let counted = asked.clone();
     let answering = tokio::spawn(async move { busy.is_busy(&counted).await });
     let joiner = node().await;
-    let deadline = Duration::from_secs(8);
-    let error = joiner.join_group(JoinGroup::from(link).deadline(deadline)).await.unwrap_err();
+    let join = JoinGroup { deadline: Duration::from_secs(8), ..JoinGroup::from(link) };
+    let error = joiner.join_group(join).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(asked.load(Ordering::Relaxed) >= 2, "asked {} times", asked.load(Ordering::Relaxed));
     answering.abort();

@@ -167,7 +167,7 @@ impl Overlay {
         match why {
             // It is there, and has no place now.
             FailureReason::Busy => {
-                let part = rand::RngExt::random::<f64>(&mut self.rng);
+                let part = RngExt::random::<f64>(&mut self.rng);
                 self.contacts.rest(now.mono, &node, handshake::AFTER_BUSY.mul_f64(0.25 + 0.75 * part));
             }
             _ => self.contacts.failed(now.mono, &node, &mut self.rng),

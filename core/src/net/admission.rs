@@ -66,11 +66,6 @@ impl Admission {
         })
     }
 
-    /// Connections that have proven nothing yet.
-    pub(super) fn visitors(&self) -> usize {
-        lock(&self.door).len()
-    }
-
     /// Somebody comes.
     pub(super) fn comes(self: &Arc<Self>, incoming: &Incoming) -> Answer {
         let proven = incoming.remote_addr_validated();
