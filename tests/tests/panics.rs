@@ -34,6 +34,8 @@ async fn b9_a_panic_ends_one_graph_tells_all_who_wait_and_spares_the_others() {
         let kept = format!("kept {round}");
         graph.publish(note(&kept)).await.unwrap();
         let events = graph.events(EventFilter::all()).unwrap();
+        // The other end is the same graph: it would panic instead while it takes that in.
+        eventually("the other end is at rest", || async { has(&copy, &kept).await }).await;
         arm_panic(place, graph.id());
         // Called one after the other: the first or its round panics, the rest wait behind it.
         let calls: Vec<_> = (0..20).map(|n| graph.publish(note(&format!("lost {round} {n}")))).collect();
