@@ -286,10 +286,9 @@ impl Overlay {
 
     /// `Busy` if there are so many incoming links of this kind, or of this node.
     fn is_full(&self, node: NodeId, purpose: Purpose, all: usize, each: usize) -> Option<RefuseReason> {
-        let links = self.links.values().filter(|l| l.why.is_none() && l.is_ready(purpose));
-        let (count, of_node) = links
-            .fold((0, 0), |(count, of_node), link| (count + 1, of_node + usize::from(link.node == node)));
-        (count >= all || of_node >= each).then_some(RefuseReason::Busy)
+        let links = || self.links.values().filter(|l| l.why.is_none() && l.is_ready(purpose));
+        let full = links().count() >= all || links().filter(|l| l.node == node).count() >= each;
+        full.then_some(RefuseReason::Busy)
     }
 
     /// True if a link we dialled to this node stays. Of two dials that cross, a link that is up already stays, or else
