@@ -417,6 +417,8 @@ pub const DEFAULT_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
 /// Automatic acts signed in one step, as renewals. The rest follows after the next commit, or with the next look.
 pub const ISSUED_AT_ONCE: usize = 32;
+/// Grants in force of this node's identity that are put in order before one is named, the oldest; each is compared with each other.
+pub const OWN_GRANTS: usize = 16;
 /// Grants of one member that are renewed in one step: in turns of those who gave them, the highest first.
 pub const RENEWED_OF_MEMBER: usize = 4;
 /// Longest message of a password proof, in bytes.

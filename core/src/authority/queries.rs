@@ -51,6 +51,25 @@ impl ActSet {
         self.pair(by, grant).is_some_and(|(by, at)| self.may_give(by, at))
     }
 
+    /// By grant: the place of the first act of its holder that names it, among those that came here.
+    pub fn first_acts(&self, holder: PeerId) -> BTreeMap<ActId, usize> {
+        let mut first = BTreeMap::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let body = entry.act.body();
+            if body.author == holder
+                && let Some(grant) = body.by.and_then(|by| self.grant_named(&by))
+            {
+                first.entry(grant).or_insert(place);
+            }
+        }
+        first
+    }
+
+    /// The place of an act among those that came here.
+    pub fn arrival(&self, id: &ActId) -> Option<u32> {
+        self.place(id)
+    }
+
     fn pair(&self, by: Option<&ActId>, grant: &ActId) -> Option<(Option<u32>, u32)> {
         let by = match by {
             None => None,
@@ -158,6 +177,12 @@ impl Verdict {
         let is_judged = |at: Option<u32>| at.is_none_or(|at| (at as usize) < judge.grants.len());
         let pair = set.pair(by, grant).filter(|(by, at)| is_judged(*by) && is_judged(Some(*at)));
         pair.is_some_and(|(by, at)| judge.is_senior(by, at))
+    }
+
+    /// True if everybody by whose word a grant stands, and who admitted its holder, is senior to another grant.
+    pub fn is_given_by_seniors(&self, set: &ActSet, grant: &ActId, other: &ActId) -> bool {
+        let places = set.place(grant).zip(set.place(other));
+        places.is_some_and(|(grant, other)| self.judged(set).is_given_by_seniors(grant, other))
     }
 
     /// True if a grant, lasting until `own`, makes another of its holder needless that would last until `end`: it gives as much for as

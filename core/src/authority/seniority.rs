@@ -104,6 +104,12 @@ impl Judge<'_> {
         under.chain([named]).collect()
     }
 
+    /// True if everybody by whose word a grant stands, and who admitted its holder, is senior to another grant.
+    pub(super) fn is_given_by_seniors(&self, grant: u32, other: u32) -> bool {
+        let admitter = [self.set.entries[grant as usize].under];
+        self.given_by(grant).iter().chain(&admitter).all(|giver| self.is_senior(*giver, other))
+    }
+
     /// True if everybody by whose word a grant stands gave another as well, or is senior to its giver.
     pub(super) fn is_by_a_senior(&self, grant: u32, other: u32) -> bool {
         let (word, admitter) = (self.set.word_of(other), self.set.entries[other as usize].under);

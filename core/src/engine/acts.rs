@@ -230,7 +230,7 @@ impl Engine {
         Ok(act)
     }
 
-    /// An act of this identity, as it would be signed now: by the highest of its grants that carries it.
+    /// An act of this identity, as it would be signed now: by the first of its grants that carries it, and has the right.
     pub(super) fn draft(&self, now: Now, mut content: Content) -> Result<Act, CredentialFault> {
         let members = self.own_standing()?.0;
         members.add_cuts(&mut content);
@@ -245,20 +245,47 @@ impl Engine {
         after: Vec<ActId>,
         content: Content,
     ) -> Result<Act, CredentialFault> {
-        let (members, highest) = self.own_standing()?;
+        let (members, first) = self.own_standing()?;
         let at = self.stamper.tick(self.peer_time(now)).timestamp();
-        let body = ActBody { author: self.device.peer, by: highest.named, after, at, content };
+        let body = ActBody { author: self.device.peer, by: first.named, after, at, content };
         let act = Act::draft(body);
-        let others = self.group.standings.get(1..).unwrap_or_default();
-        if others.is_empty() || members.may_sign(&act).is_ok() {
+        if self.group.standings.len() == 1 {
             return Ok(act);
         }
-        let mut by_others =
-            others.iter().map(|own| Act::draft(ActBody { by: own.named, ..act.body().clone() }));
-        Ok(by_others.find(|act| members.may_sign(act).is_ok()).unwrap_or(act))
+        let mut carried = None;
+        for own in &self.group.standings {
+            let by_it = Act::draft(ActBody { by: own.named, ..act.body().clone() });
+            if members.may_sign(&by_it).is_ok() {
+                if members.has_right(self.device.peer, own, &by_it.body().content).is_ok() {
+                    return Ok(by_it);
+                }
+                carried.get_or_insert(by_it);
+            }
+        }
+        Ok(carried.unwrap_or(act))
     }
 
-    /// Membership, and what this identity is by the highest of its grants.
+    /// Membership, and what this identity is by the first of its grants that has a right; why none has.
+    pub(super) fn own_with(
+        &self,
+        right: impl Fn(&Membership, &Standing) -> Result<(), CredentialFault>,
+    ) -> Result<(&Membership, &Standing), CredentialFault> {
+        let (members, first) = self.own_standing()?;
+        let mut fault = match right(members, first) {
+            Ok(()) => return Ok((members, first)),
+            Err(fault) => fault,
+        };
+        for own in self.group.standings.get(1..).unwrap_or_default() {
+            match right(members, own) {
+                Ok(()) => return Ok((members, own)),
+                // That one lacks the role says less.
+                Err(other) => fault = if fault == CredentialFault::Role { other } else { fault },
+            }
+        }
+        Err(fault)
+    }
+
+    /// Membership, and what this identity is by the first of its grants.
     pub(super) fn own_standing(&self) -> Result<(&Membership, &Standing), CredentialFault> {
         let members = self.membership().ok_or(CredentialFault::NotAMember)?;
         let own = self.group.standings.first().ok_or_else(|| members.why_no_member(self.device.peer))?;
@@ -268,11 +295,12 @@ impl Engine {
     /// Names heads by acts of their own, as long as there are more than the next act could.
     pub(super) fn merge_heads(&mut self, now: Now) -> Result<(), PublishError> {
         loop {
-            let (members, own) = self.own_standing()?;
+            let members = self.own_standing()?.0;
+            let inviter = self.group.standings.iter().find(|own| own.role >= Role::Inviter);
+            let Some(own) = inviter else { return Ok(()) };
             let at = self.stamper.tick(self.peer_time(now)).timestamp();
-            let may = own.role >= Role::Inviter;
             let merge = members.verdict().merge(members.acts(), self.device.peer, own.named, at);
-            let Some(merge) = merge.filter(|_| may).map(Act::draft) else { return Ok(()) };
+            let Some(merge) = merge.map(Act::draft) else { return Ok(()) };
             members.may_sign(&merge)?;
             self.put_act(merge.to_record())?;
             self.learn(now)?;

@@ -17,9 +17,9 @@ impl Engine {
     pub fn revoke_device(&mut self, now: Now, peer: PeerId, node: NodeId) -> Result<(), PublishError> {
         self.check_standing()?;
         let me = self.device.peer;
-        let (members, own) = self.own_standing()?;
+        let members = self.own_standing()?.0;
         if peer != me {
-            members.may_refuse_device(own, peer)?;
+            self.own_with(|members, own| members.may_refuse_device(own, peer))?;
         }
         // Each act would have to be taken back by itself.
         let refused = members.device_refusals(peer);
@@ -36,8 +36,8 @@ impl Engine {
     /// neither this identity nor outranked by it; nothing was taken back then. As [`issue`](Engine::issue).
     pub fn restore_device(&mut self, now: Now, peer: PeerId, node: NodeId) -> Result<(), PublishError> {
         self.check_standing()?;
-        let (members, own) = self.own_standing()?;
-        for refusal in members.may_restore((self.device.peer, own), peer, node)? {
+        let members = self.own_standing()?.0;
+        for refusal in members.may_restore((self.device.peer, &self.group.standings), peer, node)? {
             self.issue(now, Content::RestoreDevice(refusal))?;
         }
         Ok(())

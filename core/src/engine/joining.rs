@@ -350,10 +350,18 @@ impl Engine {
     pub(super) fn draft_role(&self, now: Now, theirs: &Standing, role: Role) -> Result<Grant, PublishError> {
         let members = self.membership().ok_or(CredentialFault::NotAMember)?;
         let old = members.grant_of(theirs).ok_or(CredentialFault::NotSenior)?;
-        let own = self.giving(old.subject, role)?;
+        let (peer, is_lower) = (old.subject, role < theirs.role);
+        let may = |own: &&Standing| {
+            let senior = || members.may_end(own, peer, Some(role)).is_ok();
+            members.may_admit(own, peer, role) && (!is_lower || senior())
+        };
+        let own = self.group.standings.iter().find(may).map_or_else(|| self.giving(peer, role), Ok)?;
         let lifetime = theirs.grant.and_then(|id| members.lifetime(&id)).filter(|_| old.renew);
-        let (peer, name, renew) = (old.subject, old.name.clone(), lifetime.is_some());
-        Ok(self.draft_grant(now, own, Came { peer, name, role, lifetime, by: By::Word, renew }))
+        let (name, renew) = (old.name.clone(), lifetime.is_some());
+        let grant = self.draft_grant(now, own, Came { peer, name, role, lifetime, by: By::Word, renew });
+        // One that ends for good ends when it would have, whatever the role.
+        let limit = theirs.not_after.filter(|_| !renew);
+        Ok(Grant { not_after: earliest(grant.not_after, limit), ..grant })
     }
 
     /// Addresses of nodes whose identities may admit: of these identities, or of all admitters.

@@ -356,11 +356,15 @@ impl Engine {
     /// Whether this identity may still sign what it began to.
     fn check_still(&self, now: Now, deed: &Deed) -> Result<(), PublishError> {
         self.check_standing()?;
-        let (members, own) = self.own_standing()?;
+        self.own_standing()?;
         match deed {
             Deed::Leave => {}
-            Deed::Remove { peer, undo: true, .. } => members.may_undo(own, *peer)?,
-            Deed::Remove { peer, .. } => members.may_end(own, *peer, None)?,
+            Deed::Remove { peer, undo: true, .. } => {
+                self.own_with(|members, own| members.may_undo(own, *peer))?;
+            }
+            Deed::Remove { peer, .. } => {
+                self.own_with(|members, own| members.may_end(own, *peer, None))?;
+            }
             Deed::Demote { peer, role } => {
                 self.demoted_from(now, *peer, *role)?.ok_or(CredentialFault::NotAMember)?;
             }

@@ -27,7 +27,7 @@ pub(super) struct GroupState {
     pub(super) members: Option<Membership>,
     /// What this node's identity is now.
     pub(super) own: Option<Standing>,
-    /// The same by each of its grants, the highest rank first: what its acts name.
+    /// The same by each of its grants, in the order in which its acts try them.
     pub(super) standings: Vec<Standing>,
     /// What this node's identity shows while its acts are not here.
     pub(super) papers: Papers,

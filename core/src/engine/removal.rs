@@ -53,12 +53,10 @@ impl Engine {
         if peer == self.device.peer {
             return Err(PublishError::RemovesItself);
         }
-        let (members, own) = self.own_standing()?;
-        if removal.undo {
-            members.may_undo(own, peer)?
-        } else {
-            members.may_end(own, peer, None)?
-        }
+        let (members, _) = self.own_with(|members, own| match removal.undo {
+            true => members.may_undo(own, peer),
+            false => members.may_end(own, peer, None),
+        })?;
         let Removal { with_branch: branch, undo, .. } = removal;
         let reason = reason.into();
         if removal.keep_records {
@@ -138,12 +136,12 @@ impl Engine {
         peer: PeerId,
         role: Role,
     ) -> Result<Option<Standing>, PublishError> {
-        let (members, own) = self.own_standing()?;
+        let members = self.own_standing()?.0;
         let theirs = members.member(peer, self.peer_time(now)).ok_or(CredentialFault::NotAMember)?;
         if role >= theirs.role {
             return Ok(None);
         }
-        members.may_end(own, peer, Some(role))?;
+        self.own_with(|members, own| members.may_end(own, peer, Some(role)))?;
         Ok(Some(theirs))
     }
 
@@ -172,7 +170,8 @@ impl Engine {
         admitters: Vec<PeerId>,
     ) -> Result<Invite, PublishError> {
         self.check_standing()?;
-        let own = self.own_standing()?.1;
+        let first = self.own_standing()?.1;
+        let own = self.group.standings.iter().find(|own| own.may_give(role)).unwrap_or(first);
         let end = self.peer_time(now) + valid;
         let not_after = own.not_after.map_or(end, |limit| limit.min(end));
         let lifetime_ms = lifetime.map(|l| u64::try_from(l.as_millis()).unwrap_or(u64::MAX));

@@ -4,7 +4,6 @@ use super::{Membership, Standing};
 use crate::{
     authority::{Content, InvitationVerdict, Invite, Password},
     ids::{ActId, PeerId},
-    record::Role,
     time::Timestamp,
 };
 
@@ -109,13 +108,6 @@ impl Membership {
     fn is_backed(&self, id: &ActId, verdict: &InvitationVerdict, now: Timestamp) -> bool {
         let Some((invite, issuer)) = self.invite(id) else { return false };
         verdict.void.is_none() && self.role(issuer, now).is_some_and(|role| role.may_grant(invite.role))
-    }
-
-    /// Of an identity's own grants, the one by which it lets `joiner` in as `role`: the first that allows it. `None`: it may not.
-    pub fn admitting<'a>(&self, own: &'a [Standing], joiner: PeerId, role: Role) -> Option<&'a Standing> {
-        let is_below = |grant: &ActId| self.acts.sponsors(grant).contains(&joiner);
-        let may = |own: &&Standing| own.role.may_grant(role) && own.depth > 0;
-        own.iter().filter(may).find(|own| !own.grant.as_ref().is_some_and(is_below))
     }
 
     /// True if somebody who was removed does not come back by a word that was given before, an Invite or a Password, if

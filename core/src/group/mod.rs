@@ -15,6 +15,7 @@ mod invites;
 mod key_ring;
 mod membership;
 mod name;
+mod own;
 mod papers;
 mod policy;
 #[cfg(feature = "qr")]

@@ -68,7 +68,7 @@ impl Membership {
         }
     }
 
-    fn creators(&self) -> Standing {
+    pub(super) fn creators(&self) -> Standing {
         Standing {
             role: Role::Owner,
             grant: None,
@@ -88,14 +88,6 @@ impl Membership {
             Some((grant, facts)) => Some(self.standing(grant, facts)),
             None => Some(self.creators()),
         }
-    }
-
-    /// What an identity is at `now` by each of its grants, the highest rank first. An act names the first that carries it.
-    pub fn standings(&self, peer: PeerId, now: Timestamp) -> Vec<Standing> {
-        if peer == self.creator {
-            return vec![self.creators()];
-        }
-        self.verdict.alive(peer, now).into_iter().map(|(id, facts)| self.standing(id, facts)).collect()
     }
 
     /// True if an identity is a member at `now`.
@@ -357,13 +349,13 @@ impl Membership {
         if may { Ok(()) } else { Err(CredentialFault::NotSenior) }
     }
 
-    /// Whether the member `me` with this standing may take back all refusals of a device.
+    /// Whether the member `me` with these standings may take back all refusals of a device.
     ///
     /// # Errors
     /// [`CredentialFault::NotRefused`], [`CredentialFault::OwnRefusal`], [`CredentialFault::NotRefuser`].
     pub fn may_restore(
         &self,
-        (me, own): (PeerId, &Standing),
+        (me, own): (PeerId, &[Standing]),
         peer: PeerId,
         node: NodeId,
     ) -> Result<Vec<ActId>, CredentialFault> {
@@ -375,10 +367,7 @@ impl Membership {
         if refusals.iter().any(|refusal| refusal.by == peer) {
             return Err(CredentialFault::OwnRefusal);
         }
-        let may = |refusal: &DeviceRefusal| {
-            let by = own.grant.as_ref();
-            own.role >= Role::Admin && self.verdict.may_restore(&self.acts, me, by, &refusal.act)
-        };
+        let may = |refusal: &DeviceRefusal| own.iter().any(|own| self.may_take_back(me, own, &refusal.act));
         if !refusals.iter().all(may) {
             return Err(CredentialFault::NotRefuser);
         }
