@@ -19,9 +19,7 @@ use crate::{
     ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId, RecordId},
     io::{Input, Output},
     link::ConnectionKind,
-    record::{
-        DeviceCertificate, Genesis, GraphProperties, NodeAddr, RecordKey, RecordType, SignedRecord, record_id,
-    },
+    record::{DeviceCertificate, Genesis, GraphProperties, RecordKey, RecordType, SignedRecord, record_id},
     records::{
         Change, DeferQueue, Durability, HoldQueue, RecordPolicy, Store, StoreError,
         sync::{SyncConfig, Syncs},
@@ -498,11 +496,5 @@ impl Engine {
 
     pub(crate) fn current(&self, id: &RecordId) -> Result<Option<SignedRecord>, StoreError> {
         self.store.get(id)
-    }
-
-    fn set_address(&mut self, now: Now, addr: NodeAddr) {
-        self.presence.addr = Some(addr.clone());
-        self.overlay.set_address(now, addr);
-        self.presence.touch(now);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     graph::Known,
     ids::{NodeId, RecordId},
     limits::{MAX_PRESENCE_SPAN, PRESENCE_INTERVAL, PRESENCE_RETRY},
-    record::{Presence, RecordKey, RecordType, SignedRecord, record_id},
+    record::{NodeAddr, Presence, RecordKey, RecordType, SignedRecord, record_id},
     records::StoreError,
     time::{Hlc, Mono, Now, Timestamp},
     wire::Filter,
@@ -35,7 +35,7 @@ pub(super) struct PresenceState {
     pub(super) forced: bool,
     pub(super) attributes: String,
     pub(super) since: Timestamp,
-    pub(super) addr: Option<crate::record::NodeAddr>,
+    pub(super) addr: Option<NodeAddr>,
     by_record: BTreeMap<RecordId, NodeId>,
     /// By which record each listed node is listed.
     listed_by: BTreeMap<NodeId, RecordId>,
@@ -86,6 +86,13 @@ impl PresenceState {
 }
 
 impl Engine {
+    /// This node can be dialled there now.
+    pub(super) fn set_address(&mut self, now: Now, addr: NodeAddr) {
+        self.presence.addr = Some(addr.clone());
+        self.overlay.set_address(now, addr);
+        self.presence.touch(now);
+    }
+
     /// Publishes, renews or withdraws this node's presence when it is time.
     pub(super) fn maintain_presence(&mut self, now: Now) {
         if self.presence.next.is_none_or(|at| at > now.mono) || self.leaving {
@@ -327,7 +334,7 @@ impl Engine {
         NodeInfo {
             node: self.device.node,
             peer: self.device.peer,
-            addr: addr.unwrap_or_else(|| crate::record::NodeAddr::new(self.device.node)),
+            addr: addr.unwrap_or_else(|| NodeAddr::new(self.device.node)),
             attributes: self.presence.attributes.clone(),
             since: self.presence.since,
         }
