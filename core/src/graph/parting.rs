@@ -95,7 +95,7 @@ impl Overlay {
             GoodbyeReason::LeastUseful => (AFTER_PRUNED, FailureReason::Pruned),
             GoodbyeReason::Asked => (AFTER_ASKED, FailureReason::ClosedByPeer),
             GoodbyeReason::ProbeOver => (Duration::ZERO, FailureReason::ClosedByPeer),
-            GoodbyeReason::NotAuthorized => (AFTER_ASKED, FailureReason::NotAuthenticated),
+            GoodbyeReason::NotAuthorized => (AFTER_EXPELLED, FailureReason::NotAuthenticated),
         };
         self.contacts.rest(now.mono, &node, rest);
         if let Some(link) = self.links.get_mut(&link) {
@@ -113,5 +113,8 @@ const SETTLED: Duration = Duration::from_secs(10);
 const AFTER_LEAVING: Duration = Duration::from_secs(5);
 /// A link that the application closed is not made again by maintenance before.
 pub(super) const AFTER_ASKED: Duration = Duration::from_secs(30);
+/// Whoever is told that it is no member asks again after this, to be told why: what ended its membership may have been on its way by
+/// another link.
+const AFTER_EXPELLED: Duration = Duration::from_secs(1);
 /// A node that has too many neighbors is not dialled again before.
 const AFTER_PRUNED: Duration = Duration::from_secs(120);
