@@ -448,6 +448,11 @@ pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_ACT_HEADS: usize = 16;
 /// Leave acts of one identity that are kept. With so many, nothing that the identity did counts any more, whichever they are.
 pub const MAX_LEAVES: usize = 17;
+/// Leave acts of one identity that this node heard first and that gave way to others: it knows what they name. With so many
+/// it does not trust the others.
+pub const MAX_FIRST_LEAVES_OF_MEMBER: usize = MAX_LEAVES;
+/// The same of all identities of a group.
+pub const MAX_FIRST_LEAVES: usize = 1024;
 /// Identities that left of whom a password says that they do not end it.
 pub const MAX_LEAVERS: usize = 64;
 /// Cuts in one removal: how far the acts of those who left stand. With them, and with the longest list, it fits the smallest

@@ -3,11 +3,11 @@
 //! A removal names the hashes of chunks; the chunks travel beside the acts, once. A back-dated record is in no list of
 //! anybody who had not seen it, whatever time or past it claims.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActSet, Content, Cut, Fault, Grant, Keep, set::Leaf};
+use super::{ActSet, Content, Cut, Fault, Grant, Keep, first::FirstLeave, set::Leaf};
 use crate::{
     crypto,
     ids::{ActId, ElementId, PeerId, RecordId},
@@ -103,33 +103,13 @@ impl ActSet {
             branch && *who != subject && grants.any(|at| self.is_sponsor(subject, *at))
         };
         let below = self.leaves.keys().filter(|who| is_below(who));
-        let mut cuts: Vec<Cut> =
-            [&subject].into_iter().chain(below).flat_map(|who| self.cuts_of(*who)).collect();
-        cuts.truncate(MAX_CUTS);
-        cuts
+        whole([&subject].into_iter().chain(below).map(|who| self.cuts_of(*who)))
     }
 
     /// What is inserted from now on was heard later than what was inserted before. What comes at once has no order: its author
     /// may have chosen that in which it is inserted.
     pub const fn next_moment(&mut self) {
         self.moment += 1;
-    }
-
-    /// When the leave acts were heard of identities that have several: [`remember`](Self::remember) takes it.
-    pub fn moments(&self) -> Vec<(ActId, u64)> {
-        let several = self.leaves.values().filter(|acts| acts.len() > 1);
-        several.flatten().map(|(id, leaf)| (*id, leaf.heard)).collect()
-    }
-
-    /// Says when leave acts were heard that were inserted anew, all at once.
-    pub fn remember(&mut self, moments: &[(ActId, u64)]) {
-        for (id, moment) in moments {
-            let leaf = self.leaf_author(id).and_then(|author| self.leaves.get_mut(&author)?.get_mut(id));
-            if let Some(leaf) = leaf {
-                Arc::make_mut(leaf).heard = *moment;
-            }
-            self.moment = self.moment.max(*moment);
-        }
     }
 
     /// True if one of these acts is a leave of somebody who has others.
@@ -141,33 +121,35 @@ impl ActSet {
     /// Of what somebody did who left, what the leaves had that were heard first. A later leave may have made it void.
     pub(super) fn known_when_left(&self, who: PeerId) -> Vec<u32> {
         let leaves = self.first_leaves(who);
-        let known = |at: &u32| leaves.iter().any(|same| same.iter().all(|leaf| leaf.past.contains(*at)));
+        let known = |at: &u32| leaves.iter().any(|same| same.iter().all(|leaf| self.has(leaf, *at)));
         self.done_by(who).filter(known).collect()
     }
 
     /// The cuts of one identity, if anything that it did is beyond one of them.
     fn cuts_of(&self, who: PeerId) -> Vec<Cut> {
         let leaves = self.first_leaves(who);
-        if self.done_by(who).all(|at| leaves.iter().flatten().all(|leaf| leaf.past.contains(at))) {
+        if self.done_by(who).all(|at| leaves.iter().flatten().all(|leaf| self.has(leaf, at))) {
             return Vec::new();
         }
         let mut cuts = Vec::new();
         for same in leaves {
             let heads = self.heads_in_all(who, &same);
-            cuts.extend(same.iter().map(|leaf| Cut { who, leave: leaf.act.id(), heads: heads.clone() }));
+            cuts.extend(same.iter().map(|leaf| Cut {
+                who,
+                leave: self.named_as(who, leaf),
+                heads: heads.clone(),
+            }));
         }
         cuts
     }
 
     /// The acts up to which all of these leaves keep what an identity did.
-    fn heads_in_all(&self, who: PeerId, leaves: &[&Arc<Leaf>]) -> Vec<ActId> {
+    fn heads_in_all(&self, who: PeerId, leaves: &[FirstLeave]) -> Vec<ActId> {
         let mut heads: Vec<ActId> = match leaves {
-            [leaf] => leaf.act.body().parents().copied().collect(),
+            [leaf] => leaf.heads.clone(),
             _ => {
-                let mut kept: Vec<u32> = self
-                    .done_by(who)
-                    .filter(|at| leaves.iter().all(|leaf| leaf.past.contains(*at)))
-                    .collect();
+                let mut kept: Vec<u32> =
+                    self.done_by(who).filter(|at| leaves.iter().all(|leaf| self.has(leaf, *at))).collect();
                 kept.sort_unstable_by_key(|at| Reverse(self.order(*at)));
                 let mut latest: Vec<u32> = Vec::new();
                 for at in kept {
@@ -181,24 +163,6 @@ impl ActSet {
         heads.sort_unstable();
         heads.dedup();
         heads
-    }
-
-    /// The leave acts that were the first to cover some grant of an identity, by the moments at which they were heard.
-    fn first_leaves(&self, who: PeerId) -> Vec<Vec<&Arc<Leaf>>> {
-        let mut moments: BTreeMap<u64, Vec<&Arc<Leaf>>> = BTreeMap::new();
-        for leaf in self.leaves.get(&who).into_iter().flat_map(BTreeMap::values) {
-            moments.entry(leaf.heard).or_default().push(leaf);
-        }
-        let grants = self.grants_of.get(&who).into_iter().flatten();
-        let mut open: Vec<&Grant> = grants.filter_map(|at| self.grant(*at)).collect();
-        let mut first: Vec<Vec<&Arc<Leaf>>> = moments.into_values().collect();
-        first.retain_mut(|same| {
-            let covers = |leaf: &Leaf, grant: &Grant| !grant.despite.contains(&leaf.act.id());
-            same.retain(|leaf| open.iter().any(|grant| covers(leaf, grant)));
-            open.retain(|grant| !same.iter().any(|leaf| covers(leaf, grant)));
-            !same.is_empty()
-        });
-        first
     }
 
     /// The acts of an identity, and the uses of its invitations.
@@ -234,4 +198,21 @@ impl ActSet {
         let holder = self.subject(grant);
         cuts.len() >= MAX_CUTS && !cuts.iter().any(|cut| Some(cut.who) == holder)
     }
+}
+
+/// As many cuts as fit, those of one identity all or none. A list that leaves somebody out is full, see
+/// [`ActSet::is_cut_short`]: copies of its last cut fill it, which say nothing.
+fn whole(identities: impl Iterator<Item = Vec<Cut>>) -> Vec<Cut> {
+    let (mut cuts, mut short) = (Vec::new(), false);
+    for of_one in identities {
+        short |= cuts.len() + of_one.len() > MAX_CUTS;
+        if short {
+            break;
+        }
+        cuts.extend(of_one);
+    }
+    if let Some(last) = cuts.last().filter(|_| short).cloned() {
+        cuts.resize(MAX_CUTS, Cut { heads: Vec::new(), ..last });
+    }
+    cuts
 }

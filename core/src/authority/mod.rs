@@ -18,6 +18,7 @@ mod chunks;
 mod devices;
 mod epochs;
 mod fault;
+mod first;
 mod heads;
 mod idle;
 mod invitations;
@@ -46,6 +47,7 @@ pub use act::{
 };
 pub use devices::DeviceRefusal;
 pub use fault::{Fault, Void};
+pub use first::HeardLeaves;
 pub use idle::{Charge, Charged, Moved};
 pub use keep::{KeepChunk, KeepKey};
 pub use queries::Unfit;

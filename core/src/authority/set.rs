@@ -8,6 +8,7 @@ use std::{
 use super::{
     Act, ActBody, Content, Fault, Grant, Invite, Unfit,
     ancestry::Past,
+    first::FirstLeave,
     keep::{KeepChunk, KeepKey},
     seniority::Rank,
 };
@@ -41,6 +42,8 @@ pub struct ActSet {
     pub(super) leaves: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
     /// Revocations of the author's own devices, by author.
     pub(super) own_devices: BTreeMap<PeerId, BTreeMap<ActId, Arc<Leaf>>>,
+    /// Of those that gave way to others of their author, what was heard first here.
+    pub(super) first_gone: BTreeMap<PeerId, Vec<FirstLeave>>,
     leaf_ids: BTreeMap<ActId, PeerId>,
     pub(super) chunks: BTreeMap<[u8; 32], Slot>,
     /// By author: how many chunks its leave acts name together.
@@ -143,6 +146,7 @@ impl ActSet {
             renewals_of: BTreeMap::new(),
             leaves: BTreeMap::new(),
             own_devices: BTreeMap::new(),
+            first_gone: BTreeMap::new(),
             leaf_ids: BTreeMap::new(),
             chunks: BTreeMap::new(),
             leave_chunks: BTreeMap::new(),
@@ -321,15 +325,19 @@ impl ActSet {
     /// Adds an act that no other may name; gives the one that the bound keeps out.
     fn add_leaf(&mut self, entry: Entry) -> Option<Act> {
         let (id, author) = (entry.act.id(), entry.act.body().author);
-        let (of, most) = match entry.act.body().content {
-            Content::Leave(_) => (&mut self.leaves, MAX_LEAVES),
-            _ => (&mut self.own_devices, MAX_REVOKED_DEVICES),
-        };
-        let of = of.entry(author).or_default();
+        let is_leave = matches!(entry.act.body().content, Content::Leave(_));
         self.leaf_ids.insert(id, author);
         *self.leave_chunks.entry(author).or_default() += entry.act.body().chunks().len();
-        of.insert(id, Arc::new(Leaf { act: entry.act, past: entry.past, heard: self.moment }));
-        let (dropped, leaf) = (of.len() > most).then(|| of.pop_last()).flatten()?;
+        let leaf = Arc::new(Leaf { act: entry.act, past: entry.past, heard: self.moment });
+        let of = if is_leave { &mut self.leaves } else { &mut self.own_devices }.entry(author).or_default();
+        of.insert(id, leaf);
+        let most = if is_leave { MAX_LEAVES } else { MAX_REVOKED_DEVICES };
+        let last = *of.last_key_value().filter(|_| of.len() > most)?.0;
+        if is_leave {
+            self.note_first(author, last);
+        }
+        let of = if is_leave { &mut self.leaves } else { &mut self.own_devices };
+        let (dropped, leaf) = of.get_mut(&author)?.pop_last()?;
         self.leaf_ids.remove(&dropped);
         self.gave_way += 1;
         self.freed.extend(leaf.act.body().parents().filter_map(|id| self.places.get(id)));

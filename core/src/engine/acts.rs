@@ -142,7 +142,7 @@ impl Engine {
     pub(super) fn learn(&mut self, now: Now) -> Result<(), StoreError> {
         let Some(members) = &mut self.group.members else { return Ok(()) };
         let learnt = members.judge();
-        let moments = learnt.left_again.then(|| members.moments());
+        let heard = learnt.left_again.then(|| members.heard_leaves());
         for key in &learnt.displaced {
             self.discard_act(key)?;
             self.refused.note(now.mono, *key, Because::Members);
@@ -152,9 +152,9 @@ impl Engine {
         if learnt.arrived.is_empty() {
             return Ok(());
         }
-        if let Some(moments) = moments {
-            let moments = postcard::to_stdvec(&moments).expect("ids and numbers always encode");
-            self.keep_meta(META_LEAVES, &moments)?;
+        if let Some(heard) = heard {
+            let heard = postcard::to_stdvec(&heard).expect("ids and numbers always encode");
+            self.keep_meta(META_LEAVES, &heard)?;
         }
         // Before what is void now is noted.
         self.refused.forget(Because::Members);

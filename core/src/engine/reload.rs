@@ -29,9 +29,8 @@ impl Engine {
                 Ok(())
             },
         )?;
-        let moments =
-            self.store.meta(META_LEAVES)?.and_then(|kept| postcard::from_bytes::<Vec<_>>(&kept).ok());
-        members.remember(&moments.unwrap_or_default());
+        let heard = self.store.meta(META_LEAVES)?.and_then(|kept| postcard::from_bytes(&kept).ok());
+        members.remember(heard.unwrap_or_default());
         let learnt = members.judge();
         let mut idle: BTreeSet<RecordKey> = learnt.withheld.into_iter().collect();
         self.group.orphans.clear();

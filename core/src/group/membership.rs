@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::CredentialFault;
 use crate::{
     authority::{
-        Act, ActBody, ActSet, Charged, Content, Credential, Fault, KeepChunk, Moved, Unfit, Verdict,
+        Act, ActBody, ActSet, Charged, Content, Credential, Fault, HeardLeaves, KeepChunk, Moved, Unfit,
+        Verdict,
     },
     ids::{ActId, PeerId},
     record::{Genesis, GroupRules, RecordKey, Role, SignedRecord},
@@ -425,13 +426,13 @@ impl Membership {
     }
 
     /// When the leave acts of those were heard who left again: to be kept, see [`remember`](Self::remember).
-    pub fn moments(&self) -> Vec<(ActId, u64)> {
-        self.acts.moments()
+    pub fn heard_leaves(&self) -> HeardLeaves {
+        self.acts.heard_leaves()
     }
 
     /// Says when leave acts were heard that are entered anew.
-    pub fn remember(&mut self, moments: &[(ActId, u64)]) {
-        self.acts.remember(moments);
+    pub fn remember(&mut self, heard: HeardLeaves) {
+        self.acts.remember(heard);
     }
 
     /// The acts that a new one names as those that its author knew.

@@ -167,7 +167,7 @@ fn r9_of_leaves_that_come_at_once_none_is_first() {
     // What came first is known after the set was filled anew.
     let mut set = ActSet::new(GRAPH, peer(ANN), MAX_CHAIN);
     acts.iter().for_each(|act| drop(set.insert(act.clone())));
-    set.remember(&scene.set().moments());
+    set.remember(scene.set().heard_leaves());
     assert_eq!(set.cuts(peer(BEN), false), scene.set().cuts(peer(BEN), false));
     assert_eq!(set.cuts(peer(BEN), false).len(), 1);
 }
