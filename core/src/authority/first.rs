@@ -83,6 +83,9 @@ impl ActSet {
         }
         let all: usize = self.first_gone.values().map(Vec::len).sum();
         let of = self.first_gone.entry(who).or_default();
+        if of.iter().any(|known| known.id == id) {
+            return; // it came once more
+        }
         if at_once && let Some(known) = of.iter_mut().find(|known| known.heard == leaf.heard) {
             known.heads.clear();
         } else if of.len() < MAX_FIRST_LEAVES_OF_MEMBER && all < MAX_FIRST_LEAVES {

@@ -202,7 +202,7 @@ impl ActSet {
 
 /// As many cuts as fit, those of one identity all or none. A list that leaves somebody out is full, see
 /// [`ActSet::is_cut_short`]: copies of its last cut fill it, which say nothing.
-fn whole(identities: impl Iterator<Item = Vec<Cut>>) -> Vec<Cut> {
+pub(super) fn whole(identities: impl Iterator<Item = Vec<Cut>>) -> Vec<Cut> {
     let (mut cuts, mut short) = (Vec::new(), false);
     for of_one in identities {
         short |= cuts.len() + of_one.len() > MAX_CUTS;

@@ -123,7 +123,7 @@ pub(super) struct Node {
     /// The records that it has.
     pub(super) records: u64,
     /// What it says of its set.
-    judged: OnceCell<Arc<Verdict>>,
+    pub(super) judged: OnceCell<Arc<Verdict>>,
 }
 
 /// What an evaluator says of a set.

@@ -10,6 +10,7 @@ use crate::{
         authority_tests::{is_here, remove},
     },
     group::{epoch_id, seal_epoch_key},
+    limits::MAX_LEAVES,
     record::{GroupRules, RecordType},
     time::{Hlc, Timestamp},
 };
@@ -50,6 +51,50 @@ fn a8_nobody_takes_an_act_back_by_ending_a_presence_under_its_id() {
     }
     village.restart(0);
     assert_eq!(village.role(0, 2), None);
+}
+
+#[test]
+fn t1_seventeen_leaves_do_not_hide_the_first_one_and_a_restart_does_not_either() {
+    for restarts in [false, true] {
+        let mut village = Village::new(0x17, 5);
+        assert!(village.grant(0, 1, Role::Admin));
+        village.converge(0x17);
+        assert!(village.grant(1, 3, Role::Member));
+        village.converge(0x17);
+        let by = village.engines[1].group.own_grant().map(ActId::from_bytes);
+        let (author, known) = (village.peer(1), village.heads(1));
+        let sign = |village: &Village, after: &[ActId], at: u64, content| {
+            let at = Timestamp(village.engines[1].peer_time(village.now()).0 - at);
+            village.sign_as(1, ActBody { author, by, after: after.to_vec(), at, content })
+        };
+        let left = sign(&village, &known, 0, Content::Leave(Keep::default()));
+        let first = Act::of(&left).unwrap().id();
+        village.give(0, vec![left]);
+        let stranger = plain_grant(village.peer(4), Role::Admin);
+        let again = sign(&village, &known, 1, Content::Grant(stranger));
+        let after = vec![Act::of(&again).unwrap().id()];
+        village.give(0, vec![again]);
+        // Their times are chosen so that their ids push out the first one's.
+        let more = (2..).map(|at| sign(&village, &after, at, Content::Leave(Keep::default())));
+        let more = more.filter(|act| Act::of(act).unwrap().id() < first).take(MAX_LEAVES);
+        for act in more.collect::<Vec<_>>() {
+            village.give(0, vec![act]);
+        }
+        assert!(!village.engines[0].membership().unwrap().has(&first));
+        assert_eq!([3, 4].map(|who| village.role(0, who).is_some()), [false, false], "nothing it did is kept");
+        if restarts {
+            village.restart(0);
+        }
+        remove(&mut village, 0, 1, Removal::default());
+        village.converge(0x17);
+        for at in [0, 2] {
+            assert_eq!(
+                [3, 4].map(|who| village.role(at, who).is_some()),
+                [true, false],
+                "at {at}, restarts: {restarts}: the guest stays, and what was dated back does not count"
+            );
+        }
+    }
 }
 
 #[test]
