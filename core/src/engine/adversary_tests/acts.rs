@@ -81,7 +81,11 @@ fn t1_seventeen_leaves_do_not_hide_the_first_one_and_a_restart_does_not_either()
             village.give(0, vec![act]);
         }
         assert!(!village.engines[0].membership().unwrap().has(&first));
-        assert_eq!([3, 4].map(|who| village.role(0, who).is_some()), [false, false], "nothing it did is kept");
+        assert_eq!(
+            [3, 4].map(|who| village.role(0, who).is_some()),
+            [false, false],
+            "nothing it did is kept"
+        );
         if restarts {
             village.restart(0);
         }
