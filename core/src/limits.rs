@@ -468,6 +468,12 @@ pub const MAX_ENDS_HEARD: usize = 16;
 pub const MAX_IDLE_ACTS: usize = 256;
 /// The same of all identities together none of whose grants ever counted here: they cost nothing to invent.
 pub const MAX_IDLE_OF_STRANGERS: usize = 1024;
+/// Void grants and renewals of members by one identity without a grant in force, with their pasts, that are kept for records which
+/// may name them.
+pub const MAX_NAMED_ACTS: usize = 4096;
+/// Acts of one such identity (of all together none of whose grants ever counted here) beyond which none is taken in for its own
+/// sake.
+pub const MAX_NEEDED_ACTS: usize = 8192;
 /// Admitters to whom one act seals a password's verifier.
 pub const MAX_VERIFIERS: usize = 450;
 /// Longest key or verifier that is sealed to one identity, in bytes.

@@ -226,6 +226,11 @@ impl ActBody {
         }
     }
 
+    /// True for a Leave.
+    pub(super) const fn is_leave(&self) -> bool {
+        matches!(self.content, Content::Leave(_))
+    }
+
     /// The least role that may do this at all.
     pub(super) fn least_role(&self) -> Role {
         match &self.content {

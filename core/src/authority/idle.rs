@@ -6,31 +6,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Act, ActBody, ActSet, Content, Verdict,
-    set::{Entry, Leaf},
-    settle::latest,
+    ActBody, ActSet, Verdict,
+    needed::Witnesses,
+    set::{Leaf, Order},
     update::Step,
 };
-use crate::{
-    ids::{ActId, PeerId},
-    limits::{MAX_IDLE_ACTS, MAX_IDLE_OF_STRANGERS},
-};
+use crate::ids::{ActId, PeerId};
 
 /// The idle acts of a set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Idle {
-    acts: BTreeSet<u32>,
+    pub(super) acts: BTreeSet<u32>,
     /// Those, and acts that only their own author may have any use of: witnesses, and what a record may name.
-    spare: BTreeSet<u32>,
-    /// Leaves that cannot be offered without an idle act.
+    pub(super) spare: BTreeSet<u32>,
+    /// Leaves that nobody needs.
     leaves: BTreeSet<ActId>,
     /// By position: true for an act that counted in some verdict on this node.
     counted: Vec<bool>,
     /// The spare acts that never counted here, and the bound that each is charged to.
     charges: BTreeMap<ActId, Charge>,
-    charged: Charged,
-    /// See [`Verdict::witnesses`].
-    witnesses: BTreeSet<u32>,
+    pub(super) charged: Charged,
+    pub(super) witnesses: Witnesses,
+    /// By author, where there are too many acts that a record may name: the last that is needed for it.
+    pub(super) named_until: BTreeMap<PeerId, Order>,
     /// Leaves that had given way to others when this was settled.
     gave_way: u64,
     moved: Moved,
@@ -81,7 +79,7 @@ impl Charged {
         }
     }
 
-    fn of(&self, charge: Charge) -> usize {
+    pub(super) fn of(&self, charge: Charge) -> usize {
         match charge {
             Charge::Own(author) => self.own.get(&author).copied().unwrap_or_default(),
             Charge::Strangers => self.strangers,
@@ -103,21 +101,6 @@ impl Verdict {
     /// The acts that became idle or needed since this was asked last.
     pub fn moved(&mut self) -> Moved {
         std::mem::take(&mut self.work.idle.moved)
-    }
-
-    /// True if an act that fits would be idle, and enough acts of its author were kept that nobody needs and that never
-    /// counted here: 256 of one identity, and 1,024 of all those together none of whose grants ever counted here.
-    ///
-    /// A bound of this node alone: others may hold other idle acts. `since`: what was accepted since the set was judged, by
-    /// [`charge`](Self::charge).
-    pub fn is_crowded(&self, set: &ActSet, act: &Act, since: &Charged) -> bool {
-        let Some(charge) = self.charge(set, act.body()) else { return false };
-        let most = match charge {
-            Charge::Own(_) => MAX_IDLE_ACTS,
-            Charge::Strangers => MAX_IDLE_OF_STRANGERS,
-        };
-        let full = self.work.idle.charged.of(charge) + since.of(charge) >= most;
-        full && !self.is_cut_head(set, &act.id()) && !self.would_decide(set, act)
     }
 
     /// Within which bound a new act is kept; `None`: its author has a grant in force, or a bound of leaves.
@@ -147,95 +130,13 @@ impl Verdict {
         *identity != self.creator && self.held.contains_key(identity) && !self.members.contains_key(identity)
     }
 
-    fn is_counting(&self, set: &ActSet, at: u32) -> bool {
+    pub(super) fn is_counting(&self, set: &ActSet, at: u32) -> bool {
         self.act(&set.id(at)) == Some(None)
     }
 
     /// True for an act that is idle unless something needs it.
-    fn may_be_idle(&self, set: &ActSet, at: u32) -> bool {
+    pub(super) fn may_be_idle(&self, set: &ActSet, at: u32) -> bool {
         self.is_gone(&set.body(at).author) && !self.is_counting(set, at)
-    }
-
-    /// True if a removal that is needed names an act as the head of a cut: what is kept depends on it.
-    fn is_cut_head(&self, set: &ActSet, id: &ActId) -> bool {
-        set.cut_at.get(id).into_iter().flatten().any(|at| !self.work.idle.acts.contains(at))
-    }
-
-    /// True for a void grant, or a renewal, by whose subject records may count that name it.
-    fn may_be_named(&self, set: &ActSet, at: u32) -> bool {
-        let grant = match &set.body(at).content {
-            Content::Grant(_) => Some(at),
-            Content::Renew { .. } => set.entries[at as usize].serves,
-            _ => None,
-        };
-        let held = grant.and_then(|at| set.subject(at)).and_then(|subject| self.held.get(&subject));
-        held.into_iter().flatten().any(|id| self.grants.get(id).is_some_and(|grant| grant.void.is_none()))
-    }
-
-    /// True if a leave or a refusal of an own device is needed: by somebody with a grant in force, or a leave that may decide
-    /// about a grant that is needed.
-    fn leaf_decides(&self, set: &ActSet, author: &PeerId, leaf: &Leaf) -> bool {
-        let is_leave = matches!(leaf.act.body().content, Content::Leave(_));
-        let mut grants = set.grants_of.get(author).into_iter().flatten();
-        !self.is_gone(author) || (is_leave && grants.any(|at| !self.work.idle.acts.contains(at)))
-    }
-
-    /// Of the fallen acts that decide something, those by which it is decided: a password that ends a later one, and keys that
-    /// were passed on and make an epoch stale. Of those that decide the same, one is enough: the first in their order.
-    fn witnesses(&self, set: &ActSet) -> BTreeSet<u32> {
-        let found = &self.work.found;
-        let idle = |at: &u32| self.may_be_idle(set, *at);
-        let first = |of: &mut dyn Iterator<Item = u32>| of.min_by_key(|at| set.order(*at));
-        let mut witnesses = BTreeSet::new();
-        let fallen: Vec<u32> = found.fallen.iter().copied().filter(idle).collect();
-        if !fallen.is_empty() {
-            for (password, _) in latest(set, &found.passwords) {
-                let ends = |at: &u32| {
-                    let by = set.entries[*at as usize].under;
-                    set.precedes(password, *at) && by.is_some_and(|by| !set.withstands(password, by))
-                };
-                witnesses.extend(first(&mut fallen.iter().copied().filter(ends)));
-            }
-        }
-        let current = self.epochs.last().and_then(|epoch| set.place(epoch));
-        let keys = || found.fallen_keys.iter().filter(|(at, _)| set.entries[*at as usize].serves == current);
-        witnesses.extend(first(&mut keys().map(|(at, _)| *at).filter(idle)));
-        witnesses.extend(first(&mut keys().filter(|(_, gives)| *gives).map(|(at, _)| *at).filter(idle)));
-        witnesses
-    }
-
-    /// True if a new act of somebody without a grant in force ends the password, or makes the current epoch stale.
-    fn would_decide(&self, set: &ActSet, act: &Act) -> bool {
-        let decides = |entry: &Entry| match &act.body().content {
-            Content::Password(_) => {
-                let password = self.password.as_ref().and_then(|id| set.place(id));
-                let withstands = |at| entry.under.is_none_or(|by| set.withstands(at, by));
-                password.is_some_and(|at| entry.past.contains(at) && !withstands(at))
-            }
-            Content::EpochKeys { epoch, .. } => !self.epoch_is_stale && self.epochs.last() == Some(epoch),
-            _ => false,
-        };
-        matches!(act.body().content, Content::Password(_) | Content::EpochKeys { .. })
-            && set
-                .entry_of(act.clone())
-                .is_ok_and(|entry| decides(&entry) && self.knew_of_no_end(set, &entry))
-    }
-
-    /// True if nothing that counts and took the grant of an author, or one that gave it, is in the past of its act.
-    fn knew_of_no_end(&self, set: &ActSet, entry: &Entry) -> bool {
-        let mut by = entry.under;
-        while let Some(at) = by {
-            let Some(grant) = self.grants.get(&set.id(at)) else { return false };
-            let mut ends = grant.ended_by.iter().filter_map(|id| set.place(id));
-            if ends.any(|end| entry.past.contains(end)) {
-                return false;
-            }
-            if grant.void.is_none() {
-                break;
-            }
-            by = set.entries[at as usize].under;
-        }
-        true
     }
 
     /// Finds the idle acts of the whole set.
@@ -253,15 +154,15 @@ impl Verdict {
             let of_members = set.all_leaves().filter(|(author, _)| !self.is_gone(author));
             needed.extend(of_members.flat_map(|(_, leaf)| set.parents_of(leaf.act.body())));
             wake(set, &mut self.work.idle.spare, needed);
-            let mut named = self.witnesses(set);
-            self.work.idle.witnesses.clone_from(&named);
-            let spare = &self.work.idle.spare;
-            named.extend(spare.iter().filter(|at| self.may_be_named(set, **at)));
-            self.work.idle.acts = self.work.idle.spare.clone();
-            wake(set, &mut self.work.idle.acts, named.into_iter().collect());
-            let idle_leaves = set.all_leaves().filter(|(author, leaf)| self.is_idle_leaf(set, author, leaf));
-            self.work.idle.leaves = idle_leaves.map(|(_, leaf)| leaf.act.id()).collect();
+            self.work.idle.witnesses = self.witnesses(set);
+            let mut acts = self.work.idle.spare.clone();
+            wake(set, &mut acts, self.work.idle.witnesses.all().collect());
+            let named = self.may_be_named(set, &mut acts);
+            acts.retain(|at| !named.contains(at));
+            self.work.idle.acts = acts;
         }
+        let idle_leaves = set.all_leaves().filter(|(author, leaf)| self.is_idle_leaf(set, author, leaf));
+        self.work.idle.leaves = idle_leaves.map(|(_, leaf)| leaf.act.id()).collect();
         let idle = &self.work.idle;
         let ids = idle.spare.iter().map(|at| set.id(*at)).chain(idle.leaves.iter().copied());
         ids.collect::<Vec<_>>().into_iter().for_each(|id| self.charge_spare(set, id));
@@ -279,12 +180,13 @@ impl Verdict {
         let ended = steps.iter().any(|step| matches!(step, Step::Ends(_, who) if has_leaves(who)));
         let freed = set.gave_way != self.work.idle.gave_way
             && set.freed.iter().any(|at| self.may_be_idle(set, *at) && !self.work.idle.spare.contains(at));
-        if ended || freed {
+        let new = from..set.entries.len() as u32;
+        if ended || freed || new.clone().any(|at| self.touches_idle(set, at)) {
             return self.settle_idle(set);
         }
         self.work.idle.gave_way = set.gave_way;
-        let (mut needed, mut named) = (Vec::new(), Vec::new());
-        for at in from..set.entries.len() as u32 {
+        let mut needed = Vec::new();
+        for at in new {
             if !self.may_be_idle(set, at) || self.is_cut_head(set, &set.id(at)) {
                 needed.extend(set.leads_to(at));
                 continue;
@@ -294,12 +196,6 @@ impl Verdict {
             self.work.idle.acts.insert(at);
             self.work.idle.moved.acts.insert(id, true);
             self.charge_spare(set, id);
-            named.extend(Some(at).filter(|at| self.may_be_named(set, *at)));
-        }
-        for at in from..set.entries.len() as u32 {
-            if let Some(subject) = set.subject(at).filter(|_| !self.work.idle.spare.is_empty()) {
-                self.let_in_again(set, subject, &mut needed, &mut named);
-            }
         }
         for step in steps {
             if let Step::Leaf(id) = step {
@@ -313,31 +209,37 @@ impl Verdict {
             }
         }
         let witnesses = self.witnesses(set);
-        if !witnesses.is_superset(&self.work.idle.witnesses) {
+        if !self.work.idle.witnesses.all().all(|at| witnesses.all().any(|other| other == at)) {
             return self.settle_idle(set);
         }
-        needed.extend(named.into_iter().chain(witnesses.iter().copied()));
+        needed.extend(witnesses.all());
         self.work.idle.witnesses = witnesses;
         self.wake_acts(set, needed);
     }
 
-    /// Acts of an identity that was let in again, and grants and renewals of it, if a grant counts now.
-    fn let_in_again(&self, set: &ActSet, subject: PeerId, needed: &mut Vec<u32>, named: &mut Vec<u32>) {
-        if !self.is_gone(&subject) {
-            needed.extend(set.acts_of.get(&subject).into_iter().flatten());
-            let leaves = set.all_leaves_of(&subject);
-            needed.extend(leaves.flat_map(|leaf| set.parents_of(leaf.act.body())));
+    /// True if a new act may change what is needed of others: a void one that records may name, or a grant to somebody whose acts or
+    /// leaves are idle, or of whom there are void grants.
+    fn touches_idle(&self, set: &ActSet, at: u32) -> bool {
+        if self.may_be_idle(set, at) && self.is_nameable(set, at) {
+            return true;
         }
-        for grant in set.grants_of.get(&subject).into_iter().flatten() {
-            let renewals = set.renewals_of.get(grant).into_iter().flatten();
-            named.extend(renewals.chain([grant]).filter(|at| self.may_be_named(set, **at)));
-        }
+        let Some(subject) = set.subject(at) else { return false };
+        let idle = &self.work.idle;
+        let of_it = |of: &BTreeMap<PeerId, Vec<u32>>| {
+            of.get(&subject).is_some_and(|acts| acts.iter().any(|at| idle.spare.contains(at)))
+        };
+        let mut grants = set.grants_of.get(&subject).into_iter().flatten();
+        let renewals = |grant| set.renewals_of.get(grant).into_iter().flatten();
+        of_it(&set.acts_of)
+            || of_it(&set.grants_of)
+            || grants.any(|grant| renewals(grant).any(|at| idle.spare.contains(at)))
+            || set.all_leaves_of(&subject).any(|leaf| idle.leaves.contains(&leaf.act.id()))
     }
 
     fn add_leaf(&mut self, set: &ActSet, id: &ActId, needed: &mut Vec<u32>) {
         let Some(leaf) = set.leaf(id) else { return };
         let author = leaf.act.body().author;
-        if self.leaf_decides(set, &author, leaf) {
+        if self.leaf_decides(set, &author, leaf.act.body()) {
             needed.extend(set.parents_of(leaf.act.body()));
         } else if self.is_idle_leaf(set, &author, leaf) {
             self.work.idle.leaves.insert(*id);
@@ -354,11 +256,11 @@ impl Verdict {
         }
         let idle = &mut self.work.idle;
         idle.moved.acts.extend(woken.into_iter().map(|at| (set.id(at), false)));
-        let names_idle = |id: &&ActId| {
-            let leaf = set.leaf(id);
-            leaf.is_some_and(|leaf| set.parents_of(leaf.act.body()).any(|at| idle.acts.contains(&at)))
+        let is_awake = |id: &&ActId| {
+            set.leaf(id).is_some_and(|leaf| !self.is_idle_leaf(set, &leaf.act.body().author, leaf))
         };
-        let awake: Vec<ActId> = idle.leaves.iter().filter(|id| !names_idle(id)).copied().collect();
+        let awake: Vec<ActId> = self.work.idle.leaves.iter().filter(is_awake).copied().collect();
+        let idle = &mut self.work.idle;
         for id in awake {
             idle.leaves.remove(&id);
             idle.moved.acts.insert(id, false);
@@ -368,9 +270,12 @@ impl Verdict {
         }
     }
 
+    /// Nobody asks for the refused devices of somebody without a grant in force, whatever they name.
     fn is_idle_leaf(&self, set: &ActSet, author: &PeerId, leaf: &Leaf) -> bool {
-        !self.leaf_decides(set, author, leaf)
-            && set.parents_of(leaf.act.body()).any(|at| self.work.idle.acts.contains(&at))
+        let body = leaf.act.body();
+        let mut named = set.parents_of(body);
+        !self.leaf_decides(set, author, body)
+            && (!body.is_leave() || named.any(|at| self.work.idle.acts.contains(&at)))
     }
 
     fn note_counted(&mut self, set: &ActSet, from: u32) {
@@ -406,7 +311,7 @@ impl Verdict {
 
 impl Idle {
     /// True if some grant of an identity counted on this node.
-    fn has_counted(&self, set: &ActSet, identity: &PeerId) -> bool {
+    pub(super) fn has_counted(&self, set: &ActSet, identity: &PeerId) -> bool {
         let mut grants = set.grants_of.get(identity).into_iter().flatten();
         grants.any(|at| self.counted.get(*at as usize).is_some_and(|counted| *counted))
     }
@@ -439,7 +344,7 @@ impl ActSet {
 }
 
 /// Takes acts out of a set of idle ones, and what they need; gives those that were in it.
-fn wake(set: &ActSet, idle: &mut BTreeSet<u32>, mut needed: Vec<u32>) -> Vec<u32> {
+pub(super) fn wake(set: &ActSet, idle: &mut BTreeSet<u32>, mut needed: Vec<u32>) -> Vec<u32> {
     let mut woken = Vec::new();
     while let Some(at) = needed.pop() {
         if idle.remove(&at) {

@@ -24,6 +24,7 @@ mod idle;
 mod invitations;
 mod judge;
 mod keep;
+mod needed;
 mod order;
 mod queries;
 mod readmission;

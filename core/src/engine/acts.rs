@@ -132,7 +132,7 @@ impl Engine {
             records.any(|record| members.verdict().has_grant(&record.header().author()))
                 || self.group.orphans.contains_key(id.as_bytes())
         };
-        let needed = self.waiting.needed(|act| members.may_act(act), is_named);
+        let needed = self.waiting.needed(|act| members.needs_past(act), is_named);
         members.need(needed);
         let fitting = self.waiting.take_set_aside(members.fitting());
         self.incoming.extend(fitting.into_iter().map(Candidate::held));

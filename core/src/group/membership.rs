@@ -243,11 +243,9 @@ impl Membership {
         self.needed.extend(acts);
     }
 
-    /// True if what an act names is needed for its sake: its author has a grant in force, of a role that may do it.
-    pub fn may_act(&self, act: &Act) -> bool {
-        let least = if act.body().is_leaf() { Role::Reader } else { Role::Inviter };
-        let author = act.body().author;
-        author == self.creator || self.grants_in_force(author).any(|(_, grant)| grant.role >= least)
+    /// True if what an act names is needed for its sake.
+    pub fn needs_past(&self, act: &Act) -> bool {
+        self.verdict.needs_past(&self.acts, act)
     }
 
     /// Takes in a vetted record; [`judge`](Self::judge) once all are in.

@@ -19,6 +19,7 @@ mod hard_cases;
 mod heads;
 mod holes;
 mod idle;
+mod idle_offers;
 mod leaves;
 mod links;
 mod permutations;
