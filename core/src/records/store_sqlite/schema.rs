@@ -109,10 +109,6 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX withheld_expires ON withheld (expires) WHERE expires IS NOT NULL;
     CREATE INDEX withheld_gone ON withheld (gone) WHERE gone IS NOT NULL;
 ",
-    "
-    ALTER TABLE withheld ADD COLUMN id BLOB;
-    CREATE INDEX withheld_id ON withheld (id) WHERE id IS NOT NULL;
-",
 ];
 
 /// The first schema that this version reads. Files before it are refused, and stay as they are.

@@ -182,12 +182,12 @@ impl Store for SqliteStore {
         if !gone.is_empty() {
             self.begin()?;
         }
+        let beats = |state| matches!(state, State::Tombstone | State::Stub);
+        let wins = gone.iter().filter_map(|old| old.as_ref().ok()).filter(|old| beats(old.state));
+        self.drop_beaten_withheld(&wins.map(|old| &old.record).collect::<Vec<_>>())?;
         for old in &gone {
             match old {
                 Ok(old) => {
-                    if matches!(old.state, State::Tombstone | State::Stub) {
-                        self.drop_beaten_withheld(&old.record)?;
-                    }
                     self.remove(old)?;
                     self.losers.forget_record(&old.record.id());
                 }

@@ -1,5 +1,7 @@
 //! Versions that are withheld: kept whole in a table of their own, and in no other.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::{
@@ -17,6 +19,9 @@ use crate::{
     wire::Filter,
 };
 
+/// Keys looked at at once.
+const PAGE: usize = 256;
+
 impl Db {
     /// True if any version is withheld.
     pub(super) fn has_withheld(&self) -> rusqlite::Result<bool> {
@@ -27,8 +32,7 @@ impl Db {
         let key = record.key();
         self.conn()
             .prepare_cached(
-                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope, id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 key.to_bytes(),
@@ -36,7 +40,6 @@ impl Db {
                 record.header().expires.map(|at| columns::ordered(at.0)),
                 forgotten_at(record).map(|at| columns::ordered(at.0)),
                 &self.values().kept(Place::Withheld(&key), record.bytes())[..],
-                record.id().as_bytes(),
             ])
             .map(drop)
     }
@@ -91,12 +94,6 @@ impl Db {
             keys.push(columns::key(row, 0)?);
         }
         Ok(keys)
-    }
-
-    /// The withheld versions of a record.
-    fn withheld_of(&self, id: &RecordId) -> rusqlite::Result<Vec<RecordKey>> {
-        let mut statement = self.conn().prepare_cached("SELECT key FROM withheld WHERE id = ?1")?;
-        statement.query_map([id.as_bytes()], |row| columns::key(row, 0))?.collect()
     }
 
     /// When the next withheld version expires.
@@ -175,17 +172,27 @@ impl SqliteStore {
         Ok(dropped)
     }
 
-    /// Drops those that lose against a version that is about to be forgotten: nothing would be left that beats them.
-    pub(super) fn drop_beaten_withheld(&mut self, by: &SignedRecord) -> Result<(), StoreError> {
-        if !self.has_withheld {
+    /// Drops those that lose against one of these versions, which are about to be forgotten: nothing would be left that beats
+    /// them. A walk over all that is withheld, which is seldom anything.
+    pub(super) fn drop_beaten_withheld(&mut self, by: &[&SignedRecord]) -> Result<(), StoreError> {
+        if !self.has_withheld || by.is_empty() {
             return Ok(());
         }
-        for key in self.db.withheld_of(&by.id()).map_err(sql)? {
-            if self.kept_back(&key)?.is_some_and(|record| rank(&record) < rank(by)) {
-                self.drop_withheld(&key)?;
+        let by: BTreeMap<RecordId, &SignedRecord> = by.iter().map(|record| (record.id(), *record)).collect();
+        let mut from = RecordKey::MIN;
+        loop {
+            let keys = self.all_kept_back(&Filter::All, from, PAGE)?;
+            for key in &keys {
+                let Some(record) = self.kept_back(key)? else { continue };
+                if by.get(&record.id()).is_some_and(|by| rank(&record) < rank(by)) {
+                    self.drop_withheld(key)?;
+                }
+            }
+            match keys.last() {
+                Some(last) if keys.len() == PAGE => from = last.next(),
+                _ => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Drops those whose time is over, at most `max`.
