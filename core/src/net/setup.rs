@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use iroh::endpoint::{
     ConnectError, ConnectingError, Connection, ConnectionError, ReadError, ReadExactError, RecvStream,
-    SendStream, TransportErrorCode, VarInt,
+    SendStream, VarInt,
 };
 use tokio::time::timeout;
 
@@ -119,11 +119,7 @@ pub(super) fn not_reached(error: &ConnectError) -> FailureReason {
 pub(super) fn ended(error: &ConnectionError) -> FailureReason {
     match error {
         ConnectionError::ApplicationClosed(close) if close.error_code == BUSY => FailureReason::Busy,
-        ConnectionError::ConnectionClosed(close)
-            if close.error_code == TransportErrorCode::CONNECTION_REFUSED =>
-        {
-            FailureReason::Busy
-        }
+        // Also of one whose transport refuses it: full nodes do, in a crowd of handshakes, and those that were closed.
         _ => FailureReason::Unreachable,
     }
 }
