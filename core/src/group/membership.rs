@@ -96,7 +96,7 @@ pub struct Learnt {
     pub arrived: Vec<[u8; 32]>,
     /// Records of acts that gave way to others of their kind: a bound keeps them out.
     pub displaced: Vec<RecordKey>,
-    /// True if somebody left who had left before: then [`Membership::moments`] are to be kept.
+    /// True if somebody left who had left before: then [`Membership::heard_leaves`] is to be kept.
     pub left_again: bool,
     /// Records of acts and chunks that nobody needs now: neither offered nor compared.
     pub withheld: Vec<RecordKey>,
