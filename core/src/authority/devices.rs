@@ -43,27 +43,15 @@ impl Verdict {
     /// True if an act by the holder of the grant `by` (`None`: the creator) that takes a refusal back would count, being
     /// after everything in the set.
     pub fn may_restore(&self, set: &ActSet, author: PeerId, by: Option<&ActId>, refusal: &ActId) -> bool {
-        let by = match by {
-            None => None,
-            Some(by) => match set.grant_named(by).and_then(|grant| set.place(&grant)) {
-                None => return false,
-                at => at,
-            },
-        };
-        set.place(refusal).is_some_and(|refusal| self.judged(set).may_restore(author, by, refusal))
+        let asked = set.holding(by).zip(set.place(refusal));
+        asked.is_some_and(|(by, refusal)| self.judged(set).may_restore(author, by, refusal))
     }
 
     /// True if an act by the holder of the grant `by` (`None`: the creator) that refuses a device of another identity would
     /// count, being after everything in the set.
     pub fn may_refuse_device(&self, set: &ActSet, by: Option<&ActId>, identity: PeerId) -> bool {
         let judge = self.judged(set);
-        let by = match by {
-            None => None,
-            Some(by) => match set.grant_named(by).and_then(|grant| set.place(&grant)) {
-                Some(at) if (at as usize) < judge.grants.len() => Some(at),
-                _ => return false,
-            },
-        };
+        let Some(by) = set.holding(by).filter(|by| judge.has_judged(*by)) else { return false };
         let known = judge.known_grants(None, identity);
         !known.is_empty() && known.iter().all(|at| judge.is_senior(by, *at))
     }

@@ -74,6 +74,11 @@ impl<'a> Judge<'a> {
         judge
     }
 
+    /// False for an act that came after these grants were judged.
+    pub(super) fn has_judged(&self, at: Option<u32>) -> bool {
+        at.is_none_or(|at| (at as usize) < self.grants.len())
+    }
+
     /// Judges a grant; those of higher rank are judged.
     pub(super) fn judge_grant(&mut self, at: u32) {
         let state = self.grant_state(at);

@@ -76,18 +76,8 @@ impl Verdict {
                 && (self.has_room(set, author) || !self.is_removed(author))
                 && self.leaf_decides(set, author, body);
         }
-        let first = |at: &u32| least_order(set, act) < set.order(*at);
-        let witnesses = &self.work.idle.witnesses;
         let decides = match &body.content {
-            Content::Password(_) => {
-                let mut last = latest(set, &self.work.found.passwords).into_iter();
-                last.any(|(at, _)| witnesses.passwords.get(&at).is_none_or(first))
-            }
-            Content::EpochKeys { epoch, .. } => {
-                self.epochs.last() == Some(epoch)
-                    && (witnesses.keys.as_ref().is_none_or(first)
-                        || witnesses.gives.as_ref().is_none_or(first))
-            }
+            Content::Password(_) | Content::EpochKeys { .. } => self.comes_first(set, act, |_| true),
             _ => self.would_be_named(set, act),
         };
         decides && self.has_room(set, author)
@@ -119,8 +109,8 @@ impl Verdict {
 
     /// True if a grant of an identity counts or did before it ended.
     fn has_grant_that_counts(&self, identity: &PeerId) -> bool {
-        let held = self.held.get(identity).into_iter().flatten();
-        held.into_iter().any(|id| self.grants.get(id).is_some_and(|grant| grant.void.is_none()))
+        let mut held = self.held.get(identity).into_iter().flatten();
+        held.any(|id| self.grants.get(id).is_some_and(|grant| grant.void.is_none()))
     }
 
     /// True if a removal that is needed names an act as the head of a cut: what is kept depends on it.
@@ -209,26 +199,29 @@ impl Verdict {
 
     /// True if a new act of somebody without a grant in force would be one of the [`witnesses`](Self::witnesses).
     fn would_decide(&self, set: &ActSet, act: &Act) -> bool {
-        let witnesses = &self.work.idle.witnesses;
-        let first = |at: &u32| least_order(set, act) < set.order(*at);
-        let decides = |entry: &Entry| match &act.body().content {
-            Content::Password(_) => {
-                let mut last = latest(set, &self.work.found.passwords).into_iter();
-                last.any(|(at, _)| {
-                    ends_password(set, entry, at) && witnesses.passwords.get(&at).is_none_or(first)
-                })
-            }
-            Content::EpochKeys { epoch, .. } => {
-                self.epochs.last() == Some(epoch)
-                    && (witnesses.keys.as_ref().is_none_or(first)
-                        || witnesses.gives.as_ref().is_none_or(first))
-            }
-            _ => false,
-        };
+        let decides = |entry: &Entry| self.comes_first(set, act, |at| ends_password(set, entry, at));
         matches!(act.body().content, Content::Password(_) | Content::EpochKeys { .. })
             && set
                 .entry_of(act.clone())
                 .is_ok_and(|entry| decides(&entry) && self.knew_of_no_end(set, &entry))
+    }
+
+    /// True if a password or keys would come before the witness that there is, or there is none. `ends`: whether a password
+    /// would end this one.
+    fn comes_first(&self, set: &ActSet, act: &Act, ends: impl Fn(u32) -> bool) -> bool {
+        let witnesses = &self.work.idle.witnesses;
+        let first = |at: Option<&u32>| at.is_none_or(|at| least_order(set, act) < set.order(*at));
+        match &act.body().content {
+            Content::Password(_) => {
+                let mut last = latest(set, &self.work.found.passwords).into_iter();
+                last.any(|(at, _)| ends(at) && first(witnesses.passwords.get(&at)))
+            }
+            Content::EpochKeys { epoch, .. } => {
+                let of_current = self.epochs.last() == Some(epoch);
+                of_current && (first(witnesses.keys.as_ref()) || first(witnesses.gives.as_ref()))
+            }
+            _ => false,
+        }
     }
 
     /// True if nothing that counts and took the grant of an author, or one that gave it, is in the past of its act.

@@ -52,13 +52,10 @@ impl ActSet {
     }
 
     /// By grant: the place of the first act of its holder that names it, among those that came here.
-    pub fn first_acts(&self, holder: PeerId) -> BTreeMap<ActId, usize> {
+    pub fn first_acts(&self, holder: PeerId) -> BTreeMap<ActId, u32> {
         let mut first = BTreeMap::new();
-        for (place, entry) in self.entries.iter().enumerate() {
-            let body = entry.act.body();
-            if body.author == holder
-                && let Some(grant) = body.by.and_then(|by| self.grant_named(&by))
-            {
+        for place in self.acts_of.get(&holder).into_iter().flatten().copied() {
+            if let Some(grant) = self.body(place).by.and_then(|by| self.grant_named(&by)) {
                 first.entry(grant).or_insert(place);
             }
         }
@@ -71,11 +68,13 @@ impl ActSet {
     }
 
     fn pair(&self, by: Option<&ActId>, grant: &ActId) -> Option<(Option<u32>, u32)> {
-        let by = match by {
-            None => None,
-            Some(by) => Some(self.grant_named(by).and_then(|by| self.place(&by))?),
-        };
+        let by = self.holding(by)?;
         self.place(grant).filter(|at| self.facts(*at).is_some()).map(|at| (by, at))
+    }
+
+    /// The grant by which somebody asks, who names it or a renewal of it (`None`: the creator); `None` if it is not here.
+    pub(super) fn holding(&self, by: Option<&ActId>) -> Option<Option<u32>> {
+        by.map_or(Some(None), |by| self.grant_named(by).and_then(|by| self.place(&by)).map(Some))
     }
 
     /// These acts and all in their past, the latest accepted first.
@@ -174,8 +173,8 @@ impl Verdict {
     /// True if whoever holds the grant `by` (`None`: the creator) is senior to the holder of another grant.
     pub fn is_senior_to(&self, set: &ActSet, by: Option<&ActId>, grant: &ActId) -> bool {
         let judge = self.judged(set);
-        let is_judged = |at: Option<u32>| at.is_none_or(|at| (at as usize) < judge.grants.len());
-        let pair = set.pair(by, grant).filter(|(by, at)| is_judged(*by) && is_judged(Some(*at)));
+        let pair =
+            set.pair(by, grant).filter(|(by, at)| judge.has_judged(*by) && judge.has_judged(Some(*at)));
         pair.is_some_and(|(by, at)| judge.is_senior(by, at))
     }
 

@@ -30,8 +30,8 @@ impl Verdict {
         let word = set.place(word)?;
         let given = set.given(admitter, word)?;
         let judge = self.judged(set);
-        let judged = |at: &&u32| (**at as usize) < judge.grants.len();
-        let mut removals = set.removals_of.get(&joiner).into_iter().flatten().filter(judged);
+        let removals = set.removals_of.get(&joiner).into_iter().flatten();
+        let mut removals = removals.filter(|removal| judge.has_judged(Some(**removal)));
         let found =
             removals.find(|removal| !set.precedes(**removal, word) && judge.would_take(**removal, &given));
         found.map(|at| set.id(*at))

@@ -30,7 +30,7 @@ impl Membership {
     /// Of many, the ones that were used or came first are put in order; the others stay behind them, the highest rank first.
     fn put_in_order(&self, peer: PeerId, alive: &mut Vec<(ActId, &GrantVerdict)>) {
         let used = self.acts.first_acts(peer);
-        let age = |id: &ActId| (used.get(id).copied().unwrap_or(usize::MAX), self.acts.arrival(id));
+        let age = |id: &ActId| (used.get(id).copied().unwrap_or(u32::MAX), self.acts.arrival(id));
         let mut rest = Vec::new();
         if alive.len() > OWN_GRANTS {
             let mut oldest: Vec<ActId> = alive.iter().map(|(id, _)| *id).collect();
