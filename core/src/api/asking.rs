@@ -42,12 +42,7 @@ pub(super) async fn ask(
             Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
             // Of those left nobody is to be reached; who was said more.
             Err(_) if !tried.is_empty() => break,
-            Err(error) if error.kind() == ErrorKind::Unreachable => {
-                let message =
-                    "no node of the invitation answered; a member who may admit others must be online";
-                return Err(Error::new(ErrorKind::Unreachable, message));
-            }
-            Err(error) => return Err(error),
+            Err(error) => return Err(none_reached(error)),
         };
         tried.insert(info.node);
         untried.retain(|addr| addr.node != info.node);
@@ -85,6 +80,15 @@ pub(super) async fn ask(
         }
     }
     Err(worst)
+}
+
+/// That none of the nodes could be reached, as a joiner is told it.
+fn none_reached(error: Error) -> Error {
+    if error.kind() != ErrorKind::Unreachable {
+        return error;
+    }
+    let message = "no node of the invitation answered; a member who may admit others must be online";
+    Error::new(ErrorKind::Unreachable, message)
 }
 
 /// For reaching somebody, a little less than is left: what was in the way can be told then.

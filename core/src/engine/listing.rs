@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::{
     Engine, Notice, PublishError,
     ingest::{Source, Staged},
+    sweep::goes_on,
 };
 use crate::{
     authority::{Act, Content, Keep, KeepChunk, KeepKey, Remove},
@@ -214,7 +215,7 @@ impl Engine {
                     let page = left.min(PAGE);
                     let keys = self.store.keys(&Filter::All, *from, None, page)?;
                     let read = self.list_keys(listing, &keys, |store, key| store.fetch(key))?;
-                    let next = rest(&keys, read, page);
+                    let next = goes_on(&keys, read, page);
                     listing.stage = next.map_or(Stage::Withheld(RecordKey::MIN), Stage::Records);
                     if read < keys.len() { left } else { read }
                 }
@@ -222,7 +223,7 @@ impl Engine {
                     let page = left.min(PAGE);
                     let keys = self.store.withheld(&Filter::All, *from, page)?;
                     let read = self.list_keys(listing, &keys, |store, key| store.fetch_withheld(key))?;
-                    listing.stage = rest(&keys, read, page).map_or(Stage::Chunks, Stage::Withheld);
+                    listing.stage = goes_on(&keys, read, page).map_or(Stage::Chunks, Stage::Withheld);
                     if read < keys.len() { left } else { read }
                 }
                 Stage::Chunks if listing.keys.is_empty() => return self.sign_listing(now, listing, left),
@@ -429,9 +430,3 @@ const PAGE: usize = 256;
 const CHUNK_COST: usize = 32;
 /// What it costs to sign and to store one.
 const STORE_COST: usize = 64;
-
-/// Where a stage goes on of which a page was read so far; `None`: it is over.
-fn rest(keys: &[RecordKey], read: usize, page: usize) -> Option<RecordKey> {
-    let last = keys.get(..read)?.last()?;
-    (read < keys.len() || keys.len() == page).then(|| last.next())
-}

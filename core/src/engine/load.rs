@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Engine, sweep::readable};
+use super::{
+    Engine,
+    sweep::{goes_on, readable},
+};
 use crate::{
     graph::Known,
     ids::{Lsn, PeerId},
@@ -195,22 +198,18 @@ impl Engine {
 
     fn check_stretch(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
         let keys = self.store.keys(&Filter::All, from, None, CHECK_BATCH)?;
-        let mut next = match keys.last() {
-            Some(last) if keys.len() == CHECK_BATCH => Unchecked::Current(*last),
-            _ => Unchecked::Left(Lsn(0)),
-        };
         // What cannot be read, or is not what its key says, is unsound whatever its signature.
-        let (mut bad, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for key in keys {
-            match self.store.fetch(&key) {
-                Ok(Some(record)) if record.key() == key => {
+        let (mut bad, mut records, mut looked, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
+        for key in &keys {
+            match self.store.fetch(key) {
+                Ok(Some(record)) if record.key() == *key => {
                     bytes += record.bytes().len();
                     records.push(record);
                 }
-                _ => bad.push(key),
+                _ => bad.push(*key),
             }
+            looked += 1;
             if bytes > STEP_BYTES {
-                next = Unchecked::Current(key.next());
                 break;
             }
         }
@@ -229,7 +228,8 @@ impl Engine {
             self.store.discard(&key)?;
             self.meta_written = true;
         }
-        Ok(Some(next))
+        let next = goes_on(&keys, looked, CHECK_BATCH);
+        Ok(Some(next.map_or(Unchecked::Left(Lsn(0)), Unchecked::Current)))
     }
 
     /// Losers of conflicts are shown, so they must be signed and count.
@@ -261,8 +261,7 @@ impl Engine {
 
     fn check_withheld(&mut self, now: Now, from: RecordKey) -> Result<Option<Unchecked>, StoreError> {
         let keys = self.store.withheld(&Filter::All, from, CHECK_BATCH)?;
-        let mut next = keys.last().filter(|_| keys.len() == CHECK_BATCH).map(RecordKey::next);
-        let (mut bad, mut records, mut bytes) = (BTreeSet::new(), Vec::new(), 0);
+        let (mut bad, mut records, mut looked, mut bytes) = (BTreeSet::new(), Vec::new(), 0, 0);
         for key in &keys {
             match self.store.fetch_withheld(key)? {
                 Some(record) => {
@@ -271,8 +270,8 @@ impl Engine {
                 }
                 None => drop(bad.insert(*key)),
             }
+            looked += 1;
             if bytes > STEP_BYTES {
-                next = Some(key.next());
                 break;
             }
         }
@@ -284,7 +283,7 @@ impl Engine {
         for record in records.iter().filter(|record| !bad.contains(&record.key()) && !is_act(record)) {
             self.judge_withheld(now, record)?;
         }
-        Ok(next.map(Unchecked::Withheld))
+        Ok(goes_on(&keys, looked, CHECK_BATCH).map(Unchecked::Withheld))
     }
 
     /// Which of the stored records nobody signed as they are, or break a rule.

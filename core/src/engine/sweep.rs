@@ -175,14 +175,15 @@ impl Engine {
         let next = match stage {
             Stage::Stored(from) => {
                 let keys = self.store.keys(&Filter::All, from, None, SWEEP_BATCH)?;
-                let (mut bytes, mut from) = (0, rest(&keys));
+                let (mut looked, mut bytes) = (0, 0);
                 for key in &keys {
                     bytes += self.sweep_stored(now, key)?;
+                    looked += 1;
                     if bytes > STEP_BYTES {
-                        from = Some(key.next());
                         break;
                     }
                 }
+                let from = goes_on(&keys, looked, SWEEP_BATCH);
                 from.map_or(Stage::Losers(RecordKey::MIN), Stage::Stored)
             }
             Stage::Losers(from) => {
@@ -230,8 +231,9 @@ impl Engine {
     /// Judges a stretch of what is withheld. Where it goes on; `None`: there is no more.
     fn sweep_withheld(&mut self, now: Now, from: RecordKey) -> Result<Option<RecordKey>, StoreError> {
         let keys = self.store.withheld(&Filter::All, from, SWEEP_BATCH)?;
-        let mut bytes = 0;
+        let (mut looked, mut bytes) = (0, 0);
         for key in &keys {
+            looked += 1;
             let Some(record) = self.store.fetch_withheld(key)? else {
                 self.drop_damaged(key)?;
                 continue;
@@ -242,10 +244,10 @@ impl Engine {
                 self.judge_withheld(now, &record)?;
             }
             if bytes > STEP_BYTES {
-                return Ok(Some(key.next()));
+                break;
             }
         }
-        Ok(rest(&keys))
+        Ok(goes_on(&keys, looked, SWEEP_BATCH))
     }
 
     /// What the acts say of a record now.
@@ -342,9 +344,10 @@ impl Engine {
     }
 }
 
-/// Where a full stretch goes on.
-fn rest(keys: &[RecordKey]) -> Option<RecordKey> {
-    keys.last().filter(|_| keys.len() == SWEEP_BATCH).map(RecordKey::next)
+/// Where a walk goes on of whose page of so many keys some were looked at; `None`: it is over.
+pub(super) fn goes_on(keys: &[RecordKey], looked: usize, page: usize) -> Option<RecordKey> {
+    let last = keys.get(..looked)?.last()?;
+    (looked < keys.len() || keys.len() == page).then(|| last.next())
 }
 
 /// A damaged record is as good as absent: the check of stored records throws it out.

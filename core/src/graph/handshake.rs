@@ -29,11 +29,7 @@ impl Overlay {
         if why.is_none() && (setting_up >= MAX_HANDSHAKES || node == self.me()) {
             return self.outputs.push_back(Output::Close { link: id, abort: false });
         }
-        let purpose = match why {
-            Some(DialWhy::Connect(connect)) => self.connects.purpose(connect),
-            Some(DialWhy::Probe) => Purpose::Probe,
-            Some(DialWhy::Repair) | None => Purpose::Neighbor,
-        };
+        let purpose = why.map_or(Purpose::Neighbor, |why| self.purpose_of(why));
         if let Some(DialWhy::Connect(connect)) = why
             && !self.connect_linked(connect, node, id)
         {
@@ -61,29 +57,38 @@ impl Overlay {
         };
         self.links.insert(id, link);
         if let Some(why) = why {
-            let expected = match why {
-                DialWhy::Connect(connect) => self.connects.expected(connect),
-                DialWhy::Repair | DialWhy::Probe => None,
-            };
-            let urgent = match why {
-                DialWhy::Connect(connect) => self.connects.is_urgent(connect),
-                DialWhy::Repair => self.ready_neighbors() == 0,
-                DialWhy::Probe => false,
-            };
-            let connect = Connect {
-                purpose,
-                device: self.device.clone(),
-                addr: self.own_address(),
-                expected,
-                wants_referrals: purpose == Purpose::Neighbor,
-                urgent,
-                instance: self.instance,
-                ping: self.wanted_ping(),
-                mark: self.mark_for(purpose),
-                // Who joins has none; who has been removed should not show that it was here.
-                credentials: if purpose == Purpose::Join { Vec::new() } else { self.credentials.clone() },
-            };
+            let connect = self.connect_message(purpose, why);
             self.send(id, &Message::Connect(Box::new(connect)));
+        }
+    }
+
+    /// What a link is for that this node dials.
+    pub(super) fn purpose_of(&self, why: DialWhy) -> Purpose {
+        match why {
+            DialWhy::Connect(connect) => self.connects.purpose(connect),
+            DialWhy::Probe => Purpose::Probe,
+            DialWhy::Repair => Purpose::Neighbor,
+        }
+    }
+
+    fn connect_message(&self, purpose: Purpose, why: DialWhy) -> Connect {
+        let (expected, urgent) = match why {
+            DialWhy::Connect(connect) => (self.connects.expected(connect), self.connects.is_urgent(connect)),
+            DialWhy::Repair => (None, self.ready_neighbors() == 0),
+            DialWhy::Probe => (None, false),
+        };
+        Connect {
+            purpose,
+            device: self.device.clone(),
+            addr: self.own_address(),
+            expected,
+            wants_referrals: purpose == Purpose::Neighbor,
+            urgent,
+            instance: self.instance,
+            ping: self.wanted_ping(),
+            mark: self.mark_for(purpose),
+            // Who joins has none; who has been removed should not show that it was here.
+            credentials: if purpose == Purpose::Join { Vec::new() } else { self.credentials.clone() },
         }
     }
 

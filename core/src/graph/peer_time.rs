@@ -166,8 +166,7 @@ impl PeerClock {
         let back = if back.unsigned_abs() < CHANCE_MS { back / 5 } else { back };
         self.offset_ms = self.offset_ms.saturating_add(back);
         self.allowance.give(back);
-        let is_away = |target: i64, offset: i64| target.unsigned_abs() > offset.unsigned_abs();
-        if is_away(target, self.offset_ms) {
+        if target.unsigned_abs() > self.offset_ms.unsigned_abs() {
             let step = target.saturating_sub(self.offset_ms) / 5;
             let step = if settles { step } else { self.allowance.take(now, step) };
             self.offset_ms = self.offset_ms.saturating_add(step);

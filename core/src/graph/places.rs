@@ -11,8 +11,8 @@ use std::{
 };
 
 use super::{
-    Overlay,
-    links::{DialWhy, Link, LinkState},
+    Dial, Overlay,
+    links::{Link, LinkState},
 };
 use crate::{
     ids::{LinkId, NodeId, PeerId},
@@ -140,12 +140,8 @@ impl Overlay {
 
     /// Those we dial ourselves: their places are taken.
     fn coming_neighbors(&self, node: NodeId) -> usize {
-        let neighborly = |why: DialWhy| match why {
-            DialWhy::Connect(connect) => self.connects.purpose(connect) == Purpose::Neighbor,
-            DialWhy::Repair => true,
-            DialWhy::Probe => false,
-        };
-        let dials = self.dials.values().filter(|d| d.node != node && neighborly(d.why)).count();
+        let neighborly = |d: &&Dial| d.node != node && self.purpose_of(d.why) == Purpose::Neighbor;
+        let dials = self.dials.values().filter(neighborly).count();
         let welcome = |l: &&Link| l.state == LinkState::AwaitsWelcome && l.purpose == Purpose::Neighbor;
         dials.saturating_add(self.links.values().filter(welcome).filter(|l| l.node != node).count())
     }
@@ -153,9 +149,7 @@ impl Overlay {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::*;
+    use super::{super::links::DialWhy, *};
     use crate::{
         crypto::SecretKey,
         graph::{Known, Output, OverlayConfig},
@@ -164,8 +158,6 @@ mod tests {
         time::Timestamp,
         wire::{Mark, Message},
     };
-
-    const SECOND: Duration = Duration::from_secs(1);
 
     fn key(number: u64) -> SecretKey {
         let mut bytes = [9; 32];
@@ -331,7 +323,7 @@ mod tests {
         let mut victim = Victim::new();
         for identity in 1..=8 {
             assert!(victim.asked_by(identity, identity, false));
-            victim.seconds += SECOND.as_secs();
+            victim.seconds += 1;
         }
         let liar = LinkId(8);
         victim.overlay.on_ack(liar, u32::MAX, 0);

@@ -47,11 +47,13 @@ struct Pulled {
 struct Due {
     at: Mono,
     most: Mono,
+    /// Something new came.
+    brought: bool,
 }
 
 impl Due {
     fn from(now: Mono) -> Self {
-        Self { at: now + FETCH_PATIENCE, most: now + MAX_ARRIVING_PATIENCE }
+        Self { at: now + FETCH_PATIENCE, most: now + MAX_ARRIVING_PATIENCE, brought: false }
     }
 }
 
@@ -88,9 +90,10 @@ impl Claims {
     }
 
     pub(super) fn pull(&mut self, owner: Owner, now: Mono, request: u32, gap: &Gap) {
-        let Due { at, most } = Due::from(now);
-        self.pulls.push(Pulled { owner, request, from: gap.from, to: gap.to, shared: Some(at), most });
-        self.due.entry(owner).or_insert(Due { at, most });
+        let due = Due::from(now);
+        let (shared, most) = (Some(due.at), due.most);
+        self.pulls.push(Pulled { owner, request, from: gap.from, to: gap.to, shared, most });
+        self.due.entry(owner).or_insert(due);
     }
 
     /// A range came. Gives where it ends for this session by now: others may have got the rest.
@@ -121,7 +124,7 @@ impl Claims {
         self.keys.retain(|_, (by, _)| *by != owner);
         self.pulls.retain(|pull| pull.owner != owner);
         // Else a session after the other would have its time anew.
-        if self.due.remove(&owner).is_some() {
+        if self.due.remove(&owner).is_some_and(|due| !due.brought) {
             self.late.insert(owner.0);
         }
         self.freed = true;
@@ -135,9 +138,8 @@ impl Claims {
     /// Something that was not here came in a session.
     pub(super) fn brought(&mut self, owner: Owner, now: Mono) {
         self.late.remove(&owner.0);
-        match self.is_asked(owner) {
-            true => drop(self.due.insert(owner, Due::from(now))),
-            false => drop(self.due.remove(&owner)),
+        if let Some(due) = self.due.get_mut(&owner) {
+            *due = Due { brought: true, ..Due::from(now) };
         }
     }
 
