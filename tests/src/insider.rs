@@ -309,10 +309,20 @@ impl Insider {
     /// # Panics
     /// If the connection has ended.
     pub async fn stream(&self, kind: u8, bytes: &[u8]) {
+        let mut stream = self.open(kind).await;
+        let _ = stream.write_all(bytes).await;
+        let _ = stream.finish();
+    }
+
+    /// Opens another stream of the link, which stays open.
+    ///
+    /// # Panics
+    /// If the connection has ended.
+    pub async fn open(&self, kind: u8) -> SendStream {
         let mut stream = self.connection.open_uni().await.expect("an open connection");
         let preamble = [&[kind][..], &self.number.to_le_bytes()].concat();
-        let _ = stream.write_all(&[&preamble, bytes].concat()).await;
-        let _ = stream.finish();
+        let _ = stream.write_all(&preamble).await;
+        stream
     }
 
     /// The next message of the control stream.

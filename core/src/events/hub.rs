@@ -149,6 +149,11 @@ impl Hub {
         Poll::Pending
     }
 
+    /// True if somebody would take data like this.
+    pub fn wants_data(&self, data: &IncomingData) -> bool {
+        self.lock().subscribers.values().any(|s| s.inbox().is_some_and(|inbox| inbox.wants(data)))
+    }
+
     /// True if some subscription wants direct connections.
     pub fn accepts_direct(&self) -> bool {
         self.lock().subscribers.values().any(|s| s.filter.wants(EventKind::DirectConnection))

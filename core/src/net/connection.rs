@@ -12,6 +12,7 @@ use tokio::{sync::Notify, time::timeout};
 use super::{
     Transport,
     admission::Visit,
+    data_in::DataReader,
     link::{DATA_MARK, DownOnPanic, LinkHandle, read_stream},
     setup,
     transport::lock,
@@ -209,7 +210,7 @@ impl Peer {
         let _panic = DownOnPanic(transport, link);
         if let Ok(Some(data)) = timeout(PATIENCE, link.wait_for_data()).await {
             let read = if kind == KIND_DATA {
-                let reading = data.receive(link, &mut stream);
+                let reading = DataReader::new(&data, link, &mut stream).run(&transport.data_pool);
                 // A reader that waits for room must not outlive its link.
                 tokio::select! {
                     read = reading => read,

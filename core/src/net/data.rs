@@ -4,7 +4,7 @@
 //! reads yet. The frames are those of [`crate::wire`].
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     fmt,
     future::Future,
     sync::{Arc, Mutex},
@@ -22,28 +22,24 @@ use super::{
     Transport,
     connection::{KIND_ACKS, KIND_DATA},
     link::{ACKS_PRIORITY, DATA_PRIORITY, LinkHandle, read_more},
+    not_taken::NotTaken,
     transport::lock,
 };
 use crate::{
     events::{Hub, IncomingData},
     ids::{ConnectionId, NodeId, PeerId},
-    limits::{CLOSE_TIMEOUT, MAX_DATA},
+    limits::{CLOSE_TIMEOUT, DATA_SEND_BUFFER, MAX_DATA, MAX_UNTOLD},
     link::ConnectionKind,
     record::RecordType,
-    wire::{DataAck, MAX_NOT_TAKEN, Malformed, next_data, put_data},
+    wire::{DataAck, MAX_NOT_TAKEN, Malformed, put_data},
 };
-
-/// Bytes waiting to be sent before `send` waits. One message is always taken.
-const SEND_BUFFER: usize = 1024 * 1024;
-/// Messages known not to have been taken whose receipts nobody has asked for; beyond, the oldest are forgotten.
-const MAX_REFUSED: usize = 64 * 1024;
 
 /// What became of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delivery {
     /// A subscriber at the other end has it.
     Delivered,
-    /// Nobody there subscribes to such data.
+    /// Nobody there subscribes to such data; or it came so slowly that its place was given to others.
     NotTaken,
 }
 
@@ -74,8 +70,10 @@ struct Shared {
     out: Mutex<Out>,
     /// Messages, or acknowledgements, wait to be written.
     work: [Notify; 2],
+    /// Acknowledgements were taken to be written.
+    told: Notify,
     acked: watch::Sender<Acked>,
-    refused: Mutex<BTreeSet<u64>>,
+    not_taken: Mutex<NotTaken>,
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -99,7 +97,7 @@ struct Waiting {
 impl Out {
     /// Accepts a message, if nothing waits before it and there is room.
     fn accept(&mut self, data_type: &RecordType, data: &Bytes) -> Option<u64> {
-        let room = self.messages.is_empty() || self.messages.len() + data.len() <= SEND_BUFFER;
+        let room = self.messages.is_empty() || self.messages.len() + data.len() <= DATA_SEND_BUFFER;
         (room && self.waiting.is_empty()).then(|| self.put(data_type, data))
     }
 
@@ -116,7 +114,7 @@ impl Out {
             if accepted.is_closed() {
                 continue;
             }
-            if !self.messages.is_empty() && self.messages.len() + data.len() > SEND_BUFFER {
+            if !self.messages.is_empty() && self.messages.len() + data.len() > DATA_SEND_BUFFER {
                 self.waiting.push_front(Waiting { data_type, data, accepted });
                 break;
             }
@@ -125,6 +123,13 @@ impl Out {
             let _ = accepted.send(number);
         }
         taken
+    }
+}
+
+impl Out {
+    /// Messages nobody took of which the other end is still to be told.
+    fn untold(&self) -> usize {
+        self.acks.iter().map(|ack| ack.not_taken.len()).sum()
     }
 }
 
@@ -182,8 +187,8 @@ impl Receipt {
         if !known {
             return Err(SendError::Closed);
         }
-        let refused = lock(&self.link.0.refused).remove(&self.number);
-        Ok(if refused { Delivery::NotTaken } else { Delivery::Delivered })
+        let not_taken = lock(&self.link.0.not_taken).take(self.number);
+        Ok(if not_taken { Delivery::NotTaken } else { Delivery::Delivered })
     }
 }
 
@@ -204,8 +209,9 @@ impl DataLink {
             hub: link.graph.hub.clone(),
             out: Mutex::default(),
             work: Default::default(),
+            told: Notify::new(),
             acked: watch::Sender::new(Acked::default()),
-            refused: Mutex::default(),
+            not_taken: Mutex::default(),
             writers: Mutex::default(),
         }));
         let writers = [Lane::Messages, Lane::Acks].map(|lane| {
@@ -316,6 +322,7 @@ impl DataLink {
                     Lane::Acks => {
                         let mut buffer = BytesMut::new();
                         out.acks.drain(..).for_each(|ack| ack.put(&mut buffer));
+                        self.0.told.notify_one();
                         buffer
                     }
                 };
@@ -350,30 +357,6 @@ impl DataLink {
         }
     }
 
-    /// Reads the other end's messages to the end of the stream.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub(super) async fn receive(&self, link: &LinkHandle, stream: &mut RecvStream) -> Result<(), Malformed> {
-        let (mut buffer, mut waiting, mut received) = (BytesMut::new(), VecDeque::new(), 0u64);
-        while read_more(stream, &link.over, &mut buffer).await {
-            while let Some((data_type, data)) = next_data(&mut buffer)? {
-                waiting.push_back(self.incoming(data_type, data));
-            }
-            while !waiting.is_empty() {
-                let taken = self.0.hub.deliver(&mut waiting).await;
-                for some in taken.chunks(MAX_NOT_TAKEN) {
-                    let numbers = received + 1..;
-                    let not_taken =
-                        numbers.zip(some).filter(|(_, taken)| !**taken).map(|(number, _)| number).collect();
-                    received += some.len() as u64;
-                    self.acknowledge(received, not_taken);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Reads the other end's acknowledgements to the end of the stream.
     ///
     /// # Errors
@@ -392,12 +375,25 @@ impl DataLink {
         Ok(())
     }
 
-    fn incoming(&self, data_type: RecordType, data: Bytes) -> IncomingData {
+    pub(super) fn incoming(&self, data_type: RecordType, data: Bytes) -> IncomingData {
         let Shared { connection, kind, node, peer, .. } = *self.0;
         IncomingData { connection, kind, node, peer, data_type, data }
     }
 
-    fn acknowledge(&self, through: u64, not_taken: Vec<u64>) {
+    pub(super) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    pub(super) fn peer(&self) -> PeerId {
+        self.0.peer
+    }
+
+    /// Tells the other end what became of its messages; waits while it reads nothing of that.
+    pub(super) async fn acknowledge(&self, through: u64, not_taken: Vec<u64>) {
+        // One waits at a time, and a permit is kept: no room is missed.
+        while lock(&self.0.out).untold() >= MAX_UNTOLD {
+            self.0.told.notified().await;
+        }
         {
             let acks = &mut lock(&self.0.out).acks;
             match acks.last_mut() {
@@ -416,13 +412,7 @@ impl DataLink {
         if ack.through > lock(&self.0.out).sent {
             return Err(Malformed);
         }
-        {
-            let mut refused = lock(&self.0.refused);
-            refused.extend(ack.not_taken);
-            while refused.len() > MAX_REFUSED {
-                refused.pop_first();
-            }
-        }
+        lock(&self.0.not_taken).extend(ack.not_taken);
         self.0.acked.send_modify(|acked| acked.through = acked.through.max(ack.through));
         Ok(())
     }

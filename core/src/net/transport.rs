@@ -24,6 +24,7 @@ use super::{
     DataLink, NetConfig, NetError,
     admission::{Admission, SetUps, Visit, accept, source_of},
     connection::{NO_REASON, Peer},
+    data_pool::DataPool,
     endpoint::{address, bind, dialable, node_id, widen},
     link::LinkHandle,
     room::{Charge, GraphRoom},
@@ -81,6 +82,7 @@ pub struct Transport {
     next_link: AtomicU64,
     addr: watch::Sender<NodeAddr>,
     pub(super) admission: Arc<Admission>,
+    pub(super) data_pool: Arc<DataPool>,
     tasks: TaskTracker,
     /// The graph threads spawn too, and have no runtime of their own.
     runtime: Handle,
@@ -121,6 +123,7 @@ impl Transport {
             peers: Mutex::default(),
             next_link: AtomicU64::new(1),
             admission: Admission::new(),
+            data_pool: DataPool::new(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             stopping: CancellationToken::new(),

@@ -59,33 +59,57 @@ pub fn put_data(out: &mut BytesMut, data_type: &RecordType, data: &[u8]) {
     out.put_slice(data);
 }
 
-/// Cuts one message of application data off the buffer; `None` if it is not all there yet.
+/// What application data says of itself before its bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataHead {
+    /// Its type.
+    pub data_type: RecordType,
+    /// How many bytes of data follow.
+    pub len: usize,
+    /// Bytes of the head itself.
+    head: usize,
+}
+
+impl DataHead {
+    /// Bytes of the whole message.
+    pub const fn end(&self) -> usize {
+        self.head.saturating_add(self.len)
+    }
+}
+
+/// Reads the head of the message at the front of the buffer; `None` if it is not all there yet.
 ///
 /// # Errors
 /// [`Malformed`] if the type is none or the message too long.
-pub fn next_data(buffer: &mut BytesMut) -> Result<Option<(RecordType, Bytes)>, Malformed> {
-    let Some(&name_len) = buffer.first() else { return Ok(None) };
+pub fn data_head(buffer: &[u8]) -> Result<Option<DataHead>, Malformed> {
+    let Some((&name_len, rest)) = buffer.split_first() else { return Ok(None) };
     let name_len = usize::from(name_len);
     if name_len > MAX_RECORD_TYPE {
         return Err(Malformed);
     }
-    let head = 5 + name_len;
-    if buffer.len() < head {
-        return Ok(None);
-    }
-    let len = buffer[..head].last_chunk().map_or(0, |len| u32::from_le_bytes(*len)) as usize;
+    let Some((name, rest)) = rest.split_at_checked(name_len) else { return Ok(None) };
+    let Some(len) = rest.first_chunk::<4>() else { return Ok(None) };
+    let len = u32::from_le_bytes(*len) as usize;
     if len > MAX_DATA {
         return Err(Malformed);
     }
-    let end = head.saturating_add(len);
-    if buffer.len() < end {
-        make_room(buffer, end);
+    let name = std::str::from_utf8(name).map_err(|_| Malformed)?;
+    let data_type = RecordType::new(name).map_err(|_| Malformed)?;
+    Ok(Some(DataHead { data_type, len, head: name_len.saturating_add(5) }))
+}
+
+/// Cuts one message of application data off the buffer; `None` if it is not all there yet.
+///
+/// # Errors
+/// As [`data_head`].
+pub fn next_data(buffer: &mut BytesMut) -> Result<Option<(RecordType, Bytes)>, Malformed> {
+    let Some(head) = data_head(buffer)? else { return Ok(None) };
+    if buffer.len() < head.end() {
+        make_room(buffer, head.end());
         return Ok(None);
     }
-    let name = std::str::from_utf8(&buffer[1..=name_len]).map_err(|_| Malformed)?;
-    let data_type = RecordType::new(name).map_err(|_| Malformed)?;
-    buffer.advance(head);
-    Ok(Some((data_type, buffer.split_to(len).freeze())))
+    buffer.advance(head.head);
+    Ok(Some((head.data_type, buffer.split_to(head.len).freeze())))
 }
 
 /// An acknowledgement of application data.

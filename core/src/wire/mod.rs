@@ -14,7 +14,7 @@ mod join;
 mod message;
 mod sync;
 
-pub use frame::{DataAck, MAX_NOT_TAKEN, next_data, next_frame, next_length, put_data};
+pub use frame::{DataAck, DataHead, MAX_NOT_TAKEN, data_head, next_data, next_frame, next_length, put_data};
 pub use hello::EXPORTER_LABEL;
 pub use join::{JoinDenied, JoinMessage, join_proof};
 pub use message::{
