@@ -25,7 +25,7 @@ async fn stays(mut insider: Insider) {
     }
 }
 
-async fn data_of(graph: &Graph) -> peergraph::EventStream {
+fn data_of(graph: &Graph) -> peergraph::EventStream {
     graph.events(EventFilter::kinds([EventKind::IncomingData])).unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn b2_who_does_not_read_what_became_of_its_messages_is_held_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b2_large_messages_that_stall_do_not_keep_others_from_sending() {
     let (node, graph) = founder("b2").await;
-    let events = data_of(&graph).await;
+    let events = data_of(&graph);
     let (other, joined) = joiner(&graph).await;
     let mut stalled = Vec::new();
     for _ in 0..2 {
@@ -90,7 +90,7 @@ async fn b2_large_messages_that_nobody_wants_are_skipped_and_told() {
         assert!(!receipt.delivered().await.unwrap(), "nobody subscribes");
     }
     // What follows is cut and counted as before.
-    let events = data_of(&graph).await;
+    let events = data_of(&graph);
     for len in [4 << 20, 1, 64 * 1024, 64 * 1024 + 1, MAX_DATA] {
         assert!(joined.send(to, "t", vec![5; len]).await.unwrap().delivered().await.unwrap());
         let Some(peergraph::Event::IncomingData(data)) = events.next().await else { panic!("data") };
