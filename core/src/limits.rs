@@ -121,6 +121,8 @@ pub const LINK_INBOX: usize = 256 * 1024;
 pub const GRAPH_INBOX: usize = 8 * 1024 * 1024;
 /// What a waiting frame costs beside its bytes.
 pub const FRAME_COST: usize = 256;
+/// Control frames of a link that is gone that are still worked on: its last; those before them ask for what nobody would hear.
+pub const LAST_FRAMES: usize = 8;
 /// Frames and calls taken in by a graph's thread before all of them are settled in one transaction.
 pub const ROUND_JOBS: usize = 1024;
 /// Calls carried out in a row before what has arrived has its turn.

@@ -4,11 +4,13 @@ mod door;
 mod pace;
 mod shares;
 mod source;
+mod turns;
 
 pub use door::{Door, Entry};
 pub use pace::Pace;
 pub use shares::Shares;
 pub use source::Source;
+pub use turns::Turns;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use super::{
     Clock, GraphPort, Inbound,
+    arrivals::Arrivals,
     fate::Teller,
     lane::{Lane, Next},
 };
@@ -57,6 +58,10 @@ pub struct GraphThread {
     pub(super) clock: Clock,
     port: GraphPort,
     pub(super) replies: Vec<Reply>,
+    /// What came from the network and waits for its turn.
+    arrived: Arrivals,
+    /// Calls carried out since what had arrived had its turn.
+    in_a_row: usize,
     /// True if calls are left that no word in the inbox tells of.
     more_calls: bool,
     /// Told once all that the engine said is on its way.
@@ -100,6 +105,8 @@ impl GraphThread {
             clock,
             port,
             replies: Vec::new(),
+            arrived: Arrivals::default(),
+            in_a_row: 0,
             more_calls: false,
             settled: Vec::new(),
             waiters: HashMap::new(),
@@ -150,15 +157,14 @@ impl GraphThread {
             if queued == 0 || now.mono.since(since.mono) > PARTING_PATIENCE {
                 return;
             }
-            match jobs.recv_timeout(PARTING_LOOK) {
-                Ok(Job::Inbound(Inbound { input, charge })) => {
-                    self.engine.handle_input(now, input);
-                    drop(charge);
-                }
+            let wait = if self.arrived.is_empty() { PARTING_LOOK } else { Duration::ZERO };
+            match jobs.recv_timeout(wait) {
                 // What else is called comes after the end.
-                Ok(Job::Calls) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(job) => drop(self.sort(job)),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.take_in(&mut Round::default());
             if self.engine.poll_timeout(now).is_some_and(|at| at <= now.mono) {
                 self.engine.handle_timeout(now);
             }
@@ -176,44 +182,70 @@ impl GraphThread {
     /// Waits for the first job or the deadline, then takes what else is there, as far as it fits in one round. Calls that
     /// ended the round before come first.
     fn take_jobs(&mut self, jobs: &Receiver<Job>) -> Turn {
+        let listed = self.held.is_some() && !self.engine.is_listing();
+        let mut called = self.more_calls || listed;
         let now = self.clock.now();
-        let wait = self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT));
-        let more = self.more_calls || (self.held.is_some() && !self.engine.is_listing());
-        let mut next = if more {
-            Some(Job::Calls)
-        } else {
-            match jobs.recv_timeout(wait) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) if self.held.is_some() => Some(Job::Calls),
-                Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
-            }
+        let wait = match called || !self.arrived.is_empty() {
+            true => Duration::ZERO,
+            false => self.engine.poll_timeout(now).map_or(MAX_WAIT, |at| at.since(now.mono).min(MAX_WAIT)),
         };
+        match jobs.recv_timeout(wait) {
+            Ok(job) => called |= self.sort(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) if self.held.is_some() => called = true,
+            Err(RecvTimeoutError::Disconnected) if called || !self.arrived.is_empty() => {}
+            Err(RecvTimeoutError::Disconnected) => return Turn::Abandoned,
+        }
         let mut round = Round::default();
-        while let Some(job) = next {
-            match job {
-                Job::Inbound(Inbound { input, charge }) => {
-                    let begun = self.clock.now();
-                    round.bytes = round.bytes.saturating_add(size(&input));
-                    self.engine.handle_input(begun, input);
-                    round.inbound = round.inbound.saturating_add(self.clock.now().mono.since(begun.mono));
-                    drop(charge);
+        loop {
+            while let Ok(job) = jobs.try_recv() {
+                called |= self.sort(job);
+            }
+            if called && (self.in_a_row < ROUND_CALLS || self.arrived.is_empty()) {
+                called = false;
+                let before = round.jobs;
+                if let Some(done) = self.take_calls(&mut round.jobs) {
+                    return Turn::Stop(done);
                 }
-                Job::Calls => {
-                    if let Some(done) = self.take_calls(&mut round.jobs) {
-                        return Turn::Stop(done);
-                    }
-                }
+                self.in_a_row = self.in_a_row.saturating_add(round.jobs.saturating_sub(before));
+            } else if !self.take_in(&mut round) {
+                // Nothing has arrived: its turn is over.
+                self.in_a_row = 0;
+                return Turn::Go;
+            } else if round.inbound >= ROUND_TIME_CALLED {
+                self.in_a_row = 0;
             }
             round.jobs = round.jobs.saturating_add(1);
-            let called = self.call_waits();
-            if round.is_full(called) {
-                self.more_calls |= called;
-                break;
+            let waits = self.call_waits();
+            if round.is_full(waits) {
+                self.more_calls |= waits || called;
+                return Turn::Go;
             }
-            next = jobs.try_recv().ok();
         }
-        Turn::Go
+    }
+
+    /// Puts what came where it waits for its turn. True if there may be calls to take.
+    fn sort(&mut self, job: Job) -> bool {
+        match job {
+            Job::Inbound(inbound) => {
+                self.arrived.push(inbound);
+                false
+            }
+            Job::Calls => true,
+        }
+    }
+
+    /// Takes in what is next of what has arrived. False if there is nothing.
+    fn take_in(&mut self, round: &mut Round) -> bool {
+        let Some((served, Inbound { input, charge })) = self.arrived.next() else { return false };
+        let begun = self.clock.now();
+        round.bytes = round.bytes.saturating_add(size(&input));
+        self.engine.handle_input(begun, input);
+        let took = self.clock.now().mono.since(begun.mono);
+        round.inbound = round.inbound.saturating_add(took);
+        self.arrived.spent(served, took);
+        drop(charge);
+        true
     }
 
     /// True if a call waits that could be carried out now.

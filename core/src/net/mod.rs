@@ -5,6 +5,7 @@
 //! bounds: a slow peer or reader holds up its own streams and nothing else.
 
 mod admission;
+mod arrivals;
 mod clock;
 mod connection;
 mod data;
