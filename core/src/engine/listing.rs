@@ -57,6 +57,8 @@ struct Listing {
     keys: BTreeSet<KeepKey>,
     chunks: Vec<KeepChunk>,
     stage: Stage,
+    /// How often it was completed once more for what came while it was stored.
+    again: u8,
 }
 
 #[derive(Debug)]
@@ -141,7 +143,7 @@ impl Engine {
         listings.next += 1;
         listings.rests = false;
         let (keys, chunks) = (BTreeSet::new(), Vec::new());
-        listings.queue.push_back(Listing { id, deed, of, keys, chunks, stage });
+        listings.queue.push_back(Listing { id, deed, of, keys, chunks, stage, again: 0 });
         if listings.queue.len() == 1 {
             // An error of the database is also the result.
             let stepped = self.go_on_listing(now);
@@ -335,6 +337,13 @@ impl Engine {
         if stored.len() < listing.chunks.len() {
             return Ok(false);
         }
+        if !listing.keys.is_empty() && listing.again < MOST_AGAIN {
+            // Something was stored meanwhile, and shown: it belongs to the list, which the act names.
+            listing.again += 1;
+            self.forget_stored(listing)?;
+            listing.stage = Stage::Chunks;
+            return Ok(false);
+        }
         self.check_still(now, &listing.deed)?;
         self.put_act(act.to_record())?;
         let stored = std::mem::take(stored);
@@ -389,9 +398,7 @@ impl Listing {
     fn add(&mut self, record: &SignedRecord, members: Option<&Membership>) {
         let header = record.header();
         // Acts stand by their past, and presence ends with the membership.
-        if [RecordType::CREDENTIAL, RecordType::PRESENCE].contains(&header.record_type.as_str())
-            || matches!(self.stage, Stage::Storing { .. })
-        {
+        if [RecordType::CREDENTIAL, RecordType::PRESENCE].contains(&header.record_type.as_str()) {
             return;
         }
         let (wrote, made) = (self.of.contains(&header.author()), self.of.contains(&header.creator));
@@ -399,7 +406,7 @@ impl Listing {
             return;
         }
         if let Deed::Demote { role, .. } = self.deed
-            && !members.is_some_and(|members| members.needs_more_than(record, role))
+            && !members.is_some_and(|members| members.needs_more_than(record, role, (wrote, made)))
         {
             return;
         }
@@ -422,6 +429,8 @@ impl Listing {
     }
 }
 
+/// A list is completed so often for what comes while it is stored: who is about to be removed must not put that off for ever.
+const MOST_AGAIN: u8 = 3;
 /// What one step may cost, in records looked at: about two milliseconds.
 const STEP: usize = 512;
 /// Records looked at between two looks at what a step has cost.

@@ -330,3 +330,78 @@ fn i19_more_than_a_list_can_name_is_an_error_of_its_own() {
     let (peer, all_goes) = (village.peer(1), Removal { keep_records: false, ..Removal::default() });
     assert!(village.act(0, |engine, now| engine.remove(now, peer, "", all_goes)).unwrap().is_none());
 }
+
+#[test]
+fn v_c_a_removal_with_its_branch_keeps_the_records_of_guests_who_had_left() {
+    let mut village = Village::new(13, 4);
+    assert!(village.grant(0, 1, Role::Inviter) && village.grant(0, 3, Role::Member));
+    village.converge(13);
+    assert!(village.grant(1, 2, Role::Member));
+    village.converge(13);
+    let records = publish_many(&mut village, 2, 20);
+    village.act(2, |engine, now| engine.resign(now)).unwrap();
+    village.converge(13);
+    assert!(village.role(0, 2).is_none() && has_all(&village, 0, &records));
+    let (peer, removal) = (village.peer(1), Removal { with_branch: true, ..Removal::default() });
+    village.act(0, |engine, now| engine.remove(now, peer, "", removal)).unwrap();
+    finish(&mut village, 0);
+    village.converge(13);
+    for at in [0, 3] {
+        assert!(has_all(&village, at, &records), "at {at}");
+    }
+}
+
+#[test]
+fn v_g_what_the_demoted_made_and_others_edited_stays() {
+    let news = RecordType::new("test.note").unwrap();
+    for edit in [Who::Role(Role::Member), Who::Author, Who::Role(Role::Admin)] {
+        let rule = TypeRule { record_type: news.clone(), publish: Role::Admin, edit };
+        let mut village =
+            Village::with_rules(14, 4, GroupRules { types: vec![rule], ..GroupRules::default() });
+        assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Member));
+        assert!(village.grant(0, 3, Role::Admin));
+        village.converge(14);
+        let records = publish_many(&mut village, 1, 4);
+        village.converge(14);
+        // One stays as it was made; others are edited by a member, if the rule lets it, and by an admin.
+        let change = || crate::record::RecordUpdate::body("edited");
+        let edited = village.act(2, |engine, now| engine.update(now, &records[1], change()));
+        assert_eq!(edited.is_ok(), edit == Who::Role(Role::Member));
+        village.act(3, |engine, now| engine.update(now, &records[2], change())).unwrap();
+        village.converge(14);
+        // And the demoted edited what another admin made.
+        let others = publish_many(&mut village, 3, 1);
+        village.converge(14);
+        village.act(1, |engine, now| engine.update(now, &others[0], change())).unwrap();
+        village.converge(14);
+        let peer = village.peer(1);
+        village.act(0, |engine, now| engine.set_role(now, peer, Role::Member)).unwrap();
+        finish(&mut village, 0);
+        village.converge(14);
+        assert_eq!(village.role(2, 1), Some(Role::Member));
+        for at in 0..4 {
+            assert!(has_all(&village, at, &records) && has_all(&village, at, &others), "{edit:?}, at {at}");
+            let body = |id| village.engines[at].current(id).unwrap().unwrap().body().to_vec();
+            assert_eq!(body(&others[0]), b"edited", "{edit:?}, at {at}");
+        }
+    }
+}
+
+#[test]
+fn v_what_comes_while_a_list_is_stored_is_on_it() {
+    let (mut village, mut records) = busy(15, &[Role::Member, Role::Member]);
+    let late = publish_many(&mut village, 1, 1);
+    assert!(remove(&mut village, 0, 1).unwrap());
+    while chunks(&village, 0) == 0 {
+        village.act(0, |_, _| ());
+    }
+    assert!(is_under_way(&village, 0), "some chunks are stored, and the act is not");
+    hand(&mut village, 1, 0);
+    assert!(has_all(&village, 0, &late));
+    records.extend(late);
+    assert!(matches!(finish(&mut village, 0)[..], [Ok(())]));
+    village.converge(15);
+    for at in [0, 2] {
+        assert!(has_all(&village, at, &records));
+    }
+}

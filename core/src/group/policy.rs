@@ -52,20 +52,22 @@ impl Membership {
         Ok(())
     }
 
-    /// True if a version needs a higher role of its author than this.
-    pub fn needs_more_than(&self, record: &SignedRecord, role: Role) -> bool {
+    /// True if a version counts only by a higher role than this of somebody who is to have no higher one: `wrote` the version, or
+    /// `made` its record.
+    pub fn needs_more_than(&self, record: &SignedRecord, role: Role, (wrote, made): (bool, bool)) -> bool {
         let header = record.header();
-        let own = header.editor.is_none();
+        let by_maker = header.editor.is_none();
         let may_edit = match self.rules.editor(&header.record_type) {
-            Who::Author => own && role >= Role::Member,
+            Who::Author => by_maker && role >= Role::Member,
             Who::Role(least) => role >= least,
         };
         match header.record_type.as_str() {
             RecordType::PRESENCE | RecordType::MEMBER_NAME => false,
             RecordType::PROPERTIES => role < self.rules.properties,
             _ => {
-                let makes = !own || role >= self.rules.publisher(&header.record_type);
-                let changes = made(header).is_none() || role >= Role::Admin || may_edit;
+                let makes = !made || role >= self.rules.publisher(&header.record_type);
+                let is_change = made_before(header).is_some();
+                let changes = !(wrote && is_change) || role >= Role::Admin || may_edit;
                 !(makes && changes)
             }
         }
@@ -85,12 +87,12 @@ fn claim(record: &SignedRecord) -> RecordClaim<'_> {
         element: record.key().element,
         record_type: &header.record_type,
         version,
-        made: made(header),
+        made: made_before(header),
     }
 }
 
 /// Who made the record, if it was not by this version.
-fn made(header: &Header) -> Option<Authorship> {
+fn made_before(header: &Header) -> Option<Authorship> {
     let Some(Origin::Later(made)) = &header.origin else { return None };
     let grant = made.grant.map(ActId::from_bytes);
     Some(Authorship { author: header.creator, grant, at: header.created })

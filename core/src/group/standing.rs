@@ -185,12 +185,13 @@ impl Membership {
         self.ending(peer) == Some(Ending::Removed)
     }
 
-    /// Those who are members by the word of an identity, directly or not.
+    /// Those who are or were members by the word of an identity, directly or not. Who left, or was removed before, has records
+    /// too that a removal of the branch covers.
     pub fn branch_of(&self, peer: PeerId) -> Vec<PeerId> {
         let below = self
             .verdict
             .grants()
-            .filter(|(id, grant)| is_in_force(grant) && self.acts.sponsors(id).contains(&peer));
+            .filter(|(id, grant)| grant.void.is_none() && self.acts.sponsors(id).contains(&peer));
         below.map(|(_, grant)| grant.subject).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
