@@ -125,6 +125,11 @@ impl ActSet {
 
     /// A chunk of a list, if it is here.
     pub fn chunk(&self, hash: &[u8; 32]) -> Option<&KeepChunk> {
+        self.chunks.get(hash).filter(|slot| !slot.unheard)?.chunk.as_ref()
+    }
+
+    /// The same, heard or not.
+    pub fn kept_chunk(&self, hash: &[u8; 32]) -> Option<&KeepChunk> {
         self.chunks.get(hash)?.chunk.as_ref()
     }
 

@@ -73,6 +73,8 @@ pub(super) struct Slot {
     /// How many acts.
     named: u32,
     pub(super) chunk: Option<KeepChunk>,
+    /// True if it is here for nobody: see [`ActSet::hear_chunk`].
+    pub(super) unheard: bool,
 }
 
 /// An accepted act, and what follows from it and its past alone.
@@ -206,13 +208,19 @@ impl ActSet {
 
     /// Adds a chunk of a list of records to keep; false if no accepted act names it, or it is here.
     pub fn insert_chunk(&mut self, chunk: KeepChunk) -> bool {
-        match self.chunks.get_mut(&chunk.hash()).map(|slot| &mut slot.chunk) {
-            Some(place @ None) => {
-                *place = Some(chunk);
+        match self.chunks.get_mut(&chunk.hash()) {
+            Some(slot) if slot.chunk.is_none() => {
+                (slot.chunk, slot.unheard) = (Some(chunk), false);
                 true
             }
             _ => false,
         }
+    }
+
+    /// Says whether a chunk counts that is here; true if that is new. One that is not heard is missing, whoever names it.
+    pub fn hear_chunk(&mut self, hash: &[u8; 32], heard: bool) -> bool {
+        let slot = self.chunks.get_mut(hash).filter(|slot| slot.chunk.is_some() && slot.unheard == heard);
+        slot.map(|slot| slot.unheard = !heard).is_some()
     }
 
     /// Chunks that accepted acts name and that are not here. Those to ask for are

@@ -111,3 +111,7 @@ pub(super) fn in_order<R>(
     rest.extend(missing.flat_map(|(id, records)| records.into_iter().map(move |r| (r, Lack::Missing(id)))));
     Ok(rest)
 }
+
+#[cfg(test)]
+#[path = "chunk_tests.rs"]
+mod tests;

@@ -54,7 +54,7 @@ pub(super) fn rest(village: &mut Village, at: usize) {
     panic!("never done: {:?}", village.engines[at].group.sweep);
 }
 
-fn let_patience_end(village: &mut Village) {
+pub(super) fn let_patience_end(village: &mut Village) {
     village.pass(1 + LIST_PATIENCE.as_secs());
     for at in 0..village.engines.len() {
         village.act(at, |engine, now| engine.handle_timeout(now));
@@ -88,7 +88,7 @@ pub(super) fn keys(records: &[SignedRecord]) -> BTreeSet<RecordKey> {
 }
 
 /// Starts an engine anew: it must come to the same.
-fn restarts_alike(village: &mut Village, at: usize, why: &str) {
+pub(super) fn restarts_alike(village: &mut Village, at: usize, why: &str) {
     let state =
         |village: &Village| (village.engines[at].fingerprint(), shown(village, at), withheld(village, at));
     let before = state(village);

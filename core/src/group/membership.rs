@@ -5,11 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::CredentialFault;
+use super::{CredentialFault, lists::ChunkOf};
 use crate::{
     authority::{
-        Act, ActBody, ActSet, Charged, Content, Credential, Fault, HeardLeaves, KeepChunk, Moved, Unfit,
-        Verdict,
+        Act, ActBody, ActSet, Charged, Content, Credential, Fault, HeardLeaves, Moved, Unfit, Verdict,
     },
     ids::{ActId, PeerId},
     record::{Genesis, GroupRules, RecordKey, Role, SignedRecord},
@@ -26,44 +25,25 @@ pub struct Membership {
     /// The record of each act.
     keys: BTreeMap<ActId, RecordKey>,
     /// By chunk: the acts that name it.
-    naming: BTreeMap<[u8; 32], Vec<ActId>>,
+    pub(super) naming: BTreeMap<[u8; 32], Vec<ActId>>,
     /// The stored records of chunks: one of each, however often its author signed it.
-    chunks: BTreeMap<ChunkOf, RecordKey>,
+    pub(super) chunks: BTreeMap<ChunkOf, RecordKey>,
     /// Those of them whose list is not heard.
-    unheard: BTreeSet<ChunkOf>,
+    pub(super) unheard: BTreeSet<ChunkOf>,
     /// The least role of those who make records.
-    least: Role,
+    pub(super) least: Role,
     /// Entered and not judged yet.
-    fresh: Vec<ActId>,
-    fresh_chunks: Vec<ChunkOf>,
+    pub(super) fresh: Vec<ActId>,
+    pub(super) fresh_chunks: Vec<ChunkOf>,
+    /// Chunks of which a record was forgotten.
+    pub(super) loose: BTreeSet<[u8; 32]>,
     since: Charged,
     /// Acts that are taken in though nobody needed them before.
     needed: BTreeSet<ActId>,
     /// Records that gave way since then.
-    displaced: Vec<RecordKey>,
+    pub(super) displaced: Vec<RecordKey>,
     /// The latest times of two authors' acts.
     words: [(Timestamp, Option<PeerId>); 2],
-}
-
-/// Whose list a chunk is of: what its record and the act have in common.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct ChunkOf {
-    hash: [u8; 32],
-    author: PeerId,
-    by: Option<ActId>,
-    at: Timestamp,
-}
-
-impl ChunkOf {
-    const fn of(act: &ActBody, hash: [u8; 32]) -> Self {
-        Self { hash, author: act.author, by: act.by, at: act.at }
-    }
-
-    fn new(hash: [u8; 32], record: &SignedRecord) -> Self {
-        let header = record.header();
-        let (by, at) = (header.grant.map(ActId::from_bytes), header.hlc.timestamp());
-        Self { hash, author: header.creator, by, at }
-    }
 }
 
 /// What a record of the credential type lacks.
@@ -105,7 +85,7 @@ pub struct Learnt {
 }
 
 impl Learnt {
-    fn moved(&mut self, key: RecordKey, withheld: bool) {
+    pub(super) fn moved(&mut self, key: RecordKey, withheld: bool) {
         if withheld { self.withheld.push(key) } else { self.released.push(key) }
     }
 }
@@ -128,6 +108,7 @@ impl Membership {
             least,
             fresh: Vec::new(),
             fresh_chunks: Vec::new(),
+            loose: BTreeSet::new(),
             since: Charged::default(),
             needed: BTreeSet::new(),
             displaced: Vec::new(),
@@ -182,17 +163,6 @@ impl Membership {
             }
         }
         Ok(credential)
-    }
-
-    /// True if an act names this chunk whose list is heard, or may be once it is judged.
-    fn fits(&self, chunk: &ChunkOf) -> bool {
-        let naming = self.naming.get(&chunk.hash).into_iter().flatten();
-        let mut acts = naming.filter_map(|id| Some((id, self.acts.get(id)?)));
-        acts.any(|(id, act)| {
-            let of_it = (act.author, act.by, act.at) == (chunk.author, chunk.by, chunk.at);
-            let is_new = self.fresh.contains(id) && self.verdict.charge(&self.acts, act).is_none();
-            of_it && (is_new || self.verdict.hears_list(&self.acts, id, self.least))
-        })
     }
 
     fn vet_act(&self, act: &Act) -> Result<(), Lack> {
@@ -257,14 +227,6 @@ impl Membership {
         }
     }
 
-    /// The same for a chunk and its record.
-    pub fn enter_chunk(&mut self, chunk: KeepChunk, record: &SignedRecord) {
-        let of = ChunkOf::new(chunk.hash(), record);
-        self.chunks.insert(of, record.key());
-        self.acts.insert_chunk(chunk);
-        self.fresh_chunks.push(of);
-    }
-
     fn enter_act(&mut self, act: Act, key: RecordKey) {
         let (id, author, at) = (act.id(), act.body().author, act.body().at);
         let charge = self.verdict.charge(&self.acts, act.body());
@@ -289,19 +251,10 @@ impl Membership {
         self.note_word(author, at);
     }
 
-    /// Forgets an act that a bound keeps out, and chunks that nothing else names.
+    /// Forgets an act that a bound keeps out, and chunks that are of no other list.
     fn forget(&mut self, act: &Act) {
         self.displaced.extend(self.keys.remove(&act.id()));
-        for hash in act.body().chunks() {
-            let Some(naming) = self.naming.get_mut(hash) else { continue };
-            naming.retain(|other| *other != act.id());
-            if naming.is_empty() {
-                self.naming.remove(hash);
-                let of = ChunkOf::of(act.body(), *hash);
-                self.unheard.remove(&of);
-                self.displaced.extend(self.chunks.remove(&of));
-            }
-        }
+        self.forget_chunks(act);
     }
 
     fn note_word(&mut self, author: PeerId, at: Timestamp) {
@@ -315,11 +268,6 @@ impl Membership {
         } else if second.1.is_none() || at > second.0 {
             *second = (at, Some(author));
         }
-    }
-
-    /// The chunks that an act names and that are here.
-    pub fn chunks_of(&self, act: &ActBody) -> Vec<KeepChunk> {
-        act.chunks().iter().filter_map(|hash| self.acts.chunk(hash).cloned()).collect()
     }
 
     /// Judges anew after acts or chunks were entered.
@@ -340,73 +288,12 @@ impl Membership {
             }
         }
         self.settle_chunks(&moved, (&fresh, &chunks), &mut learnt);
-        let acts: BTreeSet<ActId> = chunks.iter().flat_map(|chunk| self.acts_naming(chunk)).collect();
-        learnt.affected.extend(self.ended_by(&acts));
-        // Records wait for the act whose list is not complete.
-        learnt.arrived.extend(acts.iter().chain(&fresh).map(|id| *id.as_bytes()));
+        learnt.arrived.extend(fresh.iter().map(|id| *id.as_bytes()));
         for id in &fresh {
             let chunks = self.acts.get(id).map_or(&[][..], ActBody::chunks);
             learnt.arrived.extend_from_slice(chunks);
         }
         learnt
-    }
-
-    /// The acts that name a chunk as theirs.
-    fn acts_naming<'a>(&'a self, chunk: &'a ChunkOf) -> impl Iterator<Item = ActId> + 'a {
-        let naming = self.naming.get(&chunk.hash).into_iter().flatten().copied();
-        naming.filter(|id| {
-            let act = self.acts.get(id);
-            act.is_some_and(|act| (act.author, act.by, act.at) == (chunk.author, chunk.by, chunk.at))
-        })
-    }
-
-    /// Withholds the chunks of lists that are not heard, and releases those of lists that are.
-    fn settle_chunks(&mut self, moved: &Moved, (acts, new): (&[ActId], &[ChunkOf]), learnt: &mut Learnt) {
-        let mut of: BTreeSet<ChunkOf> = new.iter().copied().collect();
-        if moved.whole {
-            of.extend(self.chunks.keys());
-        } else if !self.chunks.is_empty() {
-            // A removal that is judged alone may bar the lists of leaves of those whom it ends, and a grant may bring them back.
-            let granted = acts.iter().filter_map(|id| Some(self.verdict.grant(id)?.subject));
-            let of_leaves = granted.chain(learnt.affected.iter().copied());
-            let leaves = of_leaves.flat_map(|who| self.acts.leaves_of(who));
-            let lists = leaves.chain(acts.iter().copied()).filter_map(|id| self.acts.get(&id));
-            let named = lists.flat_map(|act| act.chunks().iter().map(|hash| ChunkOf::of(act, *hash)));
-            of.extend(named.filter(|of| self.chunks.contains_key(of)).collect::<Vec<_>>());
-        }
-        for of in of {
-            let heard = self.acts_naming(&of).any(|id| self.verdict.hears_list(&self.acts, &id, self.least));
-            let changed = if heard { self.unheard.remove(&of) } else { self.unheard.insert(of) };
-            if let Some(key) = self.chunks.get(&of).filter(|_| changed) {
-                learnt.moved(*key, !heard);
-            }
-            if changed && heard {
-                learnt.arrived.push(of.hash);
-            }
-        }
-    }
-
-    /// Identities of whom grants are ended by these acts.
-    fn ended_by(&self, acts: &BTreeSet<ActId>) -> BTreeSet<PeerId> {
-        let (mut ended, mut branches) = (BTreeSet::new(), BTreeSet::<&ActId>::new());
-        for id in acts {
-            match self.acts.get(id).map(|act| (act.author, &act.content)) {
-                Some((author, Content::Leave(_))) => drop(ended.insert(author)),
-                Some((_, Content::Grant(grant))) => drop(ended.insert(grant.subject)),
-                Some((_, Content::Remove(remove))) => {
-                    ended.insert(remove.subject);
-                    branches.extend(remove.branch.then_some(id));
-                }
-                _ => {}
-            }
-        }
-        if !branches.is_empty() {
-            let by_one = |id: &ActId| branches.contains(id);
-            let below = self.verdict.grants().map(|(_, grant)| grant);
-            let below = below.filter(|grant| grant.ended_by.iter().chain(&grant.undoes).any(by_one));
-            ended.extend(below.map(|grant| grant.subject));
-        }
-        ended
     }
 
     /// Says in a new act how far acts stand under grants that were left, if it ends any. Removals are asked before leaves:

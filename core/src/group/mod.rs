@@ -13,6 +13,7 @@ mod identity;
 mod invitation;
 mod invites;
 mod key_ring;
+mod lists;
 mod membership;
 mod name;
 mod own;
