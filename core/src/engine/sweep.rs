@@ -202,7 +202,9 @@ impl Engine {
         if is_by(&record, &self.group.sweep.authors) {
             match self.standing_of(&record) {
                 Verdict::Accept => {}
-                Verdict::Defer { .. } if self.group.sweep.is_patient(now.mono, &record) => {}
+                Verdict::Defer { missing }
+                    if self.membership().is_some_and(|members| members.may_come(&missing))
+                        && self.group.sweep.is_patient(now.mono, &record) => {}
                 _ => self.judge_stored(now, &record)?,
             }
         }

@@ -63,6 +63,12 @@ impl Membership {
         })
     }
 
+    /// True if what a record waits for may be on its way: an act, or a list that others offer.
+    pub fn may_come(&self, missing: &[u8; 32]) -> bool {
+        let act = ActId::from_bytes(*missing);
+        !self.acts.contains(&act) || self.verdict.hears_list(&self.acts, &act, self.least)
+    }
+
     /// The chunks that an act names and that are here.
     pub fn chunks_of(&self, act: &ActBody) -> Vec<KeepChunk> {
         act.chunks().iter().filter_map(|hash| self.acts.kept_chunk(hash).cloned()).collect()
