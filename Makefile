@@ -6,13 +6,15 @@ FUZZ_SECONDS ?= 30
 export PYO3_BUILD_EXTENSION_MODULE := 1
 # Which measurements, e.g. BENCH=peergraph; BENCH="--runs 3" for medians.
 BENCH ?=
+# Which rows; all if empty.
+HOSTILE ?=
 # Capabilities of tests/conformance.txt that must have a test.
 PROVEN := G1-G25,G28,G29,G34-G37,G39-G44,G46,G47,R1-R8,R10,R11,R17,R19-R21,R23,R24,E1-E24,I1-I12,M1-M31,X1-X4
 # And those that each finished binding must have a test of.
 EVERYWHERE := E1-E24,X1-X3
 FINISHED := python,node,kotlin,swift
 
-.PHONY: demo test bench sim-nightly conformance check lint docs fuzz python node kotlin swift packages
+.PHONY: demo test bench hostile sim-nightly conformance check lint docs fuzz python node kotlin swift packages
 
 demo:
 	$(CARGO) run --release --locked --quiet -p peergraph-examples --bin demo
@@ -34,6 +36,11 @@ bench:
 	cd bindings/node && npm ci --silent && node scripts/build.mjs --profile dist && cd bench && npm ci --silent && npm start --silent
 	bindings/kotlin-swift/kotlin/bench.sh
 	bindings/kotlin-swift/swift/bench.sh
+
+# What a hostile process costs a victim and three honest processes, attack by attack: half an hour and more, on Linux. HOSTILE=b2 is the rows
+# whose names begin so; PEERGRAPH_WRITE_HOSTILE=1 writes the table into SECURITY.md. `make test` has a short form.
+hostile:
+	$(CARGO) run --locked --quiet -p peergraph-tests --bin hostile -- run $(HOSTILE)
 
 # What takes too long for `make test`, which has a short form of each: a million histories of the authority model, a removal among
 # a million records, the cost of doing nothing in groups of up to 1,000 nodes. About an hour; PEERGRAPH_SEED begins elsewhere.

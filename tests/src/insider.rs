@@ -2,7 +2,7 @@
 //! implementation could do.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -70,13 +70,26 @@ impl Impostor {
         Self::on(identity, SecretKey::from_bytes(&iroh::SecretKey::generate().to_bytes())).await
     }
 
+    /// The same, dialling from this address.
+    ///
+    /// # Panics
+    /// If there is no socket.
+    pub async fn from_source(identity: SecretKey, source: IpAddr) -> Self {
+        let node = SecretKey::from_bytes(&iroh::SecretKey::generate().to_bytes());
+        Self::bound(identity, node, source).await
+    }
+
     async fn on(identity: SecretKey, node: SecretKey) -> Self {
+        Self::bound(identity, node, Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    async fn bound(identity: SecretKey, node: SecretKey, source: IpAddr) -> Self {
         let endpoint = Endpoint::builder(presets::Minimal)
             .relay_mode(RelayMode::Disabled)
             .secret_key(iroh::SecretKey::from_bytes(&node.to_bytes()))
             .alpns(vec![ALPN.to_vec()])
             .clear_ip_transports()
-            .bind_addr("127.0.0.1:0".parse::<SocketAddr>().expect("an address"))
+            .bind_addr(SocketAddr::new(source, 0))
             .expect("a good address")
             .bind()
             .await
@@ -220,7 +233,7 @@ impl Impostor {
 }
 
 /// Never the lowest: it shall not disturb the graph's own mark.
-const MARK: Mark = Mark { node: NodeId::from_bytes([255; 32]), beat: 1 };
+pub(crate) const MARK: Mark = Mark { node: NodeId::from_bytes([255; 32]), beat: 1 };
 
 /// 32 bytes that only the two ends of a connection know.
 ///

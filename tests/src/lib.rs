@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod calls;
 pub mod files;
+pub mod hostile;
 pub mod identities;
 pub mod insider;
 pub mod killed;
