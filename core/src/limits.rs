@@ -476,6 +476,9 @@ pub const MAX_LEAVES: usize = 17;
 pub const MAX_FIRST_LEAVES_OF_MEMBER: usize = MAX_LEAVES;
 /// The same of all identities of a group.
 pub const MAX_FIRST_LEAVES: usize = 1024;
+/// Grants that name as many leaves as they can, and that one of those ended which were heard first. With more it is taken to name
+/// nothing.
+pub const MAX_ENDED_NAMED: usize = 16;
 /// Identities that left of whom a password says that they do not end it.
 pub const MAX_LEAVERS: usize = 64;
 /// Cuts in one removal: how far the acts of those who left stand. With them, and with the longest list, it fits the smallest

@@ -184,10 +184,12 @@ pub struct Keep {
 pub struct Cut {
     /// The identity.
     pub who: PeerId,
-    /// A leave act of it. The cut concerns all its grants but those that name this leave in `despite`.
+    /// A leave act of it. The cut concerns all its grants but those that name this leave in `despite`, and those in `spares`.
     pub leave: ActId,
-    /// The acts that the leave names. Only they, and what is in their past, is kept. At most 17, ascending.
+    /// The acts that the leave names. Only they, and what is in their past, is kept. Ascending.
     pub heads: Vec<ActId>,
+    /// Grants that came after the leave and could not name it in `despite`, which was full. Ascending; with `heads` 17 at most.
+    pub spares: Vec<ActId>,
 }
 
 /// Sets or clears the group's password.
@@ -318,7 +320,15 @@ impl Keep {
     fn is_in_bounds(&self) -> bool {
         self.chunks.len() <= MAX_KEEP_CHUNKS
             && self.cuts.len() <= MAX_CUTS
-            && self.cuts.iter().all(|cut| cut.heads.len() <= MAX_CUT_HEADS && is_ascending(&cut.heads))
+            && self.cuts.iter().all(Cut::is_in_bounds)
+    }
+}
+
+impl Cut {
+    fn is_in_bounds(&self) -> bool {
+        self.heads.len() + self.spares.len() <= MAX_CUT_HEADS
+            && is_ascending(&self.heads)
+            && is_ascending(&self.spares)
     }
 }
 

@@ -52,7 +52,6 @@ impl Verdict {
     pub fn may_refuse_device(&self, set: &ActSet, by: Option<&ActId>, identity: PeerId) -> bool {
         let judge = self.judged(set);
         let Some(by) = set.holding(by).filter(|by| judge.has_judged(*by)) else { return false };
-        let known = judge.known_grants(None, identity);
-        !known.is_empty() && known.iter().all(|at| judge.is_senior(by, *at))
+        judge.may_refuse_devices(None, &[by], identity)
     }
 }

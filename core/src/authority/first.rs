@@ -10,31 +10,36 @@ use serde::{Deserialize, Serialize};
 use super::{ActSet, Grant, set::Leaf};
 use crate::{
     ids::{ActId, PeerId},
-    limits::{MAX_FIRST_LEAVES, MAX_FIRST_LEAVES_OF_MEMBER, MAX_LEAVES},
+    limits::{MAX_ENDED_NAMED, MAX_FIRST_LEAVES, MAX_FIRST_LEAVES_OF_MEMBER, MAX_LEAVES},
 };
 
 /// A leave act that was the first to cover some grant of its author.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct FirstLeave {
-    id: ActId,
+    pub(super) id: ActId,
     /// What it names; of so many at once that the set cannot hold them, nothing.
     pub(super) heads: Vec<ActId>,
     heard: u64,
-    /// It gave way to others in the set.
-    gave_way: bool,
+    /// Of one that gave way to others in the set: the grants that it ended though they name as many leaves as they can. Another such
+    /// grant came later, in spite of it, and could not name it.
+    gave_way: Option<Vec<ActId>>,
 }
 
 impl FirstLeave {
     fn of(leaf: &Leaf) -> Self {
         let heads = leaf.act.body().parents().copied().collect();
-        Self { id: leaf.act.id(), heads, heard: leaf.heard, gave_way: false }
+        Self { id: leaf.act.id(), heads, heard: leaf.heard, gave_way: None }
     }
 
-    /// A grant that names as many leaves as there can be was given whatever leave came before.
-    fn covers(&self, grant: &Grant) -> bool {
-        let names_all = self.gave_way && grant.despite.len() >= MAX_LEAVES;
-        !names_all && !grant.despite.contains(&self.id)
+    fn covers(&self, (id, grant): &(ActId, &Grant)) -> bool {
+        let ended = |before: &Vec<ActId>| !names_all(grant) || before.contains(id);
+        self.gave_way.as_ref().is_none_or(ended) && !grant.despite.contains(&self.id)
     }
+}
+
+/// True for a grant that names as many leaves as there can be.
+fn names_all(grant: &Grant) -> bool {
+    grant.despite.len() >= MAX_LEAVES
 }
 
 /// When the leave acts were heard of identities that have several, and what was heard first of those that gave way.
@@ -77,8 +82,11 @@ impl ActSet {
         let Some(same) = first.iter().find(|same| same.iter().any(|leaf| leaf.id == id)) else { return };
         let at_once = same.len() >= MAX_LEAVES;
         let Some(leaf) = same.iter().find(|leaf| leaf.id == id) else { return };
-        let mut leaf = FirstLeave { gave_way: true, ..leaf.clone() };
-        if at_once {
+        let ended = self.grants_held(who).filter(|held| names_all(held.1) && leaf.covers(held));
+        let ended: Vec<ActId> = ended.map(|(id, _)| id).take(MAX_ENDED_NAMED + 1).collect();
+        let too_many = ended.len() > MAX_ENDED_NAMED;
+        let mut leaf = FirstLeave { gave_way: Some(ended), ..leaf.clone() };
+        if at_once || too_many {
             leaf.heads.clear();
         }
         let all: usize = self.first_gone.values().map(Vec::len).sum();
@@ -103,7 +111,7 @@ impl ActSet {
         let all: usize = self.first_gone.values().map(Vec::len).sum();
         let unsure = gone == 0 || gone >= MAX_FIRST_LEAVES_OF_MEMBER || all >= MAX_FIRST_LEAVES;
         if unsure && self.leaves.get(&who).is_some_and(|leaves| leaves.len() >= MAX_LEAVES) {
-            let unknown = first.iter_mut().filter(|same| !same.iter().any(|leaf| leaf.gave_way));
+            let unknown = first.iter_mut().filter(|same| !same.iter().any(|leaf| leaf.gave_way.is_some()));
             unknown.flatten().for_each(|leaf| leaf.heads.clear());
         }
         first
@@ -116,8 +124,7 @@ impl ActSet {
         for leaf in here.map(|leaf| FirstLeave::of(leaf)).chain(gone) {
             moments.entry(leaf.heard).or_default().push(leaf);
         }
-        let grants = self.grants_of.get(&who).into_iter().flatten();
-        let mut open: Vec<&Grant> = grants.filter_map(|at| self.grant(*at)).collect();
+        let mut open: Vec<(ActId, &Grant)> = self.grants_held(who).collect();
         let mut first: Vec<Vec<FirstLeave>> = moments.into_values().collect();
         first.retain_mut(|same| {
             same.retain(|leaf| open.iter().any(|grant| leaf.covers(grant)));
@@ -127,6 +134,11 @@ impl ActSet {
         first
     }
 
+    fn grants_held(&self, who: PeerId) -> impl Iterator<Item = (ActId, &Grant)> {
+        let grants = self.grants_of.get(&who).into_iter().flatten();
+        grants.filter_map(|at| Some((self.id(*at), self.grant(*at)?)))
+    }
+
     /// True if a leave act has an act in its past.
     pub(super) fn has(&self, leaf: &FirstLeave, at: u32) -> bool {
         let reaches =
@@ -134,17 +146,13 @@ impl ActSet {
         leaf.heads.iter().any(reaches)
     }
 
-    /// The leave act that a cut names for one that was heard first: itself, or, if it is in no set any more and a later grant could not
-    /// name it, another that concerns the same grants.
-    pub(super) fn named_as(&self, who: PeerId, leaf: &FirstLeave) -> ActId {
-        let grants = self.grants_of.get(&who).into_iter().flatten();
-        let grants: Vec<&Grant> = grants.filter_map(|at| self.grant(*at)).collect();
-        let is_alike = |id: &ActId| grants.iter().all(|g| leaf.covers(g) != g.despite.contains(id));
-        let mut others = self.leaves.get(&who).into_iter().flat_map(BTreeMap::keys);
-        if !leaf.gave_way || is_alike(&leaf.id) {
-            leaf.id
-        } else {
-            *others.find(|id| is_alike(id)).unwrap_or(&leaf.id)
-        }
+    /// The grants of an identity that were given in spite of a leave and do not name it: that had given way, and they name as many as
+    /// they can. Ascending.
+    pub(super) fn given_after(&self, who: PeerId, leaf: &FirstLeave, most: usize) -> Vec<ActId> {
+        let after = |held: &(ActId, &Grant)| !leaf.covers(held) && !held.1.despite.contains(&leaf.id);
+        let mut after: Vec<ActId> = self.grants_held(who).filter(after).map(|(id, _)| id).collect();
+        after.sort_unstable();
+        after.truncate(most);
+        after
     }
 }

@@ -134,10 +134,9 @@ impl ActSet {
         let mut cuts = Vec::new();
         for same in leaves {
             let heads = self.heads_in_all(who, &same);
-            cuts.extend(same.iter().map(|leaf| Cut {
-                who,
-                leave: self.named_as(who, leaf),
-                heads: heads.clone(),
+            cuts.extend(same.iter().map(|leaf| {
+                let spares = self.given_after(who, leaf, MAX_CUT_HEADS.saturating_sub(heads.len()));
+                Cut { who, leave: leaf.id, heads: heads.clone(), spares }
             }));
         }
         cuts
@@ -185,9 +184,12 @@ impl ActSet {
     pub(super) fn keeps_act(&self, removal: u32, act: u32, grant: u32) -> bool {
         let cuts = self.body(removal).content.keep().map_or(&[][..], |keep| &keep.cuts);
         let inside = |head: &ActId| self.place(head).is_some_and(|at| at == act || self.precedes(act, at));
-        let concerns =
-            |cut: &&Cut, grant: &Grant| grant.subject == cut.who && !grant.despite.contains(&cut.leave);
-        let cut = self.grant(grant).and_then(|grant| cuts.iter().find(|cut| concerns(cut, grant)));
+        let (id, given) = (self.id(grant), self.grant(grant));
+        let concerns = |cut: &&Cut, given: &Grant| {
+            let is_later = || given.despite.contains(&cut.leave) || cut.spares.binary_search(&id).is_ok();
+            given.subject == cut.who && !is_later()
+        };
+        let cut = given.and_then(|given| cuts.iter().find(|cut| concerns(cut, given)));
         self.precedes(act, removal) && cut.is_none_or(|cut| cut.heads.iter().any(inside))
     }
 

@@ -209,56 +209,35 @@ impl Judge<'_> {
         false
     }
 
-    /// True if an act may refuse devices of an identity. `by`: the grants that it names and that it stands under; both must be
-    /// senior, since seniority does not follow from rank.
+    /// True if an act (`None`: one after everything) may refuse devices of an identity. `by`: the grants that it names and that it
+    /// stands under; both must be senior, since seniority does not follow from rank.
     ///
-    /// They are senior to the grants of the identity that it knew, of which there is one at least: nothing that happens later
-    /// gives it the right. And of the grants in force that do not know of the refusal, to one, and to all that somebody gave
-    /// who outranks it: what an equal gives, or dates back, protects no device.
-    pub(super) fn may_refuse_devices(&self, act: u32, by: [Option<u32>; 2], identity: PeerId) -> bool {
+    /// They are senior to all grants that the identity had, as far as the act says: also to those of which it does not speak, so
+    /// its author gains nothing by what it leaves out, nor by ends that come later.
+    pub(super) fn may_refuse_devices(&self, act: Option<u32>, by: &[Option<u32>], identity: PeerId) -> bool {
         let is_senior = |at: &u32| by.iter().all(|by| self.is_senior(*by, *at));
-        let known = self.known_grants(Some(act), identity);
-        if known.is_empty() || !known.iter().all(is_senior) {
-            return false;
-        }
-        let grants = self.set.grants_of.get(&identity).into_iter().flatten();
-        let in_force = grants.copied().filter(|at| {
-            let state = self.grants[*at as usize].as_ref();
-            state.is_some_and(|s| s.void.is_none() && s.leaves.is_empty() && s.removals.is_empty())
-        });
-        let (below, others): (Vec<u32>, Vec<u32>) =
-            in_force.filter(|at| !self.set.precedes(act, *at)).partition(is_senior);
-        let rank = by.map(|by| self.set.rank(by)).into_iter().min();
-        let protects = |at: &u32| Some(self.rank_of_giver(*at)) > rank;
-        others.is_empty() || !(below.is_empty() || others.iter().any(protects))
+        let held = self.held_grants(act, identity);
+        let knew = |at: &u32| act.is_none_or(|act| self.set.precedes(*at, act));
+        held.iter().any(knew) && held.iter().all(is_senior)
     }
 
-    /// The grants of an identity that count, that an act has in its past (`None`: one after everything), and of which nothing
-    /// there says that they ended: no removal or demotion, and no later grant in spite of a leave that ends them.
-    pub(super) fn known_grants(&self, act: Option<u32>, identity: PeerId) -> Vec<u32> {
+    /// The grants of an identity that count, that do not have an act in their past, and of which nothing in the past of that says
+    /// that they ended: no removal or demotion, and no grant in spite of a leave that ends them.
+    fn held_grants(&self, act: Option<u32>, identity: PeerId) -> Vec<u32> {
         let set = self.set;
         let knew = |at: u32| act.is_none_or(|act| set.precedes(at, act));
         let state = |at: u32| self.grants.get(at as usize)?.as_ref().filter(|state| state.void.is_none());
         let grants = set.grants_of.get(&identity).into_iter().flatten().copied();
-        let counting: Vec<u32> = grants.filter(|at| knew(*at) && state(*at).is_some()).collect();
-        let answered: BTreeSet<ActId> =
-            counting.iter().filter_map(|at| set.grant(*at)).flat_map(|grant| grant.despite.clone()).collect();
-        let is_open = |at: &u32| {
+        let counting: Vec<u32> = grants.filter(|at| state(*at).is_some()).collect();
+        let known = counting.iter().filter(|at| knew(**at)).filter_map(|at| set.grant(*at));
+        let answered: BTreeSet<ActId> = known.flat_map(|grant| grant.despite.clone()).collect();
+        let is_held = |at: &u32| {
             let state = state(*at).expect("it counts");
             let left = state.leaves.iter().any(|leaf| answered.contains(&leaf.act.id()));
-            !left && !state.removals.iter().any(|removal| knew(*removal))
+            let is_later = act.is_some_and(|act| set.precedes(act, *at));
+            !left && !is_later && !state.removals.iter().any(|removal| knew(*removal))
         };
-        counting.into_iter().filter(is_open).collect()
-    }
-
-    /// The rank by which a grant that counts was given.
-    fn rank_of_giver(&self, at: u32) -> Rank {
-        let (by, rank) = (self.set.entries[at as usize].under, self.set.rank(Some(at)));
-        let given = match self.standing(at, by, Some((rank, rank))) {
-            Standing::Under(grant) => self.set.rank(grant),
-            Standing::Below(_) | Standing::Void(_) => rank,
-        };
-        given.min(self.set.rank(by))
+        counting.into_iter().filter(is_held).collect()
     }
 
     /// True if `author`, by a grant, may take back that a device was refused: it refused it itself, or ranks above who did.

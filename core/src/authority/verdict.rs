@@ -377,7 +377,7 @@ impl Judge<'_> {
                 (!self.withdraws(at, invite)).then_some(Void::NotAllowed)
             }
             (Content::RevokeDevice { identity, .. }, _) => {
-                (!self.may_refuse_devices(at, by, *identity)).then_some(Void::NotAllowed)
+                (!self.may_refuse_devices(Some(at), &by, *identity)).then_some(Void::NotAllowed)
             }
             (Content::RestoreDevice(_), Some(refusal)) => {
                 (!self.may_restore(entry.act.body().author, under, refusal)).then_some(Void::NotAllowed)

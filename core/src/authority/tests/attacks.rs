@@ -90,7 +90,7 @@ fn h1_a_removal_of_somebody_who_left_brings_nothing_back() {
     let cuts = scene.set().cuts(peer(BEN), false);
     let mut heads = vec![scene.id(ben), scene.id(dan)];
     heads.sort_unstable();
-    assert_eq!(cuts, [Cut { who: peer(BEN), leave: scene.id(left), heads }]);
+    assert_eq!(cuts, [Cut { who: peer(BEN), leave: scene.id(left), heads, spares: Vec::new() }]);
     // The remover's node knows of it, as everything that it has heard.
     let removed =
         scene.act(ANN, None, &[dan, dated_back], removal_with(BEN, Keep { cuts, ..Keep::default() }));

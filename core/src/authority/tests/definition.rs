@@ -231,7 +231,11 @@ impl<'a> Definition<'a> {
         }
         // As the rule was before, but that the grant was named by the cut.
         let by_grant = self.has(Flaw::CutsByGrant) && world.infos[act].under != grant;
-        let Some(cut) = of_holder.find(|cut| !facts.despite.contains(&cut.leave)) else {
+        let is_later = |cut: &crate::authority::Cut| {
+            let spared = || cut.spares.iter().any(|id| Some(*id) == grant.map(|at| world.id(at)));
+            facts.despite.contains(&cut.leave) || spared()
+        };
+        let Some(cut) = of_holder.find(|cut| !is_later(cut)) else {
             return false;
         };
         let up_to =

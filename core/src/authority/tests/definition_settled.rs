@@ -20,43 +20,40 @@ impl Definition<'_> {
         if self.has(Flaw::DevicesByAnyAdmin) {
             return true;
         }
-        let held = bits(self.mask).filter(|at| world.subject(*at) == Some(identity));
-        let open = held.filter(|at| self.is_in_force(*at) && !world.is_before(act, *at));
-        let open: Vec<usize> = open.collect();
-        let outranked = |at: usize| {
-            let given = self.giver(at).expect("it counts");
-            world.rank(given).min(world.rank(world.infos[at].under)) > world.rank(by)
-        };
         let named = world.infos[act].under;
         let stood = self.stands(act, named, None).expect("it was asked before");
         let senior = |at: &usize| match self.flaw {
             Some(Flaw::DevicesByLowerGrant) => self.is_senior(by, *at),
             _ => self.is_senior(named, *at) && self.is_senior(stood, *at),
         };
-        let known = self.known_of(act, identity);
-        let had_right = !known.is_empty() && known.iter().all(senior);
-        if !had_right && !self.has(Flaw::DevicesWithoutRight) {
-            return false;
+        let known = |at: &usize| world.is_before(*at, act);
+        let held = self.held_by(act, identity);
+        let had_right = || held.iter().any(known) && held.iter().copied().filter(known).all(|at| senior(&at));
+        let in_force = |at: &usize| self.is_in_force(*at);
+        let others = || held.iter().copied().filter(|at| !known(at));
+        match self.flaw {
+            Some(Flaw::DevicesWithoutRight) => held.iter().copied().filter(in_force).all(|at| senior(&at)),
+            Some(Flaw::DevicesByChosenPast) => had_right(),
+            Some(Flaw::DevicesByLaterEnds) => had_right() && others().filter(in_force).all(|at| senior(&at)),
+            _ => had_right() && others().all(|at| senior(&at)),
         }
-        open.is_empty()
-            || (open.iter().any(senior)
-                && open.iter().all(|at| senior(at) || !(world.is_before(*at, act) || outranked(*at))))
     }
 
-    /// What an act knew of an identity: grants that count, without those that it knew to be over. Of a leave it knew by a grant
-    /// in spite of it.
-    fn known_of(&self, act: usize, identity: PeerId) -> Vec<usize> {
+    /// What an identity held, as far as an act says: grants that count, but for those that came after it, and those that it knew to
+    /// be over. Of a leave it knew by a grant in spite of it.
+    fn held_by(&self, act: usize, identity: PeerId) -> Vec<usize> {
         let world = self.world;
-        let past = || bits(world.infos[act].past & self.mask);
         let of_it = |at: &usize| world.subject(*at) == Some(identity) && self.counts(*at);
         let over = |grant: usize| {
             let taken = self.removals_on(grant).iter().any(|removal| world.is_before(*removal, act));
             let left = self.leaves_on(grant).into_iter().any(|leave| {
-                past().filter(of_it).any(|at| world.grant(at).unwrap().despite.contains(&world.id(leave)))
+                let mut known = bits(world.infos[act].past & self.mask).filter(of_it);
+                known.any(|at| world.grant(at).unwrap().despite.contains(&world.id(leave)))
             });
             taken || left
         };
-        past().filter(of_it).filter(|at| !over(*at)).collect()
+        let all = bits(self.mask).filter(of_it);
+        all.filter(|at| !over(*at) && !world.is_before(act, *at)).collect()
     }
 
     /// Whether the author of an act may take a refusal back.

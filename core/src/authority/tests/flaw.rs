@@ -71,12 +71,16 @@ pub(super) enum Flaw {
     DevicesByLowerGrant,
     /// A refusal of a device counts by what holds now, whatever right its author had when it made it.
     DevicesWithoutRight,
+    /// A refusal of a device is held against the grants in its past alone, which its author chooses.
+    DevicesByChosenPast,
+    /// A refusal of a device comes to count when the grant ends that barred it.
+    DevicesByLaterEnds,
     /// Whoever was given the key of an epoch later does not make it stale.
     KeysPassedOnForgotten,
 }
 
 impl Flaw {
-    pub(super) const ALL: [Self; 35] = [
+    pub(super) const ALL: [Self; 37] = [
         Self::ClaimedTime,
         Self::WeakRemoval,
         Self::RenewalRevives,
@@ -110,6 +114,8 @@ impl Flaw {
         Self::DevicesByAnyAdmin,
         Self::DevicesByLowerGrant,
         Self::DevicesWithoutRight,
+        Self::DevicesByChosenPast,
+        Self::DevicesByLaterEnds,
         Self::KeysPassedOnForgotten,
         Self::DemotionsStop,
     ];

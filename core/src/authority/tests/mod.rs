@@ -15,6 +15,7 @@ mod definition_standing;
 mod definition_uses;
 mod effects;
 mod flaw;
+mod fourth_attack;
 mod hard_cases;
 mod heads;
 mod holes;

@@ -10,10 +10,11 @@ const HONEST: u32 = u32::MAX;
 
 /// Steps of an attack, and the members that lie in it, as a mask.
 pub(super) fn scheme(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
-    match rng.random_range(0..13) {
+    match rng.random_range(0..14) {
         10 if members > 5 => return taken_line(rng, members),
         11 if members > 4 => return lent_power(rng, members),
         12 if members > 3 => return early_refusal(rng, members),
+        13 if members > 2 => return narrow_refusal(rng, members),
         0 | 1 => return forged_renewal(rng, members),
         2 | 3 if members > 3 => return friends_gift(rng, members),
         4 if members > 2 => return undone(rng, members),
@@ -322,5 +323,39 @@ fn early_refusal(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
         cast.act(None, Kind::Grant, victim, 3, HONEST),
         Step::Meet,
     ];
+    (1 << cast.0[liar], steps)
+}
+
+/// An admin was made when another was an inviter, which then becomes an admin as well. It refuses a device of the other as if it
+/// knew only of the inviter, or of a small grant that it gives it itself; and goes on. The other leaves, or is removed, and is let in
+/// again.
+fn narrow_refusal(rng: &mut impl Rng, members: u8) -> (u8, Vec<Step>) {
+    let cast = Cast::of(rng, members);
+    let (liar, victim) = (0, 1);
+    let mut steps = vec![
+        cast.act(None, Kind::Grant, victim, 2, HONEST),
+        Step::Meet,
+        cast.act(None, Kind::Grant, liar, 3, HONEST),
+        Step::Meet,
+        cast.act(None, Kind::Grant, victim, 3, HONEST),
+        Step::Meet,
+    ];
+    // So small a lie names nothing but one of the liar's grants.
+    if rng.random_bool(0.4) {
+        steps.push(cast.act(Some(liar), Kind::Grant, victim, 1, rng.random_range(0..4)));
+        steps.push(cast.act(Some(liar), Kind::Refuse, victim, 0, rng.random()));
+    }
+    steps.extend([
+        cast.act(Some(liar), Kind::Refuse, victim, 0, rng.random_range(0..4)),
+        Step::Meet,
+        cast.act(None, Kind::Password, liar, 0, HONEST),
+        match rng.random_bool(0.5) {
+            true => cast.act(None, Kind::Remove, victim, 0, HONEST),
+            false => cast.act(Some(victim), Kind::Leave, liar, 0, HONEST),
+        },
+        Step::Meet,
+        cast.act(None, Kind::Grant, victim, 3, HONEST),
+        Step::Meet,
+    ]);
     (1 << cast.0[liar], steps)
 }

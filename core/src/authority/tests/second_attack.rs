@@ -97,7 +97,12 @@ fn r1_many_leavers_hide_none() {
     let left = scene.act(BEN, Some(ben), &[guest], leave());
     let dated_back = scene.act(BEN, Some(ben), &[ben], grant(DAN, Role::Member, 1));
     // As many cuts as fit, of others: by the removal of somebody above, with its branch.
-    let other = |who: usize| Cut { who: peer(who % 30 + 5), leave: scene.id(left), heads: Vec::new() };
+    let other = |who: usize| Cut {
+        who: peer(who % 30 + 5),
+        leave: scene.id(left),
+        heads: Vec::new(),
+        spares: Vec::new(),
+    };
     let cuts: Vec<Cut> = (0..MAX_CUTS).map(other).collect();
     let keep = |cuts: &[Cut]| Keep { cuts: cuts.to_vec(), ..Keep::default() };
     let mut fewer = Scene(scene.0.clone());

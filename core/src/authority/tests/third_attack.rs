@@ -10,12 +10,12 @@ use crate::{
     record::Role,
 };
 
-fn refusal(whom: usize) -> Content {
+pub(super) fn refusal(whom: usize) -> Content {
     Content::RevokeDevice { identity: peer(whom), node: NodeId::from_bytes([7; 32]) }
 }
 
 impl Scene {
-    fn refuses(&self, whom: usize) -> bool {
+    pub(super) fn refuses(&self, whom: usize) -> bool {
         self.verdict().is_device_revoked(peer(whom), NodeId::from_bytes([7; 32]))
     }
 }

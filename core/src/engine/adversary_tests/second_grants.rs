@@ -283,3 +283,46 @@ fn i19_a_change_of_role_lengthens_no_membership_that_ends_for_good() {
         assert_eq!((standing.role, standing.not_after), (role, Some(end)), "neither longer nor shorter");
     }
 }
+
+/// An admin gives an equal a small role and refuses its device as if it knew of nothing else. No node hears it before the others, and
+/// the equal goes on.
+#[test]
+fn u2_no_admin_locks_an_equal_out_by_a_small_gift() {
+    const ANN: usize = 0;
+    const BEN: usize = 1;
+    const CAT: usize = 2;
+    const DAN: usize = 3;
+    let mut village = Village::new(0xd2, 4);
+    assert!(village.grant(ANN, BEN, Role::Admin) && village.grant(ANN, CAT, Role::Admin));
+    village.converge(0xd2);
+    assert!(village.grant(CAT, DAN, Role::Admin));
+    village.converge(0xd2);
+    let (dan, node) = (village.peer(DAN), village.engines[DAN].device.node);
+    village.act(BEN, |engine, now| engine.revoke_device(now, dan, node)).unwrap_err();
+    let gift = village.sign(BEN, Vec::new(), Content::Grant(plain_grant(dan, Role::Reader)));
+    let after = vec![Act::of(&gift).unwrap().id()];
+    let refusal = village.sign(BEN, after, Content::RevokeDevice { identity: dan, node });
+    for at in [ANN, CAT, DAN] {
+        village.give(at, vec![gift.clone(), refusal.clone()]);
+    }
+    village.converge(0xd2);
+    let refused = |village: &Village| -> Vec<bool> {
+        let here = |engine: &Engine| engine.membership().unwrap().is_device_revoked(dan, node);
+        village.engines.iter().map(here).collect()
+    };
+    assert_eq!(refused(&village), [false; 4]);
+    let note = village.publish(DAN, "still here").unwrap();
+    village.converge(0xd2);
+    assert!((0..4).all(|at| village.engines[at].store.contains(&note.key()).unwrap()));
+    for at in 0..4 {
+        village.restart(at);
+    }
+    assert_eq!(refused(&village), [false; 4]);
+    // Somebody above both does it, and takes it back.
+    village.act(ANN, |engine, now| engine.revoke_device(now, dan, node)).unwrap();
+    village.converge(0xd2);
+    assert_eq!(refused(&village), [true; 4]);
+    village.act(ANN, |engine, now| engine.restore_device(now, dan, node)).unwrap();
+    village.converge(0xd2);
+    assert_eq!(refused(&village), [false; 4]);
+}
