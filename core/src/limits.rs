@@ -432,7 +432,7 @@ pub const MAX_DEFERRED_BYTES: usize = MAX_HELD_BYTES;
 pub const DEFERRED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// How long records stay where they are that wait for a list, which may be on its way, before they are withheld.
 pub const LIST_PATIENCE: Duration = Duration::from_secs(60);
-/// How long a membership lasts unless said otherwise; renewed by whoever may before it ends.
+/// How long a membership lasts unless said otherwise; renewed by whoever may before it ends, as any of [`MIN_RENEWAL`] or more.
 pub const DEFAULT_MEMBERSHIP: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long an invitation can be used unless said otherwise.
 pub const DEFAULT_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -440,10 +440,20 @@ pub const DEFAULT_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const PASSWORD_MEMBERSHIP: Duration = Duration::from_secs(24 * 3600);
 /// Automatic acts signed in one step, as renewals. The rest follows after the next commit, or with the next look.
 pub const ISSUED_AT_ONCE: usize = 32;
-/// Grants in force of this node's identity that are put in order before one is named, the oldest; each is compared with each other.
+/// Grants in force of this node's identity that are put in order before one is named: those that were used, then in turns of those
+/// who gave them; each is compared with each other.
 pub const OWN_GRANTS: usize = 16;
-/// Grants of one member that are renewed in one step: in turns of those who gave them, the highest first.
+/// Grants of one member that are renewed in one step: in turns of those who gave them, and of those above these.
 pub const RENEWED_OF_MEMBER: usize = 4;
+/// Shortest time for which a node renews a membership. One that a person gives for less ends with it.
+pub const MIN_RENEWAL: Duration = Duration::from_secs(24 * 3600);
+/// Least time that a renewal adds; the renewer's own membership may allow less. So no grant is renewed more than four times a day.
+pub const MIN_RENEWAL_GAIN: Duration = Duration::from_secs(6 * 3600);
+/// Renewals that an identity signs in [`RENEWALS_COUNTED`] of memberships that one member gave, or others below that one. Those
+/// that itself or the creator gave are not counted. 10,000 members of one giver who came on one day, for 30 days, take three.
+pub const RENEWED_OF_GIVER: usize = 4096;
+/// Over which time they are counted.
+pub const RENEWALS_COUNTED: Duration = Duration::from_secs(24 * 3600);
 /// Longest message of a password proof, in bytes.
 pub const MAX_PROOF: usize = 1024;
 /// How long a link for joining may last.

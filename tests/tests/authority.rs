@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use peergraph::{
-    ErrorKind, GroupRules, InviteLink, InvitePassword, JoinGroup, ListQuery, RecordDraft, RecordType, Role,
-    SecretKey, TypeRule,
-    authority::{Act, Content, Grant, InvitationUse, Invite, issuer_proof, use_message},
+    ErrorKind, GroupRules, InviteLink, InviteMember, InvitePassword, JoinGroup, ListQuery, RecordDraft,
+    RecordType, Role, SecretKey, TypeRule,
+    authority::{Act, Content, Grant, InvitationUse, Invite, Keep, Remove, issuer_proof, use_message},
     crypto::Domain,
     group::Way,
     limits::MAX_REVOKED_DEVICES,
@@ -294,4 +294,74 @@ async fn a13_what_a_reader_says_of_its_own_devices_is_bounded_the_same_way_on_bo
     scene.show(&shown).await;
     scene.settle().await;
     assert_eq!(scene.cyd.group.credentials().await.unwrap().len(), acts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t5_a_gift_is_used_for_what_it_alone_allows_and_goes_alone() {
+    let mut scene = Scene::together("t5", GroupRules::default(), Role::Inviter).await;
+    let ben = node().await;
+    let link = scene.cyd.group.invite_link(InviteLink::default()).await.unwrap();
+    let bens = ben.join_group(JoinGroup::from(link).named("Ben")).await.unwrap();
+    converge(&[&scene.ada.group, &scene.cyd.group, &bens]).await;
+    // The hostile inviter makes Cyd's guest, who may let nobody in, an inviter.
+    let grant = Grant { depth: 3, ..plain_grant(ben.peer_id(), Role::Inviter, scene.now().await) };
+    let gift = scene.act(&scene.heads().await, scene.now().await, Content::Grant(grant)).await;
+    scene.show(std::slice::from_ref(&gift)).await;
+    eventually("the gift", || async { bens.role().await.unwrap() == Some(Role::Inviter) }).await;
+    let hers = bens.publish(note("by her word")).await.unwrap().id;
+    let guest = key(50).peer();
+    bens.invite_peer(guest, "", InviteMember::default()).await.unwrap();
+    converge(&[&scene.ada.group, &scene.cyd.group, &bens]).await;
+    let gift = Act::of(&gift).unwrap().id();
+    let acts = scene.ada.group.credentials().await.unwrap();
+    let let_in = acts
+        .iter()
+        .filter_map(Act::of)
+        .find(|act| matches!(&act.body().content, Content::Grant(grant) if grant.subject == guest));
+    assert_eq!(let_in.unwrap().body().by, Some(gift), "Cyd's grant does not allow it");
+    // It takes its gift back with all that was done by it, as no honest node would.
+    let (subject, reason, keep) = (ben.peer_id(), String::new(), Keep::default());
+    let remove = Remove { subject, reason, keep, branch: false, undo: true };
+    let back = scene.act(&scene.heads().await, scene.now().await, Content::Remove(remove)).await;
+    scene.show(&[back]).await;
+    eventually("it is gone", || async { bens.role().await.unwrap() == Some(Role::Member) }).await;
+    bens.publish(note("and goes on")).await.unwrap();
+    converge(&[&scene.ada.group, &scene.cyd.group, &bens]).await;
+    ben.shutdown().await;
+    scene.settle().await;
+    for side in [&scene.ada, &scene.cyd] {
+        assert_eq!(side.role(ben.peer_id()).await, Some(Role::Member));
+        assert_eq!(side.role(guest).await, None, "came by the gift alone");
+        assert_eq!(side.group.get(hers).await.unwrap().unwrap().body_text(), Some("by her word"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_a_membership_of_less_than_a_day_is_for_nobody_to_renew() {
+    let scene = Scene::together("u4", GroupRules::default(), Role::Member).await;
+    let day = Duration::from_secs(24 * 3600);
+    let mut said = Vec::new();
+    for (number, lifetime) in [(50, day / 2), (51, day)] {
+        let lifetime = Some(lifetime);
+        let options = InviteMember { role: Role::Inviter, lifetime };
+        scene.ada.group.invite_peer(key(number).peer(), "", options).await.unwrap();
+        let link = InviteLink { lifetime, ..InviteLink::default() };
+        let link = scene.cyd.group.invite_link(link).await.unwrap();
+        let guest = node().await;
+        let guests = guest.join_group(JoinGroup::from(link).named("Dan")).await.unwrap();
+        converge(&[&scene.ada.group, &scene.cyd.group, &guests]).await;
+        // Another role is for as long, and no longer.
+        scene.ada.group.set_role(guest.peer_id(), Role::Reader).await.unwrap();
+        said.extend([key(number).peer(), guest.peer_id()].map(|peer| (peer, lifetime == Some(day))));
+        guest.shutdown().await;
+    }
+    let acts = scene.ada.group.credentials().await.unwrap();
+    for (peer, renewed) in said {
+        let given = acts.iter().filter_map(Act::of).filter_map(|act| match &act.body().content {
+            Content::Grant(grant) if grant.subject == peer => Some(grant.renew),
+            _ => None,
+        });
+        let given: Vec<bool> = given.collect();
+        assert!(!given.is_empty() && given.iter().all(|renew| *renew == renewed), "{given:?}");
+    }
 }

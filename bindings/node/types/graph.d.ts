@@ -250,7 +250,10 @@ export class Graph extends EventEmitter<GraphEvents> {
 export interface Invite {
   /** What they become; by a link at most `inviter`. Default `member`. */
   role?: Role
-  /** How many milliseconds the membership lasts; `null`: as long as one's own. Default 30 days. */
+  /**
+   * How many milliseconds the membership lasts. One of a day or more is renewed by whoever may before it ends; a shorter one is
+   * not, and ends then unless a person renews it. `null`: as long as one's own. Default 30 days.
+   */
   lifetime?: number | null
 }
 
@@ -313,7 +316,10 @@ export class Group extends Graph {
   invitations(options?: Cancellable): Promise<OpenInvitation[]>
   /** Takes a link back. @throws {NotFoundError} {@link NotAuthorizedError}. */
   revokeInvitation(key: PeerId | OpenInvitation, options?: Cancellable): Promise<void>
-  /** Gives a membership anew, for another time: 30 days by default, `null`: as long as one's own. */
+  /**
+   * Gives a membership anew, for another time: 30 days by default, `null`: as long as one's own. One of a day or more is renewed
+   * by itself from then on, as by {@link invite}.
+   */
   renew(peer: PeerId, lifetime?: number | null, options?: Cancellable): Promise<void>
   /**
    * Changes the friendly name that this identity goes by in the group, at most 255 bytes; an empty one resets it to the
@@ -349,6 +355,9 @@ export class Group extends Graph {
    * {@link restoreDevice}; what an identity refuses of its own devices is refused for good.
    *
    * @throws {NotAuthorizedError} if it is another's and this identity is no admin who is senior to it.
+   * @throws {NotAMemberError} if the other identity is none here: nobody let it in yet, it left, or it was removed (whose
+   * membership is over by time is still one). Also this, {@link RemovedError} or {@link InvitationExpiredError} if this identity
+   * is none itself.
    */
   revokeDevice(peer: PeerId, node: NodeId, options?: Cancellable): Promise<void>
   /**

@@ -276,7 +276,8 @@ impl Group {
     }
 
     /// Gives a membership anew, with the same role and name, for this long from now on; `None`: as long as this
-    /// identity's own. It works at once, without a reconnect, and for one that has ended too: who has it connects again.
+    /// identity's own. It works at once, without a reconnect, and for one that has ended too: who has it connects again. One of a day
+    /// or more is renewed by itself from then on, as by [`invite`](Self::invite).
     ///
     /// # Errors
     /// As [`invite`](Self::invite), and `NotFound` if it never was a member, or was removed.
@@ -341,8 +342,9 @@ impl Group {
     /// with [`restore_device`](Self::restore_device); what an identity refuses of its own devices is refused for good.
     ///
     /// # Errors
-    /// `NotAuthorized` unless it is this identity's own, or this identity is an admin and senior to it; `NotAMember`,
-    /// `Storage`, `Closed`.
+    /// `NotAuthorized` unless it is this identity's own, or this identity is an admin and senior to it; `NotAMember` if the other
+    /// identity is none here: nobody let it in yet, it left, or it was removed (whose membership is over by time is still one). Also
+    /// `NotAMember`, `Removed` or `InvitationExpired` if this identity is none itself; `Storage`, `Closed`.
     pub fn revoke_device(&self, peer: PeerId, node: NodeId) -> Call<Result<()>> {
         self.graph.write(move |engine, now| engine.revoke_device(now, peer, node))
     }

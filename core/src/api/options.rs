@@ -164,8 +164,8 @@ pub enum JoinOutcome {
 pub struct InviteMember {
     /// What they become. Default: member.
     pub role: Role,
-    /// How long the membership lasts; it is renewed by whoever may before it ends. `None`: as long as the inviter's
-    /// own. Default: 30 days.
+    /// How long the membership lasts. One of a day or more is renewed by whoever may before it ends; a shorter one is not, and ends
+    /// then unless a person [`renew`](super::Group::renew)s it. `None`: as long as the inviter's own. Default: 30 days.
     pub lifetime: Option<Duration>,
 }
 

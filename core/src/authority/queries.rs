@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
 };
 
 use super::{
@@ -90,10 +91,36 @@ impl ActSet {
         facts.iter().flat_map(|facts| &facts.sponsors).filter_map(|at| self.subject(*at)).collect()
     }
 
-    /// By whose word a grant is (`None`: the creator's), by an invitation its issuer's; and the rank of the grant that gave it.
-    pub fn giver_of(&self, grant: &ActId) -> (impl Ord + Copy + use<>, Option<PeerId>) {
-        let word = self.place(grant).and_then(|at| self.word_of(at));
-        (self.rank(word), word.and_then(|at| self.subject(at)))
+    /// The rank of the grant by whose word a grant is; by an invitation, of its issuer's.
+    pub fn rank_of_giver(&self, grant: &ActId) -> impl Ord + Copy + use<> {
+        self.rank(self.place(grant).and_then(|at| self.word_of(at)))
+    }
+
+    /// The grant whose holder answers for another to `me`: that of its giver; by an invitation of the creator or of `me`, the
+    /// admitter's. `None`: the creator or `me` gave it.
+    pub fn answers_for(&self, me: PeerId, grant: &ActId) -> Option<ActId> {
+        let at = self.place(grant)?;
+        let is_other = |giver: &u32| self.subject(*giver).is_some_and(|peer| peer != me);
+        let giver = self.word_of(at).filter(is_other);
+        giver.or_else(|| self.entries[at as usize].under.filter(is_other)).map(|at| self.id(at))
+    }
+
+    /// The identities that answer for a grant to `me`, from the creator's side, or from that of `me`.
+    pub fn line_of(&self, me: PeerId, grant: &ActId) -> Vec<PeerId> {
+        let givers = std::iter::successors(self.answers_for(me, grant), |giver| self.answers_for(me, giver));
+        let mut line: Vec<PeerId> =
+            givers.filter_map(|at| self.place(&at).and_then(|at| self.subject(at))).collect();
+        line.reverse();
+        line
+    }
+
+    /// The grants that an identity renewed in a period, each as often as it was.
+    pub fn renewed_by(&self, author: PeerId, within: Range<Timestamp>) -> impl Iterator<Item = ActId> {
+        let acts = self.acts_of.get(&author).into_iter().flatten().map(|at| self.body(*at));
+        acts.filter(move |act| within.contains(&act.at)).filter_map(|act| match &act.content {
+            Content::Renew { grant, .. } => Some(*grant),
+            _ => None,
+        })
     }
 
     /// True for a leave act that is here.

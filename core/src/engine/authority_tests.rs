@@ -231,12 +231,12 @@ fn a4_a_renewal_brings_nobody_back_and_none_comes_before_the_first_comparison() 
     let mut village = Village::new(0xa4, 4);
     assert!(village.grant(0, 1, Role::Inviter));
     village.converge(0xa4);
-    let (member, hour) = (village.peer(2), Duration::from_secs(3600));
-    village.act(1, |engine, now| engine.grant(now, member, "", Role::Member, Some(hour))).unwrap();
+    let (member, day) = (village.peer(2), Duration::from_secs(24 * 3600));
+    village.act(1, |engine, now| engine.grant(now, member, "", Role::Member, Some(day))).unwrap();
     village.converge(0xa4);
     // Removed while the inviter's node is off; that one starts when a renewal is due.
     remove(&mut village, 0, 2, Removal::default());
-    village.pass(2000);
+    village.pass(52_000);
     let acts = |village: &Village| village.engines[1].credentials().unwrap().len();
     let before = acts(&village);
     for _ in 0..3 {

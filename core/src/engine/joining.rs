@@ -10,7 +10,7 @@ use crate::{
     crypto::{self, Domain, PasswordProof, SecretKey, SignatureBytes},
     group::{CredentialFault, InviteFault, Standing, clipped_name},
     ids::{ActId, ConnectionId, LinkId, PeerId},
-    limits::{REFERRALS, SKEW_HOLD},
+    limits::{MIN_RENEWAL, REFERRALS, SKEW_HOLD},
     record::{DeviceCertificate, NodeAddr, Role, SignedRecord},
     time::{Now, Timestamp},
     wire::{JoinDenied, JoinMessage, Purpose, join_proof},
@@ -225,7 +225,8 @@ impl Engine {
         };
         let role = invite.role;
         let lifetime = invite.lifetime_ms.map(Duration::from_millis);
-        let came = Came { peer, name, role, lifetime, by: By::Invitation(id), renew: true };
+        let renew = lifetime.is_none_or(is_renewed);
+        let came = Came { peer, name, role, lifetime, by: By::Invitation(id), renew };
         self.group.joins.invited.insert(link, (key, issuer, came));
         self.overlay.send_join(link, JoinMessage::Use(id));
         Ok(None)
@@ -327,7 +328,8 @@ impl Engine {
     ) -> Result<Vec<SignedRecord>, PublishError> {
         self.check_standing()?;
         let own = self.giving(peer, role)?.clone();
-        let came = Came { peer, name: name.into(), role, lifetime, by: By::Word, renew: lifetime.is_some() };
+        let renew = lifetime.is_some_and(is_renewed);
+        let came = Came { peer, name: name.into(), role, lifetime, by: By::Word, renew };
         let grant = self.draft_grant(now, &own, came);
         self.give(now, grant)
     }
@@ -371,6 +373,11 @@ impl Engine {
         let others = peers.into_iter().filter(|peer| *peer != self.device.peer);
         others.flat_map(|peer| self.addresses_of(None, Some(peer))).take(REFERRALS).collect()
     }
+}
+
+/// Whether a membership that is given for so long is renewed. What a person gives for less than a day ends when they said.
+fn is_renewed(lifetime: Duration) -> bool {
+    lifetime >= MIN_RENEWAL
 }
 
 /// Somebody to be let in.

@@ -42,10 +42,9 @@ impl Engine {
         }
         // Each node has moments of its own: the first renewal serves everybody, and who came on one day is not renewed by all
         // nodes at once, nor in one order.
-        let at = |grant: &ActId| 0.5 - 0.1 * self.moment_for(grant);
+        let moment = |grant: &ActId| self.moment_for(grant);
         let own = &self.group.standings;
-        let mut due = members.due_for_renewal(self.device.peer, own, self.peer_time(now), at);
-        due.sort_by(|a, b| self.moment_for(&a.grant).total_cmp(&self.moment_for(&b.grant)));
+        let mut due = members.due_for_renewal(self.device.peer, own, self.peer_time(now), moment);
         let more = due.len() > ISSUED_AT_ONCE;
         due.truncate(ISSUED_AT_ONCE);
         match self.renew(now, &due) {

@@ -21,9 +21,11 @@ mod papers;
 mod policy;
 #[cfg(feature = "qr")]
 mod qr;
+mod renewals;
 mod secret;
 mod standing;
 mod throttle;
+mod turns;
 
 pub use epoch::{
     Begun, EpochId, EpochKey, KeysOf, epoch_id, open_epoch_key, open_older_key, seal_epoch_key,
@@ -39,6 +41,7 @@ pub use membership::{Lack, Learnt, Membership};
 pub use name::{NameError, PeerName, check_friendly_name, clipped_name, is_member_name, shown_name, unnamed};
 #[cfg(feature = "qr")]
 pub use qr::QrError;
+pub use renewals::Renewal;
 pub use secret::{IdentitySecret, SecretTextError};
-pub use standing::{Ending, Renewal, Standing};
+pub use standing::{Ending, Standing};
 pub use throttle::Throttle;

@@ -1,6 +1,11 @@
 //! Under which of its grants an identity acts: one notion for all that it asks and signs.
 
-use super::{CredentialFault, Membership, Standing};
+use std::cmp::Reverse;
+
+use super::{
+    CredentialFault, Membership, Standing,
+    turns::{Had, in_turns},
+};
 use crate::{
     authority::{Content, GrantVerdict},
     ids::{ActId, PeerId},
@@ -27,16 +32,19 @@ impl Membership {
         alive.into_iter().map(|(id, facts)| self.standing(id, facts)).collect()
     }
 
-    /// Of many, the ones that were used or came first are put in order; the others stay behind them, the highest rank first.
+    /// Of many, those that were used are put in order, and of the others a few of each giver; the rest stays behind them, the highest
+    /// rank first.
     fn put_in_order(&self, peer: PeerId, alive: &mut Vec<(ActId, &GrantVerdict)>) {
         let used = self.acts.first_acts(peer);
         let age = |id: &ActId| (used.get(id).copied().unwrap_or(u32::MAX), self.acts.arrival(id));
         let mut rest = Vec::new();
         if alive.len() > OWN_GRANTS {
-            let mut oldest: Vec<ActId> = alive.iter().map(|(id, _)| *id).collect();
-            oldest.sort_by_cached_key(age);
-            oldest.truncate(OWN_GRANTS);
-            (*alive, rest) = std::mem::take(alive).into_iter().partition(|(id, _)| oldest.contains(id));
+            let (mut first, unused): (Vec<ActId>, Vec<ActId>) =
+                alive.iter().map(|(id, _)| *id).partition(|id| used.contains_key(id));
+            first.sort_by_cached_key(age);
+            first.extend(self.in_turns_of_givers(peer, unused));
+            first.truncate(OWN_GRANTS);
+            (*alive, rest) = std::mem::take(alive).into_iter().partition(|(id, _)| first.contains(id));
         }
         let mut left = std::mem::take(alive);
         while !left.is_empty() {
@@ -53,6 +61,14 @@ impl Membership {
             alive.push(left.remove(next));
         }
         alive.extend(rest);
+    }
+
+    /// Grants of an identity in turns of those who gave them, and of those above these, the highest giver first; of one giver, the
+    /// first that came.
+    fn in_turns_of_givers(&self, peer: PeerId, mut grants: Vec<ActId>) -> impl Iterator<Item = ActId> {
+        grants.sort_by_cached_key(|id| (Reverse(self.acts.rank_of_giver(id)), self.acts.arrival(id)));
+        let with_lines = grants.into_iter().map(|id| (self.line(peer, &id), id));
+        in_turns(with_lines.collect(), &Had::default()).into_iter().map(|(_, id)| id)
     }
 
     /// Of an identity's own grants, the one by which it lets `joiner` in as `role`: the first that allows it. `None`: it may not.

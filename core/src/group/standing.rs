@@ -1,16 +1,11 @@
 //! What identities are: now, once, and by whose word.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{CredentialFault, Membership};
 use crate::{
     authority::{Content, DeviceRefusal, Grant, GrantVerdict},
     ids::{ActId, NodeId, PeerId},
-    limits::RENEWED_OF_MEMBER,
     record::{RecordKey, Role},
     time::Timestamp,
 };
@@ -34,15 +29,6 @@ pub struct Standing {
     pub name: String,
     /// The issuer; `None`: the creator itself.
     pub issuer: Option<PeerId>,
-}
-
-/// A grant that is to be renewed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Renewal {
-    /// The grant.
-    pub grant: ActId,
-    /// Its new end.
-    pub until: Timestamp,
 }
 
 /// How a membership ended.
@@ -146,8 +132,7 @@ impl Membership {
         }
     }
 
-    /// How long a membership lasts by its grant, and by each renewal: from when it was given. It begins before that, for clocks
-    /// that are behind.
+    /// How long a membership lasts by its grant, from when it was given. It begins before that, for clocks that are behind.
     pub fn lifetime(&self, grant: &ActId) -> Option<Duration> {
         let act = self.acts.get(grant)?;
         let Content::Grant(grant) = &act.content else { return None };
@@ -215,101 +200,6 @@ impl Membership {
         // One that leaves a grant in force would be none.
         let senior = grants.all(|(id, _)| self.verdict.is_senior_to(&self.acts, own.grant.as_ref(), &id));
         if senior { Ok(()) } else { Err(CredentialFault::NotSenior) }
-    }
-
-    /// The grants that a member should renew at `now`, by what it is: those past the part `at` of their time, of each member a
-    /// few, the highest of each who gave some, and none that would add nothing to what the member has.
-    pub fn due_for_renewal(
-        &self,
-        me: PeerId,
-        own: &[Standing],
-        now: Timestamp,
-        at: impl Fn(&ActId) -> f64,
-    ) -> Vec<Renewal> {
-        let others = self.verdict.identities().filter(|peer| **peer != me);
-        others.flat_map(|peer| self.due_of(*peer, own, now, &at)).collect()
-    }
-
-    fn due_of(
-        &self,
-        peer: PeerId,
-        own: &[Standing],
-        now: Timestamp,
-        at: impl Fn(&ActId) -> f64,
-    ) -> Vec<Renewal> {
-        let held = self.verdict.alive(peer, now);
-        let mut found = Vec::new();
-        // In turns of those who gave them, the highest first: no number of gifts leaves no place for what another gave.
-        let mut turns = BTreeMap::<Option<PeerId>, usize>::new();
-        for (place, (id, facts)) in held.iter().enumerate() {
-            let Some(renewal) = self.renewal(own, now, *id, facts, &at) else { continue };
-            let (rank, giver) = self.acts.giver_of(id);
-            let turn = turns.entry(giver).or_default();
-            found.push(((*turn, Reverse(rank), place), renewal));
-            *turn += 1;
-        }
-        found.sort_unstable_by_key(|(turn, _)| *turn);
-        let mut due: Vec<Renewal> = Vec::new();
-        for ((_, _, place), renewal) in found {
-            if due.len() < RENEWED_OF_MEMBER && !self.is_needless(own, &held, place, &renewal, &due) {
-                due.push(renewal);
-            }
-        }
-        due
-    }
-
-    /// True if a renewal adds nothing to what a member has by these grants, of which it would renew the one at `place`. One that does
-    /// not outlast another of the same rank or a higher one is left to end, or as long as this node keeps that one up.
-    fn is_needless(
-        &self,
-        own: &[Standing],
-        held: &[(ActId, &GrantVerdict)],
-        place: usize,
-        renewal: &Renewal,
-        due: &[Renewal],
-    ) -> bool {
-        let (id, end) = (renewal.grant, held[place].1.not_after);
-        let beside = |other: &ActId, until, end| {
-            *other != id && self.verdict.makes_needless(&self.acts, other, &id, (until, end))
-        };
-        let kept_up = |other: &ActId| self.renewable_for(other).is_some() && self.may_renew(own, other);
-        held.iter().any(|(other, by)| beside(other, by.not_after, renewal.until))
-            || due.iter().any(|other| beside(&other.grant, Some(other.until), renewal.until))
-            || held[..place]
-                .iter()
-                .any(|(other, by)| end.is_some_and(|end| beside(other, by.not_after, end)) && kept_up(other))
-    }
-
-    /// For how long a grant is renewed each time, if it is to be.
-    fn renewable_for(&self, grant: &ActId) -> Option<Duration> {
-        let renews = matches!(&self.acts.get(grant)?.content, Content::Grant(given) if given.renew);
-        self.lifetime(grant).filter(|_| renews)
-    }
-
-    fn may_renew(&self, own: &[Standing], grant: &ActId) -> bool {
-        own.iter().any(|own| self.acts.may_renew(own.grant.as_ref(), grant))
-    }
-
-    fn renewal(
-        &self,
-        own: &[Standing],
-        now: Timestamp,
-        grant: ActId,
-        facts: &GrantVerdict,
-        at: impl Fn(&ActId) -> f64,
-    ) -> Option<Renewal> {
-        let end = facts.not_after?;
-        let lifetime = self.renewable_for(&grant)?;
-        let left = end.since(now);
-        // Few are past the half of their time.
-        if left >= lifetime / 2 || left >= lifetime.mul_f64(at(&grant)) {
-            return None;
-        }
-        let may = own.iter().filter(|own| self.acts.may_renew(own.grant.as_ref(), &grant));
-        let mut ends = may.map(|own| own.not_after.map_or(now + lifetime, |limit| limit.min(now + lifetime)));
-        // Nobody gains by one that ends no later.
-        let until = ends.find(|until| *until > end)?;
-        Some(Renewal { grant, until })
     }
 
     /// Whether a removal with `undo` would undo anything: of a member, or of somebody who was removed without it.

@@ -8,14 +8,14 @@ use crate::{
     wire::{Goodbye, GoodbyeReason, SyncMessage},
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const SEED: u64 = 0x3e;
 
 /// A group in which the creator made 1 an inviter for an hour, and 2 a member; who hears of whom.
 fn with_inviter(count: usize, heard: &[usize]) -> Village {
     let mut village = Village::new(SEED, count);
     let inviter = village.peer(1);
-    village.act(0, |engine, now| engine.grant(now, inviter, "", Role::Inviter, Some(HOUR))).unwrap();
+    village.act(0, |engine, now| engine.grant(now, inviter, "", Role::Inviter, Some(DAY))).unwrap();
     assert!(village.grant(0, 2, Role::Member));
     heard.iter().for_each(|to| village.copy(0, *to));
     for listener in [0, 2] {
@@ -25,7 +25,7 @@ fn with_inviter(count: usize, heard: &[usize]) -> Village {
 }
 
 fn renewal(village: &Village, grant: ActId) -> Content {
-    let not_after = village.engines[0].peer_time(village.now()) + 100 * HOUR;
+    let not_after = village.engines[0].peer_time(village.now()) + 100 * DAY;
     Content::Renew { grant, not_after }
 }
 
@@ -36,7 +36,7 @@ fn body(village: &Village, who: usize, by: Option<ActId>, after: &[ActId], conte
 
 /// A guest that 1 lets in under a name for its grant, as long as that says it lasts.
 fn guest(village: &Village, by: ActId, subject: usize) -> SignedRecord {
-    let end = village.engines[0].peer_time(village.now()) + HOUR;
+    let end = village.engines[0].peer_time(village.now()) + DAY;
     let grant = Grant { not_after: Some(end), ..plain_grant(village.peer(subject), Role::Member) };
     village.sign_as(1, body(village, 1, Some(by), &[], Content::Grant(grant)))
 }
@@ -79,7 +79,7 @@ fn w3_an_expired_inviters_puppet_is_refused() {
     // While it lasts, its word opens a link.
     let early = guest(&village, mine, 4);
     assert!(comes(&mut village, 4, 0, &[early]).1);
-    village.pass(2 * HOUR.as_secs());
+    village.pass(2 * DAY.as_secs());
     let late = guest(&village, mine, 4);
     assert!(!comes(&mut village, 4, 0, &[late]).1);
     // By its own word, by a throwaway key's, and by that of a member who may not.
@@ -105,7 +105,7 @@ fn w3_a_renewal_that_does_not_count_shows_nobody() {
     village.act(0, |engine, now| engine.remove(now, admin, "", Default::default())).unwrap();
     village.give(0, vec![forged.clone()]);
     assert!(village.engines[0].membership().unwrap().has(&act_id(&forged)));
-    village.pass(2 * HOUR.as_secs());
+    village.pass(2 * DAY.as_secs());
     let below = guest(&village, act_id(&forged), 4);
     assert!(!comes(&mut village, 4, 0, &[below]).1);
 }
@@ -120,16 +120,15 @@ fn w3_papers_show_who_renewed_and_are_believed() {
     assert!(village.grant(0, 1, Role::Admin) && village.grant(0, 2, Role::Admin));
     village.copy(0, 1);
     let inviter = village.peer(3);
-    village.act(1, |engine, now| engine.grant(now, inviter, "", Role::Inviter, Some(HOUR))).unwrap();
+    village.act(1, |engine, now| engine.grant(now, inviter, "", Role::Inviter, Some(DAY))).unwrap();
     village.copy(1, 2);
     let content = renewal(&village, act_id(&grant_of(&village, 2, 3).0));
     village.act(2, |engine, now| engine.issue(now, content)).unwrap();
     village.copy(2, 3);
-    village.pass(2 * HOUR.as_secs());
+    village.pass(2 * DAY.as_secs());
     village.act(3, |engine, now| engine.handle_timeout(now));
     let guest = village.peer(4);
-    let papers =
-        village.act(3, |engine, now| engine.grant(now, guest, "", Role::Member, Some(HOUR))).unwrap();
+    let papers = village.act(3, |engine, now| engine.grant(now, guest, "", Role::Member, Some(DAY))).unwrap();
     assert!(comes(&mut village, 4, 5, &papers).1);
 }
 
@@ -177,7 +176,7 @@ fn w3_an_honest_newcomer_whose_admitter_is_away_is_kept() {
     let mut village = with_inviter(5, &[1, 2]);
     let newcomer = village.peer(3);
     let papers =
-        village.act(1, |engine, now| engine.grant(now, newcomer, "Cid", Role::Member, Some(HOUR))).unwrap();
+        village.act(1, |engine, now| engine.grant(now, newcomer, "Cid", Role::Member, Some(DAY))).unwrap();
     assert_eq!(village.role(0, 3), None, "the inviter's node is away");
     let (caller, made) = comes(&mut village, 3, 0, &papers);
     assert!(made);

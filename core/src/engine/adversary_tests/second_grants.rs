@@ -326,3 +326,45 @@ fn u2_no_admin_locks_an_equal_out_by_a_small_gift() {
     village.converge(0xd2);
     assert_eq!(refused(&village), [false; 4]);
 }
+
+/// Ida and her guests know who is going to come, and give her many grants before anybody else does.
+#[test]
+fn u6_gifts_that_come_first_stand_before_no_grant_by_a_higher_member() {
+    const GUEST: usize = COUNT;
+    let mut village = Village::new(0x756, COUNT + 1);
+    let admin = Role::Admin;
+    for (by, to, role) in [(ANN, AMY, admin), (AMY, ADA, admin), (ANN, IDA, Role::Inviter)] {
+        assert!(village.grant(by, to, role));
+        village.converge(0x756);
+    }
+    for puppet in [EARLY, LATE] {
+        assert!(village.grant(IDA, puppet, Role::Inviter));
+    }
+    village.converge(0x756);
+    for by in [IDA, EARLY, LATE] {
+        let own = village.engines[by].group.own_grant().map(ActId::from_bytes).unwrap();
+        let gifts: Vec<SignedRecord> = (0..20)
+            .map(|number| {
+                let gift =
+                    Grant { name: format!("{number}"), ..plain_grant(village.peer(BEN), Role::Inviter) };
+                village.sign(by, vec![own], Content::Grant(Grant { depth: 4, ..gift }))
+            })
+            .collect();
+        village.give(BEN, gifts);
+    }
+    village.converge(0x756);
+    assert!(village.grant(ADA, BEN, Role::Inviter));
+    village.converge(0x756);
+    let ada = Some(village.peer(ADA));
+    for _ in 0..2 {
+        assert_eq!(givers(&village)[0], ada, "of 61");
+        village.restart(BEN);
+    }
+    village.engines[BEN].usable = true;
+    assert!(village.grant(BEN, GUEST, Role::Member));
+    village.converge(0x756);
+    take_back(&mut village, IDA, BEN);
+    village.converge(0x756);
+    assert_eq!(roles(&village, BEN), [Some(Role::Inviter); COUNT]);
+    assert_eq!(roles(&village, GUEST), [Some(Role::Member); COUNT]);
+}

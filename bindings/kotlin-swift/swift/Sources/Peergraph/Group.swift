@@ -45,7 +45,8 @@ public final class Group: Graph, @unchecked Sendable {
     }
 
     /// Invites one identity, known by its public description. The invitation is of no use to anybody else. `lifetime`: how
-    /// long the membership lasts; nil: as long as the inviter's own.
+    /// long the membership lasts. One of a day or more is renewed by whoever may before it ends; a shorter one is not, and ends then
+    /// unless a person renews it. nil: as long as the inviter's own.
     public func invite(
         _ whom: IdentityDescription, role: Role = .member, lifetime: Duration? = .days(30),
         isolation: isolated (any Actor)? = #isolation
@@ -108,7 +109,8 @@ public final class Group: Graph, @unchecked Sendable {
         return try await call { try await placed.revokeInvitation(key: key) }
     }
 
-    /// Gives a membership anew, with the same role and name, for this long from now on; nil: as long as one's own.
+    /// Gives a membership anew, with the same role and name, for this long from now on; nil: as long as one's own. One of a day or
+    /// more is renewed by itself from then on, as by `invite`.
     public func renew(
         _ peer: PeerId, lifetime: Duration? = .days(30),
         isolation: isolated (any Actor)? = #isolation
@@ -166,6 +168,10 @@ public final class Group: Graph, @unchecked Sendable {
 
     /// Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back with
     /// ``restoreDevice(_:_:isolation:)``; what an identity refuses of its own devices is refused for good.
+    ///
+    /// Throws `notAuthorized` if it is another's and this identity is no admin who is senior to it; `notAMember` if the other
+    /// identity is none here: nobody let it in yet, it left, or it was removed (whose membership is over by time is still one). Also
+    /// `notAMember`, `removed` or `invitationExpired` if this identity is none itself.
     public func revokeDevice(
         _ peer: PeerId, _ node: NodeId,
         isolation: isolated (any Actor)? = #isolation

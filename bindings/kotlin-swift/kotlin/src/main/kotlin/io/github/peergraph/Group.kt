@@ -24,7 +24,8 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
     public suspend fun member(peer: PeerId): MemberInfo = native.member(peer)
 
     /** Invites one identity, known by its public description. The invitation is of no use to anybody else. [lifetime]: how
-     * long the membership lasts; null: as long as the inviter's own. */
+     * long the membership lasts. One of a day or more is renewed by whoever may before it ends; a shorter one is not, and ends then
+     * unless a person renews it. null: as long as the inviter's own. */
     public suspend fun invite(
         whom: IdentityDescription,
         role: Role = Role.MEMBER,
@@ -66,7 +67,8 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
     /** Takes a link back: nobody else comes by it. */
     public suspend fun revokeInvitation(key: PeerId): Unit = native.revokeInvitation(key)
 
-    /** Gives a membership anew, with the same role and name, for this long from now on; null: as long as one's own. */
+    /** Gives a membership anew, with the same role and name, for this long from now on; null: as long as one's own. One of a day
+     * or more is renewed by itself from then on, as by [invite]. */
     public suspend fun renew(peer: PeerId, lifetime: Duration? = 30.days): Unit = native.renew(peer, lifetime)
 
     /** Changes the friendly name that this identity goes by in the group, at most 255 bytes; an empty one resets it to the one
@@ -99,8 +101,15 @@ public class Group internal constructor(native: NativeGraph) : Graph(native) {
     /** In a group with encrypted bodies: encrypts what follows under a new key, which those who are members now get. */
     public suspend fun renewBodyKey(): Unit = native.renewBodyKey()
 
-    /** Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back with
-     * [restoreDevice]; what an identity refuses of its own devices is refused for good. */
+    /**
+     * Refuses one device of an identity: its node is not let in any more, and its links end. An admin can take that back with
+     * [restoreDevice]; what an identity refuses of its own devices is refused for good.
+     *
+     * @throws PeergraphException.NotAuthorized if it is another's and this identity is no admin who is senior to it.
+     * @throws PeergraphException.NotAMember if the other identity is none here: nobody let it in yet, it left, or it was removed
+     * (whose membership is over by time is still one). Also this, [PeergraphException.Removed] or
+     * [PeergraphException.InvitationExpired] if this identity is none itself.
+     */
     public suspend fun revokeDevice(peer: PeerId, node: NodeId): Unit = native.revokeDevice(peer, node)
 
     /**
