@@ -212,8 +212,23 @@ pub const MIN_BACKOFF: Duration = Duration::from_secs(1);
 pub const MAX_BACKOFF: Duration = Duration::from_secs(3600);
 /// The same for a node that has no neighbor: whoever comes back is found again within a minute.
 pub const ALONE_BACKOFF: Duration = Duration::from_secs(60);
-/// Contacts remembered; beyond, the one not heard of for longest is forgotten. About 200 bytes each.
-pub const MAX_CONTACTS: usize = 16 * 1024;
+/// Contacts remembered of those that this node dialled and that welcomed it, and as many of those it only heard of; beyond, the one
+/// not heard of for longest is forgotten. About 600 bytes each.
+pub const MAX_CONTACTS: usize = 8 * 1024;
+/// Of one identity in each of the two.
+pub const CONTACTS_OF_PEER: usize = 16;
+/// Of one range of addresses in each of the two.
+pub const CONTACTS_OF_SOURCE: usize = 64;
+/// Of those that one told of, and that nobody else confirmed.
+pub const CONTACTS_OF_TELLER: usize = 32;
+/// Ranges of addresses that one contact is counted in.
+pub const MAX_CONTACT_SOURCES: usize = 4;
+/// Socket addresses that are dialled of those that somebody else told of a node.
+pub const MAX_HEARSAY_ADDRESSES: usize = 4;
+/// Contacts kept across restarts, of each of the two kinds.
+pub const MAX_KEPT_CONTACTS: usize = 2048;
+/// Longest time between two times that they are written, and the first.
+pub const CONTACTS_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A contact not heard of for this long is forgotten.
 pub const CONTACT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Time between two rounds of maintenance.

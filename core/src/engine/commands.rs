@@ -87,7 +87,7 @@ impl Engine {
             return;
         }
         self.finish_listings(now);
-        self.contacts_dirty = true;
+        self.keep_contacts_now();
         if self.usable
             && let Err(error) = self.withdraw_presence(now)
         {

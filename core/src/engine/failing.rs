@@ -43,7 +43,7 @@ impl Engine {
         self.group.sweep.restart();
         // Comparisons wait for records that came and are not here.
         self.syncs.give_up(now);
-        self.contacts_dirty = true;
+        self.keep_contacts_now();
         let failing = &mut self.failing;
         failing.trying = false;
         let lately = failing.last.is_some_and(|last| now.mono.since(last) < LATELY);

@@ -154,7 +154,7 @@ impl Engine {
         self.maintain_epochs(now)?;
         self.expire_due(now)?;
         self.collect_old(now)?;
-        self.keep_contacts()?;
+        self.keep_contacts(now)?;
         let committing = !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written;
         self.keep_freshness(committing)?;
         if !self.staged.is_empty() || !self.expired.is_empty() || self.meta_written {

@@ -7,12 +7,12 @@ use super::{
     sweep::{goes_on, readable},
 };
 use crate::{
-    graph::Known,
-    ids::{Lsn, PeerId},
-    limits::STEP_BYTES,
-    record::{Genesis, GraphProperties, NodeAddr, RecordKey, RecordType, SignedRecord},
+    graph::{KeptContact, Known},
+    ids::Lsn,
+    limits::{CONTACTS_INTERVAL, STEP_BYTES},
+    record::{Genesis, GraphProperties, RecordKey, RecordType, SignedRecord},
     records::{AdmitContext, StoreError, find_unsound},
-    time::Now,
+    time::{Mono, Now},
     wire::Filter,
 };
 
@@ -22,15 +22,10 @@ pub(super) const META_GENESIS: &str = "genesis";
 pub const META_JOINING: &str = "joining";
 const META_CONTACTS: &str = "contacts";
 
-/// A contact as it is kept.
-type KeptContact = (Vec<(Known, NodeAddr)>, Option<PeerId>);
-
 /// Pause between two steps of checking the stored records, so that a large database does not hold up its opening.
 pub(super) const CHECK_PAUSE: Duration = Duration::from_millis(20);
 /// Records checked in one step.
 const CHECK_BATCH: usize = 256;
-/// Contacts kept across restarts.
-const MAX_KEPT_CONTACTS: usize = 4096;
 
 /// How far a first join is. Kept in the database, so that a join that was cut off is known for what it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,11 +100,7 @@ impl Engine {
         if let Some(bytes) = self.store.meta(META_CONTACTS)?
             && let Ok(contacts) = postcard::from_bytes::<Vec<KeptContact>>(&bytes)
         {
-            for (addrs, peer) in contacts {
-                for (known, addr) in addrs {
-                    self.overlay.add_contact(now, addr, peer, known);
-                }
-            }
+            contacts.into_iter().for_each(|kept| self.overlay.restore_contact(now, kept));
         }
         self.unchecked = Some(Unchecked::Current(RecordKey::MIN));
         self.check_stored(now);
@@ -300,21 +291,30 @@ impl Engine {
         find_unsound(&self.graph, records, &context).into_iter().map(SignedRecord::key).collect()
     }
 
-    pub(super) fn keep_contacts(&mut self) -> Result<(), StoreError> {
+    /// The contacts are written at the next flush, however lately they were.
+    pub(super) const fn keep_contacts_now(&mut self) {
+        self.contacts_dirty = true;
+        self.contacts_after = Mono(0);
+    }
+
+    /// Writes the contacts if they changed: at once in the beginning, and once a minute if they go on changing.
+    pub(super) fn keep_contacts(&mut self, now: Now) -> Result<(), StoreError> {
         // While the database fails, only the try writes.
-        if !self.contacts_dirty || self.failing.due.is_some() {
+        if !self.contacts_dirty || self.failing.due.is_some() || now.mono < self.contacts_after {
             return Ok(());
         }
         self.contacts_dirty = false;
-        let contacts: Vec<KeptContact> = self
-            .overlay
-            .contacts()
-            .take(MAX_KEPT_CONTACTS)
-            .map(|contact| {
-                (contact.addrs().map(|(known, addr)| (known, addr.clone())).collect(), contact.peer)
-            })
-            .collect();
+        let (first, longest) = CONTACTS_INTERVAL;
+        self.contacts_wait = self.contacts_wait.saturating_mul(2).clamp(first, longest);
+        self.contacts_after = now.mono + self.contacts_wait;
+        let contacts = self.overlay.kept_contacts();
         let bytes = postcard::to_stdvec(&contacts).expect("contacts always encode");
         self.keep_meta(META_CONTACTS, &bytes)
+    }
+
+    /// Many invented nodes come to be known.
+    #[cfg(all(test, feature = "sim"))]
+    pub(crate) fn flood_contacts(&mut self, now: Now, count: u32) {
+        self.overlay.flood_contacts(now, count);
     }
 }

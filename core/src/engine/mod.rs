@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -123,7 +124,7 @@ pub struct EngineParts {
     /// When a write is acknowledged.
     pub durability: Durability,
     /// How long tombstones are kept.
-    pub tombstone_lifetime: std::time::Duration,
+    pub tombstone_lifetime: Duration,
     /// True to check large batches of signatures on a second thread.
     pub parallel: bool,
     /// Where all its randomness comes from.
@@ -187,7 +188,7 @@ pub struct Engine {
     clock: restamp::ClockState,
     rng: StdRng,
     durability: Durability,
-    tombstone_lifetime: std::time::Duration,
+    tombstone_lifetime: Duration,
     parallel: bool,
     /// Received since the last flush, not yet checked.
     incoming: Vec<Candidate>,
@@ -232,6 +233,9 @@ pub struct Engine {
     /// Where the check of them began that is not durable yet.
     checked_from: Option<load::Unchecked>,
     contacts_dirty: bool,
+    /// When they may be written again, and how long that is put off.
+    contacts_after: Mono,
+    contacts_wait: Duration,
     /// True if it is to listen as soon as it may.
     listen_when_usable: bool,
     leaving: bool,
@@ -311,6 +315,8 @@ impl Engine {
             unchecked: None,
             checked_from: None,
             contacts_dirty: false,
+            contacts_after: Mono(0),
+            contacts_wait: Duration::ZERO,
             listen_when_usable: false,
             leaving: false,
             genesis_hook: None,

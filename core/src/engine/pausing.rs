@@ -10,7 +10,7 @@ impl Engine {
         if self.leaving || self.overlay.is_paused() {
             return false;
         }
-        self.contacts_dirty = true;
+        self.keep_contacts_now();
         if self.usable
             && let Err(error) = self.withdraw_presence(now)
         {

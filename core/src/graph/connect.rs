@@ -7,7 +7,7 @@ use std::{
 
 use rand::RngExt;
 
-use super::{ConnectFailure, DialWhy, Link, NeighborInfo, Overlay, OverlayEvent};
+use super::{ConnectFailure, DialWhy, Known, Link, NeighborInfo, Overlay, OverlayEvent, contacts::believed};
 use crate::{
     ids::{LinkId, NodeId, PeerId},
     limits::{CONNECT_TIMEOUT, MAX_REFERRALS},
@@ -304,7 +304,7 @@ impl Overlay {
         for referral in referrals {
             let fresh = referral.node != me && operation.known.len() < MAX_REFERRALS;
             if fresh && !operation.known.contains_key(&referral.node) {
-                let referral = referral.trimmed();
+                let referral = believed(Known::Hearsay, referral);
                 operation.known.insert(referral.node, referral.clone());
                 operation.untried.push_back(referral);
             }

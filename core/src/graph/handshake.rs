@@ -168,8 +168,8 @@ impl Overlay {
         if !addr.is_bare() {
             self.add_contact(now, addr.clone(), Some(welcome.device.peer), Known::Link);
         }
-        for referral in welcome.referrals.into_iter().filter(|_| purpose != Purpose::Join) {
-            self.add_contact(now, referral, None, Known::Hearsay);
+        if purpose != Purpose::Join {
+            self.hear_of(now, *welcome.device.peer.as_bytes(), welcome.referrals);
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.peer = welcome.device.peer;
@@ -219,9 +219,8 @@ impl Overlay {
     pub(super) fn on_refuse(&mut self, now: Now, id: LinkId, refuse: Refuse) {
         let Some(link) = self.links.remove(&id) else { return };
         self.outputs.push_back(Output::Close { link: id, abort: false });
-        for referral in &refuse.referrals {
-            self.add_contact(now, referral.clone(), None, Known::Hearsay);
-        }
+        // Who refuses has not shown its identity.
+        self.hear_of(now, self.contacts.teller(&link.node), refuse.referrals.clone());
         match refuse.reason {
             // Full now; others may have room.
             RefuseReason::Busy => self.contacts.rest(now.mono, &link.node, AFTER_BUSY),
@@ -253,10 +252,7 @@ impl Overlay {
             .filter(|l| l.is_ready(Purpose::Neighbor) && !l.addr.is_bare())
             .map(|l| l.addr.clone());
         let mut found: Vec<NodeAddr> = neighbors.filter(|addr| addr.node != *except).collect();
-        for contact in self.contacts.all() {
-            if found.len() >= REFERRALS {
-                break;
-            }
+        for contact in self.contacts.latest(2 * REFERRALS) {
             let Some(addr) = contact.best().filter(|addr| addr.node != *except) else { continue };
             if found.iter().all(|f| f.node != addr.node) {
                 found.push(addr.clone());

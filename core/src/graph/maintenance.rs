@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Overlay, OverlayEvent, Required,
+    Contact, Overlay, OverlayEvent, Required,
     links::{DialWhy, Link, LinkState},
 };
 use crate::{
@@ -43,6 +43,7 @@ impl Overlay {
         if self.contacts.forget_old(now.mono) {
             self.events.push_back(OverlayEvent::ContactsChanged);
         }
+        self.note_steady(now);
         // A node that has never been in the graph is let in by its application, not by itself; nor does one that was
         // only opened go looking for the others.
         if self.genesis.is_none() || !self.online {
@@ -123,8 +124,15 @@ impl Overlay {
             return;
         }
         let busy = self.busy_nodes(now);
-        let chosen = self.contacts.choose(now.mono, wanted, &mut self.rng, |node| !busy.contains(node));
-        for addr in chosen {
+        let steady =
+            self.steady.iter().filter(|node| !busy.contains(*node) && self.contacts.is_ready(now.mono, node));
+        // Who served long, also before a restart, is dialled first.
+        let first: BTreeSet<NodeId> = steady.take(wanted).copied().collect();
+        let usable = |contact: &Contact| !busy.contains(&contact.node) && !first.contains(&contact.node);
+        let others = wanted.saturating_sub(first.len());
+        let chosen = self.contacts.choose(now.mono, others, &mut self.rng, usable);
+        let first = first.iter().filter_map(|node| self.contacts.get(node)).map(Contact::addr);
+        for addr in first.chain(chosen).collect::<Vec<_>>() {
             self.dial(now, addr, DialWhy::Repair);
         }
     }
@@ -135,12 +143,11 @@ impl Overlay {
         if self.dials.values().any(|d| d.why == DialWhy::Repair) || self.links.values().any(under_way) {
             return true;
         }
-        let (busy, crowds, contacts) = (self.busy_nodes(now), self.crowds(), &self.contacts);
-        let another = |node: &NodeId| {
-            let peer = contacts.get(node).and_then(|contact| contact.peer);
-            !busy.contains(node) && peer.is_some_and(|peer| !crowds.contains(&peer))
+        let (busy, crowds) = (self.busy_nodes(now), self.crowds());
+        let another = |contact: &Contact| {
+            !busy.contains(&contact.node) && contact.peer.is_some_and(|peer| !crowds.contains(&peer))
         };
-        let chosen = contacts.choose(now.mono, 1, &mut self.rng, another);
+        let chosen = self.contacts.choose(now.mono, 1, &mut self.rng, another);
         let found = !chosen.is_empty();
         for addr in chosen {
             self.dial(now, addr, DialWhy::Repair);

@@ -20,6 +20,7 @@ use crate::{
     wire::{GoodbyeReason, JoinMessage, Lost, Mark, Message, Purpose},
 };
 
+mod address_book;
 mod config;
 mod connect;
 mod connect_failure;
@@ -41,13 +42,14 @@ mod tree;
 pub use config::OverlayConfig;
 pub use connect::{ConnectId, ConnectOptions};
 pub use connect_failure::ConnectFailure;
-pub use contacts::{Contact, Known};
+pub use contacts::{Contact, KeptContact, Known};
 pub use event::{OverlayEvent, Required};
 pub use flood::Via;
 pub use links::NeighborInfo;
 
+use address_book::Contacts;
 use connect::Connects;
-use contacts::{Contacts, merged};
+use contacts::{Teller, merged};
 use links::{DialWhy, Due, Link, LinkState, Missing};
 use parting::AFTER_ASKED;
 use partition::Marks;
@@ -96,6 +98,8 @@ pub struct Overlay {
     next_required: Mono,
     next_prune: Mono,
     places: Places,
+    /// Neighbors whose places nobody took, lately or before a restart.
+    steady: Vec<NodeId>,
     /// Multiplies our patience while our own timers are late: then it is us, not them.
     health: u32,
     outputs: VecDeque<Output>,
@@ -118,6 +122,7 @@ impl Overlay {
             marks: Marks::new(device.node),
             clock: PeerClock::new(founder),
             instance: rng.random(),
+            contacts: Contacts::new(rng.random()),
             rng,
             config,
             graph,
@@ -127,7 +132,6 @@ impl Overlay {
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             connects: Connects::default(),
-            contacts: Contacts::default(),
             trees: Trees::default(),
             missing: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -142,6 +146,7 @@ impl Overlay {
             next_required: Mono(0),
             next_prune: Mono(0),
             places: Places::default(),
+            steady: Vec::new(),
             health: 1,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -332,11 +337,41 @@ impl Overlay {
 
     /// Notes a node of the graph and where it is.
     pub fn add_contact(&mut self, now: Now, addr: NodeAddr, peer: Option<PeerId>, known: Known) {
-        if addr.node != self.me() && self.contacts.learn(now.mono, addr, peer, known) {
+        self.learn_contact(now, addr, peer, known, None);
+    }
+
+    /// Somebody tells of other nodes.
+    fn hear_of(&mut self, now: Now, teller: Teller, addrs: Vec<NodeAddr>) {
+        for addr in addrs {
+            self.learn_contact(now, addr, None, Known::Hearsay, Some(teller));
+        }
+    }
+
+    fn learn_contact(
+        &mut self,
+        now: Now,
+        addr: NodeAddr,
+        peer: Option<PeerId>,
+        known: Known,
+        teller: Option<Teller>,
+    ) {
+        if addr.node != self.me() && self.contacts.learn(now.mono, addr, peer, known, teller) {
             self.events.push_back(OverlayEvent::ContactsChanged);
             if self.ready_neighbors() < self.config.target {
                 self.hurry(now);
             }
+        }
+    }
+
+    /// As if the presence of so many nodes had come that nobody can reach, each of another identity.
+    #[cfg(all(test, feature = "sim"))]
+    pub(crate) fn flood_contacts(&mut self, now: Now, count: u32) {
+        for number in 0..count {
+            let [a, b, c, d] = number.to_be_bytes();
+            let mut id = [d; 32];
+            id[..4].copy_from_slice(&[d, c, b, a]);
+            let addr = NodeAddr::at(NodeId::from_bytes(id), [([60 + b, c, d, 1], 9).into()]);
+            self.add_contact(now, addr, Some(PeerId::from_bytes(id)), Known::Signed);
         }
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{
     Overlay, OverlayEvent,
-    contacts::Known,
     links::{DialWhy, Link, LinkState},
 };
 use crate::{
@@ -86,9 +85,10 @@ impl Overlay {
     }
 
     pub(super) fn on_goodbye(&mut self, now: Now, link: LinkId, goodbye: Goodbye) {
-        let Some((node, purpose)) = self.links.get(&link).map(|l| (l.node, l.purpose)) else { return };
-        for referral in goodbye.referrals.into_iter().filter(|_| purpose != Purpose::Join) {
-            self.add_contact(now, referral, None, Known::Hearsay);
+        let Some(state) = self.links.get(&link) else { return };
+        let (node, peer, purpose) = (state.node, state.peer, state.purpose);
+        if purpose != Purpose::Join {
+            self.hear_of(now, *peer.as_bytes(), goodbye.referrals);
         }
         let (rest, why) = match goodbye.reason {
             GoodbyeReason::Leaving => (AFTER_LEAVING, FailureReason::ClosedByPeer),

@@ -141,8 +141,9 @@ impl Overlay {
             return;
         }
         let busy = self.busy_nodes(now);
-        let chosen = self.contacts.choose(now.mono, 2, &mut self.rng, |node| !busy.contains(node));
-        match chosen.into_iter().next_back() {
+        let chosen =
+            self.contacts.choose(now.mono, 1, &mut self.rng, |contact| !busy.contains(&contact.node));
+        match chosen.into_iter().next() {
             Some(addr) => {
                 self.dial(now, addr, DialWhy::Probe);
             }

@@ -11,14 +11,14 @@ use std::{
 };
 
 use super::{
-    Dial, Overlay,
+    Dial, KeptContact, Overlay, OverlayEvent,
     links::{Link, LinkState},
 };
 use crate::{
     ids::{LinkId, NodeId, PeerId},
     limits::{
-        EVICTION_INTERVAL, MAX_URGENT, PLACES_OF_ONE, PROTECTED_BY_AGE, PROTECTED_BY_NEWS, PROTECTION_AGE,
-        RESERVED_PLACES, URGENT_INTERVAL,
+        EVICTION_INTERVAL, MAX_KEPT_CONTACTS, MAX_URGENT, PLACES_OF_ONE, PROTECTED_BY_AGE, PROTECTED_BY_NEWS,
+        PROTECTION_AGE, RESERVED_PLACES, URGENT_INTERVAL,
     },
     link::FailureReason,
     time::{Mono, Now},
@@ -104,6 +104,41 @@ impl Overlay {
         useful.sort_by_key(|link| (Reverse(link.news), link.since));
         protected.extend(useful.into_iter().take(PROTECTED_BY_NEWS).map(|link| link.id));
         protected
+    }
+
+    /// Remembers those with a place that nobody takes; once some are lost, the others are looked for first.
+    pub(super) fn note_steady(&mut self, now: Now) {
+        let protected =
+            self.protected(now).into_iter().filter_map(|link| self.links.get(&link)).map(|link| link.node);
+        let mut steady: Vec<NodeId> = protected.collect();
+        if steady.iter().all(|node| self.steady.contains(node)) {
+            return;
+        }
+        for node in &self.steady {
+            if !steady.contains(node) && self.contacts.get(node).is_some() {
+                steady.push(*node);
+            }
+        }
+        steady.truncate(PROTECTED_BY_AGE.saturating_add(PROTECTED_BY_NEWS));
+        self.steady = steady;
+        self.events.push_back(OverlayEvent::ContactsChanged);
+    }
+
+    /// The contacts to be kept across restarts.
+    pub fn kept_contacts(&self) -> Vec<KeptContact> {
+        let steady = |node: &NodeId| self.steady.contains(node);
+        let kept = self.contacts.latest(MAX_KEPT_CONTACTS).filter(|contact| !steady(&contact.node));
+        let first = self.steady.iter().filter_map(|node| self.contacts.get(node));
+        first.map(|contact| contact.kept(true)).chain(kept.map(|contact| contact.kept(false))).collect()
+    }
+
+    /// A contact that was kept.
+    pub fn restore_contact(&mut self, now: Now, kept: KeptContact) {
+        let steady = kept.steady && self.steady.len() < PROTECTED_BY_AGE.saturating_add(PROTECTED_BY_NEWS);
+        let Some(node) = self.contacts.restore(now.mono, kept) else { return };
+        if steady {
+            self.steady.push(node);
+        }
     }
 
     fn places(&self) -> BTreeMap<PeerId, usize> {
@@ -304,6 +339,42 @@ mod tests {
             }
             assert!(victim.identities()[&key(500).peer()] <= PLACES_OF_ONE);
         }
+    }
+
+    #[test]
+    fn b6_who_had_a_place_that_nobody_takes_is_dialled_first_after_a_restart() {
+        let mut victim = Victim::new();
+        let addr = |n: u64| NodeAddr::at(Victim::node(n), [([10, 0, 0, n as u8], 9).into()]);
+        for honest in 1..=3 {
+            victim.dialled(honest, honest);
+            let now = victim.now();
+            victim.overlay.add_contact(now, addr(honest), Some(key(honest).peer()), Known::Link);
+        }
+        victim.seconds += 2 * PROTECTION_AGE.as_secs();
+        victim.dials();
+        // They are lost one after the other, and others come.
+        for honest in 1..=3 {
+            victim.seconds += 1;
+            let now = victim.now();
+            victim.overlay.drop_link(now, LinkId(honest), FailureReason::Closed);
+            victim.dials();
+        }
+        let kept = victim.overlay.kept_contacts();
+        let mut again = Victim::new();
+        let now = again.now();
+        for other in 100..200 {
+            again.overlay.add_contact(now, addr(other), Some(key(other).peer()), Known::Signed);
+        }
+        for kept in kept {
+            again.overlay.restore_contact(now, kept);
+        }
+        let mut dialled = again.dials();
+        assert_eq!(dialled.len(), 4);
+        dialled.truncate(3);
+        dialled.sort_unstable();
+        let mut wanted: Vec<NodeId> = (1..=3).map(Victim::node).collect();
+        wanted.sort_unstable();
+        assert_eq!(dialled, wanted);
     }
 
     #[test]

@@ -71,6 +71,24 @@ fn g21_a_partition_heals_and_both_sides_keep_their_records() {
     assert!(world.fingerprints()[0].count >= before + 10);
 }
 
+/// All of them, and each of another identity, which costs nothing in a graph that is no group.
+#[test]
+fn b5_a_partition_heals_though_every_address_book_was_flooded_with_invented_nodes() {
+    for seed in 0..3 {
+        let mut world = World::new(200 + seed).nodes(10);
+        settle(&mut world, 60 * SECOND);
+        world.split(0..5);
+        world.run(30 * SECOND);
+        for node in 0..10 {
+            world.with(node, |engine, now| engine.flood_contacts(now, 20_000));
+        }
+        world.run(60 * SECOND);
+        assert!(world.components() >= 2, "the parts hear nothing of each other");
+        world.heal();
+        settle(&mut world, 300 * SECOND);
+    }
+}
+
 #[test]
 fn a_node_that_was_away_comes_back() {
     let mut world = World::new(3).nodes(6);

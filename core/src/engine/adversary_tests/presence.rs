@@ -206,7 +206,7 @@ fn a11_what_others_say_adds_to_what_the_node_said_itself() {
     assert!(dialled.addrs.len() > 1 && dialled.relay.is_some(), "it is tried as well");
     // It is as reliable after a restart as before.
     let now = scene.village.now();
-    scene.village.engines[0].contacts_dirty = true;
+    scene.village.engines[0].keep_contacts_now();
     scene.village.engines[0].flush(now).unwrap();
     scene.village.restart(0);
     let overlay = &scene.village.engines[0].overlay;
