@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
+    ledger::Source,
     link::{ConnectionKind, DialId, FailureReason},
     record::NodeAddr,
     wire::Stream,
@@ -21,6 +22,8 @@ pub enum Input {
         node: NodeId,
         /// The dial it answers; `None` if the other end dialled.
         dial: Option<DialId>,
+        /// The range of public addresses it comes from; `None` for others, and if only a relay knows.
+        source: Option<Source>,
         /// 32 bytes that only the two ends of this very TLS connection know.
         exporter: [u8; 32],
     },

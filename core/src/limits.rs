@@ -182,6 +182,8 @@ pub const TARGET_NEIGHBORS: usize = 5;
 pub const MAX_NEIGHBORS: usize = 8;
 /// Neighbors of one identity, once there are as many as we try to keep: more of it count for nothing.
 pub const PLACES_OF_ONE: usize = 2;
+/// The same of one range of public addresses.
+pub const PLACES_OF_SOURCE: usize = 3;
 /// Places that an identity with so many does not get: for others, and for those we dial.
 pub const RESERVED_PLACES: usize = 2;
 /// Neighbors that we dialled, the longest lived of different identities, whose places nobody takes.

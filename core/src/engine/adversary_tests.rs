@@ -90,8 +90,13 @@ impl Caller {
         device: DeviceCertificate,
         credentials: Vec<Bytes>,
     ) -> Option<Message> {
-        let opened =
-            Input::LinkOpened { link: self.link, node: self.node, dial: None, exporter: self.exporter };
+        let opened = Input::LinkOpened {
+            link: self.link,
+            node: self.node,
+            dial: None,
+            source: None,
+            exporter: self.exporter,
+        };
         village.act(to, |engine, now| engine.handle_input(now, opened));
         let connect = Connect {
             purpose,

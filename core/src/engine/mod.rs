@@ -330,9 +330,9 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.watch_clock(now);
         match input {
-            Input::LinkOpened { link, node, dial, exporter } => {
+            Input::LinkOpened { link, node, dial, source, exporter } => {
                 self.group.exporters.insert(link, exporter);
-                self.overlay.link_opened(now, link, node, dial);
+                self.overlay.link_opened(now, link, (node, source), dial);
             }
             Input::LinkClosed { link, why } => {
                 self.overlay.link_closed(now, link, why);

@@ -115,7 +115,7 @@ impl Contact {
     /// range that is full.
     pub(super) fn sources(&self) -> BTreeSet<Source> {
         let sockets = self.best().map(|addr| addr.addrs.iter()).unwrap_or_default();
-        sockets.filter_map(|socket| Source::public(socket.ip())).take(MAX_CONTACT_SOURCES).collect()
+        sockets.filter_map(|socket| Source::from(socket.ip()).public()).take(MAX_CONTACT_SOURCES).collect()
     }
 
     /// Where it is, and how that is known; the most reliable first.

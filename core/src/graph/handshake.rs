@@ -12,6 +12,7 @@ use super::{
 use crate::{
     ids::{ConnectionId, LinkId, NodeId},
     io::Output,
+    ledger::Source,
     limits::{
         HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_DIRECTS, MAX_HANDSHAKES, MAX_JOINS,
         MAX_NODE_DIRECTS, MAX_NODE_GUESTS, MAX_PROBES, REFERRALS,
@@ -23,7 +24,13 @@ use crate::{
 };
 
 impl Overlay {
-    pub(super) fn begin_link(&mut self, now: Now, id: LinkId, node: NodeId, why: Option<DialWhy>) {
+    pub(super) fn begin_link(
+        &mut self,
+        now: Now,
+        id: LinkId,
+        (node, source): (NodeId, Option<Source>),
+        why: Option<DialWhy>,
+    ) {
         // Neither those this node dialled nor those that part.
         let setting_up = self.links.values().filter(|l| l.state == LinkState::AwaitsConnect).count();
         if why.is_none() && (setting_up >= MAX_HANDSHAKES || node == self.me()) {
@@ -38,6 +45,7 @@ impl Overlay {
         let link = Link {
             id,
             node,
+            source,
             why,
             state: if why.is_some() { LinkState::AwaitsWelcome } else { LinkState::AwaitsConnect },
             purpose,
@@ -93,11 +101,11 @@ impl Overlay {
     }
 
     pub(super) fn on_connect(&mut self, now: Now, id: LinkId, connect: Connect) {
-        let Some(node) = self.links.get(&id).map(|l| l.node) else { return };
+        let Some((node, source)) = self.links.get(&id).map(|l| (l.node, l.source)) else { return };
         if !names(&connect.device, node) || connect.addr.node != node {
             return self.misbehaved(now, id);
         }
-        if let Some(reason) = self.refusal(now, id, node, &connect) {
+        if let Some(reason) = self.refusal(now, id, (node, source), &connect) {
             let refers = reason == RefuseReason::Busy && connect.purpose != Purpose::Join;
             let referrals = if refers { self.referrals(&node) } else { Vec::new() };
             self.send(id, &Message::Refuse(Refuse { reason, referrals, acts: Vec::new() }));
@@ -106,7 +114,7 @@ impl Overlay {
         }
         if connect.purpose == Purpose::Neighbor {
             self.replace_others(now, id, node);
-            self.make_room(now, node, connect.device.peer);
+            self.make_room(now, (node, source), connect.device.peer);
         }
         let Some(genesis) = self.genesis.clone() else {
             return self.drop_link(now, id, FailureReason::Refused);
@@ -262,7 +270,13 @@ impl Overlay {
         found
     }
 
-    fn refusal(&self, now: Now, id: LinkId, node: NodeId, connect: &Connect) -> Option<RefuseReason> {
+    fn refusal(
+        &self,
+        now: Now,
+        id: LinkId,
+        (node, source): (NodeId, Option<Source>),
+        connect: &Connect,
+    ) -> Option<RefuseReason> {
         if self.shunned.get(&node).is_some_and(|(until, _)| *until > now.mono) {
             return Some(RefuseReason::NotAuthorized);
         }
@@ -281,7 +295,7 @@ impl Overlay {
             Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
                 Some(RefuseReason::Duplicate)
             }
-            Purpose::Neighbor => self.place_refusal(now, node, connect),
+            Purpose::Neighbor => self.place_refusal(now, (node, source), connect),
         }
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::connect::ConnectId;
 use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
+    ledger::Source,
     limits::MAX_EARLY_BYTES,
     link::{ConnectionKind, FailureReason},
     record::{NodeAddr, RecordKey},
@@ -46,6 +47,8 @@ pub(super) enum LinkState {
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) node: NodeId,
+    /// The range of public addresses it comes from, if it does.
+    pub(super) source: Option<Source>,
     pub(super) why: Option<DialWhy>,
     pub(super) state: LinkState,
     pub(super) purpose: Purpose,

@@ -169,7 +169,7 @@ impl Overlay {
             return;
         }
         self.next_prune = now.mono + PRUNE_INTERVAL;
-        let least = self.least_needed(now, self.me()).and_then(|id| self.links.get(&id));
+        let least = self.least_needed(now, self.me(), None).and_then(|id| self.links.get(&id));
         let least = least.filter(|l| now.mono.since(l.since) > PRUNE_AGE);
         if let Some((link, node)) = least.map(|l| (l.id, l.node)) {
             self.contacts.rest(now.mono, &node, PRUNE_AGE);

@@ -146,7 +146,7 @@ mod tests {
     /// An overlay with one link in a state.
     fn linked(why: Option<DialWhy>, state: LinkState, purpose: Purpose) -> Overlay {
         let mut overlay = overlay();
-        overlay.begin_link(NOW, LINK, NodeId::from_bytes([2; 32]), why);
+        overlay.begin_link(NOW, LINK, (NodeId::from_bytes([2; 32]), None), why);
         let link = overlay.links.get_mut(&LINK).unwrap();
         (link.state, link.purpose) = (state, purpose);
         overlay
@@ -205,7 +205,7 @@ mod tests {
             let mut id = [3; 32];
             id[..4].copy_from_slice(&number.to_be_bytes());
             let now = Now { mono: Mono(u64::from(number)), ..NOW };
-            overlay.begin_link(now, LINK, NodeId::from_bytes(id), None);
+            overlay.begin_link(now, LINK, (NodeId::from_bytes(id), None), None);
             overlay.misbehaved(now, LINK);
             assert!(overlay.shunned.contains_key(&NodeId::from_bytes(id)));
         }

@@ -14,6 +14,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
     io::Output,
+    ledger::Source,
     link::{DialId, FailureReason},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Mono, Now, Timestamp},
@@ -154,7 +155,13 @@ impl Overlay {
     }
 
     /// A link's transport is up, and both ends have proven to know the graph.
-    pub fn link_opened(&mut self, now: Now, link: LinkId, node: NodeId, dial: Option<DialId>) {
+    pub fn link_opened(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        from: (NodeId, Option<Source>),
+        dial: Option<DialId>,
+    ) {
         let why = match dial {
             Some(dial) => match self.dials.remove(&dial) {
                 Some(dial) => Some(dial.why),
@@ -163,7 +170,7 @@ impl Overlay {
             },
             None => None,
         };
-        self.begin_link(now, link, node, why);
+        self.begin_link(now, link, from, why);
     }
 
     /// A dial came to nothing.

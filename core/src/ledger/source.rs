@@ -14,21 +14,22 @@ pub enum Source {
 }
 
 impl Source {
-    /// The range of a public address. `None` for those that are the same in many networks, as at home, behind one carrier's
-    /// router or on one machine: who comes from there has little in common.
-    pub fn public(ip: IpAddr) -> Option<Self> {
-        let ip = ip.to_canonical();
-        let local = match ip {
-            IpAddr::V4(v4) => {
-                let [a, b, ..] = v4.octets();
-                let carrier = a == 100 && b & 0xc0 == 64;
-                v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || carrier
-            }
-            IpAddr::V6(v6) => {
-                v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
-            }
+    /// This range if its addresses are public, `None` for those that are the same in many networks, as at home, behind a carrier's
+    /// router or on one machine, and for relays: who comes from there has little in common.
+    pub const fn public(self) -> Option<Self> {
+        let local = match self {
+            Self::Relay => true,
+            Self::V4([a, b, c]) => match a {
+                0 | 10 | 127 => true,
+                100 => b & 0xc0 == 64,
+                169 => b == 254,
+                172 => b & 0xf0 == 16,
+                192 => b == 168 || (b == 0 && c == 0),
+                _ => false,
+            },
+            Self::V6([a, b, ..]) => a & 0xfe == 0xfc || (a == 0xfe && b & 0xc0 == 0x80) || (a == 0 && b == 0),
         };
-        (!local).then(|| ip.into())
+        if local { None } else { Some(self) }
     }
 }
 

@@ -37,6 +37,42 @@ fn crowd(door: &mut Door<u64>, now: Mono) -> usize {
 }
 
 #[test]
+fn who_is_behind_one_router_is_from_nowhere() {
+    let public = |ip: &str| Source::from(ip.parse::<std::net::IpAddr>().unwrap()).public();
+    let local = [
+        "127.0.0.1",
+        "10.9.8.7",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "169.254.1.1",
+        "100.64.0.1",
+        "100.127.9.9",
+        "0.0.0.0",
+        "::1",
+        "::",
+        "fe80::1",
+        "fc00::1",
+        "fdff::1",
+        "::ffff:192.168.1.1",
+    ];
+    assert!(local.iter().all(|ip| public(ip).is_none()));
+    assert!(Source::Relay.public().is_none());
+    let far = [
+        "8.8.8.8",
+        "172.32.0.1",
+        "172.15.0.1",
+        "100.128.0.1",
+        "100.63.0.1",
+        "192.169.1.1",
+        "2001:db8::1",
+        "::ffff:8.8.4.4",
+    ];
+    assert!(far.iter().all(|ip| public(ip).is_some()));
+    assert_eq!(public("8.8.8.8"), public("::ffff:8.8.8.1"));
+}
+
+#[test]
 fn b1_a_crowd_leaves_places_for_those_who_come_from_elsewhere() {
     let mut door = Door::default();
     crowd(&mut door, at(0));

@@ -2,13 +2,15 @@
 //! here is who waits for them.
 
 use std::{
-    net::IpAddr,
     pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use iroh::endpoint::{Incoming, IncomingAddr};
+use iroh::{
+    TransportAddr,
+    endpoint::{Connection, Incoming, IncomingAddr},
+};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, sleep_until, timeout},
@@ -202,8 +204,13 @@ fn source(incoming: &Incoming) -> Source {
 }
 
 /// Where somebody is who was dialled.
-pub(super) fn source_of(ip: Option<IpAddr>) -> Source {
-    ip.map_or(Source::Relay, Source::from)
+pub(super) fn source_of(connection: &Connection) -> Source {
+    let paths = connection.paths();
+    let used = paths.iter().find(|path| path.is_selected());
+    match used.as_ref().map(|path| path.remote_addr()) {
+        Some(TransportAddr::Ip(addr)) => addr.ip().into(),
+        _ => Source::Relay,
+    }
 }
 
 /// The places of a graph for incoming links that are being set up.

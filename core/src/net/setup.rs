@@ -150,7 +150,8 @@ fn open(
         return;
     }
     graph.add_link(link.clone());
-    graph.tell(Input::LinkOpened { link: link.id, node: peer.node, dial, exporter });
+    let source = peer.source.public();
+    graph.tell(Input::LinkOpened { link: link.id, node: peer.node, dial, source, exporter });
     let (transport, reading) = (transport.clone(), link);
     transport.clone().spawn(async move {
         read_stream(&transport, &reading, Stream::Control, receive).await;

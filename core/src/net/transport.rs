@@ -286,7 +286,7 @@ impl Transport {
         let endpoint = self.endpoint().ok_or(FailureReason::Unreachable)?;
         match timeout(DIAL_TIMEOUT, endpoint.connect(target, ALPN)).await {
             Ok(Ok(connection)) => {
-                let source = source_of(addr.addrs.first().map(SocketAddr::ip));
+                let source = source_of(&connection);
                 Ok((self.adopt(connection, source, None), false))
             }
             Ok(Err(error)) => {

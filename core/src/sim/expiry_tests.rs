@@ -137,7 +137,8 @@ fn shown_while_away(seed: u64, second: Option<Version>, away: Duration) -> (Worl
     world.wake(2);
     settle(&mut world);
     world.run(2 * MINUTE);
-    let bytes = compared(&mut world, 10);
+    // Comparisons come at random: so long that a tenth more is no chance.
+    let bytes = compared(&mut world, 40);
     (world, bytes)
 }
 
@@ -164,7 +165,7 @@ fn a12_a_version_that_expired_while_a_node_was_away_ends_the_record_there_too() 
                 "{record} is back at {node}, away {what}"
             );
         }
-        assert!(compared(&mut world, 10) <= idle + idle / 10);
+        assert!(compared(&mut world, 40) <= idle + idle / 10);
     }
 }
 

@@ -245,8 +245,14 @@ impl Between {
                 let exporter = village.rng.random();
                 let links = [LinkId(7_003), LinkId(7_000)];
                 let node = village.engines[3].device.node;
-                let far = Input::LinkOpened { link: links[1], node, dial: None, exporter };
-                let near = Input::LinkOpened { link: links[0], node: addr.node, dial: Some(dial), exporter };
+                let far = Input::LinkOpened { link: links[1], node, dial: None, source: None, exporter };
+                let near = Input::LinkOpened {
+                    link: links[0],
+                    node: addr.node,
+                    dial: Some(dial),
+                    source: None,
+                    exporter,
+                };
                 self.links = Some(links);
                 village.act(0, |engine, now| engine.handle_input(now, far));
                 village.act(3, |engine, now| engine.handle_input(now, near));

@@ -80,8 +80,9 @@ impl World {
         let node = self.actors[from].node;
         let (mine, theirs) = self.wires.connect(from, to);
         let exporter = self.rng.random();
-        self.input(to, Input::LinkOpened { link: theirs.link, node, dial: None, exporter });
-        self.input(from, Input::LinkOpened { link: mine.link, node: target, dial: Some(dial), exporter });
+        self.input(to, Input::LinkOpened { link: theirs.link, node, dial: None, source: None, exporter });
+        let (node, dial) = (target, Some(dial));
+        self.input(from, Input::LinkOpened { link: mine.link, node, dial, source: None, exporter });
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
