@@ -361,7 +361,7 @@ impl Chosen {
             contact.peer.is_some_and(|peer| self.peers.contains(&peer))
                 || contact.sources().iter().any(|source| self.sources.contains(source))
         };
-        !self.nodes.contains(&contact.node) && !(apart && alike())
+        !(self.nodes.contains(&contact.node) || (apart && alike()))
     }
 
     fn add(&mut self, contact: &Contact) {
