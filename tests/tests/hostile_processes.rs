@@ -16,7 +16,7 @@ const PACE: Pace = Pace {
 async fn g49_honest_processes_hardly_notice_a_hostile_one() {
     // Other tests may be running, and a machine may be slow: no wait may come near the ten seconds after which a join fails.
     let patience = Duration::from_secs(8);
-    let limits = Limits { longest: patience, floor: patience, ..Limits::default() };
+    let limits = Limits { longest: patience, noise: [patience; 2], ..Limits::default() };
     let program = Path::new(env!("CARGO_BIN_EXE_hostile"));
     let attacks: Vec<_> = hostile::attacks().into_iter().filter(|attack| attack.short).collect();
     assert!(attacks.iter().all(|attack| attack.fails.is_none()), "the short form has rows that hold");

@@ -1,14 +1,12 @@
 //! A hostile process beside a victim and three honest ones: `hostile run [NAME...]` measures the rows of these names (all rows
 //! without a name) and prints the table. With `PEERGRAPH_WRITE_HOSTILE` set, the table is written into SECURITY.md as well;
-//! `PEERGRAPH_HOSTILE_RUNS` says how often a row that fails is measured (3).
+//! `PEERGRAPH_HOSTILE_RUNS` says how often a row that fails is measured (3), `PEERGRAPH_HOSTILE_SECONDS` how long each
+//! attack lasts (8).
 //! The other words are for the processes that it starts.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use peergraph_tests::hostile::{self, Limits, Pace, Report};
-
-const PACE: Pace =
-    Pace { quiet: Duration::from_secs(5), attack: Duration::from_secs(8), after: Duration::from_secs(3) };
+use peergraph_tests::hostile::{self, Limits, Pace, Report, Row};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,19 +22,31 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A number from the environment.
+fn setting(name: &str) -> Option<u32> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 async fn run(names: &[&str]) -> ExitCode {
     let program = std::env::current_exe().expect("the path of this program");
-    let limits = Limits::default();
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| name.starts_with(wanted));
-    println!("{}", Report::HEAD);
-    let mut lines = vec![Report::HEAD.to_owned()];
-    let runs = std::env::var("PEERGRAPH_HOSTILE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(3);
+    let mut limits = Limits::default();
+    // The first row, without an attack, is always measured.
+    let wanted = |name: &str| name == "none" || names.is_empty() || names.iter().any(|n| name.starts_with(n));
+    let mut lines = vec![hostile::circumstances(), Report::HEAD.to_owned()];
+    println!("{}", lines.join("\n"));
+    let runs = setting("PEERGRAPH_HOSTILE_RUNS").unwrap_or(3);
+    let attack = Duration::from_secs(setting("PEERGRAPH_HOSTILE_SECONDS").unwrap_or(8).into());
+    let pace = Pace { quiet: attack / 2, attack, after: attack / 4 };
     let mut unexpected = 0;
     for attack in hostile::attacks().into_iter().filter(|attack| wanted(&attack.name)) {
-        let mut report = Report { runs: hostile::measure(&program, &[&attack], PACE).await, attack };
-        if !report.runs[0].faults(&limits).is_empty() {
+        let mut report = Report { runs: hostile::measure(&program, &[&attack], pace).await, attack };
+        if report.attack.name == "none" {
+            let Row { publish, join, .. } = &report.runs[0];
+            let [least, _] = limits.noise;
+            limits.noise = [publish, join].map(|waits| waits.longest.max(least));
+        } else if !report.runs[0].faults(&limits).is_empty() {
             for _ in 1..runs {
-                report.runs.extend(hostile::measure(&program, &[&report.attack], PACE).await);
+                report.runs.extend(hostile::measure(&program, &[&report.attack], pace).await);
             }
         }
         let line = report.line(&limits);

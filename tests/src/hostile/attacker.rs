@@ -289,6 +289,12 @@ pub(super) struct RawLink {
 impl Drop for RawLink {
     fn drop(&mut self) {
         self.connection.close(0u32.into(), b"");
+        // The socket stays until that was sent.
+        let node = self.node.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(node);
+        });
     }
 }
 

@@ -45,8 +45,11 @@ where
 
 pub(super) async fn nothing(attacker: &Attacker) {
     attacker.ready().await;
-    // So that the row counts as one.
-    attacker.tally.sent.fetch_add(1, Relaxed);
+    // Something, so that the row counts as one.
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        attacker.tally.sent.fetch_add(1, Relaxed);
+    }
 }
 
 pub(super) async fn hellos(attacker: &Attacker) {
@@ -162,6 +165,7 @@ pub(super) async fn pings_joining(attacker: &Attacker) {
 
 pub(super) async fn invites(attacker: &Attacker) {
     attacker.ready().await;
+    let mut kept = Vec::new();
     for number in 0u64.. {
         let Ok((mut link, _)) = attacker.try_link(0, Purpose::Join, |_| {}).await else {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -180,6 +184,7 @@ pub(super) async fn invites(attacker: &Attacker) {
         };
         let _ = link.send(&Message::Join(Box::new(invite))).await;
         let _ = link.next().await;
+        kept.push(link);
     }
 }
 

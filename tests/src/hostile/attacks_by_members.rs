@@ -273,7 +273,8 @@ async fn churn(attacker: &Attacker, who: u8, change: impl Fn(&mut Connect) + Cop
         if goodbye {
             let farewell = Goodbye { reason: GoodbyeReason::Leaving, referrals: Vec::new() };
             let _ = link.send(&Message::Goodbye(farewell)).await;
-            link.ended().await;
+            // Until it is on its way: the connection ends with the link.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         } else {
             link.read_on();
             kept.push(link);

@@ -22,7 +22,7 @@ use peergraph::{
     },
 };
 
-use super::attacker::{Attacker, Ended, RawLink, framed, identity, now, ping};
+use super::attacker::{Attacker, Ended, READER, RawLink, framed, identity, now, ping};
 
 /// The ways in which a message is misused.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,20 @@ enum Misuse {
     Cut,
     /// On another stream.
     WrongStream,
+}
+
+impl Misuse {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Flood => "flood",
+            Self::Unread => "unread",
+            Self::Repeated => "repeated",
+            Self::AtItsLimit => "at its limit",
+            Self::OneOver => "one over",
+            Self::Cut => "cut short",
+            Self::WrongStream => "on the wrong stream",
+        }
+    }
 }
 
 const MISUSES: [Misuse; 7] = [
@@ -394,11 +408,13 @@ pub(super) async fn attack(attacker: &Attacker, kind: &str) {
     attacker.give(0, std::slice::from_ref(&record)).await;
     attacker.ready().await;
     let share = attacker.duration / u32::try_from(MISUSES.len()).unwrap_or(1);
-    for misuse in MISUSES {
+    // One after another by different identities: each has few places.
+    for (misuse, who) in MISUSES.into_iter().zip((0..READER).cycle()) {
+        println!("act {}", misuse.name());
         let end = Instant::now() + share;
         let mut number = 0;
         while Instant::now() < end {
-            let Ok(mut link) = link_for(attacker, &kind).await else { continue };
+            let Ok(mut link) = link_for(attacker, who, &kind).await else { continue };
             let samples = Samples::new(attacker.target.graph, link.node.node, record.bytes().clone());
             let acts = act(&mut link, &samples, &kind, misuse, &mut number);
             if tokio::time::timeout(end.saturating_duration_since(Instant::now()), acts).await.is_ok() {
@@ -409,13 +425,13 @@ pub(super) async fn attack(attacker: &Attacker, kind: &str) {
 }
 
 /// A link in the state in which this kind does most.
-async fn link_for(attacker: &Attacker, kind: &Message) -> Result<RawLink, Ended> {
+async fn link_for(attacker: &Attacker, who: u8, kind: &Message) -> Result<RawLink, Ended> {
     let link = match kind {
         // The first message of a link.
         Message::Connect(_) | Message::Welcome(_) | Message::Refuse(_) => {
-            attacker.open(&attacker.node(0).await).await
+            attacker.open(&attacker.node(who).await).await
         }
-        Message::Join(_) => attacker.try_link(0, Purpose::Join, |_| {}).await.map(|(link, _)| link),
+        Message::Join(_) => attacker.try_link(who, Purpose::Join, |_| {}).await.map(|(link, _)| link),
         Message::Goodbye(_)
         | Message::Addresses(_)
         | Message::Ping(_)
@@ -427,7 +443,7 @@ async fn link_for(attacker: &Attacker, kind: &Message) -> Result<RawLink, Ended>
         | Message::Ack { .. }
         | Message::Sync(_)
         | Message::Records { .. }
-        | Message::Lost(_) => attacker.try_link(0, Purpose::Neighbor, |_| {}).await.map(|(link, _)| link),
+        | Message::Lost(_) => attacker.try_link(who, Purpose::Neighbor, |_| {}).await.map(|(link, _)| link),
     };
     if link.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;

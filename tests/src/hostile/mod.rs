@@ -16,6 +16,6 @@ mod roles;
 mod row;
 
 pub use attacks::{Attack, Who, attack, attacks};
-pub use report::{Report, write_into_security};
+pub use report::{Report, circumstances, write_into_security};
 pub use roles::{honest, victim};
 pub use row::{Limits, Pace, Row, Waits, measure};

@@ -68,6 +68,16 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// On what the measurements are made, as a sentence.
+pub fn circumstances() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    let build =
+        if cfg!(debug_assertions) { "debug build with optimised dependencies" } else { "release build" };
+    format!("Measured on {cores} cores with a {build}; load average before the first row: {load}.\n")
+}
+
 /// Puts a table between the two marks of SECURITY.md.
 ///
 /// # Panics
@@ -77,5 +87,6 @@ pub fn write_into_security(root: &Path, table: &str) {
     let text = fs::read_to_string(&path).expect("SECURITY.md");
     let (before, rest) = text.split_once(BEGIN).expect("the first mark");
     let (_, after) = rest.split_once(END).expect("the second mark");
-    fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}")).expect("SECURITY.md can be written");
+    fs::write(&path, format!("{before}{BEGIN}\n\n{table}\n\n{END}{after}"))
+        .expect("SECURITY.md can be written");
 }

@@ -33,14 +33,15 @@ pub struct Limits {
     pub factor: u32,
     /// The longest wait whatever the undisturbed one is.
     pub longest: Duration,
-    /// A wait up to this is good whatever the undisturbed one is: below, the scheduler of a busy machine decides.
-    pub floor: Duration,
+    /// Waits of a publish and of a join that are good in any case: they happen on this machine without an attack as
+    /// well.
+    pub noise: [Duration; 2],
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let longest = Duration::from_secs(1);
-        Self { memory: 64 * 1024, factor: 2, longest, floor: Duration::from_millis(100) }
+        Self { memory: 64 * 1024, factor: 2, longest, noise: [Duration::from_millis(100); 2] }
     }
 }
 
@@ -53,6 +54,8 @@ pub struct Waits {
     pub longest: Duration,
     /// How many calls that is from.
     pub count: usize,
+    /// When the longest began, in microseconds since 1970.
+    began: u64,
 }
 
 /// What was measured.
@@ -80,6 +83,10 @@ pub struct Row {
     pub pace: (u64, u64),
     /// How often the victim ended the attacker's link or connection.
     pub ended: u64,
+    /// What the attacker did from when on, if it did several things.
+    acts: Vec<(u64, String)>,
+    /// When the victim's peak last grew by more than 1 MiB.
+    grew: u64,
 }
 
 impl Row {
@@ -93,6 +100,12 @@ impl Row {
         }
     }
 
+    /// What the attacker was doing at this time, in words.
+    fn during(&self, at: u64) -> String {
+        let act = self.acts.iter().rev().find(|(begin, _)| *begin <= at);
+        act.map_or_else(String::new, |(_, act)| format!(" ({act})"))
+    }
+
     /// What it does not keep to, in words.
     pub fn faults(&self, limits: &Limits) -> Vec<String> {
         let mut faults = Vec::new();
@@ -103,13 +116,15 @@ impl Row {
             faults.push("the attacker sent nothing".to_owned());
         }
         if self.memory > limits.memory {
-            faults.push(format!("{} MiB of memory", self.memory / 1024));
+            faults.push(format!("{} MiB of memory{}", self.memory / 1024, self.during(self.grew)));
         }
-        for (kind, waits) in [("publish", &self.publish), ("join", &self.join)] {
-            let longest = waits.longest.as_millis();
-            if waits.longest > limits.longest {
-                faults.push(format!("a {kind} took {longest} ms"));
-            } else if waits.longest > (waits.before * limits.factor).max(limits.floor) {
+        let [publish_noise, join_noise] = limits.noise;
+        let calls = [("publish", &self.publish, publish_noise), ("join", &self.join, join_noise)];
+        for (kind, waits, noise) in calls {
+            let (longest, during) = (waits.longest.as_millis(), self.during(waits.began));
+            if waits.longest > limits.longest.max(noise) {
+                faults.push(format!("a {kind} took {longest} ms{during}"));
+            } else if waits.longest > (waits.before * limits.factor).max(noise) {
                 faults
                     .push(format!("a {kind} took {longest} ms, undisturbed {} ms", waits.before.as_millis()));
             }
@@ -136,6 +151,7 @@ struct Heard {
     failed: Vec<(u64, String)>,
     /// When, bytes sent so far, disconnections so far.
     sent: Vec<(u64, u64, u64)>,
+    acts: Vec<(u64, String)>,
 }
 
 fn micros() -> u64 {
@@ -151,6 +167,7 @@ fn hear(heard: &Mutex<Heard>, line: &str) -> bool {
         ["wait", kind, at, wait] => heard.waits.push((kind.to_owned(), number(at), number(wait))),
         ["failed", ..] => heard.failed.push((micros(), line["failed ".len()..].to_owned())),
         ["sent", bytes, ended] => heard.sent.push((micros(), number(bytes), number(ended))),
+        ["act", ..] => heard.acts.push((micros(), line["act ".len()..].to_owned())),
         _ => return false,
     }
     true
@@ -210,10 +227,10 @@ impl World {
         self.victim.forget_peak();
         let begin = micros();
         attacker.tell("go").await;
-        let mut peak = self.watch(honest, pace.attack).await;
+        let (mut peak, grew) = self.watch(honest, pace.attack).await;
         let errors = attacker.errors();
         attacker.kill().await;
-        peak = peak.max(self.watch(honest, pace.after).await);
+        peak = peak.max(self.watch(honest, pace.after).await.0);
         let mut lost = 0;
         if self.victim.lives() {
             self.joiner.tell("settle").await;
@@ -249,21 +266,26 @@ impl World {
             sent: sent_in(begin, end + 1),
             pace: (sent_in(begin, begin + 1_000_000), sent_in(end.saturating_sub(1_000_000), end + 1)),
             ended: heard.sent.last().map_or(0, |(.., ended)| *ended),
+            acts: heard.acts.clone(),
+            grew,
         }
     }
 
-    /// The victim's peak in KiB after this time, or when it was killed because it had grown too much.
-    async fn watch(&mut self, honest: u64, time: Duration) -> u64 {
-        let end = Instant::now() + time;
+    /// The victim's peak in KiB after this time, or when it was killed because it had grown too much; and when it last grew.
+    async fn watch(&mut self, honest: u64, time: Duration) -> (u64, u64) {
+        let (end, mut last, mut grew) = (Instant::now() + time, honest, micros());
         while Instant::now() < end && self.victim.lives() {
-            if self.victim.peak() > honest + MOST_MEMORY {
-                let peak = self.victim.peak();
+            let peak = self.victim.peak();
+            if peak > last + 1024 {
+                (last, grew) = (peak, micros());
+            }
+            if peak > honest + MOST_MEMORY {
                 self.victim.kill().await;
-                return peak;
+                return (peak, grew);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.victim.peak()
+        (self.victim.peak(), grew)
     }
 
     /// Records published so far that do not arrive.
@@ -288,12 +310,13 @@ fn waits(all: &[Wait], kind: &str, begin: u64) -> Waits {
         of_kind().filter(|(_, at, wait)| at + wait < begin).map(|(.., wait)| *wait).collect();
     before.sort_unstable();
     let p99 = before.get((before.len() * 99).div_ceil(100).saturating_sub(1)).copied();
-    let after: Vec<u64> =
-        of_kind().filter(|(_, at, wait)| at + wait >= begin).map(|(.., wait)| *wait).collect();
+    let after = || of_kind().filter(|(_, at, wait)| at + wait >= begin);
+    let longest = after().max_by_key(|(.., wait)| *wait);
     Waits {
         before: Duration::from_micros(p99.unwrap_or_default()),
-        longest: Duration::from_micros(after.iter().copied().max().unwrap_or_default()),
-        count: after.len(),
+        longest: Duration::from_micros(longest.map_or(0, |(.., wait)| *wait)),
+        count: after().count(),
+        began: longest.map_or(0, |(_, at, _)| *at),
     }
 }
 
