@@ -159,7 +159,7 @@ impl Engine {
         // Before what is void now is noted.
         self.refused.forget(Because::Members);
         if let Some(members) = &self.group.members {
-            self.group.listings.widen(members);
+            self.group.listings.widen(members, &*self.store);
         }
         if !learnt.affected.is_empty() {
             self.drop_void_staged(now, &learnt.affected)?;

@@ -1,6 +1,6 @@
 //! Memberships that end with a list of what stays: removals, demotions, leaves.
 //!
-//! Whoever lists what somebody wrote looks at every stored record. That is done in steps, one with each
+//! Whoever lists what somebody wrote looks at all of that. That is done in steps, one with each
 //! [`flush`](Engine::flush), so that other calls and messages go on meanwhile; what is stored between two steps is listed
 //! too. The act names the hashes of the list's chunks, so nothing is signed before the list is complete. Then the chunks
 //! are stored, some with each step, and with the last of them the act. If that is cut off, there is no act, and the chunks
@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::{
     Engine, Notice, PublishError,
     ingest::{Source, Staged},
-    sweep::goes_on,
+    walk::{Step, Walk},
 };
 use crate::{
     authority::{Act, Content, Keep, KeepChunk, KeepKey, Remove},
@@ -21,7 +21,6 @@ use crate::{
     record::{RecordKey, RecordType, Role, SignedRecord},
     records::{OpenPolicy, Put, Store, StoreError, admit_own},
     time::Now,
-    wire::Filter,
 };
 
 /// Names a removal, demotion or leave that takes several steps.
@@ -65,10 +64,10 @@ struct Listing {
 enum Stage {
     /// Versions that lost in conflicts are looked at: these are left.
     Losers(Vec<RecordKey>),
-    /// All other records are looked at, from this key on.
-    Records(RecordKey),
+    /// All other records are looked at.
+    Records(Walk),
     /// And then those that are withheld: what waits for another list may count by this one.
-    Withheld(RecordKey),
+    Withheld(Walk),
     /// The keys are put into chunks.
     Chunks,
     /// The chunks that this act names are stored; these are.
@@ -113,16 +112,27 @@ impl Listings {
     }
 
     #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    #[cfg(test)]
     pub(super) fn fill_for_test(&mut self, keys: impl Iterator<Item = KeepKey>) {
         self.queue[0].keys.extend(keys);
     }
 
     /// Lists those as well who came under a branch that is removed meanwhile.
-    pub(super) fn widen(&mut self, members: &Membership) {
+    pub(super) fn widen(&mut self, members: &Membership, store: &dyn Store) {
         for listing in &mut self.queue {
-            if let Deed::Remove { peer, branch: true, .. } = listing.deed {
-                listing.of.extend(members.branch_of(peer));
+            let Deed::Remove { peer, branch: true, .. } = listing.deed else { continue };
+            let branch = members.branch_of(peer).into_iter();
+            let fresh: BTreeSet<PeerId> = branch.filter(|peer| !listing.of.contains(peer)).collect();
+            match &mut listing.stage {
+                Stage::Losers(keys) => keys.extend(store.losers_by(&fresh)),
+                Stage::Records(walk) | Stage::Withheld(walk) => fresh.iter().for_each(|peer| walk.widen(*peer)),
+                Stage::Chunks | Stage::Storing { .. } => {}
             }
+            listing.of.extend(fresh);
         }
     }
 }
@@ -137,13 +147,15 @@ impl Engine {
         deed: Deed,
         of: BTreeSet<PeerId>,
     ) -> Result<Option<ListingId>, PublishError> {
-        let stage = Stage::Losers(self.store.losers());
+        let stage = Stage::Losers(self.store.losers_by(&of));
         let listings = &mut self.group.listings;
         let id = ListingId(listings.next);
         listings.next += 1;
         listings.rests = false;
         let (keys, chunks) = (BTreeSet::new(), Vec::new());
         listings.queue.push_back(Listing { id, deed, of, keys, chunks, stage, again: 0 });
+        self.list_staged();
+        let listings = &self.group.listings;
         if listings.queue.len() == 1 {
             // An error of the database is also the result.
             let stepped = self.go_on_listing(now);
@@ -199,75 +211,56 @@ impl Engine {
 
     /// True once all is done.
     fn step_of(&mut self, now: Now, listing: &mut Listing) -> Result<bool, PublishError> {
-        let mut left = STEP;
-        while left > 0 {
-            let done = match &mut listing.stage {
-                Stage::Losers(keys) => {
-                    let mut keys = std::mem::take(keys);
-                    let page = keys.split_off(keys.len().saturating_sub(left));
-                    let read = self.list_keys(listing, &page, |store, key| store.loser(key))?;
-                    keys.extend(page.iter().skip(read));
-                    listing.stage = match keys.is_empty() {
-                        true => Stage::Records(RecordKey::MIN),
-                        false => Stage::Losers(keys),
-                    };
-                    if read < page.len() { left } else { read.max(1) }
-                }
-                Stage::Records(from) => {
-                    let page = left.min(PAGE);
-                    let keys = self.store.keys(&Filter::All, *from, None, page)?;
-                    let read = self.list_keys(listing, &keys, |store, key| store.fetch(key))?;
-                    let next = goes_on(&keys, read, page);
-                    listing.stage = next.map_or(Stage::Withheld(RecordKey::MIN), Stage::Records);
-                    if read < keys.len() { left } else { read }
-                }
-                Stage::Withheld(from) => {
-                    let page = left.min(PAGE);
-                    let keys = self.store.withheld(&Filter::All, *from, page)?;
-                    let read = self.list_keys(listing, &keys, |store, key| store.fetch_withheld(key))?;
-                    listing.stage = goes_on(&keys, read, page).map_or(Stage::Chunks, Stage::Withheld);
-                    if read < keys.len() { left } else { read }
-                }
+        let (mut left, mut bytes) = (STEP, 0);
+        while left > 0 && bytes <= STEP_BYTES {
+            let mut cost = 1;
+            match &mut listing.stage {
+                Stage::Losers(keys) => match keys.pop() {
+                    Some(key) => bytes += self.list_one(listing, self.store.loser(&key))?,
+                    None => listing.stage = Stage::Records(Walk::current(listing.of.clone())),
+                },
+                Stage::Records(walk) => match walk.step(&*self.store)? {
+                    Step::Version(key) => bytes += self.list_one(listing, self.store.fetch(&key))?,
+                    Step::Read => {}
+                    Step::Over => listing.stage = Stage::Withheld(Walk::withheld(listing.of.clone())),
+                },
+                Stage::Withheld(walk) => match walk.step(&*self.store)? {
+                    Step::Version(key) => bytes += self.list_one(listing, self.store.fetch_withheld(&key))?,
+                    Step::Read => {}
+                    Step::Over => listing.stage = Stage::Chunks,
+                },
                 Stage::Chunks if listing.keys.is_empty() => return self.sign_listing(now, listing, left),
                 Stage::Chunks => {
                     listing.fill_chunk()?;
-                    CHUNK_COST
+                    cost = CHUNK_COST;
                 }
                 Stage::Storing { .. } => return self.store_chunks(now, listing, left),
-            };
-            left = left.saturating_sub(done);
+            }
+            left = left.saturating_sub(cost);
         }
         Ok(false)
     }
 
-    /// How many were looked at: fewer than all if they are large.
-    fn list_keys(
+    /// How many bytes were read.
+    fn list_one(
         &mut self,
         listing: &mut Listing,
-        keys: &[RecordKey],
-        fetch: impl Fn(&dyn Store, &RecordKey) -> Result<Option<SignedRecord>, StoreError>,
+        found: Result<Option<SignedRecord>, StoreError>,
     ) -> Result<usize, PublishError> {
-        let (mut read, mut bytes) = (0, 0);
-        for key in keys {
-            read += 1;
-            match fetch(&*self.store, key) {
-                Ok(Some(record)) => {
-                    bytes += record.bytes().len();
-                    listing.add(&record, self.group.members.as_ref());
-                }
-                Ok(None) => {}
-                Err(StoreError::Damaged(_)) => self.check_all_again(),
-                Err(error) => return Err(error.into()),
+        let record = match found {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(0),
+            Err(StoreError::Damaged(_)) => {
+                self.check_all_again();
+                return Ok(0);
             }
-            if bytes > STEP_BYTES {
-                break;
-            }
-        }
-        let most = MAX_KEEP_CHUNKS * KEEP_CHUNK;
-        if listing.keys.len() + listing.chunks.len() * KEEP_CHUNK > most {
+            Err(error) => return Err(error.into()),
+        };
+        listing.add(&record, self.group.members.as_ref());
+        if listing.keys.len() + listing.chunks.len() * KEEP_CHUNK > MAX_KEEP_CHUNKS * KEEP_CHUNK {
             return Err(PublishError::TooManyToKeep);
         }
-        Ok(read)
+        Ok(record.bytes().len())
     }
 
     /// What is stored while a list is made belongs to it, whatever its place among what was looked at.
@@ -276,8 +269,9 @@ impl Engine {
         for listing in &mut self.group.listings.queue {
             for staged in staged {
                 listing.add(staged.record.signed(), members);
-                if let Put::Replaced { older, .. } = &staged.put {
-                    listing.add(older, members);
+                // What won moves to the feed's end when a loser is kept.
+                if let Put::Replaced { older: other, .. } | Put::Older { newer: other } = &staged.put {
+                    listing.add(other, members);
                 }
             }
         }
@@ -433,8 +427,6 @@ impl Listing {
 const MOST_AGAIN: u8 = 3;
 /// What one step may cost, in records looked at: about two milliseconds.
 const STEP: usize = 512;
-/// Records looked at between two looks at what a step has cost.
-const PAGE: usize = 256;
 /// What it costs to fill a chunk and to hash it.
 const CHUNK_COST: usize = 32;
 /// What it costs to sign and to store one.

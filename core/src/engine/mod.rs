@@ -83,6 +83,7 @@ mod sweep_tests;
 mod transfer;
 mod unsent;
 mod waiting;
+mod walk;
 mod welcome;
 
 pub use feed::{Feed, OpenReader};

@@ -11,6 +11,7 @@ use super::{
     Engine,
     ingest::{Candidate, Source, Staged},
     refused::Because,
+    walk::{Step, Walk},
 };
 use crate::{
     authority::Content,
@@ -19,7 +20,6 @@ use crate::{
     record::{RecordKey, RecordType, SignedRecord},
     records::{Change, Put, RecordPolicy, StoreError, Verdict, rank},
     time::{Mono, Now},
-    wire::Filter,
 };
 
 /// Records looked at in one step of a sweep: a few milliseconds.
@@ -43,14 +43,14 @@ pub(super) struct Sweep {
 }
 
 /// What a pass looks at next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 enum Stage {
-    /// Current versions, from this key on.
-    Stored(RecordKey),
-    /// Losers of conflicts, from this key on.
-    Losers(RecordKey),
-    /// Withheld versions, from this key on.
-    Withheld(RecordKey),
+    /// Current versions.
+    Stored(Walk),
+    /// Losers of conflicts: these are left.
+    Losers(Vec<RecordKey>),
+    /// Withheld versions.
+    Withheld(Walk),
     /// Nothing, once the last step is durable.
     Over,
 }
@@ -83,7 +83,11 @@ impl Sweep {
     }
 
     fn first_stage(&self) -> Stage {
-        if self.authors.is_empty() { Stage::Withheld(RecordKey::MIN) } else { Stage::Stored(RecordKey::MIN) }
+        if self.authors.is_empty() { self.last_stage() } else { Stage::Stored(Walk::current(self.authors.clone())) }
+    }
+
+    fn last_stage(&self) -> Stage {
+        Stage::Withheld(Walk::withheld(self.authors.union(&self.waiting).copied().collect()))
     }
 
     /// Begins the next pass, if there is reason for one and none is under way.
@@ -158,10 +162,12 @@ impl Engine {
             _ => None,
         };
         let subjects: BTreeSet<PeerId> = arrived.iter().filter_map(subject).collect();
-        if !subjects.is_empty() && !self.store.withheld(&Filter::All, RecordKey::MIN, 1)?.is_empty() {
-            self.group.sweep.next.1.extend(subjects);
-            self.group.sweep.begin(now.mono);
+        for subject in subjects {
+            if !self.store.withheld_by(&subject, RecordKey::MIN, 1)?.is_empty() {
+                self.group.sweep.next.1.insert(subject);
+            }
         }
+        self.group.sweep.begin(now.mono);
         Ok(())
     }
 
@@ -171,28 +177,56 @@ impl Engine {
             return Ok(()); // once the database can be written again
         }
         self.group.sweep.begin(now.mono);
-        let Some(stage) = self.group.sweep.stage else { return Ok(()) };
-        let next = match stage {
-            Stage::Stored(from) => {
-                let keys = self.store.keys(&Filter::All, from, None, SWEEP_BATCH)?;
-                let (mut looked, mut bytes) = (0, 0);
-                for key in &keys {
-                    bytes += self.sweep_stored(now, key)?;
-                    looked += 1;
-                    if bytes > STEP_BYTES {
-                        break;
-                    }
-                }
-                let from = goes_on(&keys, looked, SWEEP_BATCH);
-                from.map_or(Stage::Losers(RecordKey::MIN), Stage::Stored)
-            }
-            Stage::Losers(from) => {
-                self.sweep_losers(from)?.map_or(Stage::Withheld(RecordKey::MIN), Stage::Losers)
-            }
-            Stage::Withheld(from) => self.sweep_withheld(now, from)?.map_or(Stage::Over, Stage::Withheld),
-            Stage::Over => Stage::Over,
+        let Some(mut stage) = self.group.sweep.stage.take() else { return Ok(()) };
+        let stepped = self.sweep_some(now, &mut stage);
+        self.group.sweep.stage = Some(stage);
+        stepped
+    }
+
+    fn sweep_some(&mut self, now: Now, stage: &mut Stage) -> Result<(), StoreError> {
+        if matches!(stage, Stage::Stored(_)) {
+            self.sweep_moved(now)?;
+        }
+        let (mut looked, mut bytes) = (0, 0);
+        while looked < SWEEP_BATCH && bytes <= STEP_BYTES && *stage != Stage::Over {
+            looked += 1;
+            bytes += self.sweep_one(now, stage)?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes were read.
+    fn sweep_one(&mut self, now: Now, stage: &mut Stage) -> Result<usize, StoreError> {
+        match stage {
+            Stage::Stored(walk) => match walk.step(&*self.store)? {
+                Step::Version(key) => return self.sweep_stored(now, &key),
+                Step::Read => {}
+                Step::Over => *stage = Stage::Losers(self.store.losers_by(&self.group.sweep.authors)),
+            },
+            Stage::Losers(keys) => match keys.pop() {
+                Some(key) => return self.sweep_loser(&key),
+                None => *stage = self.group.sweep.last_stage(),
+            },
+            Stage::Withheld(walk) => match walk.step(&*self.store)? {
+                Step::Version(key) => return self.sweep_withheld(now, &key),
+                Step::Read => {}
+                Step::Over => *stage = Stage::Over,
+            },
+            Stage::Over => {}
+        }
+        Ok(0)
+    }
+
+    /// A version moves to the feed's end, behind what a walk looks at, when one is kept that lost against it.
+    fn sweep_moved(&mut self, now: Now) -> Result<(), StoreError> {
+        let winner = |staged: &Staged| match &staged.put {
+            Put::Older { newer } => staged.kept.map(|_| newer.key()),
+            _ => None,
         };
-        self.group.sweep.stage = Some(next);
+        let moved: Vec<RecordKey> = self.staged.iter().filter_map(winner).collect();
+        for key in moved {
+            self.sweep_stored(now, &key)?;
+        }
         Ok(())
     }
 
@@ -211,45 +245,26 @@ impl Engine {
         Ok(record.bytes().len())
     }
 
-    /// Judges some of the versions that lost in conflicts. Where it goes on; `None`: there is no more.
-    fn sweep_losers(&mut self, from: RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let mut keys = self.store.losers();
-        keys.retain(|key| *key >= from);
-        keys.sort_unstable();
-        let mut bytes = 0;
-        for (looked, key) in keys.into_iter().enumerate() {
-            if looked == SWEEP_BATCH || bytes > STEP_BYTES {
-                return Ok(Some(key));
-            }
-            let Some(loser) = readable(self.store.loser(&key))? else { continue };
-            bytes += loser.bytes().len();
-            if is_by(&loser, &self.group.sweep.authors) {
-                self.judge_loser(&key)?;
-            }
+    fn sweep_loser(&mut self, key: &RecordKey) -> Result<usize, StoreError> {
+        let Some(loser) = readable(self.store.loser(key))? else { return Ok(0) };
+        if is_by(&loser, &self.group.sweep.authors) {
+            self.judge_loser(key)?;
         }
-        Ok(None)
+        Ok(loser.bytes().len())
     }
 
-    /// Judges a stretch of what is withheld. Where it goes on; `None`: there is no more.
-    fn sweep_withheld(&mut self, now: Now, from: RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let keys = self.store.withheld(&Filter::All, from, SWEEP_BATCH)?;
-        let (mut looked, mut bytes) = (0, 0);
-        for key in &keys {
-            looked += 1;
-            let Some(record) = self.store.fetch_withheld(key)? else {
+    fn sweep_withheld(&mut self, now: Now, key: &RecordKey) -> Result<usize, StoreError> {
+        let Some(record) = self.store.fetch_withheld(key)? else {
+            if self.store.contains(key)? && self.store.fetch(key)?.is_none() {
                 self.drop_damaged(key)?;
-                continue;
-            };
-            let sweep = &self.group.sweep;
-            bytes += record.bytes().len();
-            if is_by(&record, &sweep.authors) || is_by(&record, &sweep.waiting) {
-                self.judge_withheld(now, &record)?;
             }
-            if bytes > STEP_BYTES {
-                break;
-            }
+            return Ok(0);
+        };
+        let sweep = &self.group.sweep;
+        if is_by(&record, &sweep.authors) || is_by(&record, &sweep.waiting) {
+            self.judge_withheld(now, &record)?;
         }
-        Ok(goes_on(&keys, looked, SWEEP_BATCH))
+        Ok(record.bytes().len())
     }
 
     /// What the acts say of a record now.
@@ -369,4 +384,4 @@ fn is_by(record: &SignedRecord, authors: &BTreeSet<PeerId>) -> bool {
 
 #[cfg(test)]
 #[path = "sweep_steps_tests.rs"]
-mod steps_tests;
+pub(super) mod steps_tests;

@@ -19,9 +19,19 @@ use crate::{
 const READ: usize = 512;
 const CHUNKS: usize = 8;
 
+/// A note by a member, so many milliseconds after now.
+pub(in super::super) fn note(village: &Village, who: usize, number: u64, millis: u64) -> SignedRecord {
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&number.to_be_bytes());
+    let hlc = Hlc::at(Timestamp(village.engines[0].peer_time(village.now()).0 + millis));
+    let header = header(village.peer(who), RecordType::new("test.note").unwrap(), hlc, nonce);
+    let header = Header { grant: village.engines[who].group.own_grant(), ..header };
+    SignedRecord::sign(&village.graph(), &village.keys[who], header, &[1; 8])
+}
+
 /// An owner with a watched database, in which a member and somebody else wrote so many notes by turns.
-fn many(seed: u64, count: u64) -> (Village, Arc<Watch>) {
-    let mut village = Village::new(seed, 3);
+pub(in super::super) fn many(seed: u64, count: u64) -> (Village, Arc<Watch>) {
+    let mut village = Village::new(seed, 4);
     let store = MemoryStore::new(village.graph(), 1);
     let watch = store.watch.clone();
     for who in [1, 2] {
@@ -31,17 +41,10 @@ fn many(seed: u64, count: u64) -> (Village, Arc<Watch>) {
     let known = village.records(0);
     village.engines[0] = village.engine_on(0, Box::new(store));
     village.give(0, known);
-    let now = village.engines[0].peer_time(village.now());
-    let note = |village: &Village, number: u64| {
-        let (who, mut nonce) = (1 + number as usize % 2, [0; 16]);
-        nonce[..8].copy_from_slice(&number.to_be_bytes());
-        let hlc = Hlc::at(Timestamp(now.0 + number / 1000));
-        let header = header(village.peer(who), RecordType::new("test.note").unwrap(), hlc, nonce);
-        let header = Header { grant: village.engines[who].group.own_grant(), ..header };
-        SignedRecord::sign(&village.graph(), &village.keys[who], header, &[1; 8])
-    };
     for some in 0..count / 1000 {
-        let notes: Vec<SignedRecord> = (0..1000).map(|at| note(&village, some * 1000 + at)).collect();
+        let notes = (0..1000).map(|at| some * 1000 + at);
+        let notes: Vec<SignedRecord> =
+            notes.map(|number| note(&village, 1 + number as usize % 2, number, number / 1000)).collect();
         village.act(0, |engine, _| engine.incoming.extend(notes.into_iter().map(Candidate::held)));
     }
     assert_eq!(village.engines[0].fingerprint().count, village.records(1).len() as u64 + count);

@@ -58,6 +58,8 @@ pub(super) struct Loser {
     pub(super) id: RecordId,
     pub(super) key: RecordKey,
     pub(super) author: PeerId,
+    /// Who made the record; `None`: an earlier schema did not say.
+    pub(super) creator: Option<PeerId>,
     pub(super) noticed: Timestamp,
     /// Where the feed tells of it.
     pub(super) told: Lsn,
@@ -74,6 +76,7 @@ impl Loser {
             id: record.id(),
             key: record.key(),
             author: record.header().author(),
+            creator: Some(record.header().creator),
             noticed,
             told,
             expires: record.header().expires,
@@ -236,6 +239,15 @@ impl Losers {
     /// The keys of those whose content is here.
     pub(super) fn kept(&self) -> Vec<RecordKey> {
         self.rows.values().filter(|loser| !loser.is_acknowledged()).map(|loser| loser.key).collect()
+    }
+
+    /// Of those, the ones that one of these identities wrote, or of a record that it made.
+    pub(super) fn kept_by(&self, peers: &BTreeSet<PeerId>) -> Vec<RecordKey> {
+        let is_by = |loser: &&Loser| {
+            !loser.is_acknowledged()
+                && (peers.contains(&loser.author) || loser.creator.is_none_or(|made| peers.contains(&made)))
+        };
+        self.rows.values().filter(is_by).map(|loser| loser.key).collect()
     }
 
     /// Takes over what another set has at a number, for good.

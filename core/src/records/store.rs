@@ -4,7 +4,7 @@
 //! the feed is an index on the sequence number over the record table, needs no second log, and is never compacted
 //! away before [`Store::collect`] reaches its horizon.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use bytes::Bytes;
 
@@ -312,6 +312,30 @@ pub trait Store: Send + fmt::Debug {
 
     /// The keys of all losers that are kept.
     fn losers(&self) -> Vec<RecordKey>;
+
+    /// Of those, the ones that one of these identities wrote, or of a record that it made. What an earlier schema kept is among them in
+    /// any case.
+    fn losers_by(&self, peers: &BTreeSet<PeerId>) -> Vec<RecordKey>;
+
+    /// Current versions that this identity wrote, or of records that it made, acts and lists left out: the first `max` behind a
+    /// place in the feed and not beyond another one, in feed order. Costs nothing for those of others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn current_by(
+        &self,
+        peer: &PeerId,
+        after: Lsn,
+        through: Lsn,
+        max: usize,
+    ) -> Result<Vec<(Lsn, RecordKey)>, StoreError>;
+
+    /// The same of withheld versions, the first `max` keys from `from` on, ascending. What an earlier schema kept is among
+    /// them in any case.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn withheld_by(&self, peer: &PeerId, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError>;
 
     /// Keeps a small value under a name, in the same transaction as records.
     ///

@@ -187,6 +187,11 @@ pub(super) fn observe(store: &dyn Store) -> String {
         writeln!(seen, "withheld {withheld:?} {fetched:?}").unwrap();
         assert!(withheld.iter().all(|key| store.contains(key).unwrap()));
     }
+    for who in (0..4).map(peer) {
+        let current = store.current_by(&who, Lsn(0), Lsn(u64::MAX), 1000).unwrap();
+        let withheld = store.withheld_by(&who, RecordKey::MIN, 1000).unwrap();
+        writeln!(seen, "by {who}: {current:?} {withheld:?} {:?}", store.losers_by(&[who].into())).unwrap();
+    }
     let mut sent = Vec::new();
     reader
         .snapshot(&mut |bytes| {

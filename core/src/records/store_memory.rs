@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -18,7 +18,7 @@ use super::{
     summaries::{KeySource, Summaries},
 };
 use crate::{
-    ids::{ElementId, GraphId, Lsn, RecordId},
+    ids::{ElementId, GraphId, Lsn, PeerId, RecordId},
     record::{RecordKey, SignedRecord},
     time::{Hlc, Timestamp},
     wire::Filter,
@@ -320,6 +320,24 @@ impl Store for MemoryStore {
 
     fn losers(&self) -> Vec<RecordKey> {
         self.losers.kept()
+    }
+
+    fn losers_by(&self, peers: &BTreeSet<PeerId>) -> Vec<RecordKey> {
+        self.losers.kept_by(peers)
+    }
+
+    fn current_by(
+        &self,
+        peer: &PeerId,
+        after: Lsn,
+        through: Lsn,
+        max: usize,
+    ) -> Result<Vec<(Lsn, RecordKey)>, StoreError> {
+        Ok(self.tables.current_by(peer, after, through, max))
+    }
+
+    fn withheld_by(&self, peer: &PeerId, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        Ok(self.withheld.keys_by(peer, from, max))
     }
 
     fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {

@@ -261,6 +261,7 @@ fn c42_a_flood_of_losers_takes_a_bounded_place_and_pushes_out_its_own() {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&n.to_be_bytes());
         Loser {
+            creator: None,
             id: RecordId::from_bytes(if author == 0 { [7; 16] } else { id }),
             key: RecordKey { hlc: Hlc(n), element: crate::ids::ElementId::from_bytes(id) },
             author: PeerId::from_bytes([author; 32]),

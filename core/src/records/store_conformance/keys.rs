@@ -83,3 +83,48 @@ fn envelopes_come_in_key_order_and_go_on_where_they_ended() {
         assert_eq!(store.envelopes(&unknown, RecordKey::MIN, None, 9).unwrap(), (Vec::new(), None));
     });
 }
+
+#[test]
+fn x17_what_one_identity_made_or_wrote_is_found_whoever_else_had_a_part_in_it() {
+    each_store(|store| {
+        // Peer 1 made the first, and changed the second of peer 2; the third is an act of its own, the fourth is deleted.
+        let act = spec(3, 12).by(1).of("peergraph.credential");
+        let first = spec(1, 10).by(1).edited(2);
+        let records =
+            put_all(store, [first, spec(2, 11).by(2).edited(1), act, spec(4, 13).by(1).deleted(), spec(5, 14)]);
+        let by = |store: &dyn Store, who, after, through, max| {
+            store.current_by(&peer(who), Lsn(after), Lsn(through), max).unwrap()
+        };
+        let keys: Vec<_> = records.iter().map(SignedRecord::key).collect();
+        let all = [(Lsn(1), keys[0]), (Lsn(2), keys[1]), (Lsn(4), keys[3])];
+        assert_eq!(by(store, 1, 0, u64::MAX, 9), all, "acts are left out");
+        assert_eq!(by(store, 2, 0, u64::MAX, 9), all[..2]);
+        assert_eq!(by(store, 0, 0, u64::MAX, 9), [(Lsn(5), keys[4])]);
+        assert_eq!(by(store, 3, 0, u64::MAX, 9), []);
+        assert_eq!((by(store, 1, 1, 2, 9), by(store, 1, 0, 4, 2)), (all[1..2].to_vec(), all[..2].to_vec()));
+        commit(store);
+
+        let withheld = |store: &dyn Store, who, from| store.withheld_by(&peer(who), from, 9).unwrap();
+        for record in &records {
+            store.withhold(&record.key()).unwrap();
+        }
+        assert_eq!(by(store, 1, 0, u64::MAX, 9), []);
+        assert_eq!(withheld(store, 1, RecordKey::MIN), [keys[0], keys[1], keys[3]]);
+        assert_eq!(withheld(store, 2, keys[0].next()), [keys[1]]);
+        assert_eq!(withheld(store, 3, RecordKey::MIN), []);
+        store.release(&keys[1]).unwrap();
+        assert_eq!((withheld(store, 2, RecordKey::MIN), by(store, 1, 0, u64::MAX, 9).len()), (vec![keys[0]], 1));
+        store.rollback().unwrap();
+        assert_eq!((withheld(store, 1, RecordKey::MIN), by(store, 1, 0, u64::MAX, 9)), (vec![], all.to_vec()));
+
+        // Of a conflict, whoever made the record and whoever lost.
+        put_all(store, [spec(9, 20).by(2)]);
+        put_all(store, [spec(9, 30).by(2).edited(1)]);
+        let lost = spec(9, 25).by(2).edited(3).make();
+        store.keep_loser(lost.signed(), None, EARLY).unwrap();
+        let losers = |who: &[usize]| store.losers_by(&who.iter().map(|n| peer(*n)).collect());
+        let key = lost.signed().key();
+        assert_eq!([losers(&[2]), losers(&[3]), losers(&[0, 3])], [[key], [key], [key]]);
+        assert_eq!(losers(&[0, 1]), []);
+    });
+}

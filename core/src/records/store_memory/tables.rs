@@ -7,7 +7,7 @@ use std::{
 
 use super::Row;
 use crate::{
-    ids::{Lsn, RecordId},
+    ids::{Lsn, PeerId, RecordId},
     record::{RecordKey, RecordType},
     records::{StoreError, stored::gone_at, summaries::KeySource},
     time::Timestamp,
@@ -21,6 +21,8 @@ pub(super) struct Tables {
     pub(super) by_key: BTreeMap<RecordKey, Arc<Row>>,
     pub(super) by_type: BTreeSet<(RecordType, RecordKey)>,
     pub(super) by_expiry: BTreeSet<(Timestamp, Lsn, RecordId)>,
+    /// Of acts nothing.
+    pub(super) by_peer: BTreeMap<(PeerId, Lsn), RecordKey>,
     pub(super) gone: BTreeSet<(Timestamp, RecordId)>,
 }
 
@@ -36,6 +38,9 @@ impl Tables {
                 self.by_key.remove(&key);
                 self.by_type.remove(&(header.record_type.clone(), key));
                 header.expires.map(|at| self.by_expiry.remove(&(at, old.lsn, id)));
+                for peer in [header.creator, header.author()] {
+                    self.by_peer.remove(&(peer, old.lsn));
+                }
             }
             gone_at(&old.record, old.state).map(|at| self.gone.remove(&(at, id)));
         }
@@ -45,10 +50,27 @@ impl Tables {
             if row.state.is_current() {
                 self.by_type.insert((header.record_type.clone(), key));
                 header.expires.map(|at| self.by_expiry.insert((at, row.lsn, id)));
+                if header.record_type != RecordType::CREDENTIAL {
+                    self.by_peer.insert((header.creator, row.lsn), key);
+                    self.by_peer.insert((header.author(), row.lsn), key);
+                }
                 self.by_key.insert(key, row);
             }
         }
         old
+    }
+
+    /// Current versions that this identity wrote, or of records that it made, in a stretch of the feed.
+    pub(super) fn current_by(
+        &self,
+        peer: &PeerId,
+        after: Lsn,
+        through: Lsn,
+        max: usize,
+    ) -> Vec<(Lsn, RecordKey)> {
+        let rows = self.by_peer.range((*peer, after)..).skip_while(|((_, lsn), _)| *lsn <= after);
+        let inside = |((who, lsn), _): &(&(PeerId, Lsn), &RecordKey)| who == peer && *lsn <= through;
+        rows.take_while(inside).map(|((_, lsn), key)| (*lsn, *key)).take(max).collect()
     }
 
     pub(super) fn range(

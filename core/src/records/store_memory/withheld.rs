@@ -1,9 +1,10 @@
 //! Versions that are withheld, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    record::{RecordKey, SignedRecord},
+    ids::PeerId,
+    record::{RecordKey, RecordType, SignedRecord},
     records::{rank, stored::forgotten_at},
     time::Timestamp,
     wire::Filter,
@@ -13,6 +14,8 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Withheld {
     rows: BTreeMap<RecordKey, SignedRecord>,
+    /// Of acts nothing.
+    by_peer: BTreeSet<(PeerId, RecordKey)>,
     /// What was under each key changed since the last commit.
     undo: Vec<(RecordKey, Option<SignedRecord>)>,
 }
@@ -24,12 +27,12 @@ impl Withheld {
 
     pub(super) fn keep(&mut self, record: SignedRecord) {
         let key = record.key();
-        let old = self.rows.insert(key, record);
+        let old = self.set(key, Some(record));
         self.undo.push((key, old));
     }
 
     pub(super) fn remove(&mut self, key: &RecordKey) {
-        if let Some(old) = self.rows.remove(key) {
+        if let Some(old) = self.set(*key, None) {
             self.undo.push((*key, Some(old)));
         }
     }
@@ -41,6 +44,11 @@ impl Withheld {
         };
         let later = self.rows.range(from..).filter(|(_, record)| matches(record));
         later.map(|(key, _)| *key).take(max).collect()
+    }
+
+    pub(super) fn keys_by(&self, peer: &PeerId, from: RecordKey, max: usize) -> Vec<RecordKey> {
+        let later = self.by_peer.range((*peer, from)..).take_while(|(who, _)| who == peer);
+        later.map(|(_, key)| *key).take(max).collect()
     }
 
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
@@ -78,10 +86,23 @@ impl Withheld {
 
     pub(super) fn rollback(&mut self) {
         for (key, old) in std::mem::take(&mut self.undo).into_iter().rev() {
-            match old {
-                Some(record) => self.rows.insert(key, record),
-                None => self.rows.remove(&key),
-            };
+            self.set(key, old);
         }
+    }
+
+    fn set(&mut self, key: RecordKey, record: Option<SignedRecord>) -> Option<SignedRecord> {
+        let whose = |record: &SignedRecord| [record.header().creator, record.header().author()];
+        if let Some(record) = record.as_ref().filter(|r| r.header().record_type != RecordType::CREDENTIAL) {
+            self.by_peer.extend(whose(record).map(|peer| (peer, key)));
+        }
+        let is_gone = record.is_none();
+        let old = match record {
+            Some(record) => self.rows.insert(key, record),
+            None => self.rows.remove(&key),
+        };
+        for peer in old.as_ref().filter(|_| is_gone).map(whose).into_iter().flatten() {
+            self.by_peer.remove(&(peer, key));
+        }
+        old
     }
 }

@@ -25,12 +25,13 @@ impl Db {
     /// What is known of each loser.
     pub(super) fn load_losers(&self) -> rusqlite::Result<Vec<(u64, Loser)>> {
         self.conn()
-            .prepare("SELECT number, id, key, author, noticed, told, expires, bytes FROM conflicts")?
+            .prepare("SELECT number, id, key, author, noticed, told, expires, bytes, creator FROM conflicts")?
             .query_map([], |row| {
                 let loser = Loser {
                     id: RecordId::from_bytes(row.get(1)?),
                     key: columns::key(row, 2)?,
                     author: PeerId::from_bytes(row.get(3)?),
+                    creator: row.get::<_, Option<[u8; 32]>>(8)?.map(PeerId::from_bytes),
                     noticed: Timestamp(columns::unordered(row.get(4)?)),
                     told: columns::lsn(row, 5)?,
                     expires: row.get::<_, Option<i64>>(6)?.map(|at| Timestamp(columns::unordered(at))),
@@ -50,8 +51,8 @@ impl Db {
     ) -> rusqlite::Result<()> {
         self.conn()
             .prepare_cached(
-                "INSERT INTO conflicts (number, id, key, author, noticed, told, expires, bytes, envelope)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO conflicts (number, id, key, author, noticed, told, expires, bytes, envelope, creator)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 number.cast_signed(),
@@ -63,6 +64,7 @@ impl Db {
                 loser.expires.map(|at| columns::ordered(at.0)),
                 loser.bytes.cast_signed(),
                 &self.values().kept(Place::Loser(&loser.key), record.bytes())[..],
+                loser.creator.as_ref().map(PeerId::as_bytes),
             ])
             .map(drop)
     }

@@ -25,6 +25,7 @@ mod conflicts;
 mod db;
 mod file;
 mod intern;
+mod of_peer;
 mod reader;
 mod schema;
 mod sealer;

@@ -10,7 +10,8 @@
 //! they are acknowledged: then without their envelope, `bytes` 0. `told` is where the feed tells of it.
 //!
 //! `withheld` holds versions that are in no other table, whole, until they count or are dropped; `expires` and `gone` say when they go by
-//! themselves.
+//! themselves. Whose versions are, `records_creator` tells, and `records_editor` of those by others than the creator; in `withheld` and
+//! `conflicts`, `creator` is null in what schema 5 wrote.
 //!
 //! In a sealed database `state.seal` holds its key, sealed itself, and the columns `envelope`, in every table, and `meta.value` are sealed under it;
 //! `scrub` is 1 while the file may still hold what was in the clear before.
@@ -108,6 +109,14 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX withheld_type ON withheld (type, key);
     CREATE INDEX withheld_expires ON withheld (expires) WHERE expires IS NOT NULL;
     CREATE INDEX withheld_gone ON withheld (gone) WHERE gone IS NOT NULL;
+",
+    "
+    ALTER TABLE conflicts ADD COLUMN creator BLOB;
+    ALTER TABLE withheld ADD COLUMN creator INTEGER;
+    ALTER TABLE withheld ADD COLUMN author INTEGER;
+    CREATE INDEX withheld_creator ON withheld (creator, key, type);
+    CREATE INDEX withheld_author ON withheld (author, key, type) WHERE author <> creator;
+    CREATE INDEX records_editor ON records (author, lsn) WHERE author <> creator AND state < 2;
 ",
 ];
 

@@ -1,6 +1,6 @@
 //! [`Store`] over the statements of [`Db`](super::db::Db): who wins, and what happens to the loser.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use super::{
     sql,
 };
 use crate::{
-    ids::{ElementId, Lsn, RecordId},
+    ids::{ElementId, Lsn, PeerId, RecordId},
     record::{RecordKey, RecordType, SignedRecord},
     records::{
         Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord,
@@ -329,6 +329,24 @@ impl Store for SqliteStore {
 
     fn losers(&self) -> Vec<RecordKey> {
         self.losers.kept()
+    }
+
+    fn losers_by(&self, peers: &BTreeSet<PeerId>) -> Vec<RecordKey> {
+        self.losers.kept_by(peers)
+    }
+
+    fn current_by(
+        &self,
+        peer: &PeerId,
+        after: Lsn,
+        through: Lsn,
+        max: usize,
+    ) -> Result<Vec<(Lsn, RecordKey)>, StoreError> {
+        self.db.current_by(peer, after, through, max).map_err(sql)
+    }
+
+    fn withheld_by(&self, peer: &PeerId, from: RecordKey, max: usize) -> Result<Vec<RecordKey>, StoreError> {
+        if self.has_withheld { self.db.withheld_by(peer, from, max).map_err(sql) } else { Ok(Vec::new()) }
     }
 
     fn set_meta(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {

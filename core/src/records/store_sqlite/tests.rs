@@ -135,13 +135,13 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&path, GraphId::from_bytes([4; 32]), 1), Err(StoreError::WrongGraph)));
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 5 }));
+    assert!(matches!(failure(&path), StoreError::Schema { found: 99, known: 6 }));
     // Of a build before the first release: refused with a word that says so, and not touched.
     raw.pragma_update(None, "user_version", 3).unwrap();
     let (whole, early) = (fs::read(&path).unwrap(), failure(&path));
-    assert!(early.to_string().contains("an earlier version of the library (schema 3; this one reads 5)"));
+    assert!(early.to_string().contains("an earlier version of the library (schema 3; this one reads 6)"));
     assert_eq!(fs::read(&path).unwrap(), whole);
-    raw.pragma_update(None, "user_version", 5).unwrap();
+    raw.pragma_update(None, "user_version", 6).unwrap();
     drop(raw);
     open(&path);
 
@@ -428,10 +428,51 @@ fn w5_withheld_versions_are_found_again_and_files_without_such_a_table_get_one()
     drop(store);
     raw.execute_batch("DELETE FROM records; DELETE FROM buckets").unwrap();
     assert_eq!(SqliteStore::peek_is_empty(&path).unwrap(), Some(false), "withheld ones are something");
-    raw.execute_batch("DROP TABLE withheld; PRAGMA user_version = 4").unwrap();
+    raw.execute_batch(
+        "DROP TABLE withheld; DROP INDEX records_editor; ALTER TABLE conflicts DROP COLUMN creator;
+         PRAGMA user_version = 4",
+    )
+    .unwrap();
     assert_eq!(SqliteStore::peek_is_empty(&path).unwrap(), Some(true));
     drop(raw);
     let (mut store, _) = open(&path);
     put_all(&mut store, [spec(1, 11)]);
     assert!(store.withhold(&records[1].key()).unwrap().is_some());
+}
+
+#[test]
+fn x17_what_is_found_by_author_costs_nothing_for_the_others_and_is_found_in_older_files_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let (mut store, _) = open(&path);
+    let records = put_all(&mut store, (0..40).map(|n| spec(n, 10 + n).by(n as usize % 2)));
+    store.withhold(&records[1].key()).unwrap();
+    put_all(&mut store, [spec(0, 90).edited(3)]);
+    store.keep_loser(spec(0, 80).edited(2).make().signed(), None, EARLY).unwrap();
+    store.commit(Durability::Relaxed).unwrap();
+    drop(store);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    let plan = |query: &str| {
+        let mut plan = raw.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let lines = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        lines.map(Result::unwrap).filter(|line| line.contains("SCAN") || line.contains("TEMP")).count()
+    };
+    assert_eq!(plan("SELECT key FROM records WHERE version = 1"), 1, "what a walk over all looks like");
+    assert_eq!(plan(super::of_peer::CURRENT), 0);
+    assert_eq!(plan(super::of_peer::WITHHELD), 0);
+
+    // What schema 5 kept says of nobody whose it is.
+    raw.execute_batch(
+        "DROP INDEX records_editor; DROP INDEX withheld_creator; DROP INDEX withheld_author;
+         ALTER TABLE conflicts DROP COLUMN creator; ALTER TABLE withheld DROP COLUMN creator;
+         ALTER TABLE withheld DROP COLUMN author; PRAGMA user_version = 5",
+    )
+    .unwrap();
+    drop(raw);
+    let (store, _) = open(&path);
+    for who in [1, 2] {
+        assert_eq!(store.withheld_by(&peer(who), RecordKey::MIN, 9).unwrap(), [records[1].key()]);
+        assert_eq!(store.losers_by(&[peer(who)].into()).len(), 1);
+    }
+    assert_eq!(store.current_by(&peer(3), Lsn(0), Lsn(u64::MAX), 9).unwrap().len(), 1);
 }

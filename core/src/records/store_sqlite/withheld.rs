@@ -28,11 +28,12 @@ impl Db {
         self.conn().query_row("SELECT EXISTS (SELECT 1 FROM withheld)", [], |row| row.get(0))
     }
 
-    fn insert_withheld(&self, record: &SignedRecord, record_type: i64) -> rusqlite::Result<()> {
-        let key = record.key();
+    fn insert_withheld(&self, record: &SignedRecord, interned: [i64; 3]) -> rusqlite::Result<()> {
+        let (key, [record_type, creator, author]) = (record.key(), interned);
         self.conn()
             .prepare_cached(
-                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO withheld (key, type, expires, gone, envelope, creator, author)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 key.to_bytes(),
@@ -40,6 +41,8 @@ impl Db {
                 record.header().expires.map(|at| columns::ordered(at.0)),
                 forgotten_at(record).map(|at| columns::ordered(at.0)),
                 &self.values().kept(Place::Withheld(&key), record.bytes())[..],
+                creator,
+                author,
             ])
             .map(drop)
     }
@@ -128,7 +131,7 @@ impl SqliteStore {
             return Ok(None);
         };
         self.begin()?;
-        let [record_type, ..] = self.intern(&record)?;
+        let interned = self.intern(&record)?;
         let change = match current {
             Some(_) => self.withdraw(key)?,
             None => {
@@ -136,7 +139,7 @@ impl SqliteStore {
                 None
             }
         };
-        self.db.insert_withheld(&record, record_type).map_err(sql)?;
+        self.db.insert_withheld(&record, interned).map_err(sql)?;
         (self.has_withheld, self.changed) = (true, true);
         Ok(change)
     }

@@ -1,11 +1,14 @@
 //! A store of maps, with naive fingerprints.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
 use crate::{
-    ids::{ElementId, Lsn, RecordId},
+    ids::{ElementId, Lsn, PeerId, RecordId},
     record::{RecordKey, SignedRecord},
     records::{
         Change, Durability, Fingerprint, KeptLoser, Put, Reader, Store, StoreError, VerifiedRecord, rank,
@@ -148,6 +151,24 @@ impl Store for TestStore {
 
     fn losers(&self) -> Vec<RecordKey> {
         Vec::new()
+    }
+
+    fn losers_by(&self, _: &BTreeSet<PeerId>) -> Vec<RecordKey> {
+        Vec::new()
+    }
+
+    fn current_by(
+        &self,
+        _: &PeerId,
+        _: Lsn,
+        _: Lsn,
+        _: usize,
+    ) -> Result<Vec<(Lsn, RecordKey)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn withheld_by(&self, _: &PeerId, _: RecordKey, _: usize) -> Result<Vec<RecordKey>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn set_meta(&mut self, _: &str, _: &[u8]) -> Result<(), StoreError> {
