@@ -129,7 +129,9 @@ impl Listings {
             let fresh: BTreeSet<PeerId> = branch.filter(|peer| !listing.of.contains(peer)).collect();
             match &mut listing.stage {
                 Stage::Losers(keys) => keys.extend(store.losers_by(&fresh)),
-                Stage::Records(walk) | Stage::Withheld(walk) => fresh.iter().for_each(|peer| walk.widen(*peer)),
+                Stage::Records(walk) | Stage::Withheld(walk) => {
+                    fresh.iter().for_each(|peer| walk.widen(*peer))
+                }
                 Stage::Chunks | Stage::Storing { .. } => {}
             }
             listing.of.extend(fresh);

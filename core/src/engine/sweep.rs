@@ -83,7 +83,11 @@ impl Sweep {
     }
 
     fn first_stage(&self) -> Stage {
-        if self.authors.is_empty() { self.last_stage() } else { Stage::Stored(Walk::current(self.authors.clone())) }
+        if self.authors.is_empty() {
+            self.last_stage()
+        } else {
+            Stage::Stored(Walk::current(self.authors.clone()))
+        }
     }
 
     fn last_stage(&self) -> Stage {

@@ -90,8 +90,10 @@ fn x17_what_one_identity_made_or_wrote_is_found_whoever_else_had_a_part_in_it() 
         // Peer 1 made the first, and changed the second of peer 2; the third is an act of its own, the fourth is deleted.
         let act = spec(3, 12).by(1).of("peergraph.credential");
         let first = spec(1, 10).by(1).edited(2);
-        let records =
-            put_all(store, [first, spec(2, 11).by(2).edited(1), act, spec(4, 13).by(1).deleted(), spec(5, 14)]);
+        let records = put_all(
+            store,
+            [first, spec(2, 11).by(2).edited(1), act, spec(4, 13).by(1).deleted(), spec(5, 14)],
+        );
         let by = |store: &dyn Store, who, after, through, max| {
             store.current_by(&peer(who), Lsn(after), Lsn(through), max).unwrap()
         };
@@ -113,9 +115,15 @@ fn x17_what_one_identity_made_or_wrote_is_found_whoever_else_had_a_part_in_it() 
         assert_eq!(withheld(store, 2, keys[0].next()), [keys[1]]);
         assert_eq!(withheld(store, 3, RecordKey::MIN), []);
         store.release(&keys[1]).unwrap();
-        assert_eq!((withheld(store, 2, RecordKey::MIN), by(store, 1, 0, u64::MAX, 9).len()), (vec![keys[0]], 1));
+        assert_eq!(
+            (withheld(store, 2, RecordKey::MIN), by(store, 1, 0, u64::MAX, 9).len()),
+            (vec![keys[0]], 1)
+        );
         store.rollback().unwrap();
-        assert_eq!((withheld(store, 1, RecordKey::MIN), by(store, 1, 0, u64::MAX, 9)), (vec![], all.to_vec()));
+        assert_eq!(
+            (withheld(store, 1, RecordKey::MIN), by(store, 1, 0, u64::MAX, 9)),
+            (vec![], all.to_vec())
+        );
 
         // Of a conflict, whoever made the record and whoever lost.
         put_all(store, [spec(9, 20).by(2)]);

@@ -13,8 +13,7 @@ use crate::{
 };
 
 /// Current versions of one identity, in feed order.
-pub(super) const CURRENT: &str =
-    "SELECT lsn, key FROM records
+pub(super) const CURRENT: &str = "SELECT lsn, key FROM records
      WHERE creator = ?1 AND lsn > ?2 AND lsn <= ?3 AND state < 2 AND type <> ?5
      UNION ALL
      SELECT lsn, key FROM records
@@ -22,8 +21,7 @@ pub(super) const CURRENT: &str =
      ORDER BY lsn LIMIT ?4";
 
 /// Withheld ones, in the order of their keys.
-pub(super) const WITHHELD: &str =
-    "SELECT key FROM withheld WHERE creator = ?1 AND key >= ?2 AND type <> ?4
+pub(super) const WITHHELD: &str = "SELECT key FROM withheld WHERE creator = ?1 AND key >= ?2 AND type <> ?4
      UNION ALL
      SELECT key FROM withheld WHERE author = ?1 AND author <> creator AND key >= ?2 AND type <> ?4
      UNION ALL

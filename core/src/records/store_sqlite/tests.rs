@@ -3,7 +3,7 @@ use std::{fs, path::Path};
 use super::*;
 use crate::records::{
     ListQuery, Store,
-    store_conformance::{self, GRAPH, Spec, all_keys, commit, naive, observe, put_all, spec},
+    store_conformance::{self, EARLY, GRAPH, Spec, all_keys, commit, naive, observe, peer, put_all, spec},
 };
 use crate::{ids::Lsn, time::Timestamp};
 
@@ -458,8 +458,8 @@ fn x17_what_is_found_by_author_costs_nothing_for_the_others_and_is_found_in_olde
         lines.map(Result::unwrap).filter(|line| line.contains("SCAN") || line.contains("TEMP")).count()
     };
     assert_eq!(plan("SELECT key FROM records WHERE version = 1"), 1, "what a walk over all looks like");
-    assert_eq!(plan(super::of_peer::CURRENT), 0);
-    assert_eq!(plan(super::of_peer::WITHHELD), 0);
+    assert_eq!(plan(of_peer::CURRENT), 0);
+    assert_eq!(plan(of_peer::WITHHELD), 0);
 
     // What schema 5 kept says of nobody whose it is.
     raw.execute_batch(

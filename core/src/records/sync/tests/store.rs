@@ -157,13 +157,7 @@ impl Store for TestStore {
         Vec::new()
     }
 
-    fn current_by(
-        &self,
-        _: &PeerId,
-        _: Lsn,
-        _: Lsn,
-        _: usize,
-    ) -> Result<Vec<(Lsn, RecordKey)>, StoreError> {
+    fn current_by(&self, _: &PeerId, _: Lsn, _: Lsn, _: usize) -> Result<Vec<(Lsn, RecordKey)>, StoreError> {
         Ok(Vec::new())
     }
 
