@@ -375,6 +375,9 @@ pub const MAX_INTERNED: usize = 64 * 1024;
 pub const MIN_STORE_RETRY: Duration = Duration::from_millis(250);
 /// See [`MIN_STORE_RETRY`].
 pub const MAX_STORE_RETRY: Duration = Duration::from_secs(4);
+/// So often writing may fail because the database is damaged, each time within half a minute of the time before, until the
+/// graph stops.
+pub const MAX_DAMAGED_WRITES: u32 = 5;
 /// Idle read connections that a disk store keeps open. Beyond, they are closed after use.
 pub const MAX_IDLE_READERS: usize = 4;
 

@@ -221,6 +221,76 @@ async fn check(club: &Group, bodies: &[String], members: &[(PeerId, Option<Role>
     .await;
 }
 
+/// Takes an index out of the file in a way that SQLite notices when it is written, and not before.
+fn spoil_index(file: &Path, index: &str) {
+    let (root, size): (u64, u64) = {
+        let conn = rusqlite::Connection::open(file).unwrap();
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+        let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0).map(i64::cast_unsigned);
+        let root = conn.query_row(root, [index], number).unwrap();
+        (root, conn.query_row("PRAGMA page_size", [], number).unwrap())
+    };
+    let mut bytes = fs::read(file).unwrap();
+    let at = usize::try_from((root - 1) * size).unwrap();
+    bytes[at..at + 8].fill(0xff);
+    fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s30_a_graph_whose_file_cannot_be_written_any_more_stops_and_shows_nothing_altered() {
+    let (dir, owner) = (tempfile::tempdir().unwrap(), key(1));
+    let ada = on(dir.path(), &owner).await;
+    let graph = ada.create_graph("unwritable").await.unwrap();
+    let id = graph.id();
+    for number in 0..5 {
+        graph.publish(note(&format!("number {number}"))).await.unwrap();
+    }
+    ada.shutdown().await;
+    let whole = fs::read(database(dir.path(), id)).unwrap();
+
+    // A record is altered, and what would throw it out fails.
+    let file = rusqlite::Connection::open(database(dir.path(), id)).unwrap();
+    let (lsn, envelope): (i64, Vec<u8>) = file
+        .query_row("SELECT lsn, envelope FROM records ORDER BY lsn DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    let at = envelope.windows(8).position(|part| part == b"number 4").expect("its body");
+    let mut altered = envelope;
+    altered[at..at + 6].copy_from_slice(b"forged");
+    file.execute("UPDATE records SET envelope = ?1 WHERE lsn = ?2", (&altered[..], lsn)).unwrap();
+    file.close().unwrap();
+    spoil_index(&database(dir.path(), id), "records_creator");
+
+    let ada = on(dir.path(), &owner).await;
+    let other = ada.create_graph("beside").await.unwrap();
+    let graph = ada.open_graph(id, peergraph::OpenGraph::default()).await.unwrap();
+    let events = graph.events(EventFilter::all()).unwrap();
+    let kind = || async { graph.list(ListQuery::default()).await.err().map(|error| error.kind()) };
+    eventually("it stops", || async { kind().await == Some(ErrorKind::Damaged) }).await;
+    while events.next().await.is_some() {}
+    for error in [
+        graph.status().await.unwrap_err(),
+        graph.publish(note("later")).await.unwrap_err(),
+        graph.events(EventFilter::all()).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        assert!(error.to_string().contains("damaged and cannot be written"), "{error}");
+    }
+    other.publish(note("the other one goes on")).await.unwrap();
+
+    // Closed and restored, it is what it was.
+    graph.close().await;
+    put_back(dir.path(), id, &whole);
+    let graph = ada.open_graph(id, peergraph::OpenGraph::default()).await.unwrap();
+    let bodies = graph.list(ListQuery::default()).await.unwrap().items;
+    let bodies: Vec<_> = bodies.iter().filter_map(|record| record.body_text()).collect();
+    assert_eq!(bodies, ["number 0", "number 1", "number 2", "number 3", "number 4"]);
+    graph.publish(note("after")).await.unwrap();
+    ada.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn s30_an_old_backup_put_back_resets_its_readers() {
     let (dir, owner) = (tempfile::tempdir().unwrap(), key(1));

@@ -91,6 +91,11 @@ impl Error {
         Self::new(ErrorKind::Internal, "the graph stopped after an internal error; close and open it again")
     }
 
+    pub(crate) fn unwritable() -> Self {
+        let message = "the graph stopped because its database is damaged and cannot be written; close it and restore the file";
+        Self::new(ErrorKind::Damaged, message)
+    }
+
     /// What went wrong, for programs.
     pub const fn kind(&self) -> ErrorKind {
         self.kind

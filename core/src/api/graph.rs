@@ -470,6 +470,7 @@ impl From<Gone> for Error {
         match gone {
             Gone::Closed => Self::closed(),
             Gone::Crashed => Self::crashed(),
+            Gone::Damaged => Self::unwritable(),
         }
     }
 }

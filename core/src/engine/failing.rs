@@ -1,11 +1,13 @@
 //! What follows when the database fails, because the disk is full for example. The batch is dropped, and with it what
-//! neighbors sent and believe to be here: once the database can be written again, all of it is asked for anew.
+//! neighbors sent and believe to be here: once the database can be written again, all of it is asked for anew. If it is damaged, and
+//! stays so, the graph stops.
 
 use std::{mem, time::Duration};
 
 use super::Engine;
 use crate::{
-    limits::{MAX_STORE_RETRY, MIN_STORE_RETRY},
+    limits::{MAX_DAMAGED_WRITES, MAX_STORE_RETRY, MIN_STORE_RETRY},
+    records::StoreError,
     time::{Mono, Now},
 };
 
@@ -21,8 +23,12 @@ const LATELY: Duration = Duration::from_secs(30);
 pub(super) struct Failing {
     /// When writing is tried next; `None` while the database works.
     pub(super) due: Option<Mono>,
+    /// What went wrong since the last flush: the batch is to fail with it.
+    pub(super) broken: Option<StoreError>,
     wait: Duration,
     last: Option<Mono>,
+    /// How often in close succession that was for damage. What fits between two of them, an empty try, heals nothing.
+    damaged: u32,
     /// A try waits for its commit.
     trying: bool,
     /// What a try wrote is to be emptied.
@@ -30,8 +36,14 @@ pub(super) struct Failing {
 }
 
 impl Engine {
+    /// True if the database is so damaged that it cannot be written: nothing that is found out about it, an altered record for
+    /// example, could be put right, so it is not to be shown any more.
+    pub fn is_unwritable(&self) -> bool {
+        self.failing.damaged >= MAX_DAMAGED_WRITES
+    }
+
     /// A batch could not be stored, and is gone.
-    pub(super) fn store_failed(&mut self, now: Now) {
+    pub(super) fn store_failed(&mut self, now: Now, error: &StoreError) {
         self.staged.clear();
         self.incoming.clear();
         self.incoming_keys.clear();
@@ -48,12 +60,21 @@ impl Engine {
         failing.trying = false;
         let lately = failing.last.is_some_and(|last| now.mono.since(last) < LATELY);
         failing.last = Some(now.mono);
+        let before = if lately { failing.damaged } else { 0 };
+        failing.damaged = match error {
+            StoreError::Damaged(_) => before.saturating_add(1),
+            _ => before,
+        };
         if failing.due.is_none() {
             failing.wait = if lately { (failing.wait * 2).min(MAX_STORE_RETRY) } else { MIN_STORE_RETRY };
             failing.due = Some(now.mono + failing.wait);
         }
         // The presence may have been lost with the batch.
         self.presence.touch_at(failing.due.unwrap_or(now.mono));
+        if self.failing.damaged == 1 {
+            // It may be one record.
+            self.check_all_again();
+        }
     }
 
     /// Tries whether the database can be written again, if it is time: the next flush tells.

@@ -146,6 +146,9 @@ impl Engine {
 
     /// Stores what arrived and what is due, commits, and lets the consequences follow.
     pub(super) fn flush_store(&mut self, now: Now) -> Result<(), StoreError> {
+        if let Some(error) = self.failing.broken.take() {
+            return Err(error);
+        }
         self.admit_incoming(now)?;
         self.sweep(now)?;
         self.step_listing(now)?;

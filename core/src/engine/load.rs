@@ -162,6 +162,7 @@ impl Engine {
         };
         self.unchecked = result.unwrap_or_else(|error| {
             tracing::error!(%error, "the stored records cannot be checked");
+            self.failing.broken = Some(error);
             None
         });
     }

@@ -416,7 +416,7 @@ impl Engine {
         self.written_properties = None;
         if let Err(error) = &result {
             tracing::error!(graph = %self.graph.short(), %error, "the database failed; the batch is dropped");
-            self.store_failed(now);
+            self.store_failed(now, error);
             self.group.listings.fail(error);
             self.tell_listings();
             self.store.rollback()?;
@@ -426,7 +426,6 @@ impl Engine {
         self.overlay.flush(now);
         self.expel_strangers(now);
         self.pump(now);
-        // The batch may have held records from links that have ended meanwhile.
         self.strikes.retain(|link, _| self.links.contains_key(link));
         result
     }

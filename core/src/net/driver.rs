@@ -22,7 +22,7 @@ use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 use super::{
     Clock, Gone, GraphPort, GraphThread, Inbound, Inbox,
     fate::{Fate, Teller},
-    graph_thread::{Call, Job, Order, Waiter},
+    graph_thread::{Call, End, Job, Order, Waiter},
     lane::{Lane, LaneClosed, Place, Wake},
 };
 use crate::{
@@ -416,17 +416,24 @@ impl Driver {
     }
 }
 
-/// The life of a graph's thread. A panic ends this graph and no other: what was durable stays, whoever waits is told, and the
-/// graph leaves the network, so that it can be closed and opened again.
+/// The life of a graph's thread. A panic, or a database that cannot be written any more, ends this graph and no other: what was
+/// durable stays, whoever waits is told, and the graph leaves the network, so that it can be closed and opened again.
 fn run(mut thread: GraphThread, jobs: &Receiver<Job>, fate: &Fate) {
     // What a panic leaves of the thread's state is dropped, and nothing else.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| thread.run(jobs)));
-    if ended.is_err() {
-        fate.crash();
-        thread.give_up();
+    match ended {
+        Ok(End::Stopped(_) | End::Abandoned) => {}
+        Ok(End::Damaged) => {
+            fate.damage();
+            thread.give_up("its database is damaged and cannot be written");
+        }
+        Err(_) => {
+            fate.crash();
+            thread.give_up("there was an internal error");
+        }
     }
     let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(thread)));
-    if let (Ok(Some(done)), Ok(())) = (ended, dropped) {
+    if let (Ok(End::Stopped(done)), Ok(())) = (ended, dropped) {
         let _ = done.send(());
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     thread,
 };
@@ -17,20 +17,33 @@ pub enum Gone {
     Closed,
     /// Its thread ended by a panic: a fault of the library.
     Crashed,
+    /// Its database is so damaged that nothing can be written.
+    Damaged,
 }
 
-/// Whether a graph's thread ended by a panic.
+/// Why a graph's thread ended, unless it was closed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fate(Arc<AtomicBool>);
+pub(super) struct Fate(Arc<AtomicU8>);
+
+const CRASHED: u8 = 1;
+const DAMAGED: u8 = 2;
 
 impl Fate {
     pub(super) fn crash(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(CRASHED, Ordering::Release);
+    }
+
+    pub(super) fn damage(&self) {
+        self.0.store(DAMAGED, Ordering::Release);
     }
 
     /// Why a graph that does not answer does not.
     pub(super) fn gone(&self) -> Gone {
-        if self.0.load(Ordering::Acquire) { Gone::Crashed } else { Gone::Closed }
+        match self.0.load(Ordering::Acquire) {
+            CRASHED => Gone::Crashed,
+            DAMAGED => Gone::Damaged,
+            _ => Gone::Closed,
+        }
     }
 }
 

@@ -123,8 +123,8 @@ impl GraphThread {
         self.steps = Some(Calls(lane));
     }
 
-    /// Works until the graph is to stop. Gives whom to tell once all of this is dropped.
-    pub(super) fn run(&mut self, jobs: &Receiver<Job>) -> Option<oneshot::Sender<()>> {
+    /// Works until the graph is to stop.
+    pub(super) fn run(&mut self, jobs: &Receiver<Job>) -> End {
         loop {
             let stop = self.take_jobs(jobs);
             let now = self.clock.now();
@@ -139,9 +139,10 @@ impl GraphThread {
             }
             self.settle(now);
             match stop {
+                Turn::Go if self.engine.is_unwritable() => return End::Damaged,
                 Turn::Go => {}
-                Turn::Stop(done) => return Some(done),
-                Turn::Abandoned => return None,
+                Turn::Stop(done) => return End::Stopped(done),
+                Turn::Abandoned => return End::Abandoned,
             }
         }
     }
@@ -172,10 +173,10 @@ impl GraphThread {
         }
     }
 
-    /// After a panic: the graph leaves the network and its subscriptions end.
-    pub(super) fn give_up(&self) {
+    /// The graph leaves the network and its subscriptions end.
+    pub(super) fn give_up(&self, why: &'static str) {
         let graph = self.engine.graph_id();
-        tracing::error!(graph = %graph.short(), "the graph stopped after an internal error; close and open it again");
+        tracing::error!(graph = %graph.short(), why, "the graph stopped; close and open it again");
         self.port.abort();
     }
 
@@ -381,6 +382,16 @@ impl GraphThread {
             }
         }
     }
+}
+
+/// Why a thread ends that does not panic.
+pub(super) enum End {
+    /// It was told to; whom to tell once all is dropped.
+    Stopped(oneshot::Sender<()>),
+    /// Nobody can call it any more.
+    Abandoned,
+    /// Nothing can be written, for the database is damaged.
+    Damaged,
 }
 
 enum Turn {
