@@ -35,6 +35,12 @@ pub const MAX_NODE_ATTRIBUTES: usize = 1024;
 pub const MAX_ADDRESSES: usize = 16;
 /// Shortest presence lifetime.
 pub const MIN_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
+/// Longest presence lifetime.
+pub const MAX_PRESENCE_LIFETIME: Duration = MAX_PRESENCE_SPAN;
+/// A presence record that says it lives longer is refused.
+pub const MAX_PRESENCE_RECORD: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Nodes of one identity that are listed: those whose presence is the latest.
+pub const LISTED_OF_PEER: usize = 16;
 /// Presence lifetime unless set. 5 minutes, as in Windows. A node that dies is taken off the list long before, by its
 /// neighbors' word.
 pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
@@ -45,8 +51,7 @@ pub const DEFAULT_PRESENCE_LIFETIME: Duration = Duration::from_secs(300);
 pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(12);
 /// After presence could not be published, it is tried again after this.
 pub const PRESENCE_RETRY: Duration = Duration::from_secs(30);
-/// The longest lifetime of a presence record, unless the graph's properties ask for more. Reached at 25,200 nodes; larger
-/// graphs want `presence_max`.
+/// The longest lifetime of a presence record that a node publishes. Reached at 25,200 nodes; larger graphs want `presence_max`.
 pub const MAX_PRESENCE_SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A node that is said to be lost is listed for this long, so that it can speak.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(3);

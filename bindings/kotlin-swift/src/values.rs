@@ -167,7 +167,7 @@ pub struct GraphProperties {
     pub name: String,
     /// Comment, at most 512 bytes.
     pub comment: String,
-    /// How long a presence record lives unless refreshed; at least 5 minutes.
+    /// How long a presence record lives unless refreshed; 5 minutes to 7 days.
     pub presence_lifetime: Span,
     /// How many nodes publish their presence; none: all.
     pub presence_max: Option<u32>,

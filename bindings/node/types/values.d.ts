@@ -197,7 +197,7 @@ export interface GraphProperties {
   name: string
   /** At most 512 bytes. */
   comment: string
-  /** How many milliseconds a presence record lives unless refreshed; at least 5 minutes, which is the default. */
+  /** How many milliseconds a presence record lives unless refreshed; 5 minutes, which is the default, to 7 days. */
   presenceLifetime: number
   /** How many nodes publish their presence; `null`: all. */
   presenceMax: number | null

@@ -51,7 +51,7 @@ pub struct PropertiesUpdate {
     pub name: Option<String>,
     /// Comment, at most 512 bytes.
     pub comment: Option<String>,
-    /// How long a presence record lives unless refreshed; at least 5 minutes.
+    /// How long a presence record lives unless refreshed; 5 minutes to 7 days.
     pub presence_lifetime: Option<Duration>,
     /// How many nodes publish their presence; `Some(None)`: all.
     pub presence_max: Option<Option<u32>>,

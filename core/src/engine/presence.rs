@@ -1,6 +1,9 @@
 //! Who is here: this node's own presence record, and the list of the others'.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -10,8 +13,8 @@ use crate::{
     crypto::SecretKey,
     events::{Event, NodeChange, NodeInfo},
     graph::Known,
-    ids::{NodeId, RecordId},
-    limits::{MAX_PRESENCE_SPAN, PRESENCE_INTERVAL, PRESENCE_RETRY},
+    ids::{NodeId, PeerId, RecordId},
+    limits::{LISTED_OF_PEER, MAX_PRESENCE_SPAN, PRESENCE_INTERVAL, PRESENCE_RETRY},
     record::{NodeAddr, Presence, RecordKey, RecordType, SignedRecord, record_id},
     records::StoreError,
     time::{Hlc, Mono, Now, Timestamp},
@@ -36,9 +39,19 @@ pub(super) struct PresenceState {
     pub(super) attributes: String,
     pub(super) since: Timestamp,
     pub(super) addr: Option<NodeAddr>,
-    by_record: BTreeMap<RecordId, NodeId>,
+    by_record: BTreeMap<RecordId, Current>,
+    /// The same by identity, the oldest first.
+    current: BTreeSet<(PeerId, Hlc, RecordId)>,
     /// By which record each listed node is listed.
     listed_by: BTreeMap<NodeId, RecordId>,
+}
+
+/// A presence record that counts.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    node: NodeId,
+    peer: PeerId,
+    stamp: Hlc,
 }
 
 impl PresenceState {
@@ -55,12 +68,33 @@ impl PresenceState {
             since: Timestamp(0),
             addr: None,
             by_record: BTreeMap::new(),
+            current: BTreeSet::new(),
             listed_by: BTreeMap::new(),
         }
     }
 
     pub(super) const fn next(&self) -> Option<Mono> {
         self.next
+    }
+
+    /// Takes note of a record. Of one identity those with the greatest stamps are current, whichever came first. Gives the one that
+    /// is not, if there is one too many: perhaps this one.
+    fn note(&mut self, id: RecordId, current: Current) -> Option<RecordId> {
+        let peer = current.peer;
+        self.drop_record(&id);
+        self.current.insert((peer, current.stamp, id));
+        self.by_record.insert(id, current);
+        let last = RecordId::from_bytes([255; 16]);
+        let first = RecordId::from_bytes([0; 16]);
+        let mut all = self.current.range((peer, Hlc(0), first)..=(peer, Hlc(u64::MAX), last));
+        let oldest = all.next().map(|(.., id)| *id)?;
+        all.nth(LISTED_OF_PEER.saturating_sub(1)).map(|_| oldest)
+    }
+
+    fn drop_record(&mut self, id: &RecordId) -> Option<Current> {
+        let known = self.by_record.remove(id)?;
+        self.current.remove(&(known.peer, known.stamp, *id));
+        Some(known)
     }
 
     /// Publish anew then, or earlier if that is due: somebody may not list this node.
@@ -240,7 +274,13 @@ impl Engine {
         if node == self.device.node {
             return;
         }
-        self.presence.by_record.insert(id, node);
+        let current = Current { node, peer: presence.device.peer, stamp: signed.header().hlc };
+        if let Some(surplus) = self.presence.note(id, current) {
+            self.presence_gone(&surplus);
+            if surplus == id {
+                return;
+            }
+        }
         if self.is_outdated(&id, &presence) {
             return;
         }
@@ -282,7 +322,7 @@ impl Engine {
 
     /// A presence record was deleted or has expired.
     pub(super) fn presence_gone(&mut self, id: &RecordId) {
-        let Some(node) = self.presence.by_record.remove(id) else { return };
+        let Some(Current { node, .. }) = self.presence.drop_record(id) else { return };
         // Another identity's record of the node says nothing of the one by which it is listed.
         if self.presence.listed_by.get(&node).is_some_and(|by| by != id) {
             return;
@@ -306,14 +346,14 @@ impl Engine {
         }
     }
 
-    /// The presence records in the database that have not expired; their nodes become contacts.
+    /// The presence records in the database that have not expired, of one identity the latest; their nodes become contacts.
     pub(super) fn stored_presence(&mut self, now: Now) -> Vec<(RecordId, Hlc, Presence)> {
         let filter = Filter::Only(RecordType::presence());
         let Ok((envelopes, _)) = self.store.envelopes(&filter, RecordKey::MIN, None, usize::MAX) else {
             return Vec::new();
         };
         let peer_now = self.peer_time(now);
-        let mut found = Vec::new();
+        let mut found = BTreeMap::new();
         for bytes in envelopes {
             let Ok(signed) = SignedRecord::decode_stored(&self.graph, bytes) else { continue };
             let live = !signed.header().deleted && signed.header().expires.is_none_or(|at| at > peer_now);
@@ -321,11 +361,16 @@ impl Engine {
                 continue;
             }
             if let Ok(presence) = crate::wire::decode_exact::<Presence>(&signed.body()) {
-                self.presence.by_record.insert(signed.id(), presence.device.node);
-                found.push((signed.id(), signed.header().hlc, presence));
+                let (id, stamp) = (signed.id(), signed.header().hlc);
+                let current = Current { node: presence.device.node, peer: presence.device.peer, stamp };
+                found.insert(id, (id, stamp, presence));
+                if let Some(surplus) = self.presence.note(id, current) {
+                    self.presence_gone(&surplus);
+                    found.remove(&surplus);
+                }
             }
         }
-        found
+        found.into_values().collect()
     }
 
     /// This node as others see it.

@@ -8,7 +8,10 @@ use super::NodeAddr;
 use crate::{
     crypto::{self, Domain, SIGNATURE_LEN, SecretKey, SignatureBytes, signature_serde},
     ids::GraphId,
-    limits::{DEFAULT_PRESENCE_LIFETIME, MAX_COMMENT, MAX_NAME, MAX_NODE_ATTRIBUTES, MIN_PRESENCE_LIFETIME},
+    limits::{
+        DEFAULT_PRESENCE_LIFETIME, MAX_COMMENT, MAX_NAME, MAX_NODE_ATTRIBUTES, MAX_PRESENCE_LIFETIME,
+        MIN_PRESENCE_LIFETIME,
+    },
     record::DeviceCertificate,
     time::Timestamp,
 };
@@ -21,7 +24,7 @@ pub struct GraphProperties {
     pub name: String,
     /// Comment, at most 512 bytes.
     pub comment: String,
-    /// How long a presence record lives unless renewed. Default and least: 5 minutes. With more than 12 nodes it lives
+    /// How long a presence record lives unless renewed. Default and least: 5 minutes; at most 7 days. With more than 12 nodes it lives
     /// longer, 24 s for each node and up to 7 days. A node that dies is taken off the list within seconds all the same.
     pub presence_lifetime: Duration,
     /// How many nodes publish their presence: `None` = all (the default), `Some(0)` = nobody, `Some(n)` = about n.
@@ -47,8 +50,8 @@ pub enum PropertiesError {
         /// Its length in bytes.
         len: usize,
     },
-    /// The presence lifetime is too short.
-    #[error("a presence lifetime of {0:?} is shorter than 5 minutes")]
+    /// The presence lifetime lies outside 5 minutes to 7 days.
+    #[error("a presence lifetime must be between 5 minutes and 7 days, not {0:?}")]
     PresenceLifetime(Duration),
     /// The record limit lies outside 1 KiB to 60 MiB.
     #[error("the record limit must be between 1 KiB and 60 MiB, not {0} bytes")]
@@ -83,7 +86,7 @@ impl GraphProperties {
         if self.comment.len() > MAX_COMMENT {
             return Err(PropertiesError::Comment { len: self.comment.len() });
         }
-        if self.presence_lifetime < MIN_PRESENCE_LIFETIME {
+        if !(MIN_PRESENCE_LIFETIME..=MAX_PRESENCE_LIFETIME).contains(&self.presence_lifetime) {
             return Err(PropertiesError::PresenceLifetime(self.presence_lifetime));
         }
         Ok(())
@@ -181,7 +184,14 @@ mod tests {
         assert!(old.changes(&old).is_empty());
         let long = GraphProperties { name: "x".repeat(256), ..old.clone() };
         assert_eq!(long.check(), Err(PropertiesError::Name { len: 256 }));
-        let brief = GraphProperties { presence_lifetime: Duration::from_secs(299), ..old };
-        assert!(matches!(brief.check(), Err(PropertiesError::PresenceLifetime(_))));
+        let lasting =
+            |seconds| GraphProperties { presence_lifetime: Duration::from_secs(seconds), ..old.clone() };
+        for seconds in [0, 299, 7 * 24 * 3600 + 1, u64::MAX] {
+            assert!(
+                matches!(lasting(seconds).check(), Err(PropertiesError::PresenceLifetime(_))),
+                "{seconds}"
+            );
+        }
+        assert!(lasting(300).check().is_ok() && lasting(7 * 24 * 3600).check().is_ok());
     }
 }

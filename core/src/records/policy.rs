@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::RejectReason;
 use crate::{
+    limits::MAX_PRESENCE_RECORD,
     record::{Genesis, GraphProperties, Header, MemberName, Presence, RecordType, SignedRecord},
     wire::decode_exact,
 };
@@ -137,8 +138,12 @@ fn check_presence(record: &SignedRecord, genesis: &Genesis) -> Result<(), Reject
     if header.deleted {
         return Ok(());
     }
-    if header.expires.is_none() {
+    let Some(expires) = header.expires else {
         return Err(RejectReason::Rule("a presence ends"));
+    };
+    // By what it says itself, so the same everywhere and at any time.
+    if expires.since(header.hlc.timestamp()) > MAX_PRESENCE_RECORD {
+        return Err(RejectReason::Rule("a presence lives for 30 days at most"));
     }
     if record.is_stub() {
         // It only ends an earlier version of the same record, so of the same identity.

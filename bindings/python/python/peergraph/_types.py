@@ -191,7 +191,7 @@ class GraphProperties:
     comment: str = ""
     """At most 512 bytes."""
     presence_lifetime: timedelta = timedelta(minutes=5)
-    """How long a presence record lives unless refreshed; at least 5 minutes."""
+    """How long a presence record lives unless refreshed; 5 minutes to 7 days."""
     presence_max: int | None = None
     """How many nodes publish their presence; None: all."""
     defer_expiration: bool = False

@@ -1,11 +1,14 @@
 //! Presence that claims another's node, and addresses that others tell (A11).
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::{
     engine::Removal,
     events::NodeInfo,
     graph::Known,
     ids::RecordId,
+    limits::{CONTACTS_OF_PEER, LISTED_OF_PEER},
     record::{Presence, record_id},
     records::presence_nonce,
     wire::{Goodbye, GoodbyeReason},
@@ -240,4 +243,64 @@ fn a11_a_node_that_changed_its_identity_is_listed_under_the_new_one_whatever_the
     let gone = SignedRecord::sign(&scene.village.graph(), &scene.village.keys[1].clone(), header, b"");
     scene.push(&link, gone);
     assert_eq!(scene.listed().map(|info| info.peer), Some(scene.village.peer(2)));
+}
+
+/// One member has nodes without end (B5).
+#[test]
+fn b5_of_one_identity_sixteen_nodes_are_listed_whichever_presence_comes_first() {
+    const MANY: u64 = 400;
+    let mut lists = Vec::new();
+    for backwards in [false, true] {
+        let mut scene = Scene::new(71);
+        let link = scene.reader.link;
+        let honest = scene.listed();
+        let mut numbers: Vec<u64> = (0..MANY).collect();
+        if backwards {
+            numbers.reverse();
+        }
+        let mut key = [5; 32];
+        for number in numbers {
+            key[..8].copy_from_slice(&number.to_le_bytes());
+            let key = SecretKey::from_bytes(&key);
+            let presence = scene.presence(2, &key, of(key.node(), evil()), 0);
+            let record = scene.record(2, &presence, number);
+            scene.push(&link, record);
+        }
+        let engine = &scene.village.engines[0];
+        let theirs = |peer: PeerId| scene.village.peer(2) == peer;
+        let listed: BTreeSet<NodeId> =
+            engine.nodes().iter().filter(|info| theirs(info.peer)).map(|info| info.node).collect();
+        assert_eq!(listed.len(), LISTED_OF_PEER);
+        assert_eq!(scene.listed(), honest, "others are as they were");
+        let contacts = engine.overlay.contacts().filter(|contact| contact.peer.is_some_and(theirs)).count();
+        assert!(contacts <= CONTACTS_OF_PEER, "{contacts} contacts");
+        lists.push(listed);
+    }
+    assert_eq!(lists[0], lists[1]);
+    let mut key = [5; 32];
+    for number in MANY - LISTED_OF_PEER as u64..MANY {
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        assert!(lists[0].contains(&SecretKey::from_bytes(&key).node()), "the latest");
+    }
+}
+
+#[test]
+fn b5_a_presence_that_lives_longer_than_thirty_days_is_refused() {
+    let mut scene = Scene::new(72);
+    let link = scene.reader.link;
+    let month = Duration::from_secs(30 * 24 * 3600);
+    for (number, life, taken) in
+        [(1, month, true), (2, month + Duration::from_millis(1), false), (3, 100 * month, false)]
+    {
+        let key = SecretKey::from_bytes(&[number; 32]);
+        let presence = scene.presence(2, &key, of(key.node(), evil()), 0);
+        let mut header = scene.header(2, key.node(), 0);
+        header.expires = Some(header.hlc.timestamp() + life);
+        let body = postcard::to_stdvec(&presence).unwrap();
+        let signer = scene.village.keys[2].clone();
+        let record = SignedRecord::sign(&scene.village.graph(), &signer, header, &body);
+        let id = record.id();
+        scene.push(&link, record);
+        assert_eq!(scene.village.engines[0].current(&id).unwrap().is_some(), taken, "{life:?}");
+    }
 }

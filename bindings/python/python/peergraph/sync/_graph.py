@@ -386,7 +386,7 @@ class Graph:
         Args:
             name: at most 255 bytes.
             comment: at most 512 bytes.
-            presence_lifetime: at least 5 minutes.
+            presence_lifetime: 5 minutes to 7 days.
             presence_max: about how many nodes publish their presence.
             presence_of_all: True: all of them do.
             defer_expiration: whether nothing expires on a node while it has no neighbor.
