@@ -1,12 +1,12 @@
 //! A hostile process beside a victim and three honest ones: `hostile run [NAME...]` measures the rows of these names (all rows
 //! without a name) and prints the table. With `PEERGRAPH_WRITE_HOSTILE` set, the table is written into SECURITY.md as well;
-//! `PEERGRAPH_HOSTILE_RUNS` says how often a row that fails is measured (3), `PEERGRAPH_HOSTILE_SECONDS` how long each
+//! `PEERGRAPH_HOSTILE_RUNS` says how often the row without an attack and those that fail are measured (3), `PEERGRAPH_HOSTILE_SECONDS` how long each
 //! attack lasts (8).
 //! The other words are for the processes that it starts.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use peergraph_tests::hostile::{self, Limits, Pace, Report, Row};
+use peergraph_tests::hostile::{self, Limits, Pace, Report};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,15 +39,15 @@ async fn run(names: &[&str]) -> ExitCode {
     let pace = Pace { quiet: attack / 2, attack, after: attack / 4 };
     let mut unexpected = 0;
     for attack in hostile::attacks().into_iter().filter(|attack| wanted(&attack.name)) {
+        let control = attack.name == "none";
         let mut report = Report { runs: hostile::measure(&program, &[&attack], pace).await, attack };
-        if report.attack.name == "none" {
-            let Row { publish, join, .. } = &report.runs[0];
-            let [least, _] = limits.noise;
-            limits.noise = [publish, join].map(|waits| waits.longest.max(least));
-        } else if !report.runs[0].faults(&limits).is_empty() {
+        if control || !report.runs[0].faults(&limits).is_empty() {
             for _ in 1..runs {
                 report.runs.extend(hostile::measure(&program, &[&report.attack], pace).await);
             }
+        }
+        if control {
+            limits.noise = report.longest().map(|longest| longest.max(limits.noise[0]));
         }
         let line = report.line(&limits);
         println!("{line}");

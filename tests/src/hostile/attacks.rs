@@ -99,12 +99,14 @@ const LISTED: &[(&str, Who, bool, &str)] = &[
 /// Rows that fail today, and why.
 const KNOWN_TO_FAIL: &[(&str, &str)] = &[
     ("b2-graft", "what is queued for a neighbor that reads nothing has no bound"),
+    ("b3-opens", "what sessions cost the graph's thread has no bound by link"),
+    ("b3-ranges", "as b3-opens"),
     ("b5-presence", "presence records have no bound by identity, and each costs more than the one before"),
-    ("b7-clocks", "with five fast clocks around, some joins take ten seconds"),
+    ("b7-clocks", "some joins take ten seconds, as long as a dial that is not answered"),
     ("2-empty-records", "frames of links that have ended stay in memory for a while"),
     ("7-old-large", "each old version is answered with the present one, whether or not the answers are read"),
     ("9-invites", "one range of addresses can take all places for joining, each for half a minute"),
-    ("13-expiry", "records that expire together end in one step"),
+    ("13-expiry", "the records come as in `flood`"),
     ("flood", "authors have no share of a link: thousands of records of one are queued before another's"),
 ];
 

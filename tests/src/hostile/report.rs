@@ -1,6 +1,6 @@
 //! The table.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::{
     attacks::{Attack, Who},
@@ -29,6 +29,14 @@ impl Report {
     pub fn holds(&self, limits: &Limits) -> bool {
         let good = self.runs.iter().filter(|row| row.faults(limits).is_empty()).count();
         good * 2 > self.runs.len()
+    }
+
+    /// The longest publish and the longest join of all runs.
+    pub fn longest(&self) -> [Duration; 2] {
+        let of = |call: &dyn Fn(&Row) -> Waits| {
+            self.runs.iter().map(|row| call(row).longest).max().unwrap_or_default()
+        };
+        [of(&|row| row.publish), of(&|row| row.join)]
     }
 
     /// The line of the table.
