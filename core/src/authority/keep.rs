@@ -85,7 +85,7 @@ impl Content {
     }
 
     /// The acts up to which others stand by what this one says.
-    pub(super) fn cut_heads(&self) -> impl Iterator<Item = &ActId> {
+    pub fn cut_heads(&self) -> impl Iterator<Item = &ActId> {
         self.keep().into_iter().flat_map(|keep| &keep.cuts).flat_map(|cut| &cut.heads)
     }
 }

@@ -41,6 +41,8 @@ impl Verdict {
     /// A bound of this node alone: others may hold other idle acts. `since`: what was accepted since the set was judged, by
     /// [`charge`](Self::charge).
     pub fn is_crowded(&self, set: &ActSet, act: &Act, since: &Charged) -> bool {
+        #[cfg(test)]
+        super::work::vet();
         let Some(charge) = self.charge(set, act.body()) else { return false };
         let most = match charge {
             Charge::Own(_) => MAX_IDLE_ACTS,
@@ -61,6 +63,8 @@ impl Verdict {
     /// True if what an act names is needed for its sake, once it is here. Of one whose past is not here yet this may be more
     /// than needed.
     pub fn needs_past(&self, set: &ActSet, act: &Act) -> bool {
+        #[cfg(test)]
+        super::work::vet();
         let body = act.body();
         let author = &body.author;
         if self.is_cut_head(set, &act.id()) {

@@ -84,6 +84,7 @@ impl Engine {
                 // It lacks more than the one that came.
                 Lack::Missing(missing) if self.is_withheld(signed, source)? => {
                     self.group.orphans.entry(missing).or_default().push(signed.key());
+                    self.waiting.again.look_at(missing);
                 }
                 Lack::Missing(missing) => self.wait(now, signed, Some(missing)),
                 Lack::Crowded => self.wait(now, signed, None),
@@ -120,11 +121,12 @@ impl Engine {
         self.waiting.add(now.mono, record.clone(), missing, is_stranger);
     }
 
-    /// Looks again at acts that were set aside because nobody needed them.
+    /// Takes in what was set aside and is needed now, or fits.
     pub(super) fn take_needed(&mut self) {
         let Some(members) = self.group.members.as_mut().filter(|_| self.waiting.has_set_aside()) else {
             return;
         };
+        let mut needed = members.take_needs();
         // A record of a member may name a grant or a renewal that does not count any more. Also needed is what acts in the database
         // lack.
         let is_named = |id: &ActId| {
@@ -132,21 +134,22 @@ impl Engine {
             records.any(|record| members.verdict().has_grant(&record.header().author()))
                 || self.group.orphans.contains_key(id.as_bytes())
         };
-        let needed = self.waiting.needed(|act| members.needs_past(act), is_named);
+        let looked = self.waiting.look(&mut needed, |act| members.needs_past(act), is_named);
         members.need(needed);
-        let fitting = self.waiting.take_set_aside(members.fitting());
+        let fitting = self.waiting.take_set_aside(&looked, members.fitting());
         self.incoming.extend(fitting.into_iter().map(Candidate::held));
     }
 
     /// Judges by the acts that were entered, and carries out what follows.
     pub(super) fn learn(&mut self, now: Now) -> Result<(), StoreError> {
         let Some(members) = &mut self.group.members else { return Ok(()) };
-        let learnt = members.judge();
+        let mut learnt = members.judge();
         let heard = learnt.left_again.then(|| members.heard_leaves());
         for key in &learnt.displaced {
             self.discard_act(key)?;
             self.refused.note(now.mono, *key, Because::Members);
         }
+        self.waiting.look_again(std::mem::take(&mut learnt.again));
         self.staged.retain(|staged| !learnt.displaced.contains(&staged.record.signed().key()));
         self.withhold_acts(learnt.withheld, learnt.released)?;
         if learnt.arrived.is_empty() {
@@ -179,6 +182,7 @@ impl Engine {
             self.incoming.extend(released.into_iter().map(Candidate::held));
         }
         self.hand_over_papers(now);
+        self.take_needed();
         Ok(())
     }
 

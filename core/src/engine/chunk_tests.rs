@@ -165,3 +165,31 @@ fn x7_the_chunk_of_a_leave_that_gave_way_goes_though_another_list_names_it() {
     assert!(!has(&village));
     restarts_alike(&mut village, OWNER, "without the leave");
 }
+
+/// The minute that a list has to come is not over because the node starts anew.
+#[test]
+fn x20_a_list_that_comes_in_time_hides_nothing_though_the_node_was_restarted() {
+    let (mut village, notes, chunk, keep) = written(0x20, 4);
+    let leave = village.sign(WRITER, village.heads(WRITER), Content::Leave(keep));
+    let list = chunk_of(&village, WRITER, &leave, &chunk);
+    let before = village.engines[OWNER].store.last_lsn();
+    village.give(OWNER, vec![leave.clone()]);
+    rest(&mut village, OWNER);
+    village.pass(10);
+    village.restart(OWNER);
+    rest(&mut village, OWNER);
+    assert_eq!(shown(&village, OWNER).0, keys(&notes));
+    village.pass(10);
+    village.give(OWNER, vec![list]);
+    let_patience_end(&mut village);
+    assert_eq!(shown(&village, OWNER).0, keys(&notes));
+    let told = village.engines[OWNER].store.reader().changes(before, &[], &[], 1000).unwrap().entries;
+    assert_eq!(told, [], "readers hear of nothing that is gone and comes back");
+    // Without it, they go when the minute is over that began with the start.
+    village.give(HONEST, vec![leave]);
+    village.restart(HONEST);
+    let_patience_end(&mut village);
+    let_patience_end(&mut village);
+    assert!(shown(&village, HONEST).0.is_empty());
+    restarts_alike(&mut village, HONEST, "without the list");
+}

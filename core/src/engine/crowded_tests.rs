@@ -20,6 +20,9 @@ use crate::{
     wire::Filter,
 };
 
+#[path = "aside_tests.rs"]
+mod aside;
+
 const OWNER: usize = 0;
 const REMOVED: usize = 1;
 const MEMBER: usize = 2;

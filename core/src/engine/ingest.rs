@@ -382,7 +382,10 @@ impl Engine {
                 continue;
             };
             tracing::debug!(record = %record.id().short(), "a record waits for an act");
-            needs |= self.waiting.has_act(&ActId::from_bytes(missing));
+            if self.waiting.has_act(&ActId::from_bytes(missing)) {
+                self.waiting.again.look_at(missing);
+                needs = true;
+            }
             self.deferred.defer(now.mono, record, missing);
         }
         if needs {

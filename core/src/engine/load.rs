@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     graph::{KeptContact, Known},
-    ids::Lsn,
+    ids::{ActId, Lsn},
     limits::{CONTACTS_INTERVAL, STEP_BYTES},
     record::{Genesis, GraphProperties, RecordKey, RecordType, SignedRecord},
-    records::{AdmitContext, StoreError, find_unsound},
+    records::{AdmitContext, StoreError, Verdict, find_unsound},
     time::{Mono, Now},
     wire::Filter,
 };
@@ -211,8 +211,15 @@ impl Engine {
         bad.extend(self.unsound(now, &records));
         // A removal whose consequences were cut off.
         for record in records.iter().filter(|record| record.header().record_type != RecordType::CREDENTIAL) {
-            if !bad.contains(&record.key()) {
-                self.judge_stored(now, record)?;
+            if bad.contains(&record.key()) {
+                continue;
+            }
+            match self.policy().check(record, None) {
+                // A list that is on its way has a minute from the start on.
+                Verdict::Defer { missing }
+                    if self.membership().is_some_and(|members| members.has(&ActId::from_bytes(missing)))
+                        && self.waits_patiently(now, record, &missing) => {}
+                _ => self.judge_stored(now, record)?,
             }
         }
         for key in bad {

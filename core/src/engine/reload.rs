@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Engine, acts::META_LEAVES};
 use crate::{
     authority::{Act, Credential},
-    group::{Lack, Membership},
+    group::{Again, Lack, Membership},
     record::{RecordKey, RecordType, SignedRecord},
     records::StoreError,
     time::Now,
@@ -63,6 +63,7 @@ impl Engine {
         let (hide, show) = (hide.copied().collect(), show.copied().collect());
         self.group.epochs.read_again(members.acts_of_keys().collect());
         self.group.members = Some(members);
+        self.waiting.look_again(Again { all: true, ..Again::default() });
         self.group.listings.rewind();
         self.withhold_acts(hide, show)?;
         self.load_names()?;

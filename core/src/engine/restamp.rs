@@ -247,8 +247,8 @@ impl Engine {
         }
     }
 
-    /// Signs acts of our own anew that are from ahead of time, their periods moved with them, and those that follow them:
-    /// nobody else can have any of these.
+    /// Signs acts of our own anew that are from ahead of time, their periods moved with them, and those that follow them. Nobody
+    /// else can have any of these but a guest with the same wrong clock, who signs its own anew by what it is given now.
     fn reissue(&mut self, now: Now, ahead: &[SignedRecord]) -> Result<(), StoreError> {
         let Some(members) = self.group.members.as_ref().filter(|_| !ahead.is_empty()) else { return Ok(()) };
         let dated: Vec<ActId> = ahead.iter().filter_map(|record| Some(Act::of(record)?.id())).collect();
@@ -306,6 +306,8 @@ fn moved_earlier(mut content: Content, by: Duration, renamed: &BTreeMap<ActId, A
             grant.not_after = grant.not_after.map(|end| end - by);
             grant.despite.iter_mut().for_each(current);
             grant.despite.sort_unstable();
+            // Its proof names the invitation as it was, which was this identity's own: the guest is let in by its word.
+            grant.admission = grant.admission.take().filter(|used| !renamed.contains_key(&used.invite));
         }
         Content::Invite(invite) => invite.not_after = invite.not_after - by,
         Content::RevokeInvite(id)
@@ -320,3 +322,7 @@ fn moved_earlier(mut content: Content, by: Duration, renamed: &BTreeMap<ActId, A
     }
     content
 }
+
+#[cfg(test)]
+#[path = "restamp_tests.rs"]
+mod tests;

@@ -234,15 +234,19 @@ impl Engine {
         Ok(())
     }
 
+    /// True if a stored record stays for now, though it waits for an act or a list: that may be on its way.
+    pub(super) fn waits_patiently(&mut self, now: Now, record: &SignedRecord, missing: &[u8; 32]) -> bool {
+        self.membership().is_some_and(|members| members.may_come(missing))
+            && self.group.sweep.is_patient(now.mono, record)
+    }
+
     /// How many bytes were read.
     fn sweep_stored(&mut self, now: Now, key: &RecordKey) -> Result<usize, StoreError> {
         let Some(record) = readable(self.store.fetch(key))? else { return Ok(0) };
         if is_by(&record, &self.group.sweep.authors) {
             match self.standing_of(&record) {
                 Verdict::Accept => {}
-                Verdict::Defer { missing }
-                    if self.membership().is_some_and(|members| members.may_come(&missing))
-                        && self.group.sweep.is_patient(now.mono, &record) => {}
+                Verdict::Defer { missing } if self.waits_patiently(now, &record, &missing) => {}
                 _ => self.judge_stored(now, &record)?,
             }
         }

@@ -123,6 +123,7 @@ fn w5_records_that_wait_are_shown_to_nobody_and_not_compared_whether_they_are_st
     // Killed between two steps, which the check of stored records makes good.
     village.restart(0);
     rest(&mut village, 0);
+    let_patience_end(&mut village);
     assert_eq!(withheld(&village, 0), Vec::from_iter(keys(&theirs)));
     assert_eq!(shown(&village, 0), Default::default());
     let told = village.engines[0].store.reader().changes(before, &[], &[], 1000).unwrap().entries;

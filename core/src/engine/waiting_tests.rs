@@ -53,6 +53,18 @@ fn left(waiting: &WaitingActs, records: &[SignedRecord]) -> Vec<bool> {
 /// What the table says of itself is what is in it.
 fn check(waiting: &WaitingActs) {
     let WaitingActs { records, by_missing, set_aside, acts, keys, of_members, of_strangers, .. } = waiting;
+    let WaitingActs { about, deciding, roots, fresh, .. } = waiting;
+    let of = |named: bool| {
+        acts.values()
+            .filter(move |number| {
+                waiting
+                    .act(**number)
+                    .is_some_and(|act| if named { named_by(act).is_some() } else { decides(act) })
+            })
+            .count()
+    };
+    assert_eq!((about.values().map(BTreeSet::len).sum::<usize>(), deciding.len()), (of(true), of(false)));
+    assert!(roots.iter().chain(fresh).all(|number| waiting.act(*number).is_some()));
     assert_eq!(keys.len(), records.len());
     assert_eq!(acts.len(), records.values().filter(|w| w.act.is_some()).count());
     assert_eq!(by_missing.values().map(BTreeSet::len).sum::<usize>() + set_aside.len(), records.len());
@@ -82,8 +94,9 @@ fn w4_a_record_waits_once_and_comes_out_once() {
     assert_eq!(waiting.release(&[8; 32]).len(), 0);
     assert_eq!(waiting.release(&[9; 32]).len(), 2);
     assert!(waiting.release(&[9; 32]).is_empty() && waiting.has_set_aside());
-    assert_eq!(waiting.take_set_aside(|_| false).len(), 0);
-    assert_eq!(waiting.take_set_aside(|act| act.id() == id(&set_aside)).len(), 1);
+    let all = waiting.look(&mut BTreeSet::new(), |_| false, |_| false);
+    assert_eq!(waiting.take_set_aside(&all, |_| false).len(), 0);
+    assert_eq!(waiting.take_set_aside(&all, |act| act.id() == id(&set_aside)).len(), 1);
     assert!(!waiting.has_set_aside() && waiting.next_due().is_none());
     check(&waiting);
 }
@@ -202,26 +215,93 @@ fn r17_a_full_table_is_looked_through_once_and_what_is_needed_found_through_any_
         asked.set(asked.get() + 1);
         act.body().author == member.peer()
     };
-    assert_eq!(waiting.needed(may_act, |_| false), BTreeSet::new(), "they need each other only");
+    let mut needed = BTreeSet::new();
+    let all = waiting.look(&mut needed, may_act, |_| false);
+    assert_eq!((needed.len(), all.len()), (0, MAX_WAITING_ACTS), "they need each other only");
     assert_eq!(asked.take(), MAX_WAITING_ACTS);
     // A record names one.
     let named = id(&chain[10]);
-    let needed = waiting.needed(may_act, |id| *id == named);
-    assert_eq!(needed, chain[..=10].iter().map(id).collect());
+    waiting.again.look_at(*named.as_bytes());
+    let looked = waiting.look(&mut needed, may_act, |id| *id == named);
+    let grant = ActId::from_bytes([1; 32]);
+    let all_to = |last: usize| chain[..=last].iter().map(id).chain([grant]).collect::<BTreeSet<_>>();
+    assert_eq!(needed, all_to(10));
+    assert_eq!((asked.take(), looked.len()), (1, 11));
     // A member's act names another; it displaced the first of the chain.
     let names = act_after(&member, 0, vec![id(&chain[20])]);
     waiting.add(START, names.clone(), Some(*id(&chain[20]).as_bytes()), false);
-    asked.take();
-    let needed = waiting.needed(may_act, |_| false);
-    assert_eq!(needed, chain[1..=20].iter().map(id).collect());
-    assert_eq!(asked.take(), MAX_WAITING_ACTS, "each act once");
-    let looked = Cell::new(0);
+    let looked = waiting.look(&mut needed, may_act, |_| false);
+    assert_eq!(needed, all_to(20));
+    assert_eq!((asked.take(), looked.len()), (1, 11), "what is needed already is not looked at again");
+    let tried = Cell::new(0);
     let fits = |act: &Act| {
-        looked.set(looked.get() + 1);
+        tried.set(tried.get() + 1);
         needed.contains(&act.id())
     };
-    assert_eq!(waiting.take_set_aside(fits).len(), 20);
-    assert_eq!(looked.take(), MAX_WAITING_ACTS - 1);
+    assert_eq!(waiting.take_set_aside(&all, fits).len(), 20);
+    assert_eq!(tried.take(), MAX_WAITING_ACTS - 1);
     assert_eq!(waiting.release(id(&chain[20]).as_bytes()), [names]);
+    check(&waiting);
+}
+
+#[test]
+fn x8_what_waits_is_looked_at_once_and_again_only_if_something_changed_for_it() {
+    let mut waiting = WaitingActs::default();
+    let (one, other, stranger) = (key(1), key(2), key(3));
+    let acts = |key: &SecretKey, count| (0..count).map(|number| act(key, number)).collect::<Vec<_>>();
+    acts(&one, 3000).into_iter().for_each(|record| waiting.add(START, record, None, false));
+    acts(&other, 40).into_iter().for_each(|record| waiting.add(START, record, MISSING, false));
+    acts(&stranger, 5).into_iter().for_each(|record| waiting.add(START, record, None, true));
+    let asked = Cell::new(0);
+    let mut needed = BTreeSet::new();
+    let mut look = |waiting: &mut WaitingActs, again: Again| {
+        waiting.look_again(again);
+        let needs_past = |act: &Act| {
+            asked.set(asked.get() + 1);
+            act.body().author == other.peer()
+        };
+        let looked = waiting.look(&mut needed, needs_past, |_| false);
+        check(waiting);
+        assert_eq!(asked.get(), looked.len());
+        asked.take()
+    };
+    let of = |id: [u8; 32]| Again { of: BTreeSet::from([id]), ..Again::default() };
+    assert_eq!(look(&mut waiting, Again::default()), 3045);
+    assert_eq!(look(&mut waiting, Again::default()), 0);
+    waiting.add(START, act(&one, 3000), None, false);
+    assert_eq!(look(&mut waiting, Again::default()), 1);
+    assert_eq!(look(&mut waiting, of(*other.peer().as_bytes())), 40);
+    assert_eq!(look(&mut waiting, of(*id(&act(&one, 7)).as_bytes())), 1);
+    assert_eq!(look(&mut waiting, of([77; 32])), 0);
+    assert_eq!(look(&mut waiting, Again { strangers: true, ..Again::default() }), 5);
+    assert_eq!(look(&mut waiting, Again { deciding: true, ..Again::default() }), 0);
+    assert_eq!(look(&mut waiting, Again { all: true, ..Again::default() }), 3046);
+    // What is gone is looked at no more.
+    waiting.expire(START + DEFERRED_LIFETIME);
+    assert_eq!(look(&mut waiting, Again { all: true, ..Again::default() }), 0);
+    assert!(waiting.roots.is_empty() && waiting.fresh.is_empty());
+}
+
+/// What an act needed that is gone is forgotten, at a cost of a few acts for each that goes.
+#[test]
+fn x8_acts_that_come_and_go_leave_nothing_needed() {
+    let (mut waiting, member) = (WaitingActs::default(), key(1));
+    let (mut needed, mut most) = (BTreeSet::new(), 0);
+    waiting.add(START, act(&key(2), 0), None, false);
+    for number in 0..2000 {
+        let missing = ActId::from_bytes([(number % 251) as u8; 32]);
+        let names = act_after(&member, number, vec![id(&act(&member, number)), missing]);
+        waiting.add(START, names, Some(*missing.as_bytes()), false);
+        waiting.look(&mut needed, |act| act.body().author == member.peer(), |_| false);
+        if number % 3 == 2 {
+            waiting.release(missing.as_bytes());
+        }
+        if number % 200 == 199 {
+            (0..251).for_each(|byte| drop(waiting.release(&[byte; 32])));
+        }
+        most = most.max(needed.len());
+    }
+    waiting.look(&mut needed, |_| false, |_| false);
+    assert!(needed.is_empty() && most <= 3 * 200 + 10, "{} of {most}", needed.len());
     check(&waiting);
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CredentialFault, lists::ChunkOf};
+use super::{Again, CredentialFault, lists::ChunkOf};
 use crate::{
     authority::{
         Act, ActBody, ActSet, Charged, Content, Credential, Fault, HeardLeaves, Moved, Unfit, Verdict,
@@ -82,6 +82,8 @@ pub struct Learnt {
     pub withheld: Vec<RecordKey>,
     /// Those that are needed again.
     pub released: Vec<RecordKey>,
+    /// What changed for acts that were set aside.
+    pub again: Again,
 }
 
 impl Learnt {
@@ -208,6 +210,11 @@ impl Membership {
         self.needed = acts;
     }
 
+    /// Those, to be changed.
+    pub fn take_needs(&mut self) -> BTreeSet<ActId> {
+        std::mem::take(&mut self.needed)
+    }
+
     /// More of them.
     pub fn need_too(&mut self, acts: Vec<ActId>) {
         self.needed.extend(acts);
@@ -288,6 +295,7 @@ impl Membership {
             }
         }
         self.settle_chunks(&moved, (&fresh, &chunks), &mut learnt);
+        learnt.again = self.again(&moved, &fresh, &learnt.affected);
         learnt.arrived.extend(fresh.iter().map(|id| *id.as_bytes()));
         for id in &fresh {
             let chunks = self.acts.get(id).map_or(&[][..], ActBody::chunks);

@@ -5,6 +5,7 @@
 //! of a group's records. Knows nothing of links, events or databases; the engine brings acts in and carries out
 //! what follows.
 
+mod again;
 mod endings;
 mod epoch;
 mod exported;
@@ -27,6 +28,7 @@ mod standing;
 mod throttle;
 mod turns;
 
+pub use again::Again;
 pub use epoch::{
     Begun, EpochId, EpochKey, KeysOf, epoch_id, open_epoch_key, open_older_key, seal_epoch_key,
     seal_older_key,

@@ -172,6 +172,26 @@ fn w3_a_hidden_past_opens_a_link_for_one_comparison_and_no_longer() {
 }
 
 #[test]
+fn x20_who_has_somebodys_papers_uses_up_none_of_its_time() {
+    let mut village = with_inviter(5, &[1, 2]);
+    let mine = act_id(&grant_of(&village, 0, 1).0);
+    let hidden = village.sign_as(1, body(&village, 1, Some(mine), &[mine], Content::Merge));
+    let guest = plain_grant(village.peer(4), Role::Member);
+    let guest = Grant { not_after: grant_of(&village, 0, 1).1.not_after, ..guest };
+    let shown =
+        [village.sign_as(1, body(&village, 1, Some(mine), &[act_id(&hidden)], Content::Grant(guest)))];
+    // Another shows them, by a certificate that the guest did not sign.
+    let thief = village.keys[3].clone();
+    let thief = Caller::new(&mut village, thief);
+    let device = DeviceCertificate { peer: village.peer(4), ..thief.device() };
+    let papers = shown.iter().map(|record| record.bytes().clone()).collect();
+    let answer = thief.connect_as(&mut village, 0, Purpose::Neighbor, device, papers);
+    assert!(is_turned_away(answer.as_ref()), "{answer:?}");
+    pass(&mut village, 0, PAPERS_PATIENCE + Duration::from_secs(1));
+    assert!(comes(&mut village, 4, 0, &shown).1, "the guest has all of its half minute");
+}
+
+#[test]
 fn w3_an_honest_newcomer_whose_admitter_is_away_is_kept() {
     let mut village = with_inviter(5, &[1, 2]);
     let newcomer = village.peer(3);
