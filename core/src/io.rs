@@ -6,10 +6,16 @@ use bytes::Bytes;
 use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     ledger::Source,
+    limits::SENT_FRAME_COST,
     link::{ConnectionKind, DialId, FailureReason},
     record::NodeAddr,
     wire::Stream,
 };
+
+/// What a frame under way counts: its bytes, and what it takes to keep it. Small frames are not for nothing.
+pub const fn frame_cost(frame: &Bytes) -> usize {
+    frame.len().saturating_add(SENT_FRAME_COST)
+}
 
 /// Something happened outside.
 #[derive(Clone, Debug)]
@@ -50,14 +56,14 @@ pub enum Input {
         /// Exactly one message.
         bytes: Bytes,
     },
-    /// Frames given out by [`Output::Send`] on `Records` or `Bulk` were handed to the network: all up to one that
+    /// Frames given out by [`Output::Send`] on this stream were handed to the network: all up to one that
     /// asked for this word.
     Written {
         /// On which link.
         link: LinkId,
         /// On which stream.
         stream: Stream,
-        /// How many bytes of frames.
+        /// Their [`frame_cost`] together.
         bytes: usize,
     },
     /// Part of a frame arrived, told at most once a second while a large frame is on its way.

@@ -145,7 +145,21 @@ pub const MAX_BATCH_RECORDS: usize = 1024;
 const _: () = assert!(BATCH_BYTES / 65 < MAX_BATCH_RECORDS);
 /// Record bytes on their way to one neighbor before its queue holds ids instead. Bounds memory per slow neighbor.
 pub const LINK_WINDOW: usize = 256 * 1024;
-/// Ids waiting for one neighbor; beyond, the queue is dropped, the link marked dirty, and reconciled later.
+/// What each frame under way counts beside its bytes: what its buffer and its place in a queue take.
+pub const SENT_FRAME_COST: usize = 64;
+/// Bytes of reconciliation that wait for one neighbor, beside those under way; what does not fit is dropped, and the databases
+/// are compared later. From half of it on, what the neighbor asks by reconciliation is not looked at.
+pub const CONTROL_WAITING: usize = 512 * 1024;
+/// Lost nodes that wait for one neighbor that does not read; further ones are not told to it.
+pub const LOST_WAITING: usize = 256;
+/// A link is given up if bytes are under way and none of them was taken by the network for this long, and for what they take
+/// at [`OUTBOX_PACE`].
+pub const OUTBOX_STUCK: Duration = Duration::from_secs(30);
+/// Bytes per second that the slowest neighbor is given time for.
+pub const OUTBOX_PACE: usize = 8 * 1024;
+/// Time between two comparisons of databases with one neighbor that are made because something did not fit.
+pub const MAKE_GOOD_INTERVAL: Duration = Duration::from_secs(10);
+/// Ids waiting for one neighbor, with those that it asked for; beyond, the queue is dropped, the link marked dirty, and reconciled later.
 pub const LINK_QUEUE: usize = 4096;
 /// Ids in one announcement; reached, it is sent at once.
 pub const ANNOUNCE_BATCH: usize = 64;

@@ -28,6 +28,7 @@ mod readmission;
 mod records;
 mod second_grants;
 mod strangers;
+mod unread;
 
 /// The header of a first version, whoever signs it.
 pub(super) fn header(creator: PeerId, record_type: RecordType, hlc: Hlc, nonce: [u8; 16]) -> Header {

@@ -11,6 +11,9 @@ use crate::{
     wire::Announce,
 };
 
+/// Records that are read for one neighbor in one step.
+const WISHES_AT_ONCE: usize = 64;
+
 impl Engine {
     pub(super) fn pump(&mut self, now: Now) {
         loop {
@@ -49,7 +52,7 @@ impl Engine {
             OverlayEvent::Genesis(genesis) => self.learn_genesis(now, genesis),
             OverlayEvent::Pushed { link, origin, records } => self.on_pushed(now, link, origin, records),
             OverlayEvent::Announced { link, items } => self.on_announced(now, link, items),
-            OverlayEvent::Wanted { link, origin, keys } => self.on_wanted(now, link, origin, &keys),
+            OverlayEvent::Wishes { link } => self.on_wishes(now, link),
             OverlayEvent::Sync { link, message } => self.on_sync_message(now, link, message),
             OverlayEvent::Records { link, session, records } => {
                 self.papers_progress(now, link);
@@ -75,13 +78,18 @@ impl Engine {
         }
     }
 
-    fn on_wanted(&mut self, now: Now, link: LinkId, origin: u64, keys: &[RecordKey]) {
-        let found = keys
-            .iter()
-            .filter_map(|key| self.version(key).ok().flatten().filter(|r| self.may_supply(now, r)))
-            .map(|record| (record.key(), record.bytes().clone()))
-            .collect();
-        self.overlay.supply(now, link, origin, found);
+    /// Reads what a neighbor is to have as far as there is room: so much in one step that others do not wait.
+    fn on_wishes(&mut self, now: Now, link: LinkId) {
+        for _ in 0..WISHES_AT_ONCE {
+            let Some(Announce { origin, key }) = self.overlay.next_wish(link) else {
+                return self.overlay.served(link, false);
+            };
+            let found = self.version(&key).ok().flatten().filter(|record| self.may_supply(now, record));
+            if let Some(record) = found {
+                self.overlay.supply(link, origin, record.bytes());
+            }
+        }
+        self.overlay.served(link, true);
     }
 
     /// A version that is here: the current one of its record, or the loser of a conflict.

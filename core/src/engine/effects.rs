@@ -44,7 +44,7 @@ impl Engine {
                 });
             }
         }
-        self.forward_endings(now);
+        self.forward_endings();
         if !changes.is_empty() {
             changes.sort_by_key(|change| change.lsn);
             self.hub.publish_records(&changes);
@@ -110,26 +110,33 @@ impl Engine {
             (Put::Older { newer }, Source::Flood { link, origin }) => {
                 self.overlay.duplicate(now, link, origin, key);
                 // Repair on the spot: the sender gets what beats its version.
-                self.supply_one(now, link, newer);
+                self.supply_newer(link, newer);
             }
             // What a node that was away has in its newest version is not gone: the other side has an older one.
             (Put::Older { newer }, Source::Sync { link, .. }) if self.away.clears(link, &newer.key()) => {
-                self.supply_one(now, link, newer);
+                self.supply_newer(link, newer);
             }
             // What comes after it is gone: so it is there, once they hear.
             (Put::Expired { left }, Source::Flood { link, origin }) => {
                 self.overlay.duplicate(now, link, origin, key);
-                self.supply_one(now, link, left);
+                self.supply_left(link, left);
             }
-            (Put::Expired { left }, Source::Sync { link, .. }) => self.supply_one(now, link, left),
+            (Put::Expired { left }, Source::Sync { link, .. }) => self.supply_left(link, left),
             (Put::Same, Source::Flood { link, origin }) => self.overlay.duplicate(now, link, origin, key),
             _ => {}
         }
     }
 
-    fn supply_one(&mut self, now: Now, link: LinkId, record: &SignedRecord) {
-        let record = vec![(record.key(), record.bytes().clone())];
-        self.overlay.supply(now, link, self.device.node.tag(), record);
+    /// At once, or when there is room.
+    fn supply_newer(&mut self, link: LinkId, record: &SignedRecord) {
+        let origin = self.device.node.tag();
+        if !self.overlay.supply(link, origin, record.bytes()) {
+            self.overlay.wish(link, origin, record.key());
+        }
+    }
+
+    fn supply_left(&mut self, link: LinkId, left: &SignedRecord) {
+        self.overlay.supply_stub(link, self.device.node.tag(), left.bytes());
     }
 
     fn on_reserved(&mut self, now: Now, signed: &SignedRecord, older: Option<&SignedRecord>) {

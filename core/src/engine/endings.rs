@@ -39,18 +39,13 @@ impl Engine {
     }
 
     /// Tells the other neighbors, who may have the older version as well. Each passes on only what ended something there.
-    pub(super) fn forward_endings(&mut self, now: Now) {
+    pub(super) fn forward_endings(&mut self) {
         for (from, ending) in std::mem::take(&mut self.endings) {
             let stub = ending.to_stub();
             let others = self.overlay.neighbors().into_iter().filter(|neighbor| Some(neighbor.link) != from);
             let links: Vec<LinkId> = others.map(|neighbor| neighbor.link).collect();
             for link in links {
-                self.overlay.supply(
-                    now,
-                    link,
-                    self.device.node.tag(),
-                    vec![(stub.key(), stub.bytes().clone())],
-                );
+                self.overlay.supply_stub(link, self.device.node.tag(), stub.bytes());
             }
         }
     }

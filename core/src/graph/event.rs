@@ -6,7 +6,7 @@ use super::{ConnectFailure, ConnectId, NeighborInfo};
 use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
-    record::{Genesis, NodeAddr, RecordKey},
+    record::{Genesis, NodeAddr},
     wire::{Announce, JoinMessage, Lost, SyncMessage},
 };
 
@@ -79,14 +79,10 @@ pub enum OverlayEvent {
         /// What is announced.
         items: Vec<Announce>,
     },
-    /// Payloads are to be sent; to be answered by `supply`.
-    Wanted {
-        /// On which link.
+    /// The neighbor asked for records, and there is room: take them from [`Overlay::next_wish`](super::Overlay::next_wish).
+    Wishes {
+        /// Which link.
         link: LinkId,
-        /// Where they entered the graph.
-        origin: u64,
-        /// Which.
-        keys: Vec<RecordKey>,
     },
     /// A neighbor says that nodes fell silent.
     Lost {

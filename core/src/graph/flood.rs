@@ -8,13 +8,14 @@ use bytes::Bytes;
 
 use super::{
     Overlay, OverlayEvent,
-    links::{Missing, Outbox},
+    links::Missing,
+    outbox::{Outbox, Wishes},
 };
 use crate::{
     ids::LinkId,
-    io::Output,
+    io::{Output, frame_cost},
     limits::{
-        ANNOUNCE_BATCH, ANNOUNCE_DELAY, BATCH_BYTES, GRAFT_DELAY, LINK_QUEUE, LINK_WINDOW, MAX_MISSING,
+        ANNOUNCE_BATCH, ANNOUNCE_DELAY, BATCH_BYTES, GRAFT_DELAY, LINK_WINDOW, MAX_ANNOUNCED, MAX_MISSING,
         MAX_PRUNED, PUSH_LIMIT,
     },
     record::RecordKey,
@@ -22,7 +23,7 @@ use crate::{
     wire::{Announce, Message, Purpose, Stream, SyncMessage},
 };
 
-/// Keys whose payloads are read again in one step.
+/// Keys whose payloads are asked for in one message.
 const REFILL: usize = 64;
 /// Announcers remembered for one missing record.
 const MAX_ANNOUNCERS: usize = 4;
@@ -74,7 +75,7 @@ impl Overlay {
             link.out.useless = link.out.useless.saturating_add(1);
             link.rate_news(false);
             if !is_parent {
-                link.out.prunes.insert(origin);
+                link.out.prune(origin);
             }
         }
     }
@@ -95,24 +96,31 @@ impl Overlay {
                     .insert(key, Missing { origin, announcers, counted: from, deadline, attempts: 0 });
                 self.due.insert((deadline, key));
             } else {
-                link.next_sync = link.next_sync.min(deadline);
+                self.make_good(now, from, deadline);
+                return;
             }
         }
     }
 
-    /// Payloads for [`OverlayEvent::Wanted`], or a newer version than the one a neighbor sent.
-    pub fn supply(&mut self, _now: Now, link: LinkId, origin: u64, records: Vec<(RecordKey, Bytes)>) {
-        let mut large = Vec::new();
-        for (_, bytes) in records {
-            if bytes.len() > PUSH_LIMIT {
-                large.push(bytes);
-            } else {
-                self.stage(link, origin, bytes);
-            }
-        }
-        for bytes in large {
+    /// A record that a neighbor is to have: what it asked for, or a newer version than the one it sent. False if there is
+    /// no room.
+    pub fn supply(&mut self, link: LinkId, origin: u64, bytes: &Bytes) -> bool {
+        let room = self.links.get(&link).is_none_or(|l| l.out.has_room_for_records());
+        if room && bytes.len() > PUSH_LIMIT {
             // Session 0 is nobody's: an answer to a graft.
-            self.send_bulk(link, &Message::Records { session: 0, records: vec![bytes] });
+            self.send_bulk(link, &Message::Records { session: 0, records: vec![bytes.clone()] });
+        } else if room {
+            self.stage(link, origin, bytes.clone());
+        }
+        room
+    }
+
+    /// What an expired version left, of which no copy can be read later: without room a comparison makes it good.
+    pub fn supply_stub(&mut self, link: LinkId, origin: u64, bytes: &Bytes) {
+        if !self.supply(link, origin, bytes)
+            && let Some(link) = self.links.get_mut(&link)
+        {
+            link.out.miss();
         }
     }
 
@@ -130,46 +138,35 @@ impl Overlay {
 
     /// Bytes that can be sent on the bulk stream before the network has taken what is under way.
     pub fn bulk_room(&self, link: LinkId) -> usize {
-        self.links.get(&link).map_or(0, |l| LINK_WINDOW.saturating_sub(l.out.bulk_under_way))
+        self.links.get(&link).map_or(0, |l| LINK_WINDOW.saturating_sub(l.out.bulk.under_way()))
     }
 
     /// The network has taken frames.
     pub fn written(&mut self, now: Now, id: LinkId, stream: Stream, bytes: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if stream == Stream::Bulk {
-            link.out.bulk_under_way = link.out.bulk_under_way.saturating_sub(bytes);
-            self.events.push_back(OverlayEvent::BulkRoom { link: id });
+        link.out.written(now, stream, bytes);
+        match stream {
+            Stream::Control => return self.control_written(now, id),
+            Stream::Bulk => self.events.push_back(OverlayEvent::BulkRoom { link: id }),
+            Stream::Records => {}
+        }
+        if link.out.records.under_way() > LINK_WINDOW / 2 {
             return;
         }
-        link.out.under_way = link.out.under_way.saturating_sub(bytes);
-        if link.out.under_way > LINK_WINDOW / 2 {
-            return;
+        if link.out.wishes.is_empty() && mem::take(&mut link.out.dirty) {
+            link.next_sync = now.mono;
+            self.compare_databases(now);
         }
-        if link.out.queue.is_empty() {
-            if mem::take(&mut link.out.dirty) {
-                link.next_sync = now.mono;
-                self.compare_databases(now);
-            }
-            return;
-        }
-        let count = link.out.queue.len().min(REFILL);
-        let mut wanted: Vec<(u64, Vec<RecordKey>)> = Vec::new();
-        for Announce { origin, key } in link.out.queue.drain(..count) {
-            match wanted.last_mut() {
-                Some((same, keys)) if *same == origin => keys.push(key),
-                _ => wanted.push((origin, vec![key])),
-            }
-        }
-        for (origin, keys) in wanted {
-            self.events.push_back(OverlayEvent::Wanted { link: id, origin, keys });
-        }
+        self.serve(id);
     }
 
     /// Ends a batch: sends what was gathered.
     pub fn flush(&mut self, _now: Now) {
         for id in self.neighbor_links() {
             self.send_staged(id);
-            let Some(link) = self.links.get_mut(&id) else { continue };
+            self.send_lost(id);
+            let Some(link) = self.links.get_mut(&id).filter(|link| link.out.has_room()) else { continue };
+            let late = link.out.announce_at.is_none() && !link.out.announces.is_empty();
             let prunes = mem::take(&mut link.out.prunes);
             let many = link.out.useful.saturating_add(link.out.useless) >= ACK_BATCH;
             for origins in prunes.into_iter().collect::<Vec<_>>().chunks(MAX_PRUNED) {
@@ -178,17 +175,20 @@ impl Overlay {
             if many {
                 self.acknowledge(id);
             }
+            if late {
+                self.send_announcements(id);
+            }
         }
     }
 
     /// Records that wait until a neighbor has taken what is under way.
     pub fn queued(&self) -> usize {
-        self.links.values().map(|link| link.out.queue.len()).sum()
+        self.links.values().map(|link| link.out.wishes.len()).sum()
     }
 
     /// Tells how useful the other end's records were: when there were many, and with each ping.
     pub(super) fn acknowledge(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.out.has_room()) else { return };
         let (useful, useless) = (mem::take(&mut link.out.useful), mem::take(&mut link.out.useless));
         if useful > 0 || useless > 0 {
             self.send(id, &Message::Ack { useful, useless });
@@ -203,7 +203,9 @@ impl Overlay {
 
     pub(super) fn on_graft(&mut self, link: LinkId, origin: u64, keys: Vec<RecordKey>) {
         self.trees.graft(origin, link);
-        self.events.push_back(OverlayEvent::Wanted { link, origin, keys });
+        for key in keys {
+            self.wish(link, origin, key);
+        }
     }
 
     pub(super) fn on_ack(&mut self, id: LinkId, useful: u32, useless: u32) {
@@ -229,7 +231,12 @@ impl Overlay {
             let Some(missing) = self.missing.get_mut(&key) else { continue };
             let announcer = loop {
                 match missing.announcers.pop_front() {
-                    Some(id) if self.links.get(&id).is_some_and(|l| l.is_ready(Purpose::Neighbor)) => {
+                    Some(id)
+                        if self
+                            .links
+                            .get(&id)
+                            .is_some_and(|l| l.is_ready(Purpose::Neighbor) && l.out.has_room()) =>
+                    {
                         break Some(id);
                     }
                     Some(_) => {}
@@ -276,9 +283,9 @@ impl Overlay {
 
     fn has_room(&self, id: LinkId, len: usize) -> bool {
         self.links.get(&id).is_some_and(|link| {
-            let Outbox { queue, dirty, under_way, staged, .. } = &link.out;
-            let taken = under_way.saturating_add(*staged);
-            queue.is_empty() && !dirty && (taken == 0 || taken.saturating_add(len) <= LINK_WINDOW)
+            let Outbox { wishes, dirty, records, staged, .. } = &link.out;
+            let taken = records.under_way().saturating_add(*staged);
+            wishes.is_empty() && !dirty && (taken == 0 || taken.saturating_add(len) <= LINK_WINDOW)
         })
     }
 
@@ -288,16 +295,17 @@ impl Overlay {
         if link.out.dirty {
             return;
         }
-        if link.out.queue.len() >= LINK_QUEUE {
-            link.out.queue.clear();
+        if !link.out.wishes.add(item) {
+            link.out.wishes = Wishes::default();
             link.out.dirty = true;
-        } else {
-            link.out.queue.push_back(item);
         }
     }
 
     fn announce(&mut self, now: Now, id: LinkId, item: Announce) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        if link.out.announces.len() >= MAX_ANNOUNCED {
+            return link.out.miss();
+        }
         link.out.announces.push(item);
         if link.out.announces.len() >= ANNOUNCE_BATCH {
             self.send_announcements(id);
@@ -309,6 +317,9 @@ impl Overlay {
     fn send_announcements(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.out.announce_at = None;
+        if !link.out.has_room() {
+            return;
+        }
         let items = mem::take(&mut link.out.announces);
         if !items.is_empty() {
             self.send(id, &Message::Announce(items));
@@ -336,10 +347,8 @@ impl Overlay {
         for (origin, (records, _)) in mem::take(&mut link.out.pushes) {
             let frame = Message::Push { origin, records }.encode();
             let Some(link) = self.links.get_mut(&id) else { return };
-            let Outbox { queue, dirty, under_way, .. } = &mut link.out;
-            *under_way = under_way.saturating_add(frame.len());
-            // Being told wakes this engine: only where something waits for room, or soon will.
-            let confirm = *under_way > LINK_WINDOW / 2 || !queue.is_empty() || *dirty;
+            let awaited = !link.out.wishes.is_empty() || link.out.dirty;
+            let confirm = link.out.records.sent(frame_cost(&frame), awaited);
             self.outputs.push_back(Output::Send { link: id, stream: Stream::Records, frame, confirm });
         }
     }
@@ -347,8 +356,8 @@ impl Overlay {
     fn send_bulk(&mut self, id: LinkId, message: &Message) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let frame = message.encode();
-        link.out.bulk_under_way = link.out.bulk_under_way.saturating_add(frame.len());
-        self.outputs.push_back(Output::Send { link: id, stream: Stream::Bulk, frame, confirm: true });
+        let confirm = link.out.bulk.sent(frame_cost(&frame), true);
+        self.outputs.push_back(Output::Send { link: id, stream: Stream::Bulk, frame, confirm });
     }
 
     fn arrived(&mut self, key: &RecordKey) {

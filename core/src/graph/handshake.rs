@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::{
     Overlay, OverlayEvent,
     contacts::Known,
-    links::{DialWhy, Early, Link, LinkState, Outbox, Pulse},
+    links::{DialWhy, Early, Link, LinkState, Pulse},
+    outbox::Outbox,
 };
 use crate::{
     ids::{ConnectionId, LinkId, NodeId},

@@ -1,13 +1,10 @@
 //! One link as the overlay sees it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
-use super::connect::ConnectId;
+use super::{connect::ConnectId, outbox::Outbox};
 use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     ledger::Source,
@@ -15,7 +12,7 @@ use crate::{
     link::{ConnectionKind, FailureReason},
     record::{NodeAddr, RecordKey},
     time::Mono,
-    wire::{Announce, Message, Purpose},
+    wire::{Message, Purpose},
 };
 
 /// Why a node is dialled.
@@ -120,28 +117,6 @@ impl Early {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
-}
-
-/// What waits to be sent on a link.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    /// Record bytes handed to the network and not written yet.
-    pub(super) under_way: usize,
-    pub(super) bulk_under_way: usize,
-    /// Records of this batch, by origin.
-    pub(super) pushes: BTreeMap<u64, (Vec<Bytes>, usize)>,
-    pub(super) staged: usize,
-    /// Ids of records that did not fit; their payloads are read again when there is room.
-    pub(super) queue: VecDeque<Announce>,
-    /// True if the queue overflowed: the databases must be compared.
-    pub(super) dirty: bool,
-    pub(super) announces: Vec<Announce>,
-    pub(super) announce_at: Option<Mono>,
-    pub(super) prunes: BTreeSet<u64>,
-    pub(super) useful: u32,
-    pub(super) useless: u32,
-    /// Announced to us and still missing.
-    pub(super) missing: usize,
 }
 
 /// A neighbor or direct connection, to look at.

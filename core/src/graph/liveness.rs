@@ -53,6 +53,10 @@ impl Overlay {
         } else if self.health > 1 && self.rng.random_range(0..4) == 0 {
             self.health = self.health.saturating_sub(1);
         }
+        // After a pause of ours, others have their time again.
+        for id in due.iter().copied().filter(|_| latest <= interval).collect::<Vec<_>>() {
+            self.give_up_if_stuck(now, id);
+        }
         let silent: Vec<LinkId> = due.iter().copied().filter(|id| self.is_silent(now, *id)).collect();
         let ready = self.links.values().filter(|l| l.state == LinkState::Ready).count();
         if latest > interval && ready > 2 && silent.len() >= ready.div_ceil(2) {
@@ -129,7 +133,7 @@ impl Overlay {
         })
     }
 
-    fn lost(&mut self, now: Now, id: LinkId) {
+    pub(super) fn lost(&mut self, now: Now, id: LinkId) {
         if let Some(node) = self.links.get(&id).map(|l| l.node) {
             self.contacts.failed(now.mono, &node, &mut self.rng);
             self.drop_link(now, id, FailureReason::Lost);

@@ -33,6 +33,7 @@ mod links;
 mod liveness;
 mod maintenance;
 mod messages;
+mod outbox;
 mod parting;
 mod partition;
 mod pausing;
@@ -197,6 +198,7 @@ impl Overlay {
         self.retry_connects(now);
         self.setups_timed_out(now);
         self.pulse(now);
+        self.serve_on();
         self.send_due_announcements(now);
         self.graft_missing(now);
         self.compare_databases(now);
@@ -208,12 +210,13 @@ impl Overlay {
     pub fn poll_timeout(&self) -> Option<Mono> {
         let links = self.links.values().flat_map(|link| match link.state {
             LinkState::Ready if link.purpose == Purpose::Join => {
-                [Some(link.deadline), Some(link.pulse.next), None]
+                [Some(link.deadline), Some(link.pulse.next), None, None]
             }
             LinkState::Ready => {
-                [Some(link.pulse.next), self.comparable(link).then_some(link.next_sync), link.out.announce_at]
+                let compare = self.comparable(link).then_some(link.next_sync);
+                [Some(link.pulse.next), compare, link.out.announce_at, link.out.more.then_some(Mono(0))]
             }
-            _ => [Some(link.deadline), None, None],
+            _ => [Some(link.deadline), None, None, None],
         });
         let rest = [
             self.connects.next_deadline(),
@@ -318,7 +321,10 @@ impl Overlay {
 
     /// Tells one neighbor of them.
     pub fn tell_one_lost(&mut self, link: LinkId, lost: &[Lost]) {
-        self.send(link, &Message::Lost(lost.to_vec()));
+        if let Some(link) = self.links.get_mut(&link) {
+            link.out.lose(lost);
+        }
+        self.send_lost(link);
     }
 
     /// Lets others open direct connections, or no longer.
@@ -498,11 +504,6 @@ impl Overlay {
             Some(known) => merged(known.addrs().map(|(_, addr)| addr).chain([&addr])),
             None => addr.trimmed(),
         }
-    }
-
-    fn send(&mut self, link: LinkId, message: &Message) {
-        let stream = message.stream();
-        self.outputs.push_back(Output::Send { link, stream, frame: message.encode(), confirm: false });
     }
 
     fn tell_address(&mut self) {

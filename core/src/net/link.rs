@@ -28,7 +28,7 @@ use super::{
 use crate::{
     fault::{self, Place},
     ids::LinkId,
-    io::Input,
+    io::{Input, frame_cost},
     limits::{ARRIVING_BYTES, ARRIVING_INTERVAL, CLOSE_TIMEOUT},
     link::FailureReason,
     wire::{Malformed, Stream, next_frame, next_length},
@@ -322,7 +322,7 @@ async fn write_frames(
     let (mut gathered, mut written) = (Vec::with_capacity(GATHER), 0);
     let writing = async {
         while frames.recv_many(&mut gathered, GATHER).await > 0 {
-            written += gathered.iter().map(|(frame, _)| frame.len()).sum::<usize>();
+            written += gathered.iter().map(|(frame, _)| frame_cost(frame)).sum::<usize>();
             let confirm = gathered.iter().any(|(_, confirm)| *confirm);
             let mut chunks: Vec<Bytes> = Vec::with_capacity(2 * gathered.len());
             for (frame, _) in gathered.drain(..) {

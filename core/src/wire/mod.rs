@@ -12,6 +12,7 @@ mod frame;
 mod hello;
 mod join;
 mod message;
+mod price;
 mod sync;
 
 pub use frame::{DataAck, DataHead, MAX_NOT_TAKEN, data_head, next_data, next_frame, next_length, put_data};
@@ -21,6 +22,7 @@ pub use message::{
     Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Lost, Mark, Message, Ping, Purpose, Refuse,
     RefuseReason, Stream, Welcome,
 };
+pub use price::{Class, Slot};
 pub use sync::{Digest, Filter, Freshness, Range, RangeState, SyncMessage, TypeDigest};
 
 /// The protocol's name in the TLS handshake.

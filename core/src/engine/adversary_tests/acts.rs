@@ -10,6 +10,7 @@ use crate::{
         authority_tests::{is_here, remove},
     },
     group::{epoch_id, seal_epoch_key},
+    io::frame_cost,
     limits::MAX_LEAVES,
     record::{GroupRules, RecordType},
     time::{Hlc, Timestamp},
@@ -187,7 +188,7 @@ fn pushed(village: &mut Village, at: usize, to: &Caller) -> (Vec<SignedRecord>, 
         if link != to.link {
             continue;
         }
-        taken.push((stream, frame.len()));
+        taken.push((stream, frame_cost(&frame)));
         if let Ok(Message::Push { records: some, .. }) = Message::decode(&frame) {
             records.extend(
                 some.into_iter().map(|b| SignedRecord::decode(&village.graph(), b, 1 << 20).unwrap()),

@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::World;
 use crate::{
     ids::NodeId,
-    io::{Input, Output},
+    io::{Input, Output, frame_cost},
     link::{DialId, FailureReason},
     sim::network::End,
     time::Mono,
@@ -135,7 +135,7 @@ impl World {
         let Some(to) = self.wires.peer(from) else { return };
         let earliest = self.now + self.links.delay(&mut self.rng);
         let at = self.wires.arrival(from, stream, earliest);
-        let size = frame.len();
+        let size = frame_cost(&frame);
         self.at(at, Step::Deliver { to, stream, bytes: frame });
         let written = self.wires.unconfirmed(from, stream);
         *written += size;
