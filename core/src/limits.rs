@@ -148,8 +148,12 @@ pub const LINK_WINDOW: usize = 256 * 1024;
 /// What each frame under way counts beside its bytes: what its buffer and its place in a queue take.
 pub const SENT_FRAME_COST: usize = 64;
 /// Bytes of reconciliation that wait for one neighbor, beside those under way; what does not fit is dropped, and the databases
-/// are compared later. From half of it on, what the neighbor asks by reconciliation is not looked at.
-pub const CONTROL_WAITING: usize = 512 * 1024;
+/// are compared later. From three quarters of it on, what the neighbor asks by reconciliation is not looked at: two sessions
+/// in which each side keeps to [`SYNC_PIPELINE`] and [`FETCH_WINDOW`] stay below, however slow the neighbor is.
+pub const CONTROL_WAITING: usize = 1024 * 1024;
+const _: () = assert!(
+    2 * (SYNC_PIPELINE as usize + 1) * FETCH_WINDOW * (40 + 1) < LINK_WINDOW + CONTROL_WAITING / 4 * 3
+);
 /// Lost nodes that wait for one neighbor that does not read; further ones are not told to it.
 pub const LOST_WAITING: usize = 256;
 /// A link is given up if bytes are under way and none of them was taken by the network for this long, and for what they take

@@ -96,7 +96,7 @@ impl Overlay {
                     .insert(key, Missing { origin, announcers, counted: from, deadline, attempts: 0 });
                 self.due.insert((deadline, key));
             } else {
-                self.make_good(now, from, deadline);
+                self.make_good(from, deadline);
                 return;
             }
         }
@@ -146,7 +146,7 @@ impl Overlay {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.out.written(now, stream, bytes);
         match stream {
-            Stream::Control => return self.control_written(now, id),
+            Stream::Control => return self.control_written(id),
             Stream::Bulk => self.events.push_back(OverlayEvent::BulkRoom { link: id }),
             Stream::Records => {}
         }
@@ -161,10 +161,11 @@ impl Overlay {
     }
 
     /// Ends a batch: sends what was gathered.
-    pub fn flush(&mut self, _now: Now) {
+    pub fn flush(&mut self, now: Now) {
         for id in self.neighbor_links() {
             self.send_staged(id);
             self.send_lost(id);
+            self.make_good_what_missed(now, id);
             let Some(link) = self.links.get_mut(&id).filter(|link| link.out.has_room()) else { continue };
             let late = link.out.announce_at.is_none() && !link.out.announces.is_empty();
             let prunes = mem::take(&mut link.out.prunes);

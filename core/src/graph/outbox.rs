@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    mem,
     time::Duration,
 };
 
@@ -136,7 +135,7 @@ impl Outbox {
 
     /// True if so much of reconciliation waits here that no more of it is answered.
     pub(super) const fn is_clogged(&self) -> bool {
-        self.waiting_bytes >= CONTROL_WAITING / 2
+        self.waiting_bytes >= CONTROL_WAITING / 4 * 3
     }
 
     /// True if records can be read from the database to be sent.
@@ -252,27 +251,30 @@ impl Overlay {
     }
 
     /// The network has taken frames of the control stream: what waited follows.
-    pub(super) fn control_written(&mut self, now: Now, id: LinkId) {
+    pub(super) fn control_written(&mut self, id: LinkId) {
         while let Some(link) = self.links.get_mut(&id).filter(|link| link.out.control.has_room()) {
-            let Some(frame) = link.out.next() else {
-                if mem::take(&mut link.out.compare) {
-                    self.make_good(now, id, now.mono);
-                }
-                return;
-            };
+            let Some(frame) = link.out.next() else { return };
             self.send_frame(id, frame);
         }
     }
 
+    /// Once all that waited is under way, what did not fit is made good.
+    pub(super) fn make_good_what_missed(&mut self, now: Now, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.out.compare && link.out.has_room() && link.out.wishes.is_empty() {
+            link.out.compare = false;
+            self.make_good(id, now.mono);
+        }
+    }
+
     /// Compares databases at this time because something did not fit, but not all the time.
-    pub(super) fn make_good(&mut self, now: Now, id: LinkId, at: Mono) {
+    pub(super) fn make_good(&mut self, id: LinkId, at: Mono) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let at = at.max(link.out.next_compare);
         if at < link.next_sync {
             link.next_sync = at;
             link.out.next_compare = at + MAKE_GOOD_INTERVAL;
         }
-        self.compare_databases(now);
     }
 
     /// Tells a neighbor of lost nodes as far as there is room.
