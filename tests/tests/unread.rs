@@ -111,7 +111,7 @@ async fn b2_b4_what_a_flooder_asks_for_and_does_not_read_costs_bounded_memory() 
     let mut records = insider.open(RECORDS).await;
     records.write_all(&push(&new)).await.unwrap();
     eventually("the newer version is there", || async {
-        graph.get(*new.id()).await.unwrap().is_some_and(|record| record.version == 2)
+        graph.get(new.id()).await.unwrap().is_some_and(|record| record.version == 2)
     })
     .await;
     converge(&[&graph, &joined]).await;
