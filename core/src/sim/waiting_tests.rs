@@ -39,6 +39,8 @@ fn w5_a_leave_whose_list_never_comes_costs_no_fetching_and_hides_the_same_everyw
     for seed in [0x51, 0x52] {
         let mut world = World::new(seed).group().nodes(4);
         settle(&mut world);
+        // Equal databases do not mean yet that each node knows so.
+        assert!(world.run_until(MINUTE, |w| w.all_synchronized()), "seed {seed}");
         let first = world.publish(3, "0");
         let leaver = world.engine(3).current(&first).unwrap().unwrap().header().creator;
         for number in 1..NOTES {
