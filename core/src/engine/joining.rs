@@ -1,13 +1,11 @@
 //! Coming into a group, and letting others in.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use zeroize::Zeroizing;
-
-use super::{Engine, Notice, PublishError, password::Guest, relaying::Relay};
+use super::{Engine, PublishError, join_request::JoinRequest, password::Guest, relaying::Relay};
 use crate::{
     authority::{Act, Content, Grant, InvitationUse, Invite, use_message},
-    crypto::{self, Domain, PasswordProof, SecretKey, SignatureBytes},
+    crypto::{self, Domain, SignatureBytes},
     group::{CredentialFault, InviteFault, Standing, clipped_name},
     ids::{ActId, ConnectionId, LinkId, PeerId},
     limits::{MIN_RENEWAL, REFERRALS, SKEW_HOLD},
@@ -16,39 +14,11 @@ use crate::{
     wire::{JoinDenied, JoinMessage, Purpose, join_proof},
 };
 
-/// By what somebody joins.
-#[derive(Clone)]
-pub enum JoinBy {
-    /// The key of an invitation, and who issued it.
-    Key(Box<SecretKey>, PeerId),
-    /// A password.
-    Password(Zeroizing<String>),
-}
-
-impl fmt::Debug for JoinBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Key(..) => "Key(..)",
-            Self::Password(_) => "Password(..)",
-        })
-    }
-}
-
-/// Why a join failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum JoinFailure {
-    /// The admitter said no; these nodes may say yes.
-    Denied(JoinDenied, Vec<NodeAddr>),
-    /// There is no such link, or it ended too early.
-    NotConnected,
-    /// What the admitter gave is no membership of this identity.
-    BadGrant,
-}
-
 /// Joins under way.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
-    ours: BTreeMap<LinkId, Ours>,
+    /// This node's own requests.
+    pub(super) ours: BTreeMap<LinkId, JoinRequest>,
     /// Those who are to prove a password to us.
     pub(super) guests: BTreeMap<LinkId, Guest>,
     /// Those who are to prove one to another admitter, through us.
@@ -59,84 +29,20 @@ pub(super) struct Joins {
     invited: BTreeMap<LinkId, (PeerId, PeerId, Came)>,
 }
 
-/// A join of our own.
-#[derive(Debug)]
-struct Ours {
-    connection: ConnectionId,
-    by: Proving,
-}
-
-/// What is left to prove.
-#[derive(Debug)]
-enum Proving {
-    Nothing,
-    Password(Box<PasswordProof>),
-    Key(Box<SecretKey>),
-}
-
 impl Joins {
     /// Gives the join of our own that was under way on this link.
     pub(super) fn forget(&mut self, link: LinkId) -> Option<ConnectionId> {
         self.guests.remove(&link);
         self.devices.remove(&link);
         self.invited.remove(&link);
-        self.ours.remove(&link).map(|ours| ours.connection)
+        self.forget_request(link)
     }
 }
 
 impl Engine {
-    /// Asks for membership on a link made for that; exactly one [`Notice::Joined`] follows while the link lasts.
-    pub fn join(&mut self, now: Now, connection: ConnectionId, by: &JoinBy, name: &str) {
-        let link = self.overlay.link_of(connection);
-        let exporter = link.and_then(|link| self.group.exporters.get(&link));
-        let (Some(link), Some(exporter)) = (link, exporter) else {
-            let result = Err(JoinFailure::NotConnected);
-            return self.notices.push_back(Notice::Joined { connection, result });
-        };
-        let (peer, node, name) = (self.device.peer, self.device.node, clipped_name(name).to_owned());
-        let said = join_proof(exporter, &peer, &node);
-        let (message, by) = match by {
-            JoinBy::Key(key, issuer) => {
-                let signature = key.sign(Domain::Join, self.graph.as_bytes(), &said);
-                (
-                    JoinMessage::Invite { key: key.peer(), issuer: *issuer, signature, name },
-                    Proving::Key(key.clone()),
-                )
-            }
-            JoinBy::Password(password) => {
-                let (proof, request) = self.begin_proof(password);
-                (JoinMessage::Password { request: request.into(), name }, Proving::Password(Box::new(proof)))
-            }
-        };
-        self.group.joins.ours.insert(link, Ours { connection, by });
-        self.overlay.send_join(link, message);
-        self.pump(now);
-    }
-
     pub(super) fn on_join_message(&mut self, now: Now, link: LinkId, message: JoinMessage) {
         let Some(message) = self.relay_message(now, link, message) else { return };
-        if let Some(ours) = self.group.joins.ours.get_mut(&link) {
-            let connection = ours.connection;
-            let result = match (message, std::mem::replace(&mut ours.by, Proving::Nothing)) {
-                (JoinMessage::Challenge(challenge), Proving::Password(proof)) => {
-                    return self.finish_proof(now, link, connection, *proof, &challenge);
-                }
-                (JoinMessage::Use(invite), Proving::Key(key)) => {
-                    let message = use_message(&invite, &self.device.peer);
-                    let signature = key.sign(Domain::InvitationUse, self.graph.as_bytes(), &message);
-                    return self.overlay.send_join(link, JoinMessage::Used(signature));
-                }
-                (JoinMessage::Granted { chain, again }, _) => self.accept_chain(now, chain).map(|()| {
-                    self.note_joining(Some(super::Joining::LetIn));
-                    again
-                }),
-                (JoinMessage::Denied { reason, referrals }, _) => Err(JoinFailure::Denied(reason, referrals)),
-                _ => return self.close_for_protocol(now, link),
-            };
-            self.group.joins.forget(link);
-            self.notices.push_back(Notice::Joined { connection, result });
-            return self.overlay.end_join(now, link);
-        }
+        let Some(message) = self.on_answer(now, link, message) else { return };
         let Some((_, _, Purpose::Join)) = self.overlay.peer_of(link) else { return };
         let answer = match message {
             JoinMessage::Invite { key, issuer, signature, name } => {

@@ -122,7 +122,9 @@ impl Engine {
         let mut credentials: Vec<Bytes> =
             chain.iter().filter_map(|key| Some(self.store.fetch(key).ok()??.bytes().clone())).collect();
         let by_papers = members.vouched(me, &self.group.papers.acts, Some(peer_now));
-        if own.is_none() && members.vouched(me, &self.group.papers.acts, None).is_some() {
+        // What was given later than the membership that is known here: others may know that this one has ended.
+        let is_later = |given: Standing| own.as_ref().is_none_or(|own| own.not_before < given.not_before);
+        if members.vouched(me, &self.group.papers.acts, None).is_some_and(is_later) {
             credentials.clone_from(&self.group.papers.records);
         }
         self.overlay.set_credentials(credentials);

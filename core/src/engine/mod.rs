@@ -50,6 +50,7 @@ mod feed;
 #[cfg(test)]
 mod group_tests;
 mod ingest;
+mod join_request;
 mod joining;
 #[cfg(test)]
 mod large_epoch_tests;
@@ -87,7 +88,7 @@ mod walk;
 mod welcome;
 
 pub use feed::{Feed, OpenReader};
-pub use joining::{JoinBy, JoinFailure};
+pub use join_request::{JoinBy, JoinFailure};
 pub use listing::ListingId;
 pub use load::{Joining, META_JOINING};
 pub use publish::{PublishError, UpdateOutcome};

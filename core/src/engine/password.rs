@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Engine, Notice, PublishError,
-    joining::{Admitted, By, Came, Denial, JoinFailure},
+    join_request::{JoinFailure, Proving},
+    joining::{Admitted, By, Came, Denial},
 };
 use crate::{
     authority::{Content, Password, Sealed},
@@ -56,7 +57,10 @@ impl Engine {
         let (seed, context) = (*self.fresh_secret(), self.own_context(link));
         let proven = context.ok_or(PasswordError::Malformed).and_then(|c| proof.finish(challenge, &c, seed));
         match proven {
-            Ok(last) => self.overlay.send_join(link, JoinMessage::Proof(last.into())),
+            Ok(last) => {
+                self.group.joins.requested(link, Proving::Proven);
+                self.overlay.send_join(link, JoinMessage::Proof(last.into()));
+            }
             Err(_) => {
                 self.group.joins.forget(link);
                 let result = Err(JoinFailure::Denied(JoinDenied::WrongProof, Vec::new()));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Engine, JoinFailure, ingest::Candidate};
 use crate::{
-    authority::Act,
+    authority::{Act, Content},
     group::Membership,
     ids::{LinkId, PeerId},
     limits::{
@@ -246,13 +246,22 @@ impl Engine {
         read.collect()
     }
 
-    /// Takes in a chain of grants that makes this identity a member.
+    /// Takes in a chain of grants that makes this identity a member. It takes the place of what this node showed before,
+    /// which may be worth nothing any more.
     ///
     /// # Errors
     /// [`JoinFailure::BadGrant`] if it does not.
     pub fn accept_chain(&mut self, now: Now, chain: Vec<Bytes>) -> Result<(), JoinFailure> {
+        let acts = self.read_papers(&chain).ok_or(JoinFailure::BadGrant)?;
         self.take_papers(now, chain)?;
-        if self.group.own.is_some() { Ok(()) } else { Err(JoinFailure::BadGrant) }
+        let me = self.device.peer;
+        let is_own =
+            |act: &&Act| matches!(&act.body().content, Content::Grant(grant) if grant.subject == me);
+        let members = self.group.members.as_ref().ok_or(JoinFailure::BadGrant)?;
+        // Whoever is a member already, as far as is known here, can be given something worthless all the same.
+        let last = acts.iter().rev().find(is_own).ok_or(JoinFailure::BadGrant)?;
+        let holds = members.has(&last.id()) || members.vouched(me, &acts, None).is_some();
+        if holds && self.group.own.is_some() { Ok(()) } else { Err(JoinFailure::BadGrant) }
     }
 
     /// Keeps what shows that this identity is or was a member.

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     authority::{Invite, issuer_proof, use_message},
     crypto::{Domain, PasswordProof, PasswordVerifier, SignatureBytes},
-    engine::{PublishError, Removal, authority_tests::is_here, joining::JoinFailure},
+    engine::{JoinFailure, PublishError, Removal, authority_tests::is_here},
     group::CredentialFault,
     limits::{MAX_JOINS, MAX_REVOKED_DEVICES, SKEW_HOLD},
     wire::{JoinDenied, JoinMessage, join_proof},
