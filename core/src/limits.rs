@@ -505,6 +505,10 @@ pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_RELAYED_JOINS: usize = 8;
 /// Messages of joining that one end says on a link; the next one ends it. A join takes two.
 pub const MAX_JOIN_MESSAGES: u8 = 3;
+/// Nodes that a joiner asks beside those of its invitation, because others named them.
+pub const MAX_REFERRED_JOINS: usize = 20;
+/// Nodes of one identity among those that joiners are referred to, or that an invitation names.
+pub const NODES_OF_ONE: usize = 2;
 /// Links for joining at once; further ones are told to come later.
 pub const MAX_JOINS: usize = 64;
 /// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.
@@ -554,7 +558,7 @@ pub const MAX_NAMED_ACTS: usize = 4096;
 /// sake.
 pub const MAX_NEEDED_ACTS: usize = 8192;
 /// Admitters to whom one act seals a password's verifier.
-pub const MAX_VERIFIERS: usize = 450;
+pub const MAX_VERIFIERS: usize = 280;
 /// Longest key or verifier that is sealed to one identity, in bytes.
 pub const MAX_SEALED_KEY: usize = 1024;
 /// Chunks of one list of records to keep: 1,024,000 entries.

@@ -250,8 +250,9 @@ impl Group {
     pub fn revoke_invitation(&self, key: PeerId) -> Call<Result<()>> {
         self.graph.write(move |engine, now| -> Result<()> {
             engine.check_standing()?;
-            if !open_invitations(engine, now).iter().any(|open| open.key == key) {
-                let message = "there is no such invitation, or it is used up";
+            let peer_now = engine.peer_time(now);
+            if !engine.membership().is_some_and(|members| members.may_let_in(key, peer_now)) {
+                let message = "there is no such invitation, or it has ended";
                 return Err(Error::new(ErrorKind::NotFound, message));
             }
             Ok(engine.revoke_invite(now, key)?)
@@ -424,7 +425,7 @@ struct Signer {
 }
 
 impl Signer {
-    fn access(&self, engine: &Engine, now: Now, admitters: &[PeerId]) -> Access {
+    fn access(&self, engine: &mut Engine, now: Now, admitters: &[PeerId]) -> Access {
         Access { secret: self.secret, nodes: engine.invitation_nodes(now, admitters) }
     }
 

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{
     Call, CreateGroup, Error, ErrorKind, Graph, Group, Identities, Identity, JoinGroup, JoinOutcome, Node,
-    OpenGraph, Result, Target,
-    asking::{ask, failure},
+    OpenGraph, Result,
+    asking::failure,
     attempt::Attempt,
+    becoming::{Means, NameGiven, enter_by},
     closing::Expecting,
     entering::Entering,
     graph::GraphInner,
@@ -17,7 +17,7 @@ use super::{
     making::Undo,
     node::NodeInner,
     opening::{Guard, Opening},
-    runtime::{blocking, on_task, within},
+    runtime::{blocking, on_task},
 };
 use crate::{
     crypto::SecretKey,
@@ -103,6 +103,7 @@ impl Node {
     pub fn join_group(&self, join: impl Into<JoinGroup>) -> Call<Result<Group>> {
         let JoinGroup { invitation, name, identity, password, deadline, on_progress } = join.into();
         let node = self.inner.clone();
+        let issuer = invitation.issuer;
         let (expecting, entered) = {
             let _order = node.expected.in_order();
             (Expecting::new(&node, invitation.group), node.enter())
@@ -121,7 +122,7 @@ impl Node {
             let (attempt, name, by, nodes) = opened.await?;
             let graph = attempt.graph().clone();
             let how = Entering { until: Instant::now() + deadline, on_progress: on_progress.as_ref() };
-            match enter_by(&graph, by, nodes, name, &how).await {
+            match enter_by(&graph, (by, issuer), nodes, name, &how).await {
                 Ok(outcome) => {
                     let group = Group::new(graph, outcome);
                     attempt.done();
@@ -265,34 +266,11 @@ impl NodeInner {
     }
 }
 
-/// What a joiner is to be called.
-#[derive(Clone)]
-struct NameGiven {
-    name: String,
-    /// True if the application said so, false if it is the identity's everywhere.
-    chosen: bool,
-}
-
-impl NameGiven {
-    async fn state(&self, graph: &Graph) -> Result<()> {
-        let Self { name, chosen } = self.clone();
-        graph.write(move |engine, now| engine.join_under(now, &name, chosen)).await
-    }
-}
-
 /// What an invitation comes to for one identity.
 struct WayIn {
     access: Access,
     genesis: Option<Genesis>,
     by: Means,
-}
-
-/// How this identity becomes a member.
-enum Means {
-    /// It was granted before.
-    Granted(Vec<Bytes>),
-    /// By somebody who lets in.
-    Asked(Box<JoinBy>),
 }
 
 impl WayIn {
@@ -316,46 +294,6 @@ impl WayIn {
         };
         Ok(Self { access: access.clone(), genesis: None, by: Means::Asked(Box::new(by)) })
     }
-}
-
-/// Becomes a member, unless it is one, and connects.
-async fn enter_by(
-    graph: &Graph,
-    by: Means,
-    mut nodes: Vec<NodeAddr>,
-    name: NameGiven,
-    how: &Entering<'_>,
-) -> Result<JoinOutcome> {
-    let member = graph.call(|engine, _| engine.standing().is_some()).await?;
-    let again = match by {
-        _ if member => {
-            nodes = graph.with_known(nodes).await?;
-            true
-        }
-        Means::Granted(chain) => {
-            let accepted =
-                graph.write(move |engine, now| -> Result<_> { Ok(engine.accept_chain(now, chain)) });
-            accepted.await?.map_err(|_| Error::from(InvitationError::Altered))?;
-            false
-        }
-        Means::Asked(by) => {
-            let left = how.until.saturating_duration_since(Instant::now());
-            let asked = within(left, ask(graph, nodes.clone(), &by, &name.name, how.until)).await;
-            let (again, admitter) = asked.unwrap_or_else(|| {
-                Err(Error::new(ErrorKind::TimedOut, "no member admitted this identity before the deadline"))
-            })?;
-            nodes.insert(0, admitter);
-            again
-        }
-    };
-    // Kept together with what is cut off, for the next try. What else the identity stated is known once the database is
-    // here.
-    if name.chosen {
-        name.state(graph).await?;
-    }
-    graph.try_enter(Target::Any(nodes), how).await?;
-    name.state(graph).await?;
-    Ok(if again { JoinOutcome::AlreadyMember } else { JoinOutcome::Joined })
 }
 
 /// A group can demand a later version of the protocol than this one.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod attempt;
+mod becoming;
 mod call;
 mod closing;
 mod config;

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod acts;
+mod admitting;
 mod chains;
 mod joining;
 mod papers;

@@ -188,30 +188,6 @@ impl Engine {
         self.genesis.as_ref()
     }
 
-    /// Nodes to begin with, for a ticket: this one first, in a pause too.
-    pub fn entry_points(&self) -> Vec<NodeAddr> {
-        let mine = self.presence.addr.clone().filter(|_| self.overlay.would_listen());
-        let others = self.overlay.neighbors().into_iter().map(|n| n.addr);
-        mine.into_iter().chain(others).take(crate::limits::REFERRALS).collect()
-    }
-
-    /// The nodes that an invitation names: this one, present nodes of `admitters` (empty: of all who may admit), then other
-    /// neighbors. Whoever joins by it learns of no other node before it is admitted, so admitters go first.
-    pub fn invitation_nodes(&self, now: Now, admitters: &[PeerId]) -> Vec<NodeAddr> {
-        let members = self.membership();
-        let all = members.map(|members| members.admitters(self.peer_time(now))).unwrap_or_default();
-        let admitters = if admitters.is_empty() { &all } else { admitters };
-        let mut nodes = self.entry_points();
-        let own = nodes.iter().take_while(|addr| addr.node == self.device.node).count();
-        let present =
-            self.nodes.values().filter(|info| admitters.contains(&info.peer) && !info.addr.is_bare());
-        let present: Vec<NodeAddr> = present.map(|info| info.addr.clone()).collect();
-        nodes.retain(|addr| present.iter().all(|other| other.node != addr.node));
-        nodes.splice(own..own, present);
-        nodes.truncate(crate::limits::REFERRALS);
-        nodes
-    }
-
     /// Where a node or a peer's nodes can be dialled, as far as known.
     pub fn addresses_of(&self, node: Option<NodeId>, peer: Option<PeerId>) -> Vec<NodeAddr> {
         let wanted =

@@ -48,7 +48,7 @@ pub enum JoinFailure {
     /// What the admitter gave is no membership of this identity, or was not asked for.
     BadGrant,
     /// The node says that this identity is a member already, by something else than the invitation. It may be so; see
-    /// [`Engine::accept_chain`].
+    /// [`Engine::accept_as_member`].
     Unproven(Vec<Bytes>),
 }
 
@@ -173,9 +173,18 @@ impl Engine {
         if !proven {
             return Err(if again { JoinFailure::Unproven(chain) } else { JoinFailure::BadGrant });
         }
+        self.accept_as_member(now, chain)?;
+        Ok(again)
+    }
+
+    /// Takes in a chain that was given in answer to a join.
+    ///
+    /// # Errors
+    /// [`JoinFailure::BadGrant`] if it makes this identity no member.
+    pub fn accept_as_member(&mut self, now: Now, chain: Vec<Bytes>) -> Result<(), JoinFailure> {
         self.accept_chain(now, chain)?;
         self.note_joining(Some(Joining::LetIn));
-        Ok(again)
+        Ok(())
     }
 
     /// True if the last grant of this identity in a chain is a use of an invitation, signed with its key.

@@ -8,8 +8,8 @@ use crate::{
     crypto::{self, Domain, SignatureBytes},
     group::{CredentialFault, InviteFault, Standing, clipped_name},
     ids::{ActId, ConnectionId, LinkId, PeerId},
-    limits::{MIN_RENEWAL, REFERRALS, SKEW_HOLD},
-    record::{DeviceCertificate, NodeAddr, Role, SignedRecord},
+    limits::{MIN_RENEWAL, SKEW_HOLD},
+    record::{DeviceCertificate, Role, SignedRecord},
     time::{Now, Timestamp},
     wire::{JoinDenied, JoinMessage, Purpose, join_proof},
 };
@@ -27,6 +27,8 @@ pub(super) struct Joins {
     pub(super) devices: BTreeMap<LinkId, DeviceCertificate>,
     /// Those who are to sign the use of an invitation.
     invited: BTreeMap<LinkId, (PeerId, PeerId, Came)>,
+    /// Those who were let in since the last commit. They are told once it is durable.
+    admitted: Vec<(LinkId, JoinMessage)>,
 }
 
 impl Joins {
@@ -83,7 +85,9 @@ impl Engine {
                 let members = self.group.members.as_ref();
                 let keys = members.map(|m| m.chain_keys(&standing)).unwrap_or_default();
                 let fetched = keys.iter().filter_map(|key| self.store.fetch(key).ok().flatten());
-                JoinMessage::Granted { chain: fetched.map(|record| record.bytes().clone()).collect(), again }
+                let chain = fetched.map(|record| record.bytes().clone()).collect();
+                self.group.joins.admitted.push((link, JoinMessage::Granted { chain, again }));
+                return;
             }
             Err(Denial { reason, ask }) => {
                 let referrals = ask.map(|ask| self.admitting_nodes(now, ask)).unwrap_or_default();
@@ -91,6 +95,14 @@ impl Engine {
             }
         };
         self.overlay.send_join(link, message);
+    }
+
+    /// Tells those who were let in, after the commit. If that failed there is no grant.
+    pub(super) fn answer_admitted(&mut self, durable: bool) {
+        for (link, granted) in std::mem::take(&mut self.group.joins.admitted) {
+            let denied = JoinMessage::Denied { reason: JoinDenied::NotAdmitter, referrals: Vec::new() };
+            self.overlay.send_join(link, if durable { granted } else { denied });
+        }
     }
 
     /// Asks the holder of an invitation's key to sign its use; gives the membership of one who has one.
@@ -270,14 +282,6 @@ impl Engine {
         // One that ends for good ends when it would have, whatever the role.
         let limit = theirs.not_after.filter(|_| !renew);
         Ok(Grant { not_after: earliest(grant.not_after, limit), ..grant })
-    }
-
-    /// Addresses of nodes whose identities may admit: of these identities, or of all admitters.
-    pub(super) fn admitting_nodes(&self, now: Now, of: Vec<PeerId>) -> Vec<NodeAddr> {
-        let Some(members) = &self.group.members else { return Vec::new() };
-        let peers = if of.is_empty() { members.admitters(self.peer_time(now)) } else { of };
-        let others = peers.into_iter().filter(|peer| *peer != self.device.peer);
-        others.flat_map(|peer| self.addresses_of(None, Some(peer))).take(REFERRALS).collect()
     }
 }
 

@@ -16,8 +16,8 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     crypto::SecretKey,
     events::{Hub, NodeInfo, Status},
-    graph::{ConnectFailure, ConnectId, NeighborInfo, Overlay, OverlayConfig},
-    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId, RecordId},
+    graph::{ConnectId, Overlay, OverlayConfig},
+    ids::{GraphId, LinkId, NodeId, PeerId, RecordId},
     io::{Input, Output},
     link::ConnectionKind,
     record::{DeviceCertificate, Genesis, GraphProperties, RecordKey, RecordType, SignedRecord, record_id},
@@ -62,11 +62,13 @@ mod listing_tests;
 mod load;
 mod members;
 mod names;
+mod notice;
 mod password;
 mod pausing;
 mod presence;
 mod progress;
 mod publish;
+mod referrals;
 mod refused;
 mod relaying;
 mod reload;
@@ -91,6 +93,7 @@ pub use feed::{Feed, OpenReader};
 pub use join_request::{JoinBy, JoinFailure};
 pub use listing::ListingId;
 pub use load::{Joining, META_JOINING};
+pub use notice::Notice;
 pub use publish::{PublishError, UpdateOutcome};
 pub use removal::Removal;
 pub use stamp::{Reserved, Stamped, Stamper};
@@ -131,41 +134,6 @@ pub struct EngineParts {
     pub parallel: bool,
     /// Where all its randomness comes from.
     pub seed: u64,
-}
-
-/// Something the driver must tell a waiting caller.
-#[derive(Debug)]
-pub enum Notice {
-    /// A connect came to its one outcome.
-    Connect {
-        /// Which.
-        connect: ConnectId,
-        /// What came of it.
-        result: Result<NeighborInfo, ConnectFailure>,
-    },
-    /// A join came to its one outcome.
-    Joined {
-        /// On which connection.
-        connection: ConnectionId,
-        /// What came of it; true if the identity was a member before.
-        result: Result<bool, JoinFailure>,
-    },
-    /// A removal, demotion or leave that took several steps is over, and durable.
-    Listed {
-        /// Which.
-        listing: ListingId,
-        /// What came of it.
-        result: Result<(), PublishError>,
-    },
-    /// A connect was referred to another node.
-    Referred {
-        /// Which.
-        connect: ConnectId,
-        /// Hops so far.
-        hop: u32,
-        /// The node tried next.
-        next: NodeId,
-    },
 }
 
 type GenesisHook = Box<dyn FnOnce(&Genesis) + Send>;
@@ -423,6 +391,7 @@ impl Engine {
             self.store.rollback()?;
             self.reload_members(now)?;
         }
+        self.answer_admitted(result.is_ok());
         self.pump(now);
         self.overlay.flush(now);
         self.expel_strangers(now);

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     authority::{Content, Password, Sealed},
     crypto::{PasswordError, PasswordProof, PasswordVerifier, PendingProof, open_from, seal_to},
-    group::CredentialFault,
-    ids::{ConnectionId, GraphId, LinkId, NodeId, PeerId},
+    group::{CredentialFault, TriedBy},
+    ids::{ActId, ConnectionId, GraphId, LinkId, NodeId, PeerId},
     limits::{ISSUED_AT_ONCE, MAX_VERIFIERS, PASSWORD_MEMBERSHIP},
     record::{DeviceCertificate, Role},
     time::Now,
@@ -22,8 +22,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Guest {
     pending: PendingProof,
+    /// The password that it is to prove.
+    word: ActId,
     came: Came,
-    node: NodeId,
+    by: TriedBy,
     context: Vec<u8>,
 }
 
@@ -80,7 +82,7 @@ impl Engine {
         name: String,
     ) -> Result<(), Denial> {
         let wrong = || Denial::of(JoinDenied::WrongProof);
-        let (peer, node, context) = match relayed {
+        let (peer, by, context) = match relayed {
             None => self.joiner_at(link),
             Some((device, exporter)) => self.joiner_behind(now, link, &device, &exporter),
         }
@@ -97,14 +99,14 @@ impl Engine {
         if !members.verifiers().any(|(admitter, _)| *admitter == self.device.peer) {
             return Err(Denial::of(JoinDenied::NotAdmitter));
         }
-        if let Err(wait) = self.group.throttle.begin(now.mono, node) {
+        if let Err(wait) = self.group.throttle.begin(now.mono, by) {
             return Err(Denial::throttled(wait));
         }
         // Only now what costs: guesses beyond the limit are cheap to turn away.
         let verifier = self.verifier().ok_or(Denial::of(JoinDenied::NotAdmitter))?;
         let (pending, answer) =
             verifier.respond(request, &context, *self.fresh_secret()).map_err(|_| wrong())?;
-        self.group.joins.guests.insert(link, Guest { pending, came, node, context });
+        self.group.joins.guests.insert(link, Guest { pending, word, came, by, context });
         self.overlay.send_join(link, JoinMessage::Challenge(answer.into()));
         Ok(())
     }
@@ -112,19 +114,23 @@ impl Engine {
     /// Lets a joiner in whose last word is right.
     pub(super) fn check_proof(&mut self, now: Now, link: LinkId, proof: &[u8]) -> Result<Admitted, Denial> {
         let wrong = || Denial::of(JoinDenied::WrongProof);
-        let Guest { pending, came, node, context } =
+        let Guest { pending, word, came, by, context } =
             self.group.joins.guests.remove(&link).ok_or_else(wrong)?;
         if pending.finish(proof, &context).is_err() {
-            self.group.throttle.failed(&node);
+            self.group.throttle.failed(&by);
             return Err(wrong());
         }
-        self.group.throttle.succeeded(&node);
+        self.group.throttle.succeeded(&by);
         let members = self.group.members.as_ref().ok_or_else(wrong)?;
         if let Some(standing) = members.member(came.peer, self.peer_time(now)) {
             return Ok(Admitted { standing, again: true });
         }
-        // Somebody may have cleared the password meanwhile, or removed the joiner.
-        let (word, _) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        // Somebody may have cleared the password meanwhile or set another, or removed the joiner. What was proven is the
+        // old one: its words are not those of the new.
+        let (current, _) = members.password().ok_or(Denial::of(JoinDenied::NoPassword))?;
+        if current != word {
+            return Err(wrong());
+        }
         if self.admitting(came.peer, came.role).is_some_and(|own| members.is_kept_out(came.peer, own, &word))
         {
             return Err(Denial::of(JoinDenied::Removed));
@@ -141,29 +147,31 @@ impl Engine {
     }
 
     /// The joiner at the other end of a link: identity, node, and the context of its proof.
-    fn joiner_at(&self, link: LinkId) -> Option<(PeerId, NodeId, Vec<u8>)> {
+    fn joiner_at(&self, link: LinkId) -> Option<(PeerId, TriedBy, Vec<u8>)> {
         let (node, peer, _) = self.overlay.peer_of(link)?;
         let exporter = self.group.exporters.get(&link)?;
         let context = proof_context(&self.graph, &(peer, node), &self.device.node, exporter);
-        Some((peer, node, context))
+        Some((peer, TriedBy::Node(node), context))
     }
 
     /// A joiner for whom the other end of a link speaks, which is a member. It is trusted with nothing: identity and node
-    /// of the joiner are part of what it proves.
+    /// of the joiner are part of what it proves. Until then the try counts against the one who speaks.
     fn joiner_behind(
         &self,
         now: Now,
         link: LinkId,
         device: &DeviceCertificate,
         exporter: &[u8; 32],
-    ) -> Option<(PeerId, NodeId, Vec<u8>)> {
+    ) -> Option<(PeerId, TriedBy, Vec<u8>)> {
         let (reached, by, _) = self.overlay.peer_of(link)?;
         let members = self.group.members.as_ref()?;
         let trusted = members.member(by, self.membership_time(now)).is_some()
             && !members.is_device_revoked(by, reached)
             && device.verify();
         let (peer, node) = (device.peer, device.node);
-        trusted.then(|| (peer, node, proof_context(&self.graph, &(peer, node), &reached, exporter)))
+        trusted.then(|| {
+            (peer, TriedBy::Relay(reached), proof_context(&self.graph, &(peer, node), &reached, exporter))
+        })
     }
 
     /// The verifier that was sealed to this identity, if there is one.
@@ -190,21 +198,34 @@ impl Engine {
         let lifetime = lifetime.unwrap_or(PASSWORD_MEMBERSHIP);
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let members = self.group.members.as_ref().ok_or(CredentialFault::NotAMember)?;
-        let admitters = members.admitters(self.peer_time(now));
+        // The rest is given it by this identity, which is among them, and by other admins.
+        let mut admitters = members.admitters_by_rank(self.peer_time(now));
+        admitters.retain(|peer| *peer != self.device.peer);
+        admitters.insert(0, self.device.peer);
         let despite = members.verdict().leavers(members.acts());
-        let mut verifiers = verifier.map(|verifier| self.sealed_to(&admitters, verifier)).unwrap_or_default();
-        verifiers.truncate(MAX_VERIFIERS);
+        let verifiers = verifier.map(|verifier| self.sealed_to(&admitters, verifier)).unwrap_or_default();
         self.issue(now, Content::Password(Password { role, lifetime_ms, verifiers, despite }))?;
         self.pass_on_verifier(now);
         Ok(())
     }
 
+    /// The verifier, sealed to the first of these who can be given it.
     fn sealed_to(&mut self, admitters: &[PeerId], verifier: &PasswordVerifier) -> Sealed {
         let (bytes, graph) = (verifier.to_bytes(), self.graph);
-        let sealed = admitters
-            .iter()
-            .filter_map(|peer| Some((*peer, seal_to(peer, *self.fresh_secret(), graph.as_bytes(), &bytes)?)));
-        sealed.collect()
+        let mut sealed = Sealed::new();
+        for peer in admitters {
+            if sealed.len() >= MAX_VERIFIERS {
+                break;
+            }
+            let secret = self.fresh_secret();
+            match seal_to(peer, *secret, graph.as_bytes(), &bytes) {
+                Some(given) => sealed.push((*peer, given)),
+                None => drop(self.group.epochs.no_keys.insert(*peer)),
+            }
+        }
+        // As an act names them, each once.
+        sealed.sort_unstable();
+        sealed
     }
 
     /// Gives the verifier to admitters who have none yet. Admins do, who have it themselves.
@@ -213,8 +234,9 @@ impl Engine {
         let Some(members) = self.group.members.as_ref().filter(|_| admins && self.usable) else { return };
         let Some((password, _)) = members.password() else { return };
         let have: BTreeSet<PeerId> = members.verifiers().map(|(peer, _)| *peer).collect();
-        let mut lacking = members.admitters(self.peer_time(now));
-        lacking.retain(|peer| !have.contains(peer));
+        let mut lacking = members.admitters_by_rank(self.peer_time(now));
+        let no_keys = &self.group.epochs.no_keys;
+        lacking.retain(|peer| !have.contains(peer) && !no_keys.contains(peer));
         let Some(verifier) = self.verifier().filter(|_| !lacking.is_empty()) else { return };
         // The rest is passed on with the next look.
         let parts = lacking.chunks(MAX_VERIFIERS).take(ISSUED_AT_ONCE);

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use super::{Engine, joining::Denial};
 use crate::{
     graph::{ConnectFailure, ConnectId, ConnectOptions, NeighborInfo},
+    group::TriedBy,
     ids::{LinkId, NodeId, PeerId},
     limits::{DIAL_TIMEOUT, MAX_RELAYED_JOINS},
+    record::NodeAddr,
     time::Now,
     wire::{JoinDenied, JoinMessage, Purpose},
 };
@@ -20,19 +22,24 @@ pub(super) struct Relay {
     joiner: LinkId,
     node: NodeId,
     to: To,
+    /// What an admitter is told first. Others are asked with it if one says no before it was challenged; afterwards the joiner
+    /// has proven something to this one alone.
+    first: Option<Box<JoinMessage>>,
+    /// The admitters that were not asked yet.
+    left: Vec<NodeAddr>,
 }
 
 #[derive(Debug)]
 enum To {
-    /// An admitter is being reached; what it will be told then.
-    Connecting(ConnectId, Box<JoinMessage>),
+    /// An admitter is being reached.
+    Connecting(ConnectId),
     Admitter(LinkId),
 }
 
 impl Relay {
     const fn admitter(&self) -> Option<LinkId> {
         match self.to {
-            To::Connecting(..) => None,
+            To::Connecting(_) => None,
             To::Admitter(link) => Some(link),
         }
     }
@@ -72,19 +79,23 @@ impl Engine {
         if self.group.joins.relays.len() >= MAX_RELAYED_JOINS {
             return Err(not_admitter());
         }
-        if let Err(wait) = self.group.throttle.begin(now.mono, node) {
+        if let Err(wait) = self.group.throttle.begin(now.mono, TriedBy::Node(node)) {
             return Err(Denial::throttled(wait));
         }
         let targets = self.admitting_nodes(now, admitters);
         if targets.is_empty() {
-            self.group.throttle.succeeded(&node);
+            self.group.throttle.succeeded(&TriedBy::Node(node));
             return Err(not_admitter());
         }
-        let options = ConnectOptions { expected_peer: None, deadline: DIAL_TIMEOUT, purpose: Purpose::Join };
-        let connect = self.overlay.connect(now, targets, options);
-        let first = Box::new(JoinMessage::Relayed { device, exporter, request, name });
-        self.group.joins.relays.push(Relay { joiner: link, node, to: To::Connecting(connect, first) });
+        let first = Some(Box::new(JoinMessage::Relayed { device, exporter, request, name }));
+        let to = To::Connecting(self.reach_admitter(now, targets.clone()));
+        self.group.joins.relays.push(Relay { joiner: link, node, to, first, left: targets });
         Ok(())
+    }
+
+    fn reach_admitter(&mut self, now: Now, targets: Vec<NodeAddr>) -> ConnectId {
+        let options = ConnectOptions { expected_peer: None, deadline: DIAL_TIMEOUT, purpose: Purpose::Join };
+        self.overlay.connect(now, targets, options)
     }
 
     /// A connect is over; true if it was for a joiner whose proof is passed on.
@@ -95,13 +106,15 @@ impl Engine {
         result: &Result<NeighborInfo, ConnectFailure>,
     ) -> bool {
         let relays = &mut self.group.joins.relays;
-        let wanted = |relay: &Relay| matches!(&relay.to, To::Connecting(id, _) if *id == connect);
+        let wanted = |relay: &Relay| matches!(&relay.to, To::Connecting(id) if *id == connect);
         let Some(at) = relays.iter().position(wanted) else { return false };
-        let relay = relays.remove(at);
-        let To::Connecting(_, first) = relay.to else { return false };
+        let mut relay = relays.remove(at);
         match result {
             Ok(admitter) if self.overlay.peer_of(relay.joiner).is_some() => {
-                self.overlay.send_join(admitter.link, *first);
+                relay.left.retain(|addr| addr.node != admitter.node);
+                if let Some(first) = &relay.first {
+                    self.overlay.send_join(admitter.link, (**first).clone());
+                }
                 let to = To::Admitter(admitter.link);
                 self.group.joins.relays.push(Relay { to, ..relay });
             }
@@ -134,16 +147,23 @@ impl Engine {
     }
 
     fn on_admitters_answer(&mut self, now: Now, at: usize, message: JoinMessage) {
-        let Relay { joiner, node, .. } = self.group.joins.relays[at];
+        let relay = &mut self.group.joins.relays[at];
+        let (joiner, node) = (relay.joiner, relay.node);
         let answer = match message {
-            JoinMessage::Challenge(_) => return self.overlay.send_join(joiner, message),
+            JoinMessage::Challenge(_) => {
+                relay.first = None;
+                return self.overlay.send_join(joiner, message);
+            }
+            JoinMessage::Denied { .. } if relay.first.is_some() && !relay.left.is_empty() => {
+                return self.ask_another(now, at);
+            }
             JoinMessage::Granted { .. } => {
-                self.group.throttle.succeeded(&node);
+                self.group.throttle.succeeded(&TriedBy::Node(node));
                 message
             }
             JoinMessage::Denied { reason, .. } => {
                 if reason == JoinDenied::WrongProof {
-                    self.group.throttle.failed(&node);
+                    self.group.throttle.failed(&TriedBy::Node(node));
                 }
                 JoinMessage::Denied { reason, referrals: Vec::new() }
             }
@@ -157,6 +177,16 @@ impl Engine {
         }
     }
 
+    /// One admitter's "no" is not that of all: a single one could keep everybody out.
+    fn ask_another(&mut self, now: Now, at: usize) {
+        let relay = self.group.joins.relays.remove(at);
+        if let Some(admitter) = relay.admitter() {
+            self.overlay.end_join(now, admitter);
+        }
+        let to = To::Connecting(self.reach_admitter(now, relay.left.clone()));
+        self.group.joins.relays.push(Relay { to, ..relay });
+    }
+
     /// A link is gone: the other half of what was passed on over it ends.
     pub(super) fn relayed_link_closed(&mut self, now: Now, link: LinkId) {
         let relays = &mut self.group.joins.relays;
@@ -166,8 +196,12 @@ impl Engine {
         };
         let relay = relays.remove(at);
         match relay.to {
-            To::Connecting(connect, _) => self.overlay.cancel_connect(now, connect),
+            To::Connecting(connect) => self.overlay.cancel_connect(now, connect),
             To::Admitter(admitter) if relay.joiner == link => self.overlay.end_join(now, admitter),
+            To::Admitter(_) if relay.first.is_some() && !relay.left.is_empty() => {
+                let to = To::Connecting(self.reach_admitter(now, relay.left.clone()));
+                self.group.joins.relays.push(Relay { to, ..relay });
+            }
             To::Admitter(_) => self.deny_relayed(relay.joiner),
         }
     }

@@ -255,8 +255,7 @@ impl Engine {
         let acts = self.read_papers(&chain).ok_or(JoinFailure::BadGrant)?;
         self.take_papers(now, chain)?;
         let me = self.device.peer;
-        let is_own =
-            |act: &&Act| matches!(&act.body().content, Content::Grant(grant) if grant.subject == me);
+        let is_own = |act: &&Act| matches!(&act.body().content, Content::Grant(grant) if grant.subject == me);
         let members = self.group.members.as_ref().ok_or(JoinFailure::BadGrant)?;
         // Whoever is a member already, as far as is known here, can be given something worthless all the same.
         let last = acts.iter().rev().find(is_own).ok_or(JoinFailure::BadGrant)?;
@@ -286,7 +285,7 @@ impl Engine {
     }
 
     /// True if this identity is a member by what it shows alone: the acts behind it are not here yet.
-    pub(super) fn rests_on_papers(&self) -> bool {
+    pub fn rests_on_papers(&self) -> bool {
         let grant = self.group.own.as_ref().and_then(|own| own.grant);
         grant.zip(self.membership()).is_some_and(|(grant, members)| !members.has(&grant))
     }

@@ -116,6 +116,14 @@ impl Membership {
         self.verdict.kept_out(&self.acts, joiner, admitter.grant.as_ref(), word).is_some()
     }
 
+    /// True if an invitation of this key is in force. Who came by it may be as many as may: a use that is found not to count is
+    /// free again.
+    pub fn may_let_in(&self, key: PeerId, now: Timestamp) -> bool {
+        let backed =
+            |id: &ActId| self.verdict.invitation(id).is_some_and(|verdict| self.is_backed(id, verdict, now));
+        self.invites(key).any(|(id, _, invite)| invite.not_after > now && backed(&id))
+    }
+
     /// The ids of the invitations of this key.
     pub fn invite_ids(&self, key: PeerId) -> Vec<ActId> {
         self.invites(key).map(|(id, ..)| id).collect()

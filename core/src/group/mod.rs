@@ -46,4 +46,4 @@ pub use qr::QrError;
 pub use renewals::Renewal;
 pub use secret::{IdentitySecret, SecretTextError};
 pub use standing::{Ending, Standing};
-pub use throttle::Throttle;
+pub use throttle::{Throttle, TriedBy};

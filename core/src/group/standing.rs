@@ -1,6 +1,6 @@
 //! What identities are: now, once, and by whose word.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 use super::{CredentialFault, Membership};
 use crate::{
@@ -122,6 +122,13 @@ impl Membership {
     pub fn admitters(&self, now: Timestamp) -> Vec<PeerId> {
         let may = |peer: &PeerId| self.role(*peer, now).is_some_and(|role| role >= Role::Inviter);
         self.peers().into_iter().filter(may).collect()
+    }
+
+    /// The same, those of a higher role first: few can make somebody one of these.
+    pub fn admitters_by_rank(&self, now: Timestamp) -> Vec<PeerId> {
+        let mut admitters = self.admitters(now);
+        admitters.sort_by_cached_key(|peer| Reverse(self.role(*peer, now)));
+        admitters
     }
 
     /// The grant behind a standing.

@@ -8,6 +8,8 @@ use crate::{ids::NodeId, time::Mono};
 const PER_MINUTE: usize = 5;
 const PER_HOUR: usize = 20;
 const PER_NODE: usize = 3;
+/// Those that one node relayed, in an hour.
+const PER_RELAY: usize = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Wait after the first failure; doubles with each, for all nodes.
@@ -17,6 +19,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const RUNNING: Duration = Duration::from_secs(5);
 /// What those wait who come while too many are being tried.
 const SOON: Duration = Duration::from_secs(1);
+
+/// Against whom a try counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TriedBy {
+    /// The node that has the link.
+    Node(NodeId),
+    /// A node that passes it on: for whom it says it does is shown by a right proof alone.
+    Relay(NodeId),
+}
 
 /// Counts failed tries. An attempt counts from its beginning until it succeeded, so that breaking off does not help;
 /// but only a failed one makes the others pause.
@@ -29,7 +40,7 @@ pub struct Throttle {
 #[derive(Debug)]
 struct Try {
     at: Mono,
-    node: NodeId,
+    by: TriedBy,
     failed: bool,
 }
 
@@ -38,45 +49,51 @@ impl Throttle {
     ///
     /// # Errors
     /// The time to wait.
-    pub fn begin(&mut self, now: Mono, node: NodeId) -> Result<(), Duration> {
+    pub fn begin(&mut self, now: Mono, by: TriedBy) -> Result<(), Duration> {
         self.tries.retain(|t| now.since(t.at) < HOUR);
         for late in self.tries.iter_mut().filter(|t| now.since(t.at) >= RUNNING) {
             late.failed = true;
         }
+        let most = if matches!(by, TriedBy::Node(_)) { PER_NODE } else { PER_RELAY };
         let limits = [
             self.over(now, PER_HOUR, HOUR, |_| true),
             self.over(now, PER_MINUTE, MINUTE, |_| true),
-            self.over(now, PER_NODE, HOUR, |by| *by == node),
+            self.over(now, most, HOUR, |other| *other == by),
             self.pause(now),
         ];
         match limits.into_iter().flatten().filter(|wait| !wait.is_zero()).max() {
             Some(wait) => Err(wait),
             None => {
-                self.tries.push(Try { at: now, node, failed: false });
+                self.tries.push(Try { at: now, by, failed: false });
                 Ok(())
             }
         }
     }
 
-    /// The latest attempt of a node succeeded: it does not count.
-    pub fn succeeded(&mut self, node: &NodeId) {
-        if let Some(at) = self.tries.iter().rposition(|t| t.node == *node) {
+    /// The latest attempt by this one succeeded: it does not count.
+    pub fn succeeded(&mut self, by: &TriedBy) {
+        if let Some(at) = self.tries.iter().rposition(|t| t.by == *by) {
             self.tries.remove(at);
         }
     }
 
-    /// The latest attempt of a node failed.
-    pub fn failed(&mut self, node: &NodeId) {
-        if let Some(latest) = self.tries.iter_mut().rfind(|t| t.node == *node) {
+    /// The latest attempt by this one failed.
+    pub fn failed(&mut self, by: &TriedBy) {
+        if let Some(latest) = self.tries.iter_mut().rfind(|t| t.by == *by) {
             latest.failed = true;
         }
     }
 
     /// How long until fewer than `most` such tries lie within `span`. If that hangs on some that are being tried, they
     /// may succeed soon.
-    fn over(&self, now: Mono, most: usize, span: Duration, of: impl Fn(&NodeId) -> bool) -> Option<Duration> {
-        let counted: Vec<&Try> =
-            self.tries.iter().filter(|t| now.since(t.at) < span && of(&t.node)).collect();
+    fn over(
+        &self,
+        now: Mono,
+        most: usize,
+        span: Duration,
+        of: impl Fn(&TriedBy) -> bool,
+    ) -> Option<Duration> {
+        let counted: Vec<&Try> = self.tries.iter().filter(|t| now.since(t.at) < span && of(&t.by)).collect();
         let oldest = counted.len().checked_sub(most)?;
         let failed = counted.iter().filter(|t| t.failed).count();
         let wait = span.saturating_sub(now.since(counted[oldest].at));
@@ -95,10 +112,10 @@ impl Throttle {
 mod tests {
     use super::*;
 
-    fn node(number: u32) -> NodeId {
+    fn node(number: u32) -> TriedBy {
         let mut bytes = [0; 32];
         bytes[..4].copy_from_slice(&number.to_le_bytes());
-        NodeId::from_bytes(bytes)
+        TriedBy::Node(NodeId::from_bytes(bytes))
     }
 
     #[test]

@@ -14,13 +14,36 @@ use crate::{
 const WORD: &str = "correct horse battery";
 
 /// Comes by the password.
-fn ask_by_password(village: &mut Village, to: usize, identity: &SecretKey) -> Result<(), Option<JoinDenied>> {
+pub(super) fn ask_by_password(
+    village: &mut Village,
+    to: usize,
+    identity: &SecretKey,
+) -> Result<(), Option<JoinDenied>> {
+    match prove_password(village, to, identity) {
+        (caller, Ok(last)) => {
+            let answers = caller.say(village, to, &Message::Join(Box::new(JoinMessage::Proof(last.into()))));
+            caller.hang_up(village, to);
+            outcome(&answers)
+        }
+        (caller, Err(answers)) => {
+            caller.hang_up(village, to);
+            outcome(&answers)
+        }
+    }
+}
+
+/// The same up to the last word, which is not said yet; what is answered if there is no challenge.
+pub(super) fn prove_password(
+    village: &mut Village,
+    to: usize,
+    identity: &SecretKey,
+) -> (Caller, Result<Vec<u8>, Vec<Message>>) {
     let caller = Caller::new(village, identity.clone());
     let welcome = caller.connect(village, to, Purpose::Join, Vec::new());
     assert!(matches!(welcome, Some(Message::Welcome(_))), "{welcome:?}");
     let (proof, request) = PasswordProof::start(zeroize::Zeroizing::new(WORD.into()), village.rng.random());
     let message = JoinMessage::Password { request: request.into(), name: String::new() };
-    let mut answers = caller.say(village, to, &Message::Join(Box::new(message)));
+    let answers = caller.say(village, to, &Message::Join(Box::new(message)));
     let challenge = answers.iter().find_map(|answer| match answer {
         Message::Join(said) => match &**said {
             JoinMessage::Challenge(challenge) => Some(challenge.clone()),
@@ -28,15 +51,11 @@ fn ask_by_password(village: &mut Village, to: usize, identity: &SecretKey) -> Re
         },
         _ => None,
     });
-    if let Some(challenge) = challenge {
-        let (me, reached) = ((identity.peer(), caller.node), village.engines[to].device.node);
-        let context =
-            crate::engine::password::proof_context(&village.graph(), &me, &reached, &caller.exporter);
-        let last = proof.finish(&challenge, &context, village.rng.random()).expect("the password is right");
-        answers = caller.say(village, to, &Message::Join(Box::new(JoinMessage::Proof(last.into()))));
-    }
-    caller.hang_up(village, to);
-    outcome(&answers)
+    let Some(challenge) = challenge else { return (caller, Err(answers)) };
+    let (me, reached) = ((identity.peer(), caller.node), village.engines[to].device.node);
+    let context = crate::engine::password::proof_context(&village.graph(), &me, &reached, &caller.exporter);
+    let last = proof.finish(&challenge, &context, village.rng.random()).expect("the password is right");
+    (caller, Ok(last))
 }
 
 /// Ann, two inviters by her, and a guest of the first; all listen.

@@ -10,6 +10,7 @@ use crate::{
     crypto::{PasswordProof, PasswordVerifier},
     engine::Removal,
     graph::Known,
+    group::TriedBy,
     limits::MAX_ENDING_ACTS,
     time::Mono,
     wire::{JoinDenied, JoinMessage, Ping},
@@ -382,8 +383,9 @@ fn a10_a_wrong_password_or_another_context_proves_nothing_through_a_member() {
         let password = if number == 0 { "a guess" } else { "correct horse battery" };
         assert_eq!(between.prove(password, &context), Err(Some(JoinDenied::WrongProof)), "{number}");
         between.scene.is_silent_of_others(&between.heard);
-        let tries = (0..3)
-            .map(|_| between.scene.village.engines[3].group.throttle.begin(Mono(0), between.joiner.node));
+        let tries = (0..3).map(|_| {
+            between.scene.village.engines[3].group.throttle.begin(Mono(0), TriedBy::Node(between.joiner.node))
+        });
         assert!(tries.last().unwrap().is_err(), "it counts for the member as well");
     }
 }
