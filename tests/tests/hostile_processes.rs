@@ -13,7 +13,7 @@ const PACE: Pace = Pace {
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g49_honest_processes_hardly_notice_a_hostile_one() {
+async fn honest_processes_hardly_notice_a_hostile_one() {
     // Other tests may be running, and a machine may be slow: no wait may come near the ten seconds after which a join fails.
     let patience = Duration::from_secs(8);
     let limits = Limits { longest: patience, noise: [patience; 2], ..Limits::default() };

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     graph::{KeptContact, Known},
     ids::{ActId, Lsn},
-    limits::{CONTACTS_INTERVAL, STEP_BYTES},
+    limits::{MAX_CONTACTS_INTERVAL, MIN_CONTACTS_INTERVAL, STEP_BYTES},
     record::{Genesis, GraphProperties, RecordKey, RecordType, SignedRecord},
     records::{AdmitContext, StoreError, Verdict, find_unsound},
     time::{Mono, Now},
@@ -312,7 +312,7 @@ impl Engine {
             return Ok(());
         }
         self.contacts_dirty = false;
-        let (first, longest) = CONTACTS_INTERVAL;
+        let (first, longest) = (MIN_CONTACTS_INTERVAL, MAX_CONTACTS_INTERVAL);
         self.contacts_wait = self.contacts_wait.saturating_mul(2).clamp(first, longest);
         self.contacts_after = now.mono + self.contacts_wait;
         let contacts = self.overlay.kept_contacts();
