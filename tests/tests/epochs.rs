@@ -3,11 +3,17 @@
 use std::fs;
 
 use peergraph::{
-    BodyState, CreateGroup, ErrorKind, Group, GroupRules, ImportDatabase, InviteLink, JoinGroup, ListQuery,
-    Node, RecordUpdate, RemoveMember, Role,
+    BodyState, CreateGroup, ErrorKind, Group, GroupRules, ImportDatabase, InviteLink, InviteMember,
+    JoinGroup, ListQuery, Node, NodeConfig, RecordUpdate, RemoveMember, Role,
+    authority::{Act, Content},
     events::{Event, EventFilter, EventKind},
 };
-use peergraph_tests::{converge, expect, group, identities::holders, member, node, node_at, note, said};
+use peergraph_tests::{
+    converge, eventually, expect, group,
+    identities::{holders, key},
+    member, node, node_at, note, offline, said,
+    two_sides::{Scene, act_that, plain_grant},
+};
 
 const TEXT: &str = "a recognisable sentence";
 const ATTRIBUTE: &str = "a recognisable subject";
@@ -196,4 +202,55 @@ async fn c45_a_removed_member_hears_that_it_was_removed_whatever_it_calls() {
     for node in [first, second, third] {
         node.shutdown().await;
     }
+}
+
+/// A hostile inviter lets somebody in and seals it nonsense: the acts say that it has the key, so nobody gives it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn x10_a_member_to_whom_a_wrong_key_was_sealed_gets_the_right_one_from_a_neighbor() {
+    let rules = GroupRules { encrypted_bodies: true, ..GroupRules::default() };
+    let mut scene = Scene::together("x10", rules, Role::Inviter).await;
+    let dan = key(70);
+    scene.ada.group.publish(note(TEXT)).await.unwrap();
+    converge(&[&scene.ada.group, &scene.cyd.group]).await;
+    let epoch = act_that(&scene.ada, |content| matches!(content, Content::Epoch(_))).await;
+    let (heads, now) = (scene.heads().await, scene.now().await);
+    let grant = scene.act(&heads, now, Content::Grant(plain_grant(dan.peer(), Role::Member, now))).await;
+    let by_grant = [Act::of(&grant).unwrap().id()];
+    let keys = vec![(dan.peer(), vec![7; 80])];
+    let wrong = scene.act(&by_grant, now, Content::EpochKeys { epoch, keys }).await;
+    scene.show_to(false, &[grant, wrong]).await;
+    converge(&[&scene.ada.group, &scene.cyd.group]).await;
+
+    let options = InviteMember { role: Role::Member, lifetime: None };
+    let invitation = scene.ada.group.invite_peer(dan.peer(), "Dan", options).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = || NodeConfig { identity: Some(dan.clone()), ..NodeConfig::loopback().at(dir.path()) };
+    let dans = Node::start(config()).await.unwrap();
+    let his = dans.join_group(JoinGroup::from(invitation)).await.unwrap();
+    eventually("he reads what was written before", || async {
+        let items = his.list(ListQuery::default()).await.unwrap().items;
+        items.iter().any(|record| record.body_text() == Some(TEXT))
+    })
+    .await;
+    let own = his.publish(note("by Dan")).await.unwrap();
+    converge(&[&scene.ada.group, &scene.cyd.group, &his]).await;
+    assert_eq!(scene.cyd.group.get(own.id).await.unwrap().unwrap().body_text(), Some("by Dan"));
+    // By no act: that of the inviter is the only one that names him.
+    let acts = his.credentials().await.unwrap();
+    let to_him = |keys: &[(peergraph::PeerId, Vec<u8>)]| keys.iter().any(|(to, _)| *to == dan.peer());
+    let naming = acts.iter().filter_map(said).filter(|said| match said {
+        Content::Epoch(epoch) => to_him(&epoch.keys),
+        Content::EpochKeys { keys, .. } => to_him(keys),
+        _ => false,
+    });
+    assert_eq!(naming.count(), 1);
+
+    // He keeps it: after a start he needs nobody.
+    let id = his.id();
+    dans.shutdown().await;
+    let dans = Node::start(config()).await.unwrap();
+    let his = dans.open_group_with(id, offline()).await.unwrap();
+    let items = his.list(ListQuery::default()).await.unwrap().items;
+    assert!(items.iter().any(|record| record.body_text() == Some(TEXT)));
+    dans.shutdown().await;
 }

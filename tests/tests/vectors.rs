@@ -19,8 +19,8 @@ use peergraph::{
     record::{DeviceCertificate, Header, MemberName, Origin, Presence, RecordKey, SignedRecord},
     time::Hlc,
     wire::{
-        Announce, Connect, Digest, Filter, Freshness, Goodbye, GoodbyeReason, HELLO_LEN, Hello, JoinDenied,
-        JoinMessage, Lost, Mark, Message, Ping, Purpose, Range, RangeState, Refuse, RefuseReason,
+        Announce, Connect, Digest, Filter, Freshness, GivenKey, Goodbye, GoodbyeReason, HELLO_LEN, Hello,
+        JoinDenied, JoinMessage, Lost, Mark, Message, Ping, Purpose, Range, RangeState, Refuse, RefuseReason,
         SyncMessage, TypeDigest, VERSION, Welcome, decode_exact,
     },
 };
@@ -250,6 +250,9 @@ impl Maker {
         self.message("ack", &Message::Ack { useful: 3, useless: 200 });
         self.message("records", &Message::Records { session: 1, records: vec![record.bytes().clone()] });
         self.message("lost", &Message::Lost(vec![Lost { node: self.node, seen: Hlc::at(self.now) }]));
+        self.message("want keys", &Message::WantKeys(vec![[7; 32], [8; 32]]));
+        let key = GivenKey { epoch: [7; 32], sealed: vec![9; 80].into() };
+        self.message("give keys", &Message::GiveKeys(vec![key]));
     }
 
     fn joins(&mut self, record: &SignedRecord) {
@@ -372,6 +375,8 @@ const fn number_of(message: &Message) -> u8 {
         Message::Records { .. } => 13,
         Message::Join(_) => 14,
         Message::Lost(_) => 15,
+        Message::WantKeys(_) => 16,
+        Message::GiveKeys(_) => 17,
     }
 }
 
@@ -391,7 +396,7 @@ fn every_message_of_the_vectors_is_refused_when_cut_short_or_followed_by_more() 
         }
         assert!(Message::decode(&[&bytes[..], &[0]].concat()).is_err(), "{name} with more");
     }
-    assert_eq!(numbers, (0..=15).collect(), "every kind of message has a vector");
+    assert_eq!(numbers, (0..=17).collect(), "every kind of message has a vector");
 }
 
 #[test]

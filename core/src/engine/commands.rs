@@ -227,6 +227,7 @@ impl Engine {
                 tracing::error!(%error, "records that are overdue stay");
             }
             self.neighbor_found(now, link, node);
+            self.group.epochs.spoiled.neighbor_came();
         }
         self.publish_connection(kind, connection, Some(node), Some(peer), ConnectionChange::Connected);
     }

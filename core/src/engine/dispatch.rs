@@ -16,6 +16,7 @@ const WISHES_AT_ONCE: usize = 64;
 
 impl Engine {
     pub(super) fn pump(&mut self, now: Now) {
+        self.ask_for_keys(now);
         loop {
             let mut idle = true;
             while let Some(event) = self.overlay.poll_event() {
@@ -60,6 +61,8 @@ impl Engine {
             }
             OverlayEvent::BulkRoom { link } => self.on_bulk_room(now, link),
             OverlayEvent::Lost { link, lost } => self.on_lost(now, link, lost),
+            OverlayEvent::KeysWanted { link, epochs } => self.on_keys_wanted(now, link, &epochs),
+            OverlayEvent::KeysGiven(keys) => self.on_keys_given(keys),
             OverlayEvent::SyncDue { link, .. } => self.open_sync(now, link),
             OverlayEvent::Required(reason) => self.hub.publish(Event::ConnectionRequired(match reason {
                 crate::graph::Required::Probe => RequiredReason::Probe,
@@ -102,6 +105,7 @@ impl Engine {
         self.strikes.remove(&link);
         self.links.remove(&link);
         self.away.forget_link(link);
+        self.group.epochs.spoiled.forget_link(link);
         self.progress.frame_over(link);
         // Whoever waits for an answer on this link waits no longer.
         if let Some(connection) = self.group.forget_link(link) {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use zeroize::Zeroizing;
 
-use super::{Engine, PublishError};
+use super::{Engine, PublishError, spoiled::Spoiled};
 use crate::{
     authority::{Act, Content, Epoch, Sealed},
     crypto,
@@ -51,6 +51,8 @@ pub(super) struct EpochState {
     carried: BTreeMap<EpochId, BTreeSet<ActId>>,
     /// Members to whom nothing can be sealed: their identities are no keys.
     pub(super) no_keys: BTreeSet<PeerId>,
+    /// Keys that were sealed wrongly to this identity.
+    pub(super) spoiled: Spoiled,
     /// The epoch whose key is being sealed to members, and what is not signed yet.
     sealing: Option<(ActId, Sealed)>,
 }
@@ -66,11 +68,12 @@ enum Need {
 impl EpochState {
     /// When something is due; `fails`: the database does, and what can wait waits.
     pub(super) fn next(&self, now: Mono, fails: bool) -> Option<Mono> {
-        match (self.hasten, fails) {
+        let serves = match (self.hasten, fails) {
             (true, _) => Some(now),
             (false, true) => None,
             (false, false) => self.sealing.as_ref().map(|_| now).or(self.due),
-        }
+        };
+        serves.into_iter().chain(self.spoiled.next()).min()
     }
 
     /// True if no act is to be looked at again, whatever comes.
@@ -122,11 +125,15 @@ impl Engine {
 
     /// Opens the keys that new acts hold for this identity, and those that these open.
     pub(super) fn learn_keys(&mut self) {
+        if !self.group.members.as_ref().is_some_and(|members| members.rules().encrypted_bodies) {
+            return self.group.epochs.unread.clear();
+        }
+        self.group.epochs.ring.enable(self.graph);
+        if let Err(error) = self.recall_given_keys() {
+            tracing::warn!(%error, "keys that neighbors gave cannot be read");
+        }
         let state = &mut self.group.epochs;
-        let Some(members) = self.group.members.as_ref().filter(|m| m.rules().encrypted_bodies) else {
-            return state.unread.clear();
-        };
-        state.ring.enable(self.graph);
+        let Some(members) = &self.group.members else { return };
         if state.carrying.iter().any(|act| !members.has(act)) {
             state.read_again(members.acts_of_keys().collect());
         }
@@ -139,7 +146,11 @@ impl Engine {
             if let Some(sealed) = of.sealed_to(self.device.peer).filter(|_| !state.ring.has(&of.id)) {
                 match open_epoch_key(&self.graph, self.stamper.key(), &of.id, sealed) {
                     Some(key) => state.ring.add(key),
-                    None => tracing::warn!("a member sealed an invalid body key to this identity"),
+                    None => {
+                        let by = members.acts().get(&act).map(|body| body.author.short());
+                        tracing::warn!(?by, "a member sealed an invalid body key to this identity");
+                        state.spoiled.note(of.id);
+                    }
                 }
             }
         }

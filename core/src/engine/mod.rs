@@ -79,6 +79,7 @@ mod renewing;
 mod restamp;
 mod roll;
 mod sessions;
+mod spoiled;
 mod stamp;
 mod sweep;
 #[cfg(test)]
@@ -437,7 +438,6 @@ impl Engine {
         self.store
     }
 
-    /// Committed data, as applications read it.
     #[cfg(test)]
     pub(crate) fn reader(&self) -> Arc<dyn crate::records::Reader> {
         self.store.reader()

@@ -7,7 +7,7 @@ use crate::{
     ids::{ConnectionId, LinkId, NodeId, PeerId},
     link::{ConnectionKind, FailureReason},
     record::{Genesis, NodeAddr},
-    wire::{Announce, JoinMessage, Lost, SyncMessage},
+    wire::{Announce, GivenKey, JoinMessage, Lost, SyncMessage},
 };
 
 /// What the engine is told.
@@ -84,6 +84,15 @@ pub enum OverlayEvent {
         /// Which link.
         link: LinkId,
     },
+    /// A neighbor asks for keys of epochs.
+    KeysWanted {
+        /// On which link.
+        link: LinkId,
+        /// Which.
+        epochs: Vec<[u8; 32]>,
+    },
+    /// A neighbor gives keys.
+    KeysGiven(Vec<GivenKey>),
     /// A neighbor says that nodes fell silent.
     Lost {
         /// On which link.

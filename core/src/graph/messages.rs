@@ -56,6 +56,8 @@ impl Overlay {
             Message::Graft { origin, keys } => self.on_graft(link, origin, keys),
             Message::Ack { useful, useless } => self.on_ack(link, useful, useless),
             Message::Lost(lost) => self.events.push_back(OverlayEvent::Lost { link, lost }),
+            Message::WantKeys(epochs) => self.events.push_back(OverlayEvent::KeysWanted { link, epochs }),
+            Message::GiveKeys(keys) => self.events.push_back(OverlayEvent::KeysGiven(keys)),
             // Who does not take the answers gets no more of them.
             Message::Sync(_) if self.links.get(&link).is_some_and(|l| l.out.is_clogged()) => {}
             Message::Sync(message) => self.events.push_back(OverlayEvent::Sync { link, message }),

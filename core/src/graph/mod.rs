@@ -18,7 +18,7 @@ use crate::{
     link::{DialId, FailureReason},
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Mono, Now, Timestamp},
-    wire::{GoodbyeReason, JoinMessage, Lost, Mark, Message, Purpose},
+    wire::{GivenKey, GoodbyeReason, JoinMessage, Lost, Mark, Message, Purpose},
 };
 
 mod address_book;
@@ -327,6 +327,16 @@ impl Overlay {
         self.send_lost(link);
     }
 
+    /// Asks a neighbor for keys of epochs.
+    pub fn want_keys(&mut self, link: LinkId, epochs: Vec<[u8; 32]>) {
+        self.send(link, &Message::WantKeys(epochs));
+    }
+
+    /// Gives a neighbor keys that it asked for.
+    pub fn give_keys(&mut self, link: LinkId, keys: Vec<GivenKey>) {
+        self.send(link, &Message::GiveKeys(keys));
+    }
+
     /// Lets others open direct connections, or no longer.
     pub fn set_accept_direct(&mut self, accept: bool) {
         self.accept_direct = accept;
@@ -518,7 +528,8 @@ impl Overlay {
         if self.listening { self.addr.clone() } else { NodeAddr::new(self.me()) }
     }
 
-    fn neighbor_links(&self) -> Vec<LinkId> {
+    /// The links with neighbors.
+    pub fn neighbor_links(&self) -> Vec<LinkId> {
         self.links.values().filter(|l| l.is_ready(Purpose::Neighbor)).map(|l| l.id).collect()
     }
 

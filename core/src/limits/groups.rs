@@ -77,3 +77,13 @@ pub const MAX_EXPORT_HEAD: usize = 256 * 1024;
 pub const IMPORT_BATCH: usize = 512;
 /// Bytes of such records; one at least is taken.
 pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Keys of epochs asked for in one message; a message with more ends the link. Of keys that do not open, no more are asked for.
+pub const MAX_WANTED_KEYS: usize = 64;
+/// Bytes of a sealed key in the answer; a longer one ends the link.
+pub const MAX_GIVEN_KEY: usize = 128;
+/// After one neighbor was asked for keys that do not open, the next is after this.
+pub const KEY_ASK_PAUSE: Duration = Duration::from_secs(5);
+/// After all were, they are asked again after this, or when another one comes.
+pub const KEY_ASK_ROUND: Duration = Duration::from_secs(10 * 60);
+/// A neighbor that asks is answered at most this often.
+pub const KEY_ANSWER_PAUSE: Duration = Duration::from_secs(2);

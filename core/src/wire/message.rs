@@ -7,8 +7,8 @@ use super::{JoinMessage, Malformed, SyncMessage};
 use crate::{
     ids::{NodeId, PeerId},
     limits::{
-        BATCH_BYTES, MAX_ANNOUNCED, MAX_BATCH_RECORDS, MAX_ENDING_ACTS, MAX_GRAFTED, MAX_LOST_TOLD,
-        MAX_MESSAGE, MAX_PRUNED, MAX_SHOWN, REFERRALS,
+        BATCH_BYTES, MAX_ANNOUNCED, MAX_BATCH_RECORDS, MAX_ENDING_ACTS, MAX_GIVEN_KEY, MAX_GRAFTED,
+        MAX_LOST_TOLD, MAX_MESSAGE, MAX_PRUNED, MAX_SHOWN, MAX_WANTED_KEYS, REFERRALS,
     },
     record::{DeviceCertificate, Genesis, NodeAddr, RecordKey},
     time::{Hlc, Timestamp},
@@ -264,6 +264,19 @@ pub enum Message {
     Join(Box<JoinMessage>),
     /// Nodes that fell silent on a link somewhere.
     Lost(#[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_LOST_TOLD>")] Vec<Lost>),
+    /// Asks for keys of epochs that acts gave to the sender and that do not open.
+    WantKeys(#[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_WANTED_KEYS>")] Vec<[u8; 32]>),
+    /// Those of them that are here.
+    GiveKeys(#[serde(deserialize_with = "crate::bounded::list::<_, _, MAX_WANTED_KEYS>")] Vec<GivenKey>),
+}
+
+/// The key of an epoch for the member at the other end of a link.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GivenKey {
+    /// The epoch.
+    pub epoch: [u8; 32],
+    /// Its key, sealed to that member as in an act.
+    pub sealed: Bytes,
 }
 
 /// The streams of a link, most urgent first. Order holds within one, not between them.
@@ -296,7 +309,9 @@ impl Message {
             | Self::Ack { .. }
             | Self::Sync(_)
             | Self::Join(_)
-            | Self::Lost(_) => Stream::Control,
+            | Self::Lost(_)
+            | Self::WantKeys(_)
+            | Self::GiveKeys(_) => Stream::Control,
         }
     }
 
@@ -332,7 +347,10 @@ impl Message {
                 let Ping { seq: _, peer_time: _, mark: Mark { node: _, beat: _ } } = ping;
                 true
             }
-            Self::Announce(_) | Self::Prune(_) | Self::Lost(_) => true,
+            Self::Announce(_) | Self::Prune(_) | Self::Lost(_) | Self::WantKeys(_) => true,
+            Self::GiveKeys(keys) => {
+                keys.iter().all(|GivenKey { epoch: _, sealed }| sealed.len() <= MAX_GIVEN_KEY)
+            }
             Self::Graft { origin: _, keys: _ } | Self::Ack { useful: _, useless: _ } => true,
             Self::Sync(message) => message.in_bounds(),
             Self::Join(message) => message.in_bounds(),

@@ -19,8 +19,8 @@ pub use frame::{DataAck, DataHead, MAX_NOT_TAKEN, data_head, next_data, next_fra
 pub use hello::EXPORTER_LABEL;
 pub use join::{JoinDenied, JoinMessage, join_proof};
 pub use message::{
-    Announce, Connect, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Lost, Mark, Message, Ping, Purpose, Refuse,
-    RefuseReason, Stream, Welcome,
+    Announce, Connect, GivenKey, Goodbye, GoodbyeReason, HELLO_LEN, Hello, Lost, Mark, Message, Ping,
+    Purpose, Refuse, RefuseReason, Stream, Welcome,
 };
 pub use price::{Class, Slot};
 pub use sync::{Digest, Filter, Freshness, Range, RangeState, SyncMessage, TypeDigest};

@@ -27,6 +27,10 @@ pub enum Slot {
     Pong,
     /// The newest addresses.
     Addresses,
+    /// The keys that are wanted now.
+    WantedKeys,
+    /// The newest answer to that.
+    GivenKeys,
     /// The end of a session. Another session that ended without a word ends by its deadline.
     Abort,
 }
@@ -41,6 +45,8 @@ impl Message {
             Self::Ping(_) => Class::Latest(Slot::Ping),
             Self::Pong(_) => Class::Latest(Slot::Pong),
             Self::Addresses(_) => Class::Latest(Slot::Addresses),
+            Self::WantKeys(_) => Class::Latest(Slot::WantedKeys),
+            Self::GiveKeys(_) => Class::Latest(Slot::GivenKeys),
             Self::Announce(_) | Self::Prune(_) | Self::Graft { .. } | Self::Ack { .. } | Self::Lost(_) => {
                 Class::Gathered
             }

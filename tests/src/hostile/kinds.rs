@@ -11,14 +11,15 @@ use peergraph::{
     Genesis, GraphId, NodeAddr, NodeId, RecordType, Timestamp,
     ids::{ActId, ElementId},
     limits::{
-        FETCH_WINDOW, MAX_ANNOUNCED, MAX_BATCH_RECORDS, MAX_ENDING_ACTS, MAX_GRAFTED, MAX_LOST_TOLD,
-        MAX_NAME, MAX_PROOF, MAX_PRUNED, MAX_RANGES, MAX_SHOWN, REFERRALS,
+        FETCH_WINDOW, MAX_ANNOUNCED, MAX_BATCH_RECORDS, MAX_ENDING_ACTS, MAX_GIVEN_KEY, MAX_GRAFTED,
+        MAX_LOST_TOLD, MAX_NAME, MAX_PROOF, MAX_PRUNED, MAX_RANGES, MAX_SHOWN, MAX_WANTED_KEYS, REFERRALS,
     },
     record::{DeviceCertificate, RecordKey},
     time::Hlc,
     wire::{
-        Announce, Connect, Digest, Filter, Freshness, Goodbye, GoodbyeReason, JoinDenied, JoinMessage, Lost,
-        Message, Purpose, Range, RangeState, Refuse, RefuseReason, Stream, SyncMessage, TypeDigest, Welcome,
+        Announce, Connect, Digest, Filter, Freshness, GivenKey, Goodbye, GoodbyeReason, JoinDenied,
+        JoinMessage, Lost, Message, Purpose, Range, RangeState, Refuse, RefuseReason, Stream, SyncMessage,
+        TypeDigest, Welcome,
     },
 };
 
@@ -126,7 +127,9 @@ fn following(last: Option<&Message>) -> Option<Message> {
         Some(Message::Prune(_)) => Message::Graft { origin: 0, keys: Vec::new() },
         Some(Message::Graft { .. }) => Message::Ack { useful: 0, useless: 0 },
         Some(Message::Ack { .. }) => Message::Lost(Vec::new()),
-        Some(Message::Lost(_)) => Message::Goodbye(Goodbye { reason: GoodbyeReason::Leaving, referrals }),
+        Some(Message::Lost(_)) => Message::WantKeys(Vec::new()),
+        Some(Message::WantKeys(_)) => Message::GiveKeys(Vec::new()),
+        Some(Message::GiveKeys(_)) => Message::Goodbye(Goodbye { reason: GoodbyeReason::Leaving, referrals }),
         Some(Message::Goodbye(_)) => {
             Message::Refuse(Refuse { reason: RefuseReason::Busy, referrals, acts: Vec::new() })
         }
@@ -257,6 +260,15 @@ impl Samples {
     }
 
     /// A message of this kind with so many items, different for each number.
+    fn epochs(count: usize, number: u64) -> Vec<[u8; 32]> {
+        let name = |n: u64| {
+            let mut name = [0; 32];
+            name[..8].copy_from_slice(&n.to_le_bytes());
+            name
+        };
+        (number..number + count as u64).map(name).collect()
+    }
+
     fn message(&self, kind: &Message, items: Items, number: u64) -> Message {
         let few = u32::try_from(number % 1_000_000).unwrap_or_default();
         match kind.clone() {
@@ -297,6 +309,12 @@ impl Samples {
             Message::Lost(_) => {
                 let lost = |addr: NodeAddr| Lost { node: addr.node, seen: Hlc::at(now()) };
                 Message::Lost(Self::addresses(items.of(MAX_LOST_TOLD)).into_iter().map(lost).collect())
+            }
+            Message::WantKeys(_) => Message::WantKeys(Self::epochs(items.of(MAX_WANTED_KEYS), number)),
+            Message::GiveKeys(_) => {
+                let given = |epoch| GivenKey { epoch, sealed: Bytes::from_static(&[7; MAX_GIVEN_KEY]) };
+                let epochs = Self::epochs(items.of(MAX_WANTED_KEYS), number);
+                Message::GiveKeys(epochs.into_iter().map(given).collect())
             }
             Message::Goodbye(said) => {
                 Message::Goodbye(Goodbye { referrals: Self::addresses(items.of(REFERRALS)), ..said })
@@ -443,7 +461,11 @@ async fn link_for(attacker: &Attacker, who: u8, kind: &Message) -> Result<RawLin
         | Message::Ack { .. }
         | Message::Sync(_)
         | Message::Records { .. }
-        | Message::Lost(_) => attacker.try_link(who, Purpose::Neighbor, |_| {}).await.map(|(link, _)| link),
+        | Message::Lost(_)
+        | Message::WantKeys(_)
+        | Message::GiveKeys(_) => {
+            attacker.try_link(who, Purpose::Neighbor, |_| {}).await.map(|(link, _)| link)
+        }
     };
     if link.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
