@@ -82,7 +82,7 @@ impl Engine {
         Ok(())
     }
 
-    fn open_given(&mut self, id: &EpochId, sealed: &[u8]) -> bool {
+    fn open_given(&self, id: &EpochId, sealed: &[u8]) -> bool {
         let opened = open_epoch_key(&self.graph, self.stamper.key(), id, sealed);
         let is_good = opened.is_some();
         opened.into_iter().for_each(|key| self.group.epochs.ring.add(key));
