@@ -112,7 +112,7 @@ async fn a_removed_member_who_is_handed_a_database_reads_only_what_was_before() 
     bens.export_database(&leaked, None).await.unwrap();
 
     let third = node_at(dir.path()).await;
-    let kims = third.open_group_with(id, peergraph_tests::offline()).await.unwrap();
+    let kims = third.open_group_with(id, offline()).await.unwrap();
     assert_eq!(bodies(&kims).await, clear(&["before"]), "what she had she keeps");
     let count = kims.import_database(&leaked, ImportDatabase::default().exporter(ben)).await.unwrap();
     assert_eq!(count.refused, 0);
@@ -142,7 +142,7 @@ async fn a_key_that_may_have_got_out_is_renewed_by_admins() {
     assert_eq!(bens.renew_body_key().await.unwrap_err().kind(), ErrorKind::NotAuthorized);
     let epochs = async |group: &Group| {
         let all = group.credentials().await.unwrap();
-        let epoch = |record| matches!(said(record), Some(peergraph::authority::Content::Epoch(_)));
+        let epoch = |record| matches!(said(record), Some(Content::Epoch(_)));
         all.iter().filter(|record| epoch(record)).count()
     };
     assert_eq!(epochs(&club).await, 1);
