@@ -176,10 +176,12 @@ impl Engine {
 
     /// The verifier that was sealed to this identity, if there is one.
     fn verifier(&self) -> Option<PasswordVerifier> {
-        let mut verifiers = self.group.members.as_ref()?.verifiers();
-        let (_, sealed) = verifiers.find(|(peer, _)| **peer == self.device.peer)?;
-        let opened = open_from(self.stamper.key(), self.graph.as_bytes(), sealed)?;
-        PasswordVerifier::from_bytes(&opened)
+        let verifiers = self.group.members.as_ref()?.verifiers();
+        let mut own = verifiers.filter(|(peer, _)| **peer == self.device.peer);
+        own.find_map(|(_, sealed)| {
+            let opened = open_from(self.stamper.key(), self.graph.as_bytes(), sealed)?;
+            PasswordVerifier::from_bytes(&opened)
+        })
     }
 
     /// Lets in whoever knows this password, as `role`, for a while; `None`: by no password any more. Acknowledge only

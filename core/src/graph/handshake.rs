@@ -15,8 +15,8 @@ use crate::{
     io::Output,
     ledger::Source,
     limits::{
-        HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_DIRECTS, MAX_HANDSHAKES, MAX_JOINS,
-        MAX_NODE_DIRECTS, MAX_NODE_GUESTS, MAX_PROBES, REFERRALS,
+        HANDSHAKE_FLOOR, HANDSHAKE_TIMEOUT, JOIN_TIMEOUT, MAX_DIRECTS, MAX_HANDSHAKES, MAX_NODE_DIRECTS,
+        MAX_NODE_GUESTS, MAX_PROBES, REFERRALS,
     },
     link::FailureReason,
     record::{DeviceCertificate, NodeAddr},
@@ -116,6 +116,9 @@ impl Overlay {
         if connect.purpose == Purpose::Neighbor {
             self.replace_others(now, id, node);
             self.make_room(now, (node, source), connect.device.peer);
+        }
+        if connect.purpose == Purpose::Join {
+            self.make_join_room(now, source);
         }
         let Some(genesis) = self.genesis.clone() else {
             return self.drop_link(now, id, FailureReason::Refused);
@@ -292,7 +295,7 @@ impl Overlay {
             Purpose::Direct if !self.accept_direct => Some(RefuseReason::DirectNotAccepted),
             Purpose::Direct => self.is_full(node, Purpose::Direct, MAX_DIRECTS, MAX_NODE_DIRECTS),
             Purpose::Probe => self.is_full(node, Purpose::Probe, MAX_PROBES, MAX_NODE_GUESTS),
-            Purpose::Join => self.is_full(node, Purpose::Join, MAX_JOINS, MAX_NODE_GUESTS),
+            Purpose::Join => self.join_refusal(now, node, source),
             Purpose::Neighbor if self.prefers_own(now, id, node, connect.instance) => {
                 Some(RefuseReason::Duplicate)
             }

@@ -29,6 +29,7 @@ mod contacts;
 mod event;
 mod flood;
 mod handshake;
+mod joiners;
 mod links;
 mod liveness;
 mod maintenance;

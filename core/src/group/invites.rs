@@ -1,9 +1,12 @@
 //! Invitations and the password: by what others come in.
 
+use std::cmp::Reverse;
+
 use super::{Membership, Standing};
 use crate::{
-    authority::{Content, InvitationVerdict, Invite, Password},
+    authority::{Content, InvitationVerdict, Invite, Password, Sealed},
     ids::{ActId, PeerId},
+    record::Role,
     time::Timestamp,
 };
 
@@ -163,13 +166,27 @@ impl Membership {
         }
     }
 
-    /// The verifiers of the password in force: by whom each can be opened.
+    /// The verifiers of the password in force: by whom each can be opened. Of those that were passed on, by admins as far as they are
+    /// still admins, the highest first: nobody can see what somebody sealed to another, so it goes when its author goes.
     pub fn verifiers(&self) -> impl Iterator<Item = (&PeerId, &[u8])> {
         let rule = self.password().map(|(_, rule)| &rule.verifiers);
-        let passed_on = self.verdict.passed_on().iter().filter_map(|id| match &self.acts.get(id)?.content {
-            Content::PassOn { verifiers, .. } => Some(verifiers),
-            _ => None,
-        });
-        rule.into_iter().chain(passed_on).flatten().map(|(peer, sealed)| (peer, sealed.as_slice()))
+        let mut passed_on: Vec<(Reverse<Role>, &Sealed)> = Vec::new();
+        for act in self.verdict.passed_on().iter().filter_map(|id| self.acts.get(id)) {
+            if let (Content::PassOn { verifiers, .. }, Some(role)) =
+                (&act.content, self.highest_role(act.author))
+                && role >= Role::Admin
+            {
+                passed_on.push((Reverse(role), verifiers));
+            }
+        }
+        passed_on.sort_by_key(|(role, _)| *role);
+        let all = rule.into_iter().chain(passed_on.into_iter().map(|(_, verifiers)| verifiers));
+        all.flatten().map(|(peer, sealed)| (peer, sealed.as_slice()))
+    }
+
+    /// The highest role that an identity has by a grant in force, whatever the time is.
+    fn highest_role(&self, peer: PeerId) -> Option<Role> {
+        let granted = self.grants_in_force(peer).map(|(_, grant)| grant.role).max();
+        if peer == self.creator { Some(Role::Owner) } else { granted }
     }
 }

@@ -63,8 +63,12 @@ pub const MAX_JOIN_MESSAGES: u8 = 3;
 pub const MAX_REFERRED_JOINS: usize = 20;
 /// Nodes of one identity among those that joiners are referred to, or that an invitation names.
 pub const NODES_OF_ONE: usize = 2;
-/// Links for joining at once; further ones are told to come later.
+/// Links for joining at once; further ones are told to come later, unless one that says nothing makes room.
 pub const MAX_JOINS: usize = 64;
+/// Of those, kept for ranges of addresses that have none.
+pub const KEPT_JOINS: usize = 16;
+/// A joiner that has said nothing for this long makes room for another.
+pub const JOIN_SILENCE: Duration = Duration::from_secs(2);
 /// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.
 pub const MAX_EPOCH_KEYS: usize = 450;
 /// Most earlier keys that an epoch carries: all that no other one carries.

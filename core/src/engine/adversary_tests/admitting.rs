@@ -58,6 +58,49 @@ fn v_a_no_inviter_takes_the_password_from_the_others() {
     assert!(members.admitters(now).iter().all(|admitter| have.contains(admitter)), "each has it in the end");
 }
 
+/// Nobody can see what an admin sealed to an inviter: nonsense, or another password.
+#[test]
+fn v_f_what_an_admin_passed_on_goes_when_it_goes() {
+    let mut village = Village::new(0xf, 4);
+    assert!(village.grant(0, 2, Role::Admin));
+    village.converge(0xf);
+    set_password(&mut village, 0);
+    village.converge(0xf);
+    let password = village.engines[0].membership().unwrap().password().unwrap().0;
+    // Somebody becomes an inviter, and the hostile admin is the first to pass the password on to it: another one.
+    let inviter = Grant { depth: 3, ..plain_grant(village.peer(1), Role::Inviter) };
+    let grant = village.sign(0, village.heads(0), Content::Grant(inviter));
+    let other = PasswordVerifier::new("of the admin's choice", village.rng.random());
+    let graph = village.graph();
+    let mut seal = |bytes: &[u8]| {
+        let secret = village.rng.random();
+        crate::crypto::seal_to(&village.keys[1].peer(), secret, graph.as_bytes(), bytes).unwrap()
+    };
+    let sealed = [seal(&other.to_bytes()), vec![7; 80]];
+    let after = vec![Act::of(&grant).unwrap().id()];
+    let acts = sealed.map(|sealed| {
+        let verifiers = vec![(village.peer(1), sealed)];
+        village.sign(2, after.clone(), Content::PassOn { password, verifiers })
+    });
+    for at in 0..3 {
+        village.give(at, vec![grant.clone()]);
+        village.give(at, acts.clone().to_vec());
+    }
+    village.act(1, |engine, now| engine.listen(now)).unwrap();
+    let given = |village: &Village, at: usize| {
+        let members = village.engines[at].membership().unwrap();
+        members.verifiers().filter(|(peer, _)| **peer == village.peer(1)).count()
+    };
+    assert_eq!(given(&village, 1), 2, "nobody gives it another one");
+    // The remover had seen what it passed on: it counts, and is asked no more.
+    let hostile = village.peer(2);
+    village.act(0, |engine, now| engine.remove(now, hostile, "", Removal::default())).unwrap();
+    village.converge(0xf);
+    assert_eq!(given(&village, 1), 1);
+    let joiner = fresh(&mut village);
+    assert_eq!(ask_by_password(&mut village, 1, &joiner), Ok(()));
+}
+
 #[test]
 fn v_d_a_proof_by_the_old_password_lets_nobody_in_after_the_new() {
     let mut village = Village::new(0xd, 3);

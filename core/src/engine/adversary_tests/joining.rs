@@ -8,7 +8,7 @@ use crate::{
     crypto::{Domain, PasswordProof, PasswordVerifier, SignatureBytes},
     engine::{JoinFailure, PublishError, Removal, authority_tests::is_here},
     group::CredentialFault,
-    limits::{MAX_JOINS, MAX_REVOKED_DEVICES, SKEW_HOLD},
+    limits::{JOIN_SILENCE, KEPT_JOINS, MAX_JOINS, MAX_REVOKED_DEVICES, SKEW_HOLD},
     wire::{JoinDenied, JoinMessage, join_proof},
 };
 
@@ -347,6 +347,26 @@ fn s25_ten_thousand_guesses_over_links_and_twenty_an_hour_are_heard() {
     assert_eq!(village.engines[0].members(village.now()).len(), 1);
 }
 
+/// 64 links that say nothing shut no door.
+#[test]
+fn v_i_who_says_nothing_makes_room_for_others_who_join() {
+    let mut village = generations(0x51a);
+    let asks = |village: &mut Village| {
+        let eve = fresh(village);
+        let caller = Caller::new(village, eve);
+        matches!(caller.connect(village, 0, Purpose::Join, Vec::new()), Some(Message::Welcome(_)))
+    };
+    for _ in 0..MAX_JOINS - KEPT_JOINS {
+        assert!(asks(&mut village));
+    }
+    assert!(!asks(&mut village), "they have just come");
+    village.pass(JOIN_SILENCE.as_secs());
+    for _ in 0..MAX_JOINS - KEPT_JOINS {
+        assert!(asks(&mut village), "the oldest makes room");
+    }
+    assert!(!asks(&mut village), "one goes for one that comes: all have just come");
+}
+
 #[test]
 fn s16_those_who_ask_to_join_are_so_many_at_once_and_in_nobodys_way() {
     let mut village = generations(0x516);
@@ -361,7 +381,8 @@ fn s16_those_who_ask_to_join_are_so_many_at_once_and_in_nobodys_way() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(welcome, MAX_JOINS);
+    // The rest is kept for those who come from elsewhere.
+    assert_eq!(welcome, MAX_JOINS - KEPT_JOINS);
     let ben = village.keys[2].clone();
     let ben = Caller::new(&mut village, ben);
     let answer = ben.connect(&mut village, 0, Purpose::Neighbor, chain);
