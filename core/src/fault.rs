@@ -14,7 +14,7 @@ pub(crate) const fn point() {}
 pub enum Place {
     /// Before a call is carried out.
     Call,
-    /// When a round ends: after its calls and messages, before its commit.
+    /// When a round ends that somebody waits for: after its calls and messages, before its commit.
     Round,
     /// Where a frame has been read from a link.
     Read,
