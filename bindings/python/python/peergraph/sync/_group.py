@@ -71,8 +71,8 @@ class Group(Graph):
         Args:
             whom: a description (or its text), or an id. The invitation is of no use to anybody else.
             role: what they become; by a link at most "inviter".
-            lifetime: how long the membership lasts. One of a day or more is renewed by whoever may before it ends; a shorter one
-                is not, and ends then unless a person renews it. None: as long as one's own.
+            lifetime: how long the membership lasts. One of a day or more is renewed by whoever may before it ends;
+                a shorter one is not, and ends then unless a person renews it. None: as long as one's own.
             name: what an identity known by id only is called, at most 255 bytes.
             uses: how many may come by a link.
             valid: how long a link can be used.
@@ -132,7 +132,7 @@ class Group(Graph):
 
     @blocking
     def renew(self, peer: PeerId, lifetime: timedelta | None = MONTH) -> None:
-        """Gives a membership anew, for another time: one of a day or more is renewed by itself from then on, as by `invite`.
+        """Gives a membership anew, for another time. One of a day or more renews itself from then on, as by `invite`.
 
         Raises as `invite`, and NotFoundError.
         """
@@ -185,8 +185,9 @@ class Group(Graph):
 
         Raises:
             NotAuthorizedError: it is another's, and this identity is no admin who is senior to it.
-            NotAMemberError: the other identity is none here: nobody let it in yet, it left, or it was removed (whose membership
-                is over by time is still one). Also this, RemovedError or InvitationExpiredError if this identity is none itself.
+            NotAMemberError: the other identity is none here: nobody let it in yet, it left, or it was removed
+                (whose membership is over by time is still one).
+                Also this, RemovedError or InvitationExpiredError if this identity is none itself.
             StorageError, ClosedError.
         """
         now(self._native.revoke_device(peer, node))
