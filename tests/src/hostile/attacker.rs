@@ -113,7 +113,13 @@ impl Attacker {
     pub(super) async fn ready(&self) {
         println!("ready {}", self.tally.given.load(Relaxed));
         let mut line = String::new();
-        BufReader::new(tokio::io::stdin()).read_line(&mut line).await.expect("standard input");
+        let mut input = BufReader::new(tokio::io::stdin());
+        input.read_line(&mut line).await.expect("standard input");
+        // Who started it may be gone, however that ended: nothing goes on attacking then.
+        tokio::spawn(async move {
+            while input.read_line(&mut line).await.is_ok_and(|read| read > 0) {}
+            std::process::exit(0);
+        });
         let tally = self.tally.clone();
         tokio::spawn(async move {
             loop {
