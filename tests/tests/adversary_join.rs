@@ -401,7 +401,13 @@ async fn v_b_one_member_keeps_nobody_out_with_a_false_reason() {
     let scene = scene("v_b").await;
     let by_password = scene.club.set_password(PASSWORD, InvitePassword::default()).await.unwrap();
     let link = scene.club.invite_link(InviteLink { uses: 9, ..InviteLink::default() }).await.unwrap();
-    let reasons = [JoinDenied::UsedUp, JoinDenied::Revoked, JoinDenied::Removed, JoinDenied::Throttled(3600)];
+    let reasons = [
+        JoinDenied::UsedUp,
+        JoinDenied::Revoked,
+        JoinDenied::Removed,
+        JoinDenied::Throttled(3600),
+        JoinDenied::Throttled(1),
+    ];
     let by_link = reasons.into_iter().map(|reason| (&link, reason));
     let wrong = [(&by_password, JoinDenied::WrongProof), (&by_password, JoinDenied::NoPassword)];
     for (invitation, reason) in by_link.chain(wrong) {

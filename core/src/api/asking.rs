@@ -1,7 +1,7 @@
 //! Asking to be let into a group.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Asking<'a> {
     referrals: BTreeSet<NodeId>,
     /// Those that want to be asked again later.
     later: Vec<(Instant, NodeAddr)>,
+    /// How often each wanted that.
+    delays: BTreeMap<NodeId, u8>,
     /// Those that did not answer: they are asked once more when nobody else is left.
     silent: Vec<NodeAddr>,
     /// Identities that say that the password is wrong.
@@ -76,6 +78,7 @@ impl<'a> Asking<'a> {
             referred: 0,
             referrals: BTreeSet::new(),
             later: Vec::new(),
+            delays: BTreeMap::new(),
             silent: Vec::new(),
             wrong: BTreeSet::new(),
             unproven: None,
@@ -208,9 +211,12 @@ impl<'a> Asking<'a> {
             }
             JoinFailure::Denied(reason, referrals) => (reason, referrals),
         };
+        // Only passwords are throttled.
         if let JoinDenied::Throttled(seconds) = reason
+            && matches!(self.by, JoinBy::Password(_))
             && let Some(wait) = short(seconds)
             && Instant::now() + wait < self.until
+            && self.may_delay(info.node)
         {
             self.later.push((Instant::now() + wait, info.addr));
             return false;
@@ -239,6 +245,13 @@ impl<'a> Asking<'a> {
         (weight == TOLD_MOST && info.peer == self.issuer) || self.wrong.len() > 1
     }
 
+    /// Who puts off again and again keeps others from being asked.
+    fn may_delay(&mut self, node: NodeId) -> bool {
+        let delays = self.delays.entry(node).or_default();
+        *delays = delays.saturating_add(1);
+        *delays <= MOST_DELAYS
+    }
+
     /// Nobody is left who could let in.
     async fn finish(&mut self) -> Result<(bool, NodeAddr)> {
         if let Some((chain, addr)) = self.unproven.take() {
@@ -257,6 +270,9 @@ impl<'a> Asking<'a> {
         }
     }
 }
+
+/// How often one node may ask to be asked again soon.
+const MOST_DELAYS: u8 = 8;
 
 /// How much an answer tells: nobody was reached, somebody was, may not admit, wants more time, or says why not.
 const TOLD_NOTHING: u8 = 0;

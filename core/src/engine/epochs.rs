@@ -149,7 +149,7 @@ impl Engine {
                     None => {
                         let by = members.acts().get(&act).map(|body| body.author.short());
                         tracing::warn!(?by, "a member sealed an invalid body key to this identity");
-                        state.spoiled.note(of.id);
+                        state.spoiled.note(of.id, act, members.verdict());
                     }
                 }
             }

@@ -389,10 +389,12 @@ impl Engine {
             self.store_failed(now, error);
             self.group.listings.fail(error);
             self.tell_listings();
+            // Also if what follows fails as well: nobody is let in by what is not stored.
+            self.answer_admitted(false);
             self.store.rollback()?;
             self.reload_members(now)?;
         }
-        self.answer_admitted(result.is_ok());
+        self.answer_admitted(true);
         self.pump(now);
         self.overlay.flush(now);
         self.expel_strangers(now);

@@ -119,7 +119,7 @@ impl Engine {
                 self.group.joins.relays.push(Relay { to, ..relay });
             }
             Ok(admitter) => self.overlay.end_join(now, admitter.link),
-            Err(_) => self.deny_relayed(relay.joiner),
+            Err(_) => self.deny_relayed(&relay),
         }
         true
     }
@@ -171,6 +171,9 @@ impl Engine {
             _ => JoinMessage::Denied { reason: JoinDenied::NotAdmitter, referrals: Vec::new() },
         };
         let relay = self.group.joins.relays.remove(at);
+        if !matches!(answer, JoinMessage::Granted { .. }) {
+            self.take_back_try(&relay);
+        }
         self.overlay.send_join(joiner, answer);
         if let Some(admitter) = relay.admitter() {
             self.overlay.end_join(now, admitter);
@@ -202,7 +205,7 @@ impl Engine {
                 let to = To::Connecting(self.reach_admitter(now, relay.left.clone()));
                 self.group.joins.relays.push(Relay { to, ..relay });
             }
-            To::Admitter(_) => self.deny_relayed(relay.joiner),
+            To::Admitter(_) => self.deny_relayed(&relay),
         }
     }
 
@@ -215,8 +218,16 @@ impl Engine {
         closed.into_iter().for_each(|link| self.relayed_link_closed(now, link));
     }
 
-    fn deny_relayed(&mut self, joiner: LinkId) {
+    fn deny_relayed(&mut self, relay: &Relay) {
+        self.take_back_try(relay);
         let reason = JoinDenied::NotAdmitter;
-        self.overlay.send_join(joiner, JoinMessage::Denied { reason, referrals: Vec::new() });
+        self.overlay.send_join(relay.joiner, JoinMessage::Denied { reason, referrals: Vec::new() });
+    }
+
+    /// Who was shown no challenge has guessed nothing.
+    fn take_back_try(&mut self, relay: &Relay) {
+        if relay.first.is_some() {
+            self.group.throttle.succeeded(&TriedBy::Node(relay.node));
+        }
     }
 }

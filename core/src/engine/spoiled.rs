@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::Engine;
 use crate::{
+    authority::Verdict as GroupVerdict,
     group::{EpochId, KeyRing, open_epoch_key, seal_epoch_key},
-    ids::{LinkId, PeerId},
+    ids::{ActId, LinkId, PeerId},
     limits::{KEY_ANSWER_PAUSE, KEY_ASK_PAUSE, KEY_ASK_ROUND, MAX_WANTED_KEYS},
     records::StoreError,
     time::{Mono, Now},
@@ -21,8 +22,8 @@ const META_GIVEN: &str = "given keys";
 /// What is asked for and what came.
 #[derive(Debug, Default)]
 pub(super) struct Spoiled {
-    /// Epochs of which a key that was sealed to this identity does not open.
-    wanted: BTreeSet<EpochId>,
+    /// Epochs of which a key that was sealed to this identity does not open, and the act that has it.
+    wanted: BTreeMap<EpochId, ActId>,
     /// What neighbors gave instead, sealed to this identity; `None`: not read from the database yet.
     given: Option<BTreeMap<EpochId, Bytes>>,
     /// Neighbors that were asked in this round.
@@ -39,10 +40,13 @@ impl Spoiled {
         self.due
     }
 
-    /// A key does not open.
-    pub(super) fn note(&mut self, id: EpochId) {
-        // Whoever signs such keys without end makes nobody ask for more.
-        if self.wanted.len() < MAX_WANTED_KEYS && self.wanted.insert(id) {
+    /// A key that an act has does not open. Of acts that do not count nothing is wanted: there may be many.
+    pub(super) fn note(&mut self, id: EpochId, act: ActId, verdict: &GroupVerdict) {
+        if !counts(verdict, &act) {
+            return;
+        }
+        self.wanted.retain(|_, act| counts(verdict, act));
+        if self.wanted.len() < MAX_WANTED_KEYS && self.wanted.insert(id, act).is_none() {
             self.asked.clear();
             self.due = Some(Mono(0));
         }
@@ -62,9 +66,13 @@ impl Spoiled {
 
     /// What is still wanted.
     fn still_wanted(&mut self, ring: &KeyRing) -> Vec<EpochId> {
-        self.wanted.retain(|id| !ring.has(id));
-        self.wanted.iter().copied().collect()
+        self.wanted.retain(|id, _| !ring.has(id));
+        self.wanted.keys().copied().collect()
     }
+}
+
+fn counts(verdict: &GroupVerdict, act: &ActId) -> bool {
+    verdict.act(act).is_some_and(|void| void.is_none())
 }
 
 impl Engine {
@@ -155,7 +163,7 @@ impl Engine {
         let mut came = false;
         for GivenKey { epoch, sealed } in given {
             let state = &self.group.epochs;
-            if !state.spoiled.wanted.contains(&epoch)
+            if !state.spoiled.wanted.contains_key(&epoch)
                 || state.ring.has(&epoch)
                 || !self.open_given(&epoch, &sealed)
             {

@@ -26,6 +26,11 @@ struct Queue<T> {
     used: u64,
 }
 
+/// Items for which an empty queue keeps room.
+const KEPT_ROOM: usize = 16;
+/// Empty queues that may be there, beside as many as wait.
+const KEPT_QUEUES: usize = 64;
+
 impl<K, T> Default for Turns<K, T> {
     fn default() -> Self {
         Self { queues: BTreeMap::new(), waiting: BTreeSet::new(), floor: 0 }
@@ -35,6 +40,9 @@ impl<K, T> Default for Turns<K, T> {
 impl<K: Ord + Copy, T> Turns<K, T> {
     /// Puts something at the end of one's queue.
     pub fn push(&mut self, who: K, item: T) {
+        if !self.queues.contains_key(&who) {
+            self.forget_some();
+        }
         let queue = self.queues.entry(who).or_insert(Queue { items: VecDeque::new(), used: 0 });
         if queue.items.is_empty() {
             queue.used = queue.used.max(self.floor);
@@ -51,6 +59,8 @@ impl<K: Ord + Copy, T> Turns<K, T> {
         self.floor = used;
         if queue.items.is_empty() {
             self.waiting.pop_first();
+            // What a burst took is given back.
+            queue.items.shrink_to(KEPT_ROOM);
         }
         Some((who, item))
     }
@@ -80,6 +90,14 @@ impl<K: Ord + Copy, T> Turns<K, T> {
     pub fn forget(&mut self, who: K) {
         if self.len_of(who) == 0 {
             self.queues.remove(&who);
+        }
+    }
+
+    /// Forgets those who have nothing, and have used no more than anybody who comes: not all who go say so.
+    fn forget_some(&mut self) {
+        if self.queues.len() > self.waiting.len().saturating_mul(2).saturating_add(KEPT_QUEUES) {
+            let floor = self.floor;
+            self.queues.retain(|_, queue| !queue.items.is_empty() || queue.used > floor);
         }
     }
 
@@ -143,6 +161,22 @@ mod tests {
         }
         let took = serve(&mut turns, &[Duration::from_millis(1); 2], Duration::from_secs(1));
         assert!(took[0] > Duration::from_millis(400), "{took:?}");
+    }
+
+    #[test]
+    fn b3_those_who_went_without_a_word_are_not_remembered_for_ever() {
+        let mut turns = Turns::default();
+        for who in 0..10_000u32 {
+            for _ in 0..3 {
+                turns.push(who, ());
+                // Somebody who stays.
+                turns.push(u32::MAX, ());
+                while let Some((served, ())) = turns.take() {
+                    turns.spent(served, Duration::from_micros(20));
+                }
+            }
+        }
+        assert!(turns.queues.len() < 4 * KEPT_QUEUES, "{}", turns.queues.len());
     }
 
     proptest! {
