@@ -195,14 +195,16 @@ impl Judge<'_> {
         true
     }
 
-    /// True if the author of an act left; or, if its grant does not count, somebody who gave it the right.
+    /// True if the author of an act left, and nobody removed it; or, if its grant does not count, somebody who gave it the right.
+    /// A leave of somebody who was removed changes nothing.
     pub(super) fn has_left(&self, at: u32) -> bool {
         let mut act = at;
         while let Some(by) = self.set.entries[act as usize].under {
             match &self.grants[by as usize] {
-                Some(state) if state.leaves.is_empty() && state.void.is_none() => return false,
-                Some(state) if state.leaves.is_empty() => {}
-                _ => return true,
+                Some(state) if !state.leaves.is_empty() && state.removals.is_empty() => return true,
+                Some(state) if state.void.is_none() => return false,
+                Some(_) => {}
+                None => return true,
             }
             act = by;
         }

@@ -125,11 +125,11 @@ impl Definition<'_> {
         (Some(world.id(current)), refused || !holders.iter().all(is_member))
     }
 
-    /// True if the author of an act left, or somebody above whose leave its grant may not count.
+    /// True if the author of an act left and was not removed, or somebody above whose leave its grant may not count.
     fn has_left(&self, at: usize) -> bool {
         let mut next = self.world.infos[at].under;
         while let Some(grant) = next {
-            if !self.leaves_on(grant).is_empty() {
+            if !self.leaves_on(grant).is_empty() && self.removals_on(grant).is_empty() {
                 return true;
             }
             next = self.world.infos[grant].under.filter(|_| !self.counts(grant));
