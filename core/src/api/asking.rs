@@ -16,7 +16,7 @@ use crate::{
     engine::{JoinBy, JoinFailure},
     events::GroupFailure,
     ids::{NodeId, PeerId},
-    limits::{CONNECT_TIMEOUT, ENTER_PATIENCE, JOIN_TIMEOUT, MAX_REFERRED_JOINS},
+    limits::{CONNECT_TIMEOUT, ENTER_PATIENCE, JOIN_TIMEOUT, MAX_JOIN_DELAYS, MAX_REFERRED_JOINS},
     record::NodeAddr,
     wire::{JoinDenied, Purpose},
 };
@@ -249,7 +249,7 @@ impl<'a> Asking<'a> {
     fn may_delay(&mut self, node: NodeId) -> bool {
         let delays = self.delays.entry(node).or_default();
         *delays = delays.saturating_add(1);
-        *delays <= MOST_DELAYS
+        *delays <= MAX_JOIN_DELAYS
     }
 
     /// Nobody is left who could let in.
@@ -270,9 +270,6 @@ impl<'a> Asking<'a> {
         }
     }
 }
-
-/// How often one node may ask to be asked again soon.
-const MOST_DELAYS: u8 = 8;
 
 /// How much an answer tells: nobody was reached, somebody was, may not admit, wants more time, or says why not.
 const TOLD_NOTHING: u8 = 0;

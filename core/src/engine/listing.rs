@@ -17,7 +17,7 @@ use crate::{
     authority::{Act, Content, Keep, KeepChunk, KeepKey, Remove},
     group::{CredentialFault, Membership},
     ids::PeerId,
-    limits::{KEEP_CHUNK, MAX_KEEP_CHUNKS, STEP_BYTES},
+    limits::{KEEP_CHUNK, MAX_COMPLETIONS, MAX_KEEP_CHUNKS, STEP_BYTES},
     record::{RecordKey, RecordType, Role, SignedRecord},
     records::{OpenPolicy, Put, Store, StoreError, admit_own},
     time::Now,
@@ -333,7 +333,7 @@ impl Engine {
         if stored.len() < listing.chunks.len() {
             return Ok(false);
         }
-        if !listing.keys.is_empty() && listing.again < MOST_AGAIN {
+        if !listing.keys.is_empty() && listing.again < MAX_COMPLETIONS {
             // Something was stored meanwhile, and shown: it belongs to the list, which the act names.
             listing.again += 1;
             self.forget_stored(listing)?;
@@ -425,8 +425,6 @@ impl Listing {
     }
 }
 
-/// A list is completed so often for what comes while it is stored: who is about to be removed must not put that off for ever.
-const MOST_AGAIN: u8 = 3;
 /// What one step may cost, in records looked at: about two milliseconds.
 const STEP: usize = 512;
 /// What it costs to fill a chunk and to hash it.

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod address_book;
+mod addresses;
 mod config;
 mod connect;
 mod connect_failure;
@@ -52,7 +53,6 @@ pub use links::NeighborInfo;
 
 use address_book::Contacts;
 use connect::Connects;
-use contacts::{Teller, merged};
 use links::{DialWhy, Due, Link, LinkState, Missing};
 use parting::AFTER_ASKED;
 use partition::Marks;
@@ -238,14 +238,6 @@ impl Overlay {
         self.events.pop_front()
     }
 
-    /// Where this node can be dialled; neighbors are told while it listens.
-    pub fn set_address(&mut self, _now: Now, addr: NodeAddr) {
-        if self.addr != addr {
-            self.addr = addr;
-            self.tell_address();
-        }
-    }
-
     /// Lets others connect, or no longer.
     pub fn set_listening(&mut self, now: Now, listening: bool) {
         if self.listening != listening {
@@ -359,51 +351,6 @@ impl Overlay {
         true
     }
 
-    /// Notes a node of the graph and where it is.
-    pub fn add_contact(&mut self, now: Now, addr: NodeAddr, peer: Option<PeerId>, known: Known) {
-        self.learn_contact(now, addr, peer, known, None);
-    }
-
-    /// Somebody tells of other nodes.
-    fn hear_of(&mut self, now: Now, teller: Teller, addrs: Vec<NodeAddr>) {
-        for addr in addrs {
-            self.learn_contact(now, addr, None, Known::Hearsay, Some(teller));
-        }
-    }
-
-    fn learn_contact(
-        &mut self,
-        now: Now,
-        addr: NodeAddr,
-        peer: Option<PeerId>,
-        known: Known,
-        teller: Option<Teller>,
-    ) {
-        if addr.node != self.me() && self.contacts.learn(now.mono, addr, peer, known, teller) {
-            self.events.push_back(OverlayEvent::ContactsChanged);
-            if self.ready_neighbors() < self.config.target {
-                self.hurry(now);
-            }
-        }
-    }
-
-    /// As if the presence of so many nodes had come that nobody can reach, each of another identity.
-    #[cfg(all(test, feature = "sim"))]
-    pub(crate) fn flood_contacts(&mut self, now: Now, count: u32) {
-        for number in 0..count {
-            let [a, b, c, d] = number.to_be_bytes();
-            let mut id = [d; 32];
-            id[..4].copy_from_slice(&[d, c, b, a]);
-            let addr = NodeAddr::at(NodeId::from_bytes(id), [([60 + b, c, d, 1], 9).into()]);
-            self.add_contact(now, addr, Some(PeerId::from_bytes(id)), Known::Signed);
-        }
-    }
-
-    /// All known nodes.
-    pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
-        self.contacts.all()
-    }
-
     /// The neighbors.
     pub fn neighbors(&self) -> Vec<NeighborInfo> {
         self.links.values().filter(|l| l.is_ready(Purpose::Neighbor)).map(Link::info).collect()
@@ -506,27 +453,6 @@ impl Overlay {
         if self.dials.remove(&dial).is_some() {
             self.outputs.push_back(Output::CancelDial(dial));
         }
-    }
-
-    /// What is known of a node's whereabouts, from the caller and from contacts.
-    fn best_address(&self, addr: NodeAddr) -> NodeAddr {
-        match self.contacts.get(&addr.node) {
-            // What the node said itself goes first, and is never cut off.
-            Some(known) => merged(known.addrs().map(|(_, addr)| addr).chain([&addr])),
-            None => addr.trimmed(),
-        }
-    }
-
-    fn tell_address(&mut self) {
-        let addr = self.own_address();
-        for link in self.neighbor_links() {
-            self.send(link, &Message::Addresses(addr.clone()));
-        }
-    }
-
-    /// Where others can dial this node; bare while it does not listen.
-    fn own_address(&self) -> NodeAddr {
-        if self.listening { self.addr.clone() } else { NodeAddr::new(self.me()) }
     }
 
     /// The links with neighbors.

@@ -6,10 +6,8 @@ use super::membership::Membership;
 use crate::{
     authority::{Content, Moved},
     ids::{ActId, PeerId},
+    limits::MAX_CHANGES,
 };
-
-/// More of these and all are looked at.
-const MOST: usize = 1024;
 
 /// What changed for acts that were set aside.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,7 +27,7 @@ impl Again {
     /// This identity, grant or act.
     pub fn look_at(&mut self, id: [u8; 32]) {
         self.of.insert(id);
-        if self.of.len() > MOST {
+        if self.of.len() > MAX_CHANGES {
             self.of.clear();
             self.all = true;
         }

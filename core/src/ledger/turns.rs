@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::limits::{KEPT_QUEUES, KEPT_ROOM};
+
 /// Queues of several, taken from in turns.
 #[derive(Debug)]
 pub struct Turns<K, T> {
@@ -25,11 +27,6 @@ struct Queue<T> {
     /// In microseconds.
     used: u64,
 }
-
-/// Items for which an empty queue keeps room.
-const KEPT_ROOM: usize = 16;
-/// Empty queues that may be there, beside as many as wait.
-const KEPT_QUEUES: usize = 64;
 
 impl<K, T> Default for Turns<K, T> {
     fn default() -> Self {
@@ -88,7 +85,7 @@ impl<K: Ord + Copy, T> Turns<K, T> {
 
     /// Nothing more comes of somebody whose queue is empty: what it used is forgotten.
     pub fn forget(&mut self, who: K) {
-        if self.len_of(who) == 0 {
+        if self.of(who).next().is_none() {
             self.queues.remove(&who);
         }
     }
@@ -101,9 +98,9 @@ impl<K: Ord + Copy, T> Turns<K, T> {
         }
     }
 
-    /// How much waits of somebody.
-    pub fn len_of(&self, who: K) -> usize {
-        self.queues.get(&who).map_or(0, |queue| queue.items.len())
+    /// What waits of somebody.
+    pub fn of(&self, who: K) -> impl Iterator<Item = &T> {
+        self.queues.get(&who).into_iter().flat_map(|queue| &queue.items)
     }
 
     /// True if nothing waits.
@@ -123,7 +120,7 @@ mod tests {
         let (mut took, mut all) = (vec![Duration::ZERO; costs.len()], Duration::ZERO);
         while all < until {
             for who in 0..costs.len() {
-                if turns.len_of(who) == 0 {
+                if turns.of(who).next().is_none() {
                     turns.push(who, ());
                 }
             }

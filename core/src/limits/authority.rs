@@ -51,3 +51,8 @@ pub const MAX_WAITING_OF_STRANGERS: usize = 256;
 pub const MAX_WAITING_BYTES_OF_STRANGERS: usize = 4 * 1024 * 1024;
 /// Largest act, in bytes: an epoch with all its keys fits.
 pub const MAX_ACT: usize = 128 * 1024;
+/// How often a list is completed for what comes while it is stored: who is about to be removed must not put that off for ever. What
+/// comes later is in no list.
+pub const MAX_COMPLETIONS: u8 = 3;
+/// Identities, grants and acts of which it is remembered that something changed for acts that wait; beyond, all are looked at.
+pub const MAX_CHANGES: usize = 1024;

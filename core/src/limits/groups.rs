@@ -67,6 +67,8 @@ pub const NODES_OF_ONE: usize = 2;
 pub const MAX_JOINS: usize = 64;
 /// Of those, kept for ranges of addresses that have none.
 pub const KEPT_JOINS: usize = 16;
+/// How often one node may put a joiner by password off for a moment; then its word counts as a no.
+pub const MAX_JOIN_DELAYS: u8 = 8;
 /// A joiner that has said nothing for this long makes room for another.
 pub const JOIN_SILENCE: Duration = Duration::from_secs(2);
 /// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.

@@ -15,6 +15,10 @@ pub const GRAPH_INBOX: usize = 8 * 1024 * 1024;
 pub const FRAME_COST: usize = 256;
 /// Control frames of a link that is gone that are still worked on: its last; those before them ask for what nobody would hear.
 pub const LAST_FRAMES: usize = 8;
+/// Items for which the queue of a link keeps room while it is empty; what a burst took beyond is given back.
+pub const KEPT_ROOM: usize = 16;
+/// Empty queues of links that may be remembered, beside twice as many as have something; beyond, those that owe nothing are forgotten.
+pub const KEPT_QUEUES: usize = 64;
 /// Frames and calls taken in by a graph's thread before all of them are settled in one transaction.
 pub const ROUND_JOBS: usize = 1024;
 /// Calls carried out in a row before what has arrived has its turn.

@@ -30,16 +30,12 @@ impl Arrivals {
     fn drop_questions(&mut self, link: Option<LinkId>) {
         let is_question =
             |inbound: &Inbound| matches!(inbound.input, Input::Frame { stream: Stream::Control, .. });
-        let mut questions = 0usize;
+        let mut left = self.0.of(link).filter(|inbound| is_question(inbound)).count();
         self.0.retain(link, |inbound| {
-            questions = questions.saturating_add(usize::from(is_question(inbound)));
-            true
-        });
-        let mut passed = questions.saturating_sub(LAST_FRAMES);
-        self.0.retain(link, |inbound| {
-            let drops = passed > 0 && is_question(inbound);
-            passed = passed.saturating_sub(usize::from(drops));
-            !drops
+            let asks = is_question(inbound);
+            let keeps = !asks || left <= LAST_FRAMES;
+            left = left.saturating_sub(usize::from(asks));
+            keeps
         });
     }
 

@@ -108,20 +108,8 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        pin::pin,
-        task::{Context, Poll, Waker},
-    };
-
-    use super::*;
+    use super::{super::polled::now, *};
     use crate::limits::MAX_DATA;
-
-    fn now<T>(waiting: impl Future<Output = T>) -> Option<T> {
-        match pin!(waiting).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => Some(value),
-            Poll::Pending => None,
-        }
-    }
 
     fn identity(n: u8) -> PeerId {
         PeerId::from_bytes([n; 32])

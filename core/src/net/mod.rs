@@ -18,6 +18,8 @@ mod graph_thread;
 mod lane;
 mod link;
 mod not_taken;
+#[cfg(test)]
+mod polled;
 mod room;
 mod setup;
 mod transport;

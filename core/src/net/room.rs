@@ -71,19 +71,7 @@ async fn take(from: &Arc<Semaphore>, cost: usize, all: usize) -> Option<OwnedSem
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        pin::pin,
-        task::{Context, Poll, Waker},
-    };
-
-    use super::*;
-
-    fn now<T>(waiting: impl Future<Output = T>) -> Option<T> {
-        match pin!(waiting).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => Some(value),
-            Poll::Pending => None,
-        }
-    }
+    use super::{super::polled::now, *};
 
     #[test]
     fn b2_small_frames_count_for_what_they_hold() {

@@ -14,6 +14,7 @@ mod process;
 mod report;
 mod roles;
 mod row;
+mod samples;
 
 pub use attacks::{Attack, Who, attack, attacks};
 pub use report::{Report, circumstances, write_into_security};
