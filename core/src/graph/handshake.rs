@@ -63,6 +63,8 @@ impl Overlay {
             out: Outbox::default(),
             early: Early::default(),
             joining: 0,
+            asked: now.mono,
+            denied: false,
         };
         self.links.insert(id, link);
         if let Some(why) = why {

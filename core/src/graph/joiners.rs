@@ -21,14 +21,14 @@ impl Overlay {
         source: Option<Source>,
     ) -> Option<RefuseReason> {
         let has_enough = self.joiners().filter(|link| link.node == node).count() >= MAX_NODE_GUESTS;
-        let has_place = self.has_join_place(source) || self.silent_joiner(now).is_some();
+        let has_place = self.has_join_place(source) || self.idle_joiner(now).is_some();
         (has_enough || !has_place).then_some(RefuseReason::Busy)
     }
 
-    /// Parts with a joiner that says nothing, if there is no place else.
+    /// Parts with a joiner that keeps its link for nothing, if there is no place else.
     pub(super) fn make_join_room(&mut self, now: Now, source: Option<Source>) {
         if !self.has_join_place(source)
-            && let Some(link) = self.silent_joiner(now)
+            && let Some(link) = self.idle_joiner(now)
         {
             self.drop_link(now, link, FailureReason::TimedOut);
         }
@@ -41,11 +41,13 @@ impl Overlay {
         self.joiners().count() < open
     }
 
-    /// Of those that have said nothing for a while, the oldest of the range that has most.
-    fn silent_joiner(&self, now: Now) -> Option<LinkId> {
-        let is_silent = |link: &&Link| link.joining == 0 && now.mono.since(link.since) >= JOIN_SILENCE;
-        let silent = self.joiners().filter(is_silent);
-        silent.max_by_key(|link| (self.joiners_from(link.source), Reverse(link.since))).map(|link| link.id)
+    /// Of those that have kept their links for nothing for a while, the oldest of the range that has most.
+    fn idle_joiner(&self, now: Now) -> Option<LinkId> {
+        let is_idle = |link: &&Link| {
+            link.waits_for_nothing().is_some_and(|since| now.mono.since(since) >= JOIN_SILENCE)
+        };
+        let idle = self.joiners().filter(is_idle);
+        idle.max_by_key(|link| (self.joiners_from(link.source), Reverse(link.since))).map(|link| link.id)
     }
 
     fn joiners_from(&self, source: Option<Source>) -> usize {

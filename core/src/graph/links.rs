@@ -68,6 +68,10 @@ pub(super) struct Link {
     pub(super) early: Early,
     /// Messages of joining that came.
     pub(super) joining: u8,
+    /// When the last one did.
+    pub(super) asked: Mono,
+    /// It was answered with a no.
+    pub(super) denied: bool,
 }
 
 /// Liveness of a link.
@@ -141,6 +145,14 @@ pub struct NeighborInfo {
 }
 
 impl Link {
+    /// Since when a joiner keeps its link for nothing: it has not said by what it joins, or was told no.
+    pub(super) fn waits_for_nothing(&self) -> Option<Mono> {
+        match self.joining {
+            0 => Some(self.since),
+            _ => self.denied.then_some(self.asked),
+        }
+    }
+
     pub(super) fn is_ready(&self, purpose: Purpose) -> bool {
         self.state == LinkState::Ready && self.purpose == purpose
     }

@@ -110,6 +110,7 @@ impl Overlay {
             return self.misbehaved(now, id);
         }
         link.joining = link.joining.saturating_add(1);
+        (link.asked, link.denied) = (now.mono, false);
         self.events.push_back(OverlayEvent::Join { link: id, message });
     }
 

@@ -281,6 +281,9 @@ impl Overlay {
 
     /// Sends a message of joining.
     pub fn send_join(&mut self, link: LinkId, message: JoinMessage) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.denied = matches!(message, JoinMessage::Denied { .. });
+        }
         self.send(link, &Message::Join(Box::new(message)));
     }
 

@@ -63,13 +63,13 @@ pub const MAX_JOIN_MESSAGES: u8 = 3;
 pub const MAX_REFERRED_JOINS: usize = 20;
 /// Nodes of one identity among those that joiners are referred to, or that an invitation names.
 pub const NODES_OF_ONE: usize = 2;
-/// Links for joining at once; further ones are told to come later, unless one that says nothing makes room.
+/// Links for joining at once; further ones are told to come later, unless one makes room that says nothing, or was told no.
 pub const MAX_JOINS: usize = 64;
 /// Of those, kept for ranges of addresses that have none.
 pub const KEPT_JOINS: usize = 16;
 /// How often one node may put a joiner by password off for a moment; then its word counts as a no.
 pub const MAX_JOIN_DELAYS: u8 = 8;
-/// A joiner that has said nothing for this long makes room for another.
+/// A joiner that has said nothing for this long makes room for another; so does one that was told no, this long after it asked.
 pub const JOIN_SILENCE: Duration = Duration::from_secs(2);
 /// Most sealed keys in one record of an epoch: it fits the smallest record limit of a group.
 pub const MAX_EPOCH_KEYS: usize = 450;

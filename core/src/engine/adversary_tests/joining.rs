@@ -347,24 +347,35 @@ fn s25_ten_thousand_guesses_over_links_and_twenty_an_hour_are_heard() {
     assert_eq!(village.engines[0].members(village.now()).len(), 1);
 }
 
-/// 64 links that say nothing shut no door.
+/// 64 links that say nothing, or stay after a no, shut no door.
 #[test]
-fn v_i_who_says_nothing_makes_room_for_others_who_join() {
+fn v_i_who_says_nothing_or_was_told_no_makes_room_for_others_who_join() {
     let mut village = generations(0x51a);
-    let asks = |village: &mut Village| {
-        let eve = fresh(village);
-        let caller = Caller::new(village, eve);
-        matches!(caller.connect(village, 0, Purpose::Join, Vec::new()), Some(Message::Welcome(_)))
-    };
-    for _ in 0..MAX_JOINS - KEPT_JOINS {
-        assert!(asks(&mut village));
+    for says in [false, true] {
+        let asks = |village: &mut Village| {
+            let eve = fresh(village);
+            let caller = Caller::new(village, eve);
+            let answer = caller.connect(village, 0, Purpose::Join, Vec::new());
+            let is_in = matches!(answer, Some(Message::Welcome(_)));
+            if is_in && says {
+                let unknown = JoinMessage::Password { request: vec![1; 32].into(), name: String::new() };
+                let answers = caller.say(village, 0, &Message::Join(Box::new(unknown)));
+                assert!(matches!(outcome(&answers), Err(Some(_))), "{answers:?}");
+            }
+            is_in
+        };
+        for _ in 0..MAX_JOINS - KEPT_JOINS {
+            assert!(asks(&mut village));
+        }
+        assert!(!asks(&mut village), "they have just come");
+        village.pass(JOIN_SILENCE.as_secs());
+        for _ in 0..MAX_JOINS - KEPT_JOINS {
+            assert!(asks(&mut village), "the oldest makes room");
+        }
+        assert!(!asks(&mut village), "one goes for one that comes: all have just come");
+        village.pass(31);
+        village.act(0, |engine, now| engine.handle_timeout(now));
     }
-    assert!(!asks(&mut village), "they have just come");
-    village.pass(JOIN_SILENCE.as_secs());
-    for _ in 0..MAX_JOINS - KEPT_JOINS {
-        assert!(asks(&mut village), "the oldest makes room");
-    }
-    assert!(!asks(&mut village), "one goes for one that comes: all have just come");
 }
 
 #[test]
